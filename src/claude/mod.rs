@@ -1,0 +1,2 @@
+//! Claude's side: its protocol, its process.
+pub mod protocol;

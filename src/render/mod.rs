@@ -1,0 +1,2 @@
+//! Makes what people read: pure, from data to text.
+pub mod markdown;
