@@ -5,6 +5,70 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Makes an id type: a number that cannot be mistaken for another kind of number.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A bot: the number before the colon of its token. Every row that Telegram knows of belongs to one.
+    BotId
+);
+id!(
+    /// A Telegram user. Up to 52 bits.
+    UserId
+);
+id!(
+    /// A Telegram chat; equal to the user's id in a private chat, negative for groups.
+    ChatId
+);
+id!(
+    /// A thread within a chat (`message_thread_id`).
+    TopicId
+);
+id!(
+    /// A message within its chat. The same number stands for other messages in other chats.
+    MessageId
+);
+id!(
+    /// A session's row.
+    SessionId
+);
+id!(
+    /// A prompt's row; also the id of the turn that it causes.
+    PromptId
+);
+id!(
+    /// A row of the outbox.
+    RowId
+);
+
+/// Where people talk to a session: a chat, with a topic where it has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Place {
+    pub chat: ChatId,
+    pub topic: Option<TopicId>,
+}
+
+/// Someone who wrote or pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub id: UserId,
+    /// First name as Telegram gives it; for display only, anyone can choose any.
+    pub name: String,
+}
+
 /// Text with its formatting, as a chat shows it: what the person reads, and spans over it.
 ///
 /// Offsets and lengths are UTF-16 code units, as Telegram counts them. Spans never cut a character in two.
@@ -59,4 +123,181 @@ impl Formatted {
 /// The length of `text` in UTF-16 code units, which is how Telegram counts.
 pub fn utf16_len(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
+}
+
+/// One update, decoded as far as chappe understands it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inbound {
+    /// A new message.
+    Message(Incoming),
+    /// A message that its sender changed.
+    Edited(Incoming),
+    /// A press on a button of one of our messages.
+    Press(Press),
+    /// A valid update of a kind that chappe has no use for; the field's name.
+    Other(String),
+}
+
+/// A message that someone sent or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    pub place: Place,
+    /// Whether the chat is a private one with a single person.
+    pub private: bool,
+    /// None where the message speaks for a chat (`sender_chat`), which is never a user.
+    pub from: Option<Person>,
+    pub message: MessageId,
+    /// Unix seconds by Telegram's clock.
+    pub date: i64,
+    /// Unix seconds of the last change; 0 for a message as it was first sent.
+    pub edit_date: i64,
+    pub body: Body,
+}
+
+/// What a message holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Text(String),
+    /// Something a person sent that chappe cannot take yet, in words ("a photo").
+    Unsupported(&'static str),
+    /// What Telegram itself says in a chat (a pin, a new member, a topic). Never a prompt.
+    Service,
+}
+
+/// A press on a button.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Press {
+    /// Must be answered, whatever the press does; good for a few seconds only.
+    pub callback: String,
+    pub from: Person,
+    /// None where Telegram does not say which message carried the button.
+    pub at: Option<(Place, MessageId)>,
+    /// What the button carried, at most 64 bytes. Untrusted: anyone can send anything.
+    pub data: String,
+}
+
+/// A prompt that has been given to Claude, or is about to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    pub id: PromptId,
+    /// Random, and stored before it is used: by it chappe finds out later what Claude has.
+    pub uuid: String,
+    /// The final text, as written to Claude.
+    pub text: String,
+    pub place: Place,
+}
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Claude answered.
+    Answered,
+    /// The API refused, failed or was not reached; the cause stands in the answer.
+    Failed,
+    /// The turn limit (`max_turns`) was reached.
+    TurnLimit,
+    /// The process ended in the middle of the turn.
+    Crashed,
+    /// chappe was stopped or killed in the middle of the turn.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The word that stands in the store. Never changed once released.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Answered => "answered",
+            Outcome::Failed => "failed",
+            Outcome::TurnLimit => "turn_limit",
+            Outcome::Crashed => "crashed",
+            Outcome::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// A block of text that Claude wrote, with the key under which it is delivered once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The API's id of the message that holds the block.
+    pub message: String,
+    /// Which block of that message it is, counted from 0.
+    pub index: u32,
+    pub text: String,
+}
+
+/// What a turn cost, as the CLI counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Spent {
+    /// Dollars.
+    pub cost: f64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+}
+
+/// Something that must go out to a chat: the content of an outbox row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Post {
+    /// A new message.
+    Message {
+        body: Formatted,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<Vec<Button>>,
+        /// Whether it comes without a sound.
+        #[serde(default)]
+        silent: bool,
+    },
+    /// A message of ours shows something else from now on, and loses its buttons.
+    Edit { target: Target, body: Formatted },
+    /// The answer to a press, shown for a moment on the screen of who pressed.
+    Toast { callback: String, text: String },
+    /// A small sign on a message of the user's.
+    Reaction { message: MessageId, emoji: String },
+}
+
+/// Which message of ours an edit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The message as which an outbox row was delivered. Nothing to do where it never was.
+    Row(RowId),
+    /// The status message of a turn. Nothing to do where none was shown.
+    Status(PromptId),
+}
+
+/// A button under a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Button {
+    pub label: String,
+    /// What comes back in a press: at most 64 bytes.
+    pub data: String,
+}
+
+/// What Claude wants to be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The CLI's id of the request, which its answer must carry.
+    pub request: String,
+    pub tool: String,
+    /// The tool's input as compact JSON, exactly as it came. What is approved is this and nothing else.
+    pub input: String,
+    /// Whether a sub-agent asks.
+    pub sub_agent: bool,
+}
+
+/// What a person decided on a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Allow,
+    Deny,
+}
+
+/// A decision that Claude has not been told yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The CLI's id of the request.
+    pub request: String,
+    pub verdict: Verdict,
+    /// The tool's input as it was shown.
+    pub input: String,
 }

@@ -1,7 +1,13 @@
 //! chappe: Claude Code on your own host, from Telegram.
 
+pub mod board;
 pub mod chat;
 pub mod claude;
+pub mod clock;
 pub mod config;
+pub mod exit;
+pub mod logging;
 pub mod loopback;
 pub mod render;
+pub mod store;
+pub mod thread;

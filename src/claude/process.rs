@@ -1,0 +1,369 @@
+//! The `claude` process: starts it, reads and writes its pipes with a thread each, signals it, reaps it.
+//!
+//! It knows nothing of what the lines mean. The process is signalled only before it is reaped, and both are done by
+//! whoever holds the [`Process`], so a signal can never hit a stranger that got the same number. End of stdout and end
+//! of the process are separate facts: a tool's child may hold the pipe for longer than `claude` lives.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::Pid;
+
+use crate::thread;
+
+/// The longest line of stdout that is kept, in bytes; of a longer one only the length is told. The longest that were
+/// seen are a few hundred kB.
+pub const LINE_MAX: usize = 8 * 1024 * 1024;
+
+/// Lines that wait for the owner. When it is full the reader waits, and `claude` keeps the rest in its own memory.
+const LINES_MAX: usize = 32;
+
+/// Lines that wait to be written. When it is full the process does not read, and [`Process::write`] says so.
+const WRITES_MAX: usize = 64;
+
+/// The longest line of stderr that is kept, in bytes.
+const STDERR_LINE_MAX: usize = 2 * 1024;
+
+/// How long the pipes may take to run dry once the process has ended.
+const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// Marks the process and everything it starts, in their environment.
+const MARK: &str = "CHAPPE_RUN";
+
+/// What is to be started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    pub folder: PathBuf,
+    /// The whole environment; nothing is inherited.
+    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// Random: by it everything that the process leaves behind is found.
+    pub mark: String,
+    /// What the threads' names begin with.
+    pub name: String,
+}
+
+/// What a process has to say. `Exited` comes last.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// A line of stdout, without its end.
+    Line(Vec<u8>),
+    /// A line of stdout that was too long to keep; its length in bytes.
+    TooLong(usize),
+    /// A line of stderr. Lines are dropped when the owner does not keep up.
+    Stderr(String),
+    /// The process has ended and stdout has been read to its end, or to the bound of 2 s. It must be reaped now.
+    Exited,
+}
+
+/// The process takes no more input: it is gone, or it does not read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NotReading;
+
+/// A live `claude` and its four threads. Dropping it kills the process and reaps it.
+pub struct Process {
+    child: Child,
+    pid: Pid,
+    mark: String,
+    /// None once stdin is closed, or is to be closed when what waits has been written.
+    input: Option<Sender<String>>,
+    said: Receiver<Said>,
+    reaped: bool,
+}
+
+impl Process {
+    /// Starts the process in a group of its own.
+    ///
+    /// Fails where the program or the folder is not there, or the host has no process or thread to give.
+    pub fn start(launch: &Launch) -> io::Result<Process> {
+        let (program, arguments) = launch
+            .argv
+            .split_first()
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .current_dir(&launch.folder)
+            .env_clear()
+            .envs(launch.environment.iter().cloned())
+            .env(MARK, &launch.mark)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let pid = Pid::from_raw(child.id() as i32);
+        let (stdin, stdout, stderr) =
+            match (child.stdin.take(), child.stdout.take(), child.stderr.take()) {
+                (Some(stdin), Some(stdout), Some(stderr)) => (stdin, stdout, stderr),
+                _ => unreachable!("all three were asked for as pipes"),
+            };
+        let (input, lines_in) = bounded(WRITES_MAX);
+        let (say, said) = bounded(LINES_MAX);
+        // From here on the process dies with this value, also when a thread cannot be started.
+        let process = Process {
+            child,
+            pid,
+            mark: launch.mark.clone(),
+            input: Some(input),
+            said,
+            reaped: false,
+        };
+        first_to_go(pid);
+        let (stdout_open, stdout_done) = bounded::<()>(0);
+        let (stderr_open, stderr_done) = bounded::<()>(0);
+        let name = &launch.name;
+        // None of the four is joined: a tool's child may hold a pipe open for ever, and then its reader stays with it.
+        thread::spawn(format!("{name}-in"), move || write_lines(stdin, &lines_in))?;
+        let say_line = say.clone();
+        thread::spawn(format!("{name}-out"), move || {
+            let _open = stdout_open;
+            read_lines(
+                BufReader::with_capacity(64 * 1024, stdout),
+                LINE_MAX,
+                |line| say_line.send(line).is_ok(),
+            );
+        })?;
+        let say_stderr = say.clone();
+        thread::spawn(format!("{name}-err"), move || {
+            let _open = stderr_open;
+            read_lines(
+                BufReader::with_capacity(4 * 1024, stderr),
+                STDERR_LINE_MAX,
+                |line| {
+                    if let Said::Line(bytes) = line {
+                        let _ = say_stderr
+                            .try_send(Said::Stderr(String::from_utf8_lossy(&bytes).into_owned()));
+                    }
+                    true
+                },
+            );
+        })?;
+        thread::spawn(format!("{name}-wait"), move || {
+            wait_for_exit(pid);
+            // Nothing is ever sent here: it is over when the reader drops its end.
+            let _ = stdout_done.recv_timeout(DRAIN_MAX);
+            let _ = stderr_done.recv_timeout(DRAIN_MAX);
+            let _ = say.send(Said::Exited);
+        })?;
+        Ok(process)
+    }
+
+    /// What the process says, in order.
+    pub fn said(&self) -> &Receiver<Said> {
+        &self.said
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
+    }
+
+    /// Writes a line; its end is added. Never blocks.
+    pub fn write(&self, line: String) -> Result<(), NotReading> {
+        self.input
+            .as_ref()
+            .ok_or(NotReading)?
+            .try_send(line)
+            .map_err(|_| NotReading)
+    }
+
+    /// Closes stdin, after what waits has been written.
+    pub fn close_input(&mut self) {
+        self.input = None;
+    }
+
+    /// Signals the process and its group. Nothing happens where it has been reaped.
+    pub fn signal(&self, signal: Signal) {
+        if self.reaped {
+            return;
+        }
+        match killpg(self.pid, signal) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => log::warn!("cannot signal {}: {errno}", self.pid),
+        }
+    }
+
+    /// Reaps the process after [`Said::Exited`], and ends whatever it has left behind.
+    pub fn reap(&mut self) -> ExitStatus {
+        let status = self.child.wait().unwrap_or_else(|error| {
+            log::warn!("cannot reap {}: {error}", self.pid);
+            ExitStatus::from_raw(0)
+        });
+        self.reaped = true;
+        sweep(&self.mark);
+        status
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.signal(Signal::SIGKILL);
+            self.reap();
+        }
+    }
+}
+
+/// Blocks until the process has ended, and leaves it to be reaped.
+fn wait_for_exit(pid: Pid) {
+    while let Err(Errno::EINTR) = waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
+    {
+    }
+}
+
+/// Writes lines until the channel or the pipe closes; stdin closes with it.
+fn write_lines(mut stdin: ChildStdin, lines: &Receiver<String>) {
+    for line in lines {
+        let mut bytes = line.into_bytes();
+        bytes.push(b'\n');
+        if stdin.write_all(&bytes).is_err() {
+            // The process closed its end. That it has ended is told by the one who waits for it.
+            return;
+        }
+    }
+}
+
+/// Reads lines of at most `longest` bytes until the pipe ends or nobody listens.
+fn read_lines(mut pipe: impl BufRead, longest: usize, mut tell: impl FnMut(Said) -> bool) {
+    loop {
+        let mut line = Vec::new();
+        match pipe
+            .by_ref()
+            .take(longest as u64)
+            .read_until(b'\n', &mut line)
+        {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let said = if line.last() == Some(&b'\n') {
+            line.pop();
+            Said::Line(line)
+        } else if line.len() < longest {
+            // The pipe ended in the middle of a line. What there is may still be a whole message.
+            Said::Line(line)
+        } else {
+            match skip_line(&mut pipe) {
+                Ok(rest) => Said::TooLong(line.len() + rest),
+                Err(_) => return,
+            }
+        };
+        if !tell(said) {
+            return;
+        }
+    }
+}
+
+/// Skips the rest of a line without keeping it; returns its length.
+fn skip_line(pipe: &mut impl BufRead) -> io::Result<usize> {
+    let mut skipped = 0;
+    loop {
+        let (used, end) = {
+            let buffer = pipe.fill_buf()?;
+            match buffer.iter().position(|&byte| byte == b'\n') {
+                Some(at) => (at + 1, true),
+                None => (buffer.len(), buffer.is_empty()),
+            }
+        };
+        pipe.consume(used);
+        skipped += used;
+        if end {
+            return Ok(skipped);
+        }
+    }
+}
+
+/// Lets the kernel take this process before chappe when memory runs out.
+fn first_to_go(pid: Pid) {
+    // Best effort: some containers do not allow it.
+    let _ = fs::write(format!("/proc/{pid}/oom_score_adj"), "500");
+}
+
+/// Kills every process that carries the mark. Claude's Bash tools make process groups and sessions of their own, which
+/// a signal to Claude's group does not reach.
+fn sweep(mark: &str) {
+    // What is killed may have been in the middle of a fork, so it is looked again until nothing is found.
+    for _ in 0..10 {
+        let left = marked(Path::new("/proc"), mark);
+        if left.is_empty() {
+            return;
+        }
+        log::info!("ending {} processes that claude left behind", left.len());
+        for pid in left {
+            let _ = kill(pid, Signal::SIGKILL);
+        }
+    }
+}
+
+/// The live processes whose environment holds the mark.
+fn marked(proc: &Path, mark: &str) -> Vec<Pid> {
+    let needle = format!("{MARK}={mark}");
+    let Ok(entries) = fs::read_dir(proc) else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid: &i32| {
+            // A zombie's environment reads as empty, so what has been killed does not count again.
+            fs::read(proc.join(pid.to_string()).join("environ")).is_ok_and(|environ| {
+                environ
+                    .split(|&byte| byte == 0)
+                    .any(|entry| entry == needle.as_bytes())
+            })
+        })
+        .map(Pid::from_raw)
+        .collect()
+}
+
+/// When a live process started, in clock ticks after boot; None where there is none (a zombie is none).
+pub fn start_time(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the program's name in parentheses and may hold anything, also spaces and parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The kernel's id of this boot; empty where it cannot be read.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// How often a leftover is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Ends a process of a former chappe that still serves the session: it gets `grace` to end by itself (without its
+/// stdin it will, at the end of its turn), then SIGTERM and the same time again, then SIGKILL. Blocks until it is gone,
+/// or until even SIGKILL has not helped for that long; returns whether it is gone.
+pub fn end_leftover(pid: i32, start: u64, boot: &str, grace: Duration) -> bool {
+    if boot != boot_id() {
+        return true;
+    }
+    for signal in [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)] {
+        if let Some(signal) = signal {
+            log::info!("a claude of a former chappe still runs as {pid}; sending {signal}");
+            let _ = killpg(Pid::from_raw(pid), signal);
+        }
+        // It is nobody's child here, so there is nothing to wait on but its entry in /proc.
+        for _ in 0..=grace.as_millis() / LOOK_EVERY.as_millis() {
+            if start_time(pid) != Some(start) {
+                return true;
+            }
+            let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_EVERY);
+        }
+    }
+    start_time(pid) != Some(start)
+}

@@ -1,0 +1,176 @@
+//! Everything that must survive: SQLite in the state directory, and nothing else touches it.
+//!
+//! Each public method is one transaction. The lock is held for that transaction only, never across a wait for anything
+//! else. What a method writes is either *full* (on disk, fsynced, when it returns) or *normal* (survives any kill of
+//! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
+
+mod intake;
+mod outbox;
+mod requests;
+mod schema;
+mod sessions;
+mod turns;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+pub use intake::{Accepted, Arrival, Intake, Pressed};
+pub use outbox::{Due, Lane, Ready};
+pub use requests::Asked;
+pub use sessions::{Living, Session};
+pub use turns::{Closing, Work};
+
+/// Why the store did not do what it was asked. Nothing was changed.
+pub type Error = rusqlite::Error;
+pub type Result<T> = rusqlite::Result<T>;
+
+/// How many messages may wait for one session; later ones are refused and told.
+pub const WAITING_MAX: i64 = 1_000;
+
+/// How long an update is remembered, to know it again when Telegram repeats it, in seconds.
+pub const REPEAT_WINDOW: i64 = 48 * 3600;
+
+/// How long finished rows are kept, in seconds.
+const KEPT: i64 = 30 * 24 * 3600;
+
+/// Whether a transaction is on disk when it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Durability {
+    /// fsynced: survives a power cut.
+    Full,
+    /// Survives any kill of chappe.
+    Normal,
+}
+
+/// The database. One connection for all threads: measured, a connection each makes the slowest writer eight times
+/// slower.
+pub struct Store {
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    connection: Connection,
+    durability: Durability,
+}
+
+impl Store {
+    /// Opens or makes the database at `path` and brings its tables up to date.
+    pub fn open(path: &Path) -> Result<Store> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Store::over(Connection::open_with_flags(path, flags)?)
+    }
+
+    #[cfg(test)]
+    fn in_memory() -> Store {
+        Store::over(Connection::open_in_memory().expect("memory is there"))
+            .expect("the migrations are sound")
+    }
+
+    fn over(mut connection: Connection) -> Result<Store> {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // A page cache that fits small hosts; the tables are small.
+        connection.pragma_update(None, "cache_size", -1024)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        schema::migrate(&mut connection)?;
+        Ok(Store {
+            inner: Mutex::new(Inner {
+                connection,
+                durability: Durability::Full,
+            }),
+        })
+    }
+
+    /// Runs `work` as one transaction; an error, or a panic, leaves nothing of it behind.
+    fn transaction<T>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        // A poisoned lock is fine: the transaction of whoever panicked was rolled back when it was dropped.
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        if inner.durability != durability {
+            let word = match durability {
+                Durability::Full => "FULL",
+                Durability::Normal => "NORMAL",
+            };
+            inner.connection.pragma_update(None, "synchronous", word)?;
+            inner.durability = durability;
+        }
+        let transaction = Transaction::new(&mut inner.connection, TransactionBehavior::Immediate)?;
+        let value = work(&transaction)?;
+        transaction.commit()?;
+        Ok(value)
+    }
+
+    /// Forgets what is finished and old. Normal.
+    pub fn prune(&self, now: i64) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused')
+                 AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
+                [now - REPEAT_WINDOW],
+            )?;
+            tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;
+            tx.execute(
+                "DELETE FROM outbox WHERE created < ?1 AND state IN ('delivered', 'withdrawn', 'refused')
+                 AND id NOT IN (SELECT row FROM request)",
+                [now - KEPT],
+            )?;
+            // The last prompt of a session stays: what comes unasked goes to its place.
+            tx.execute(
+                "DELETE FROM prompt WHERE closed < ?1 AND state = 'closed'
+                 AND id NOT IN (SELECT MAX(id) FROM prompt GROUP BY session)
+                 AND id NOT IN (SELECT prompt FROM inbox WHERE prompt IS NOT NULL)
+                 AND id NOT IN (SELECT prompt FROM request WHERE prompt IS NOT NULL)",
+                [now - KEPT],
+            )?;
+            tx.execute("DELETE FROM flood WHERE until < ?1", [now])?;
+            Ok(())
+        })
+    }
+
+    /// Writes everything into the main file, so that what is left behind is one file. Full.
+    pub fn checkpoint(&self) -> Result<()> {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    /// Whether nothing waits: no message, no open prompt, nothing to send.
+    pub fn is_quiet(&self) -> Result<bool> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting')
+                    AND NOT EXISTS (SELECT 1 FROM prompt WHERE state != 'closed')
+                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'sending'))",
+                [],
+                |row| row.get(0),
+            )
+        })
+    }
+}
+
+/// A topic as it stands in a column: 0 where the place has none.
+fn topic_column(place: crate::chat::Place) -> i64 {
+    place.topic.map_or(0, |topic| topic.0)
+}
+
+/// A place as it stands in two columns.
+fn place_of(chat: i64, topic: i64) -> crate::chat::Place {
+    crate::chat::Place {
+        chat: crate::chat::ChatId(chat),
+        topic: (topic != 0).then_some(crate::chat::TopicId(topic)),
+    }
+}
+
+/// Makes a random uuid in the form that `claude --session-id` accepts.
+pub fn fresh_uuid() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

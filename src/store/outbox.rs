@@ -1,0 +1,255 @@
+//! The outbox: what must go out, in the order in which it was stored, until Telegram has it.
+//!
+//! When something is sent, and what an error means, is decided by the courier.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::{Durability, Result, Store, place_of, topic_column};
+use crate::chat::{BotId, ChatId, MessageId, Place, Post, PromptId, RowId, Target};
+
+/// Which rows pass each other within a place, and which keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i64)]
+pub enum Lane {
+    /// The answer to a press: good for seconds, bound to no place.
+    Toast = 0,
+    /// A request: may overtake what belongs to other turns, never what belongs to its own.
+    Request = 1,
+    /// Messages and edits, in order.
+    Text = 2,
+    /// Reactions: nobody misses one.
+    Reaction = 3,
+}
+
+impl Lane {
+    fn from_column(lane: i64) -> Lane {
+        match lane {
+            0 => Lane::Toast,
+            1 => Lane::Request,
+            3 => Lane::Reaction,
+            _ => Lane::Text,
+        }
+    }
+}
+
+/// A row that may be sent next in its lane of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub row: RowId,
+    pub place: Place,
+    pub lane: Lane,
+}
+
+/// A row about to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ready {
+    pub place: Place,
+    pub post: Post,
+    /// For an edit: the message to change; None where it was never delivered.
+    pub edits: Option<MessageId>,
+    /// How often it has been sent before, without anybody knowing whether it arrived.
+    pub tries: i64,
+    /// When it was stored, in Unix seconds.
+    pub created: i64,
+}
+
+/// Adds a row. A key that is there already means that it was stored before: the old row stays.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the columns of one table, in their order"
+)]
+pub(super) fn insert(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Place,
+    prompt: Option<PromptId>,
+    key: Option<&str>,
+    lane: Lane,
+    post: &Post,
+    now: i64,
+) -> Result<RowId> {
+    let json = serde_json::to_string(post)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    tx.prepare_cached(
+        "INSERT INTO outbox (bot, chat, topic, prompt, key, lane, post, state, created)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?8) ON CONFLICT (key) DO NOTHING",
+    )?
+    .execute(rusqlite::params![
+        bot.0,
+        place.chat.0,
+        topic_column(place),
+        prompt.map(|prompt| prompt.0),
+        key,
+        lane as i64,
+        json,
+        now,
+    ])?;
+    Ok(RowId(tx.last_insert_rowid()))
+}
+
+impl Store {
+    /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
+    /// arrived; answers to presses are over. Normal.
+    pub fn take_up_outbox(&self, bot: BotId) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state IN ('waiting', 'sending')",
+                [bot.0],
+            )?;
+            tx.execute("UPDATE outbox SET state = 'waiting' WHERE bot = ?1 AND state = 'sending'", [bot.0])?;
+            Ok(())
+        })
+    }
+
+    /// The first waiting row of each lane of each place whose chat is open.
+    pub fn due(&self, bot: BotId) -> Result<Vec<Due>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached(
+                "SELECT MIN(row.id), row.chat, row.topic, row.lane FROM outbox row
+                 WHERE row.bot = ?1 AND row.state = 'waiting'
+                   AND row.chat NOT IN (SELECT chat FROM closed_chat WHERE bot = ?1)
+                   AND (row.lane != 1 OR row.prompt IS NULL OR NOT EXISTS (
+                       SELECT 1 FROM outbox earlier
+                       WHERE earlier.bot = ?1 AND earlier.chat = row.chat AND earlier.topic = row.topic
+                         AND earlier.state IN ('waiting', 'sending') AND earlier.lane = 2
+                         AND earlier.prompt = row.prompt AND earlier.id < row.id))
+                 GROUP BY row.chat, row.topic, row.lane ORDER BY 1",
+            )?
+            .query_map([bot.0], |row| {
+                Ok(Due {
+                    row: RowId(row.get(0)?),
+                    place: place_of(row.get(1)?, row.get(2)?),
+                    lane: Lane::from_column(row.get(3)?),
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// Marks a row as being sent and returns what to send; None where it was withdrawn meanwhile. Normal.
+    pub fn begin(&self, row: RowId) -> Result<Option<Ready>> {
+        self.transaction(Durability::Normal, |tx| {
+            let found = tx
+                .prepare_cached(
+                    "UPDATE outbox SET state = 'sending', tries = tries + 1 WHERE id = ?1 AND state = 'waiting'
+                     RETURNING chat, topic, post, tries - 1, created",
+                )?
+                .query_row([row.0], |columns| {
+                    Ok((
+                        place_of(columns.get(0)?, columns.get(1)?),
+                        columns.get::<_, String>(2)?,
+                        columns.get(3)?,
+                        columns.get(4)?,
+                    ))
+                })
+                .optional()?;
+            let Some((place, json, tries, created)) = found else { return Ok(None) };
+            let post: Post = serde_json::from_str(&json).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
+            })?;
+            let edits = match &post {
+                Post::Edit { target: Target::Row(row), .. } => tx
+                    .query_row("SELECT message FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
+                    .optional()?
+                    .flatten(),
+                Post::Edit { target: Target::Status(prompt), .. } => tx
+                    .query_row("SELECT status_message FROM prompt WHERE id = ?1", [prompt.0], |row| row.get(0))
+                    .optional()?
+                    .flatten(),
+                _ => None,
+            };
+            Ok(Some(Ready { place, post, edits: edits.map(MessageId), tries, created }))
+        })
+    }
+
+    /// Telegram has it. Normal.
+    pub fn delivered(&self, row: RowId, message: Option<MessageId>) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached("UPDATE outbox SET state = 'delivered', message = ?2 WHERE id = ?1")?
+                .execute((row.0, message.map(|message| message.0)))
+                .map(drop)
+        })
+    }
+
+    /// It was not taken, or nobody knows: it waits again. `sent` says whether it may have arrived; where it certainly
+    /// did not, the attempt does not count. Normal.
+    pub fn put_back(&self, row: RowId, sent: bool) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE outbox SET state = 'waiting', tries = tries - ?2 WHERE id = ?1 AND state = 'sending'",
+                (row.0, i64::from(!sent)),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Telegram will never take this as it is; something simpler goes in its place. Normal.
+    pub fn replace(&self, row: RowId, post: &Post) -> Result<()> {
+        let json = serde_json::to_string(post)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE outbox SET state = 'waiting', post = ?2 WHERE id = ?1",
+                (row.0, json),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Telegram will never take this. Normal.
+    pub fn refuse(&self, row: RowId) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])
+                .map(drop)
+        })
+    }
+
+    /// The chat takes nothing from this bot until someone writes there. Normal.
+    pub fn close_chat(&self, bot: BotId, chat: ChatId, now: i64) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "INSERT INTO closed_chat (bot, chat, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                (bot.0, chat.0, now),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes which message shows a turn's status, so that it can be brought to an end later. Normal.
+    pub fn status_shown(&self, prompt: PromptId, message: MessageId) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE prompt SET status_message = ?2 WHERE id = ?1",
+                (prompt.0, message.0),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes until when (Unix seconds) Telegram takes nothing for a chat, or for all (`None`), so that a restart
+    /// keeps to it. Full: calls during the wait make it longer.
+    pub fn flooded(&self, bot: BotId, chat: Option<ChatId>, until: i64) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            tx.execute(
+                "INSERT INTO flood (bot, chat, until) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (bot, chat) DO UPDATE SET until = excluded.until",
+                (bot.0, chat.map_or(0, |chat| chat.0), until),
+            )
+            .map(drop)
+        })
+    }
+
+    /// The flood waits that are not over: chat (`None`: all of them) and Unix seconds.
+    pub fn floods(&self, bot: BotId, now: i64) -> Result<Vec<(Option<ChatId>, i64)>> {
+        self.transaction(Durability::Normal, |tx| {
+            let mut statement =
+                tx.prepare("SELECT chat, until FROM flood WHERE bot = ?1 AND until > ?2")?;
+            statement
+                .query_map((bot.0, now), |row| {
+                    let chat: i64 = row.get(0)?;
+                    Ok(((chat != 0).then_some(ChatId(chat)), row.get(1)?))
+                })?
+                .collect()
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! Requests: what Claude wants to be allowed, who decided, and whether Claude has been told.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::outbox::{self, Lane};
+use super::{Durability, Result, Store, place_of};
+use crate::chat::{
+    BotId, Decision, Formatted, Place, Post, PromptId, RowId, SessionId, Target, Verdict, Wanted,
+};
+
+/// A request to be shown: the messages before it, and the one with its buttons.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    /// The turn it belongs to; None for what a sub-agent wants after the turn.
+    pub prompt: Option<PromptId>,
+    pub wanted: Wanted,
+    /// What the buttons carry. Random, for this request alone.
+    pub token: String,
+    /// What Claude wrote just before, with keys; goes above it.
+    pub before: Vec<(String, Post)>,
+    /// The message with the buttons.
+    pub post: Post,
+}
+
+/// A request that is open, or decided and not told.
+struct Unsettled {
+    id: i64,
+    bot: BotId,
+    state: String,
+    post: String,
+    row: RowId,
+    place: Place,
+    prompt: Option<PromptId>,
+}
+
+/// What was decided and not told yet.
+pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
+    tx.prepare_cached(
+        "SELECT claude, state, input FROM request
+         WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
+    )?
+    .query_map([session.0], |row| {
+        let state: String = row.get(1)?;
+        Ok(Decision {
+            request: row.get(0)?,
+            verdict: if state == "allowed" {
+                Verdict::Allow
+            } else {
+                Verdict::Deny
+            },
+            input: row.get(2)?,
+        })
+    })?
+    .collect()
+}
+
+impl Store {
+    /// Stores a request with the message that shows it. Full.
+    pub fn ask(&self, bot: BotId, session: SessionId, now: i64, asked: &Asked) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            let place = match asked.prompt {
+                Some(prompt) => tx
+                    .query_row("SELECT chat, topic FROM prompt WHERE id = ?1", [prompt.0], |row| {
+                        Ok(place_of(row.get(0)?, row.get(1)?))
+                    })
+                    .optional()?,
+                None => super::turns::last_place(tx, bot, session)?,
+            };
+            let Some(place) = place else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+            for (key, post) in &asked.before {
+                outbox::insert(tx, bot, place, asked.prompt, Some(key), Lane::Text, post, now)?;
+            }
+            let row = outbox::insert(tx, bot, place, asked.prompt, None, Lane::Request, &asked.post, now)?;
+            tx.prepare_cached(
+                "INSERT INTO request (bot, session, prompt, claude, tool, input, token, state, row, created)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', ?8, ?9)",
+            )?
+            .execute(rusqlite::params![
+                bot.0,
+                session.0,
+                asked.prompt.map(|prompt| prompt.0),
+                asked.wanted.request,
+                asked.wanted.tool,
+                asked.wanted.input,
+                asked.token,
+                row.0,
+                now,
+            ])?;
+            Ok(())
+        })
+    }
+
+    /// The decision has been written to Claude. Normal.
+    pub fn told(&self, session: SessionId, request: &str) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE request SET told = 1 WHERE session = ?1 AND claude = ?2",
+                (session.0, request),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Closes requests that can no longer be answered: the one that Claude names, or all of the session (`None`).
+    /// What was shown loses its buttons and gets `line` below it; what was not sent yet is never sent. Full.
+    pub fn close_requests(
+        &self,
+        session: SessionId,
+        now: i64,
+        request: Option<&str>,
+        state: &'static str,
+        with_line: impl Fn(&Formatted) -> Formatted,
+    ) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            let unsettled: Vec<Unsettled> = tx
+                .prepare_cached(
+                    "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
+                            outbox.prompt
+                     FROM request JOIN outbox ON outbox.id = request.row
+                     WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
+                       AND (?2 IS NULL OR request.claude = ?2)",
+                )?
+                .query_map((session.0, request), |row| {
+                    Ok(Unsettled {
+                        id: row.get(0)?,
+                        bot: BotId(row.get(1)?),
+                        state: row.get(2)?,
+                        post: row.get(3)?,
+                        row: RowId(row.get(4)?),
+                        place: place_of(row.get(5)?, row.get(6)?),
+                        prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
+                    })
+                })?
+                .collect::<Result<_>>()?;
+            for one in unsettled {
+                if one.state != "open" {
+                    // What was decided stays decided; there is nobody left to tell it to.
+                    tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
+                    continue;
+                }
+                tx.execute("UPDATE request SET state = ?2, told = 1 WHERE id = ?1", (one.id, state))?;
+                let unsent = tx
+                    .execute("UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'", [one.row.0])?;
+                if unsent == 0 {
+                    let shown = match serde_json::from_str(&one.post) {
+                        Ok(Post::Message { body, .. }) => body,
+                        _ => Formatted::default(),
+                    };
+                    let edit = Post::Edit { target: Target::Row(one.row), body: with_line(&shown) };
+                    outbox::insert(tx, one.bot, one.place, one.prompt, None, Lane::Text, &edit, now)?;
+                }
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! The tables, as a list of migrations that only grows.
+//!
+//! A migration that has been released is never changed: databases in the field have run it. Nothing here reads or
+//! writes rows.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Each entry moves the database from the version that is its index to the next one.
+const MIGRATIONS: &[&str] = &[FIRST];
+
+const FIRST: &str = "
+-- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
+CREATE TABLE bot (
+    id          INTEGER PRIMARY KEY,
+    next_offset INTEGER NOT NULL
+) STRICT;
+
+-- A named conversation. `claude` is Claude's own session id; `said` is 1 once Claude has taken a prompt under it.
+-- `pid` with `pid_start` (clock ticks after boot) and `boot` names the live process; all NULL where there is none.
+CREATE TABLE session (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT    NOT NULL UNIQUE COLLATE NOCASE,
+    folder    TEXT    NOT NULL,
+    claude    TEXT    NOT NULL,
+    said      INTEGER NOT NULL DEFAULT 0,
+    created   INTEGER NOT NULL,
+    active    INTEGER NOT NULL,
+    cost      REAL    NOT NULL DEFAULT 0,
+    pid       INTEGER,
+    pid_start INTEGER,
+    boot      TEXT
+) STRICT;
+
+-- Which session a place talks to. `topic` is 0 where the place has none.
+CREATE TABLE binding (
+    bot     INTEGER NOT NULL,
+    chat    INTEGER NOT NULL,
+    topic   INTEGER NOT NULL,
+    session INTEGER NOT NULL REFERENCES session (id),
+    PRIMARY KEY (bot, chat, topic)
+) STRICT, WITHOUT ROWID;
+
+-- Every update that was accepted. `state`: waiting (a prompt's text, not given yet), given, closed, refused (too many
+-- were waiting). `session` and `text` are NULL where the update was no prompt; `message` is NULL and `callback` set for
+-- a press.
+CREATE TABLE inbox (
+    id        INTEGER PRIMARY KEY,
+    bot       INTEGER NOT NULL,
+    update_id INTEGER NOT NULL,
+    chat      INTEGER NOT NULL,
+    topic     INTEGER NOT NULL,
+    user      INTEGER NOT NULL,
+    message   INTEGER,
+    edit_date INTEGER NOT NULL DEFAULT 0,
+    callback  TEXT,
+    date      INTEGER NOT NULL,
+    received  INTEGER NOT NULL,
+    session   INTEGER REFERENCES session (id),
+    text      TEXT,
+    state     TEXT    NOT NULL,
+    prompt    INTEGER REFERENCES prompt (id)
+) STRICT;
+CREATE INDEX inbox_by_update ON inbox (bot, update_id);
+CREATE INDEX inbox_waiting ON inbox (session, id) WHERE state = 'waiting';
+CREATE INDEX inbox_by_age ON inbox (received);
+
+-- What was given to Claude. `state`: sent (about to be written, or written), taken (Claude has it), closed.
+-- `outcome`, `closed` are NULL until it is closed; `status_message` until a status message was shown. `acted` is a JSON
+-- list of the tools seen to start that may have changed something.
+CREATE TABLE prompt (
+    id             INTEGER PRIMARY KEY,
+    bot            INTEGER NOT NULL,
+    session        INTEGER NOT NULL REFERENCES session (id),
+    uuid           TEXT    NOT NULL UNIQUE,
+    text           TEXT    NOT NULL,
+    chat           INTEGER NOT NULL,
+    topic          INTEGER NOT NULL,
+    user           INTEGER NOT NULL,
+    state          TEXT    NOT NULL,
+    attempts       INTEGER NOT NULL,
+    acted          TEXT    NOT NULL DEFAULT '[]',
+    created        INTEGER NOT NULL,
+    closed         INTEGER,
+    outcome        TEXT,
+    cost           REAL    NOT NULL DEFAULT 0,
+    input_tokens   INTEGER NOT NULL DEFAULT 0,
+    output_tokens  INTEGER NOT NULL DEFAULT 0,
+    status_message INTEGER
+) STRICT;
+CREATE INDEX prompt_by_session ON prompt (session, id);
+CREATE INDEX prompt_open ON prompt (session) WHERE state != 'closed';
+
+-- What Claude wants to be allowed. `claude` is the CLI's id of the request, `token` what the buttons carry, `row` the
+-- outbox row that shows it. `state`: open, allowed, denied, withdrawn (by Claude), expired (its process is gone).
+-- `told` is 1 once the decision was written to Claude. `prompt` is NULL for what a sub-agent wants after the turn.
+CREATE TABLE request (
+    id      INTEGER PRIMARY KEY,
+    bot     INTEGER NOT NULL,
+    session INTEGER NOT NULL REFERENCES session (id),
+    prompt  INTEGER REFERENCES prompt (id),
+    claude  TEXT    NOT NULL,
+    tool    TEXT    NOT NULL,
+    input   TEXT    NOT NULL,
+    token   TEXT    NOT NULL UNIQUE,
+    state   TEXT    NOT NULL,
+    told    INTEGER NOT NULL DEFAULT 0,
+    row     INTEGER NOT NULL REFERENCES outbox (id),
+    created INTEGER NOT NULL,
+    user    INTEGER
+) STRICT;
+CREATE INDEX request_unsettled ON request (session) WHERE state = 'open' OR told = 0;
+
+-- What must go out. `key` makes a part of an answer unique (NULL where nothing can repeat). `lane`: 0 answers to
+-- presses, 1 requests, 2 messages and edits, 3 reactions. `state`: waiting, sending, delivered, withdrawn, refused.
+-- `message` is what Telegram calls it, once delivered.
+CREATE TABLE outbox (
+    id      INTEGER PRIMARY KEY,
+    bot     INTEGER NOT NULL,
+    chat    INTEGER NOT NULL,
+    topic   INTEGER NOT NULL,
+    prompt  INTEGER,
+    key     TEXT UNIQUE,
+    lane    INTEGER NOT NULL,
+    post    TEXT    NOT NULL,
+    state   TEXT    NOT NULL,
+    tries   INTEGER NOT NULL DEFAULT 0,
+    message INTEGER,
+    created INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_due ON outbox (bot, chat, topic, lane, id) WHERE state IN ('waiting', 'sending');
+CREATE INDEX outbox_by_age ON outbox (created);
+
+-- Until when Telegram takes nothing for a chat (Unix seconds); chat 0 stands for all of them.
+CREATE TABLE flood (
+    bot   INTEGER NOT NULL,
+    chat  INTEGER NOT NULL,
+    until INTEGER NOT NULL,
+    PRIMARY KEY (bot, chat)
+) STRICT, WITHOUT ROWID;
+
+-- Chats that refuse the bot (blocked, kicked, not found), since when. Any message from there opens them again.
+CREATE TABLE closed_chat (
+    bot   INTEGER NOT NULL,
+    chat  INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    PRIMARY KEY (bot, chat)
+) STRICT, WITHOUT ROWID;
+";
+
+/// Brings the database up to date. Fails on a database that a newer chappe has written.
+pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = Transaction::new(connection, TransactionBehavior::Exclusive)?;
+    let version: usize =
+        transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? as usize;
+    if version > MIGRATIONS.len() {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_SCHEMA),
+            Some(format!(
+                "the database has version {version}, this chappe knows {}; install the newer chappe again",
+                MIGRATIONS.len()
+            )),
+        ));
+    }
+    for migration in &MIGRATIONS[version..] {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    transaction.commit()
+}

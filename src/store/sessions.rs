@@ -1,0 +1,129 @@
+//! Sessions and bots: who they are, which process they have, how far the updates are stored.
+
+use std::path::PathBuf;
+
+use rusqlite::{OptionalExtension, Row};
+
+use super::{Durability, Result, Store};
+use crate::chat::{BotId, SessionId};
+
+/// A named conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub id: SessionId,
+    pub name: String,
+    /// Where Claude runs.
+    pub folder: PathBuf,
+    /// Claude's own session id.
+    pub claude: String,
+    /// Whether Claude has taken a prompt under that id.
+    pub said: bool,
+    /// When something last happened, in Unix seconds.
+    pub active: i64,
+    /// The process that was last known to serve it; whether it still lives has to be looked at.
+    pub living: Option<Living>,
+}
+
+/// A process, named so that a later one with the same number is not taken for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Living {
+    pub pid: i32,
+    /// When it started, in clock ticks after boot (field 22 of /proc/PID/stat).
+    pub start: u64,
+    /// The boot in which it started.
+    pub boot: String,
+}
+
+fn session_from(row: &Row<'_>) -> Result<Session> {
+    let pid: Option<i32> = row.get("pid")?;
+    let living = match pid {
+        Some(pid) => Some(Living {
+            pid,
+            start: row.get::<_, i64>("pid_start")? as u64,
+            boot: row.get("boot")?,
+        }),
+        None => None,
+    };
+    Ok(Session {
+        id: SessionId(row.get("id")?),
+        name: row.get("name")?,
+        folder: PathBuf::from(row.get::<_, String>("folder")?),
+        claude: row.get("claude")?,
+        said: row.get("said")?,
+        active: row.get("active")?,
+        living,
+    })
+}
+
+impl Store {
+    /// The offset for the next getUpdates; 0 for a bot that has not been seen.
+    pub fn next_offset(&self, bot: BotId) -> Result<i64> {
+        self.transaction(Durability::Normal, |tx| {
+            let offset = tx
+                .query_row(
+                    "SELECT next_offset FROM bot WHERE id = ?1",
+                    [bot.0],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(offset.unwrap_or(0))
+        })
+    }
+
+    /// Returns the session, or None where it is gone.
+    pub fn session(&self, session: SessionId) -> Result<Option<Session>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached("SELECT * FROM session WHERE id = ?1")?
+                .query_row([session.0], session_from)
+                .optional()
+        })
+    }
+
+    /// The sessions that have something open: a waiting message, an open prompt, an unsettled request.
+    pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
+        self.transaction(Durability::Normal, |tx| {
+            let mut statement = tx.prepare(
+                "SELECT session FROM inbox WHERE state = 'waiting'
+                 UNION SELECT session FROM prompt WHERE state != 'closed'
+                 UNION SELECT session FROM request WHERE state = 'open' OR told = 0
+                 UNION SELECT id FROM session WHERE pid IS NOT NULL",
+            )?;
+            statement
+                .query_map([], |row| row.get(0).map(SessionId))?
+                .collect()
+        })
+    }
+
+    /// Gives the session another Claude session id, because nothing was ever said under the old one. Normal.
+    pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
+                (session.0, claude),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes the process that serves the session from now on. Normal.
+    pub fn spawned(&self, session: SessionId, living: &Living) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4 WHERE id = ?1",
+                (session.0, living.pid, living.start as i64, &living.boot),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes that no process serves the session any more. Normal.
+    pub fn ended(&self, session: SessionId) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL WHERE id = ?1",
+                [session.0],
+            )
+            .map(drop)
+        })
+    }
+}
