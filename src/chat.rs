@@ -176,6 +176,20 @@ pub struct Press {
     pub data: String,
 }
 
+/// Where and from whom an update came, and what tells it from another one with the same number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub update: i64,
+    pub place: Place,
+    pub user: UserId,
+    pub message: Option<MessageId>,
+    /// Unix seconds; 0 unless the message was changed.
+    pub edit_date: i64,
+    pub callback: Option<String>,
+    /// When it was sent, in Unix seconds by Telegram's clock; 0 where Telegram does not say.
+    pub date: i64,
+}
+
 /// A prompt that has been given to Claude, or is about to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
@@ -300,4 +314,26 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The tool's input as it was shown.
     pub input: String,
+}
+
+/// Which rows pass each other within a place, and which keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(i64)]
+pub enum Lane {
+    /// The answer to a press: good for seconds, bound to no place.
+    Toast = 0,
+    /// A request: may overtake what belongs to other turns, never what belongs to its own.
+    Request = 1,
+    /// Messages and edits, in order.
+    Text = 2,
+    /// Reactions: nobody misses one.
+    Reaction = 3,
+}
+
+/// A row that may be sent next in its lane of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub row: RowId,
+    pub place: Place,
+    pub lane: Lane,
 }

@@ -9,5 +9,7 @@ pub mod exit;
 pub mod logging;
 pub mod loopback;
 pub mod render;
+pub mod router;
 pub mod store;
+pub mod telegram;
 pub mod thread;

@@ -1,2 +1,6 @@
-//! Makes what people read: pure, from data to text.
+//! Makes what people read: from data to text. Pure.
+
 pub mod markdown;
+pub mod request;
+pub mod status;
+pub mod texts;

@@ -8,10 +8,9 @@ use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
-use super::outbox::Lane;
 use super::{Durability, Result, Store, WAITING_MAX, place_of, topic_column};
 use crate::chat::{
-    BotId, Formatted, MessageId, Person, Place, Post, RowId, SessionId, UserId, Verdict,
+    Arrival, BotId, Formatted, Lane, Person, Place, Post, RowId, SessionId, Verdict,
 };
 
 /// What an accepted answer of getUpdates makes necessary.
@@ -21,20 +20,6 @@ pub struct Accepted {
     pub wake: Vec<SessionId>,
     /// Whether something must go out.
     pub posted: bool,
-}
-
-/// Where and from whom an update came, and what tells it from another one with the same number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    pub update: i64,
-    pub place: Place,
-    pub user: UserId,
-    pub message: Option<MessageId>,
-    /// Unix seconds; 0 unless the message was changed.
-    pub edit_date: i64,
-    pub callback: Option<String>,
-    /// When it was sent, in Unix seconds by Telegram's clock; 0 where Telegram does not say.
-    pub date: i64,
 }
 
 /// What a press on a request's button came to.
@@ -50,6 +35,17 @@ pub enum Pressed {
     Over,
     /// No such request, or the press came from another message than the one that shows it.
     Foreign,
+}
+
+/// What became of a change to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edited {
+    /// The message still waited; it says the new text now.
+    InTime,
+    /// Claude had been given the old text before.
+    TooLate,
+    /// Nothing that was given or waits has another text than before.
+    Nothing,
 }
 
 /// An open transaction over one answer of getUpdates.
@@ -216,6 +212,36 @@ impl Intake<'_> {
             self.touched.insert(session);
         }
         Ok(taken)
+    }
+
+    /// Changes a message that waits to be given.
+    pub fn edit(&mut self, arrival: &Arrival, text: &str) -> Result<Edited> {
+        let found = self
+            .tx
+            .prepare_cached(
+                "SELECT id, state, text FROM inbox
+                 WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND text IS NOT NULL ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row(
+                (self.bot.0, arrival.place.chat.0, arrival.message.map(|message| message.0)),
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+            )
+            .optional()?;
+        Ok(match found {
+            Some((_, _, old)) if old == text => Edited::Nothing,
+            Some((id, state, _)) if state == "waiting" => {
+                self.tx
+                    .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                Edited::InTime
+            }
+            Some((id, state, _)) if state == "given" => {
+                // The new text is kept, so that the same change is answered once.
+                self.tx
+                    .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                Edited::TooLate
+            }
+            _ => Edited::Nothing,
+        })
     }
 
     /// Notes an update that was dealt with at once.

@@ -16,8 +16,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use intake::{Accepted, Arrival, Intake, Pressed};
-pub use outbox::{Due, Lane, Ready};
+pub use intake::{Accepted, Edited, Intake, Pressed};
+pub use outbox::Ready;
 pub use requests::Asked;
 pub use sessions::{Living, Session};
 pub use turns::{Closing, Work};

@@ -5,39 +5,16 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Durability, Result, Store, place_of, topic_column};
-use crate::chat::{BotId, ChatId, MessageId, Place, Post, PromptId, RowId, Target};
+use crate::chat::{BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, Target};
 
-/// Which rows pass each other within a place, and which keep their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(i64)]
-pub enum Lane {
-    /// The answer to a press: good for seconds, bound to no place.
-    Toast = 0,
-    /// A request: may overtake what belongs to other turns, never what belongs to its own.
-    Request = 1,
-    /// Messages and edits, in order.
-    Text = 2,
-    /// Reactions: nobody misses one.
-    Reaction = 3,
-}
-
-impl Lane {
-    fn from_column(lane: i64) -> Lane {
-        match lane {
-            0 => Lane::Toast,
-            1 => Lane::Request,
-            3 => Lane::Reaction,
-            _ => Lane::Text,
-        }
+/// The lane that stands in a column.
+fn lane_of(lane: i64) -> Lane {
+    match lane {
+        0 => Lane::Toast,
+        1 => Lane::Request,
+        3 => Lane::Reaction,
+        _ => Lane::Text,
     }
-}
-
-/// A row that may be sent next in its lane of its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Due {
-    pub row: RowId,
-    pub place: Place,
-    pub lane: Lane,
 }
 
 /// A row about to be sent.
@@ -119,7 +96,7 @@ impl Store {
                 Ok(Due {
                     row: RowId(row.get(0)?),
                     place: place_of(row.get(1)?, row.get(2)?),
-                    lane: Lane::from_column(row.get(3)?),
+                    lane: lane_of(row.get(3)?),
                 })
             })?
             .collect()
@@ -159,6 +136,18 @@ impl Store {
                 _ => None,
             };
             Ok(Some(Ready { place, post, edits: edits.map(MessageId), tries, created }))
+        })
+    }
+
+    /// What a row holds; None where there is no such row.
+    pub fn post(&self, row: RowId) -> Result<Option<Post>> {
+        self.transaction(Durability::Normal, |tx| {
+            let json: Option<String> = tx
+                .query_row("SELECT post FROM outbox WHERE id = ?1", [row.0], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
         })
     }
 
@@ -210,6 +199,24 @@ impl Store {
             tx.execute(
                 "INSERT INTO closed_chat (bot, chat, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                 (bot.0, chat.0, now),
+            )
+            .map(drop)
+        })
+    }
+
+    /// The topic is gone: what waits for it goes to the chat itself, and the place talks to no session any more.
+    /// Normal.
+    pub fn drop_topic(&self, bot: BotId, place: Place) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            let of_place = (bot.0, place.chat.0, topic_column(place));
+            tx.execute(
+                "UPDATE outbox SET topic = 0
+                 WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND state IN ('waiting', 'sending')",
+                of_place,
+            )?;
+            tx.execute(
+                "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
+                of_place,
             )
             .map(drop)
         })

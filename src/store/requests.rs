@@ -2,10 +2,11 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::outbox::{self, Lane};
+use super::outbox;
 use super::{Durability, Result, Store, place_of};
 use crate::chat::{
-    BotId, Decision, Formatted, Place, Post, PromptId, RowId, SessionId, Target, Verdict, Wanted,
+    BotId, Decision, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target, Verdict,
+    Wanted,
 };
 
 /// A request to be shown: the messages before it, and the one with its buttons.

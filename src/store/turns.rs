@@ -2,9 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::outbox::{self, Lane};
+use super::outbox;
 use super::{Durability, Result, Store, place_of};
-use crate::chat::{BotId, Decision, Outcome, Place, Post, Prompt, PromptId, SessionId, Spent};
+use crate::chat::{
+    BotId, Decision, Lane, Outcome, Place, Post, Prompt, PromptId, SessionId, Spent,
+};
 
 /// What waits for a session's owner.
 #[derive(Debug, Default, PartialEq)]
@@ -74,7 +76,8 @@ impl Store {
         })
     }
 
-    /// Makes the next prompt of the messages that wait, and marks it as sent. Full: only what is on disk may be
+    /// Makes the next prompt of the messages that wait, and marks it as sent; returns it with the number of messages
+    /// that wait on. Full: only what is on disk may be
     /// written to Claude.
     ///
     /// Messages that wait together become one prompt, in order of arrival, never across places or senders.
@@ -85,7 +88,7 @@ impl Store {
         session: SessionId,
         now: i64,
         finish_text: impl FnOnce(&str) -> String,
-    ) -> Result<Option<Prompt>> {
+    ) -> Result<Option<(Prompt, usize)>> {
         self.transaction(Durability::Full, |tx| {
             let waiting: Vec<(i64, Place, i64, String)> = tx
                 .prepare_cached(
@@ -98,6 +101,7 @@ impl Store {
                 .collect::<Result<_>>()?;
             let Some(&(_, place, user, _)) = waiting.first() else { return Ok(None) };
             let batch: Vec<_> = waiting.iter().take_while(|row| row.1 == place && row.2 == user).collect();
+            let left = waiting.len() - batch.len();
             let written = batch.iter().map(|row| row.3.as_str()).collect::<Vec<_>>().join("\n");
             let (uuid, text) = (super::fresh_uuid(), finish_text(&written));
             tx.prepare_cached(
@@ -111,7 +115,7 @@ impl Store {
                     .execute((row.0, prompt.0))?;
             }
             tx.execute("UPDATE session SET active = ?2 WHERE id = ?1", (session.0, now))?;
-            Ok(Some(Prompt { id: prompt, uuid, text, place }))
+            Ok(Some((Prompt { id: prompt, uuid, text, place }, left)))
         })
     }
 

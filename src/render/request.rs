@@ -1,0 +1,285 @@
+//! Shows what Claude wants to be allowed: all of it, exactly. Pure.
+//!
+//! A person approves what they see. So nothing of the input is left out, and what a screen would hide or turn around
+//! (control characters, marks that reverse the direction of text) is written out.
+
+use serde_json::{Map, Value};
+
+use super::{markdown, texts::Line};
+use crate::chat::{Formatted, Style, Wanted, utf16_len};
+
+/// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it.
+const INLINE_MAX: usize = 2_500;
+
+/// A request, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// What goes out above the message with the buttons, in order.
+    pub above: Vec<Formatted>,
+    pub body: Formatted,
+    /// The labels of the two buttons: to allow, and to deny.
+    pub labels: [&'static str; 2],
+}
+
+/// Whether the request is Claude's question dialog, which is answered without showing it.
+pub fn is_question(tool: &str) -> bool {
+    tool == "AskUserQuestion"
+}
+
+/// Whether the request shows a plan.
+pub fn is_plan(tool: &str) -> bool {
+    tool == "ExitPlanMode"
+}
+
+/// Shows a request of a session that works in `folder`.
+pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
+    // It came in as JSON and was kept as it came.
+    let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
+    if is_plan(&wanted.tool) {
+        return plan(&input, session);
+    }
+    let empty = Map::new();
+    let fields = input.as_object().unwrap_or(&empty);
+    let details = details(&wanted.tool, fields);
+    let who = |line: Line| {
+        let line = line.bold(session);
+        if wanted.sub_agent {
+            line.plain(" (a sub-agent)")
+        } else {
+            line
+        }
+    };
+    let wants = match wanted.tool.as_str() {
+        "Bash" => " wants to run".to_owned(),
+        "Write" => " wants to write".to_owned(),
+        "Edit" | "MultiEdit" | "NotebookEdit" => " wants to change".to_owned(),
+        "WebFetch" => " wants to fetch".to_owned(),
+        tool => format!(" wants to use {}", visible(tool)),
+    };
+    let where_ = format!("\nin {}", visible(folder));
+    let language = if wanted.tool == "Bash" { "bash" } else { "" };
+    if utf16_len(&details) <= INLINE_MAX {
+        let body = who(Line::default())
+            .plain(&wants)
+            .plain("\n")
+            .styled(
+                &details,
+                Style::Pre {
+                    language: language.to_owned(),
+                },
+            )
+            .plain(&where_)
+            .end();
+        return Shown {
+            above: Vec::new(),
+            body,
+            labels: ["Allow once", "Deny"],
+        };
+    }
+    let above = markdown::code_parts(&details, language);
+    let lines = details.lines().count();
+    let body = who(Line::default())
+        .plain(&wants)
+        .plain(&format!(" what stands above ({lines} lines)"))
+        .plain(&where_)
+        .end();
+    Shown {
+        above,
+        body,
+        labels: ["Allow once", "Deny"],
+    }
+}
+
+fn plan(input: &Value, session: &str) -> Shown {
+    let text = input.get("plan").and_then(Value::as_str).unwrap_or("");
+    let above = if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        markdown::parts(text)
+    };
+    let line = Line::default().bold(session);
+    let body = if above.is_empty() {
+        line.plain(" has a plan and wants to start, but sent no text of it.")
+            .end()
+    } else {
+        line.plain(" has this plan and wants to start.").end()
+    };
+    Shown {
+        above,
+        body,
+        labels: ["Approve", "Deny"],
+    }
+}
+
+/// The input as a person reads it: the main field first, then every other one.
+fn details(tool: &str, fields: &Map<String, Value>) -> String {
+    let main: &[&str] = match tool {
+        "Bash" => &["command"],
+        "Write" => &["file_path", "content"],
+        "Edit" => &["file_path", "old_string", "new_string"],
+        "WebFetch" => &["url", "prompt"],
+        _ => &[],
+    };
+    let mut lines = Vec::new();
+    for (at, name) in main.iter().enumerate() {
+        let Some(text) = fields.get(*name).and_then(Value::as_str) else {
+            continue;
+        };
+        lines.push(match *name {
+            "old_string" => marked("- ", text),
+            "new_string" => marked("+ ", text),
+            _ if at == 0 => visible(text),
+            _ => visible(text),
+        });
+    }
+    for (name, value) in fields {
+        let shown_above = main.contains(&name.as_str()) && value.is_string();
+        // Bash's description is Claude's own word for the command; it changes nothing of what is run.
+        let says_nothing = tool == "Bash" && name == "description";
+        if !shown_above && !says_nothing {
+            let value = match value {
+                Value::String(text) => text.clone(),
+                other => serde_json::to_string_pretty(other).unwrap_or_default(),
+            };
+            lines.push(format!("{}: {}", visible(name), visible(&value)));
+        }
+    }
+    if lines.is_empty() {
+        "(nothing)".to_owned()
+    } else {
+        lines.join("\n")
+    }
+}
+
+fn marked(sign: &str, text: &str) -> String {
+    visible(text)
+        .lines()
+        .map(|line| format!("{sign}{line}"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The text with everything written out that a screen would not show as what it is.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        let hidden = match letter {
+            '\n' | '\t' => false,
+            // Direction marks, joiners and blanks without a width, the tags that copy ASCII invisibly.
+            '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}' => true,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
+            '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
+            letter => letter.is_control(),
+        };
+        if hidden {
+            shown.extend(letter.escape_unicode())
+        } else {
+            shown.push(letter)
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(tool: &str, input: &str) -> Wanted {
+        Wanted {
+            request: "r".into(),
+            tool: tool.into(),
+            input: input.into(),
+            sub_agent: false,
+        }
+    }
+
+    #[test]
+    fn a_command_is_shown_whole_with_every_option() {
+        let shown = show(
+            &wanted(
+                "Bash",
+                r#"{"command":"git push origin main","description":"pushes","timeout":5000}"#,
+            ),
+            "web",
+            "/home/me/web",
+        );
+        assert_eq!(
+            shown.body.text,
+            "web wants to run\ngit push origin main\ntimeout: 5000\nin /home/me/web"
+        );
+        assert!(shown.above.is_empty());
+    }
+
+    #[test]
+    fn what_a_screen_hides_is_written_out() {
+        let shown = show(
+            &wanted("Bash", "{\"command\":\"ls \\u202e# mr\\u0008\"}"),
+            "web",
+            "/w",
+        );
+        assert!(
+            shown.body.text.contains("ls \\u{202e}# mr\\u{8}"),
+            "{}",
+            shown.body.text
+        );
+    }
+
+    #[test]
+    fn a_long_input_goes_above_and_nothing_is_left_out() {
+        let content = "word ".repeat(3_000);
+        let input = serde_json::json!({"file_path": "/w/a.txt", "content": content}).to_string();
+        let shown = show(&wanted("Write", &input), "web", "/w");
+        let above: String = shown
+            .above
+            .iter()
+            .map(|part| part.text.as_str())
+            .collect::<Vec<_>>()
+            .join("\n");
+        assert_eq!(above.matches("word").count(), 3_000);
+        assert!(above.starts_with("/w/a.txt"));
+        assert!(utf16_len(&shown.body.text) < 4_000);
+    }
+
+    #[test]
+    fn an_edit_shows_what_goes_and_what_comes() {
+        let input =
+            r#"{"file_path":"/w/a","old_string":"x\ny","new_string":"z","replace_all":true}"#;
+        let shown = show(&wanted("Edit", input), "web", "/w");
+        assert_eq!(
+            shown.body.text,
+            "web wants to change\n/w/a\n- x\n- y\n+ z\nreplace_all: true\nin /w"
+        );
+    }
+
+    #[test]
+    fn an_unknown_tool_shows_all_it_was_given() {
+        let shown = show(
+            &wanted("mcp__x__y", r#"{"a":{"b":1},"c":"d"}"#),
+            "web",
+            "/w",
+        );
+        assert!(
+            shown.body.text.contains("mcp__x__y") && shown.body.text.contains("\"b\": 1"),
+            "{}",
+            shown.body.text
+        );
+        assert!(shown.body.text.contains("c: d"));
+    }
+
+    #[test]
+    fn a_plan_may_come_without_a_text() {
+        assert!(
+            show(&wanted("ExitPlanMode", "{}"), "web", "/w")
+                .above
+                .is_empty()
+        );
+        let shown = show(
+            &wanted("ExitPlanMode", r##"{"plan":"# Do it\nnow"}"##),
+            "web",
+            "/w",
+        );
+        assert_eq!(shown.above.len(), 1);
+        assert_eq!(shown.labels[0], "Approve");
+    }
+}

@@ -1,0 +1,156 @@
+//! The status line of a turn: what Claude does now, for how long, and what came of it. Pure.
+
+use std::time::{Duration, Instant};
+
+use super::texts::Line;
+use crate::board::{Doing, Progress};
+use crate::chat::{Formatted, Outcome};
+
+/// After so long without a change the line says since when.
+const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+/// The line while the turn runs.
+pub fn line(progress: &Progress, now: Instant) -> Formatted {
+    let line = Line::default().plain("⏳ ");
+    let line = match &progress.doing {
+        Doing::Starting => line.plain("Starting Claude"),
+        Doing::Waiting => line.plain("Waiting for Claude"),
+        Doing::Thinking => line.plain("Thinking"),
+        Doing::Writing => line.plain("Writing"),
+        Doing::Asking => line.plain("Waiting for you"),
+        Doing::Compacting => line.plain("Making room in the conversation"),
+        Doing::Retrying {
+            attempt,
+            of,
+            status,
+        } => {
+            let why = match status {
+                Some(429) => "Anthropic's rate limit is reached",
+                Some(529) => "Anthropic is overloaded",
+                Some(_) => "Anthropic has a problem",
+                None => "Anthropic does not answer",
+            };
+            line.plain(&format!("{why}, trying again ({attempt} of {of})"))
+        }
+        Doing::Tool { name, target } if target.is_empty() => line.plain(verb(name)),
+        Doing::Tool { name, target } => line.plain(verb(name)).plain(" ").code(target),
+    };
+    let doing_for = now.saturating_duration_since(progress.doing_since);
+    let line = if doing_for >= SILENT_AFTER {
+        line.plain(&format!(", for {} now", duration(doing_for)))
+    } else {
+        line
+    };
+    let line = line.plain(&format!(
+        " · {}",
+        duration(now.saturating_duration_since(progress.since))
+    ));
+    match progress.waiting {
+        0 => line.end(),
+        waiting => line.plain(&format!(" · {waiting} waiting")).end(),
+    }
+}
+
+/// What is done with a tool, in a word. A tool that is not known is named.
+fn verb(tool: &str) -> &str {
+    match tool {
+        "Bash" => "Running",
+        "Read" | "NotebookRead" => "Reading",
+        "Write" => "Writing",
+        "Edit" | "MultiEdit" | "NotebookEdit" => "Editing",
+        "Grep" | "Glob" | "LS" => "Searching",
+        "WebFetch" => "Fetching",
+        "WebSearch" => "Searching the web for",
+        "Task" | "Agent" => "A sub-agent works on",
+        other => other,
+    }
+}
+
+/// The line that stays when the turn is over.
+pub fn closing(outcome: Outcome, tools: u32, took: Duration, cost: f64) -> Formatted {
+    let sign = match outcome {
+        Outcome::Answered => "✓",
+        Outcome::Failed | Outcome::TurnLimit | Outcome::Crashed | Outcome::Interrupted => "⚠",
+    };
+    let mut parts = Vec::new();
+    match tools {
+        0 => {}
+        1 => parts.push("1 tool".to_owned()),
+        tools => parts.push(format!("{tools} tools")),
+    }
+    parts.push(duration(took));
+    if cost >= 0.005 {
+        parts.push(format!("${cost:.2}"));
+    }
+    Formatted::plain(format!("{sign} {}", parts.join(" · ")))
+}
+
+/// A length of time in the largest two units that say something.
+pub fn duration(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..600 if !seconds.is_multiple_of(60) => {
+            format!("{} min {} s", seconds / 60, seconds % 60)
+        }
+        60..3600 => format!("{} min", seconds / 60),
+        _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ChatId, Place, PromptId};
+
+    #[test]
+    fn the_line_says_what_and_for_how_long() {
+        let since = Instant::now();
+        let mut progress = Progress {
+            place: Place {
+                chat: ChatId(1),
+                topic: None,
+            },
+            prompt: PromptId(1),
+            since,
+            doing: Doing::Tool {
+                name: "Bash".into(),
+                target: "npm test".into(),
+            },
+            doing_since: since,
+            waiting: 1,
+        };
+        let at = |seconds| since + Duration::from_secs(seconds);
+        assert_eq!(
+            line(&progress, at(12)).text,
+            "⏳ Running npm test · 12 s · 1 waiting"
+        );
+        assert_eq!(
+            line(&progress, at(125)).text,
+            "⏳ Running npm test, for 2 min 5 s now · 2 min 5 s · 1 waiting"
+        );
+        progress.doing = Doing::Retrying {
+            attempt: 2,
+            of: 10,
+            status: Some(529),
+        };
+        progress.waiting = 0;
+        assert_eq!(
+            line(&progress, at(3)).text,
+            "⏳ Anthropic is overloaded, trying again (2 of 10) · 3 s"
+        );
+    }
+
+    #[test]
+    fn the_closing_line_is_short() {
+        let took = Duration::from_secs(23);
+        assert_eq!(
+            closing(Outcome::Answered, 4, took, 0.04).text,
+            "✓ 4 tools · 23 s · $0.04"
+        );
+        assert_eq!(closing(Outcome::Failed, 0, took, 0.0).text, "⚠ 23 s");
+        assert_eq!(duration(Duration::from_secs(7260)), "2 h 1 min");
+        assert_eq!(duration(Duration::from_secs(7200)), "2 h");
+    }
+}

@@ -1,0 +1,295 @@
+//! Decides what an update means: who may speak, what a text says, what a button is for. Pure.
+//!
+//! Only numeric ids count, and only in private chats for now. What a stranger sends leads to nothing at all: no answer,
+//! no row, no thread.
+
+use crate::chat::{Arrival, Body, Inbound, Incoming, Person, Place, Press, UserId, Verdict};
+
+/// What is to be done with an update.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// Nothing, and nothing is kept. The reason is for the log.
+    Ignore(&'static str),
+    /// A text for the session of its place. `suggested` names the session if it has to be made.
+    Prompt {
+        arrival: Arrival,
+        suggested: String,
+        text: &'a str,
+    },
+    /// A message was changed.
+    Edit { arrival: Arrival, text: &'a str },
+    /// A command of chappe's own.
+    Command { arrival: Arrival, command: Command },
+    /// A message that cannot be taken; what it is, in words.
+    Unsupported {
+        arrival: Arrival,
+        what: &'static str,
+    },
+    /// A press on a request's button.
+    Decide {
+        arrival: Arrival,
+        press: &'a Press,
+        token: &'a str,
+        verdict: Verdict,
+    },
+    /// A press on a button that is none of ours.
+    UnknownButton { arrival: Arrival, press: &'a Press },
+}
+
+/// What chappe itself does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Start,
+    Help,
+}
+
+/// What a button for a request carries.
+pub fn button_data(verdict: Verdict, token: &str) -> String {
+    match verdict {
+        Verdict::Allow => format!("allow:{token}"),
+        Verdict::Deny => format!("deny:{token}"),
+    }
+}
+
+/// Decides about one update.
+pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a> {
+    let may_speak = |user: UserId| allowed.contains(&user.0);
+    match inbound {
+        Inbound::Message(message) => match (person_of(message), &message.body) {
+            (Some(person), _) if !may_speak(person.id) => Route::Ignore("a stranger wrote"),
+            (None, _) => Route::Ignore("a message of no person"),
+            _ if !message.private => Route::Ignore("a message in a group"),
+            (_, Body::Service) => Route::Ignore("a service message"),
+            (Some(person), body) => {
+                let arrival = arrival_of(update, message, person);
+                match body {
+                    Body::Text(text) => match command_of(text) {
+                        Some(command) => Route::Command { arrival, command },
+                        None => Route::Prompt {
+                            arrival,
+                            suggested: suggested_name(person, message.place),
+                            text,
+                        },
+                    },
+                    Body::Unsupported(what) => Route::Unsupported { arrival, what },
+                    Body::Service => Route::Ignore("a service message"),
+                }
+            }
+        },
+        Inbound::Edited(message) => match (person_of(message), &message.body) {
+            (Some(person), Body::Text(text)) if may_speak(person.id) && message.private => {
+                Route::Edit {
+                    arrival: arrival_of(update, message, person),
+                    text,
+                }
+            }
+            _ => Route::Ignore("a change of no use"),
+        },
+        Inbound::Press(press) if !may_speak(press.from.id) => {
+            Route::Ignore("a stranger pressed a button")
+        }
+        Inbound::Press(press) => {
+            let Some((place, message)) = press.at else {
+                return Route::Ignore("a press on nothing");
+            };
+            let arrival = Arrival {
+                update,
+                place,
+                user: press.from.id,
+                message: Some(message),
+                edit_date: 0,
+                callback: Some(press.callback.clone()),
+                date: 0,
+            };
+            match press.data.split_once(':') {
+                Some(("allow", token)) => Route::Decide {
+                    arrival,
+                    press,
+                    token,
+                    verdict: Verdict::Allow,
+                },
+                Some(("deny", token)) => Route::Decide {
+                    arrival,
+                    press,
+                    token,
+                    verdict: Verdict::Deny,
+                },
+                _ => Route::UnknownButton { arrival, press },
+            }
+        }
+        Inbound::Other(_) => Route::Ignore("a kind of update that chappe has no use for"),
+    }
+}
+
+fn person_of(message: &Incoming) -> Option<&Person> {
+    message.from.as_ref()
+}
+
+fn arrival_of(update: i64, message: &Incoming, person: &Person) -> Arrival {
+    Arrival {
+        update,
+        place: message.place,
+        user: person.id,
+        message: Some(message.message),
+        edit_date: message.edit_date,
+        callback: None,
+        date: message.date,
+    }
+}
+
+/// The command that a text is. The whole first word counts, whatever Telegram marks as a command; `@bot` is cut off.
+fn command_of(text: &str) -> Option<Command> {
+    let word = text.split_whitespace().next()?;
+    if !text.starts_with('/') {
+        return None;
+    }
+    match word.split('@').next()? {
+        "/start" => Some(Command::Start),
+        "/help" => Some(Command::Help),
+        _ => None,
+    }
+}
+
+/// The name of the session that a place gets by itself: letters, digits, `_` and `-`, 64 at most.
+fn suggested_name(person: &Person, place: Place) -> String {
+    let mut name: String = person
+        .name
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-'))
+        .take(32)
+        .collect::<String>()
+        .to_ascii_lowercase();
+    if name.is_empty() {
+        name = format!("user-{}", person.id);
+    }
+    match place.topic {
+        Some(topic) => format!("{name}-topic-{topic}"),
+        None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ChatId, MessageId};
+
+    fn message(user: i64, text: &str) -> Inbound {
+        Inbound::Message(Incoming {
+            place: Place {
+                chat: ChatId(user),
+                topic: None,
+            },
+            private: true,
+            from: Some(Person {
+                id: UserId(user),
+                name: "Ada L.".into(),
+            }),
+            message: MessageId(1),
+            date: 5,
+            edit_date: 0,
+            body: Body::Text(text.into()),
+        })
+    }
+
+    fn press(user: i64, data: &str) -> Inbound {
+        Inbound::Press(Press {
+            callback: "c".into(),
+            from: Person {
+                id: UserId(user),
+                name: "x".into(),
+            },
+            at: Some((
+                Place {
+                    chat: ChatId(user),
+                    topic: None,
+                },
+                MessageId(3),
+            )),
+            data: data.into(),
+        })
+    }
+
+    #[test]
+    fn a_stranger_leads_to_nothing() {
+        assert!(matches!(
+            route(1, &message(8, "hi"), &[7]),
+            Route::Ignore(_)
+        ));
+        assert!(matches!(
+            route(1, &message(8, "/start"), &[7]),
+            Route::Ignore(_)
+        ));
+        assert!(matches!(
+            route(1, &press(8, "allow:x"), &[7]),
+            Route::Ignore(_)
+        ));
+        assert!(matches!(route(1, &message(7, "hi"), &[]), Route::Ignore(_)));
+    }
+
+    #[test]
+    fn a_group_and_a_chat_that_speaks_lead_to_nothing() {
+        let Inbound::Message(mut incoming) = message(7, "hi") else {
+            unreachable!()
+        };
+        incoming.private = false;
+        assert!(matches!(
+            route(1, &Inbound::Message(incoming.clone()), &[7]),
+            Route::Ignore(_)
+        ));
+        incoming.private = true;
+        incoming.from = None;
+        assert!(matches!(
+            route(1, &Inbound::Message(incoming), &[7]),
+            Route::Ignore(_)
+        ));
+    }
+
+    #[test]
+    fn only_whole_words_are_commands() {
+        let command = |text: &str| match route(1, &message(7, text), &[7]) {
+            Route::Command { command, .. } => Some(command),
+            _ => None,
+        };
+        assert_eq!(command("/help"), Some(Command::Help));
+        assert_eq!(command("/start payload"), Some(Command::Start));
+        assert_eq!(command("/help@my_bot"), Some(Command::Help));
+        assert_eq!(command("/helper"), None);
+        assert_eq!(command("say /help"), None);
+        assert_eq!(command(" /help"), None);
+        assert_eq!(command("/home/me is full"), None);
+        assert_eq!(command("/"), None);
+    }
+
+    #[test]
+    fn a_text_keeps_every_character() {
+        let inbound = message(7, "  /x \n y ");
+        let Route::Prompt {
+            text, suggested, ..
+        } = route(1, &inbound, &[7])
+        else {
+            panic!()
+        };
+        assert_eq!((text, suggested.as_str()), ("  /x \n y ", "adal"));
+    }
+
+    #[test]
+    fn buttons_say_what_they_are_for() {
+        for verdict in [Verdict::Allow, Verdict::Deny] {
+            let inbound = press(7, &button_data(verdict, "t0k"));
+            let Route::Decide {
+                token,
+                verdict: read,
+                ..
+            } = route(1, &inbound, &[7])
+            else {
+                panic!()
+            };
+            assert_eq!((token, read), ("t0k", verdict));
+        }
+        assert!(matches!(
+            route(1, &press(7, "buy"), &[7]),
+            Route::UnknownButton { .. }
+        ));
+        assert!(button_data(Verdict::Allow, &"0".repeat(32)).len() <= 64);
+    }
+}

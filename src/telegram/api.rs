@@ -1,0 +1,277 @@
+//! Calls of the Bot API: one request, one answer, with a budget. The only place that talks to the network.
+//!
+//! The token is a part of every URL, so no URL and no text of a transport error leaves this file. Nothing is retried
+//! here: what an error means for a message is decided elsewhere.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use ureq::{Agent, Proxy, Timeout};
+
+/// The largest answer that is read, in bytes. getUpdates is capped near 4 MB by the server.
+const ANSWER_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long a name may take to resolve, and a connection to stand.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// What a flood wait is taken for when Telegram does not say how long it is.
+const FLOOD_UNSAID: u64 = 5;
+
+/// Why a call did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// 429: nothing before so many seconds have passed. May be more than a day.
+    Flood(u64),
+    /// Telegram answered with an error that another try will not change.
+    Refused {
+        code: u16,
+        description: String,
+        /// Where a group has become a supergroup: its new id.
+        migrate_to: Option<i64>,
+    },
+    /// The connection was never made, so nothing was done.
+    Unreachable(&'static str),
+    /// Nobody knows whether it was done: a timeout, a cut connection, a 5xx, an answer that is not JSON.
+    Unknown(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Flood(seconds) => write!(f, "flood wait of {seconds} s"),
+            Failure::Refused {
+                code, description, ..
+            } => write!(f, "{code} {description}"),
+            Failure::Unreachable(why) => write!(f, "not reached: {why}"),
+            Failure::Unknown(why) => write!(f, "outcome unknown: {why}"),
+        }
+    }
+}
+
+/// Telegram, as seen by one bot. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Api {
+    agent: Agent,
+    /// With the token in it.
+    base: String,
+}
+
+#[derive(Deserialize)]
+struct Answer<'a> {
+    ok: bool,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+    error_code: Option<u16>,
+    description: Option<String>,
+    parameters: Option<Parameters>,
+}
+
+#[derive(Default, Deserialize)]
+struct Parameters {
+    retry_after: Option<u64>,
+    migrate_to_chat_id: Option<i64>,
+}
+
+impl Api {
+    /// `url` is the server without a path; `proxy` is http:// or socks5://, and proxy variables of the environment
+    /// are not looked at.
+    ///
+    /// Fails where the proxy's URL makes no sense.
+    pub fn new(url: &str, token: &str, proxy: Option<&str>) -> Result<Api, String> {
+        let proxy = match proxy {
+            Some(proxy) => Some(
+                Proxy::new(proxy).map_err(|_| format!("the proxy {proxy:?} is no proxy's URL"))?,
+            ),
+            None => None,
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_resolve(Some(CONNECT_MAX))
+            .timeout_connect(Some(CONNECT_MAX))
+            .max_idle_connections_per_host(8)
+            .max_idle_age(Duration::from_secs(50))
+            .proxy(proxy)
+            .build()
+            .new_agent();
+        Ok(Api {
+            agent,
+            base: format!("{}/bot{token}/", url.trim_end_matches('/')),
+        })
+    }
+
+    /// Calls `method` with a JSON body and returns the result's JSON. The whole call is over within `budget`.
+    pub fn call(
+        &self,
+        method: &str,
+        body: &[u8],
+        budget: Duration,
+    ) -> Result<Box<RawValue>, Failure> {
+        let sent = self
+            .agent
+            .post(format!("{}{method}", self.base))
+            .config()
+            .timeout_global(Some(budget))
+            .build()
+            .header("content-type", "application/json")
+            .send(body);
+        let mut response = sent.map_err(|error| of_transport(&error))?;
+        let status = response.status().as_u16();
+        let bytes = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_MAX)
+            .read_to_vec()
+            .map_err(|error| {
+                Failure::Unknown(format!(
+                    "HTTP {status}, the answer broke off: {}",
+                    kind(&error)
+                ))
+            })?;
+        read_answer(status, &bytes)
+    }
+}
+
+/// Makes a result or a failure of an answer.
+fn read_answer(status: u16, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
+    let Ok(answer) = serde_json::from_slice::<Answer<'_>>(bytes) else {
+        return Err(Failure::Unknown(format!(
+            "HTTP {status}, the answer is not JSON"
+        )));
+    };
+    if answer.ok {
+        return match answer.result {
+            Some(result) => Ok(result.to_owned()),
+            None => Err(Failure::Unknown(format!(
+                "HTTP {status}, ok without a result"
+            ))),
+        };
+    }
+    let code = answer.error_code.unwrap_or(status);
+    let parameters = answer.parameters.unwrap_or_default();
+    let description = answer.description.unwrap_or_default();
+    match code {
+        429 => Err(Failure::Flood(
+            parameters.retry_after.unwrap_or(FLOOD_UNSAID),
+        )),
+        500.. => Err(Failure::Unknown(format!("{code} {description}"))),
+        _ => Err(Failure::Refused {
+            code,
+            description,
+            migrate_to: parameters.migrate_to_chat_id,
+        }),
+    }
+}
+
+/// Sorts a transport error into "nothing was sent" and "nobody knows".
+fn of_transport(error: &ureq::Error) -> Failure {
+    use ureq::Error;
+    let never_connected = match error {
+        Error::HostNotFound
+        | Error::ConnectionFailed
+        | Error::InvalidProxyUrl
+        | Error::BadUri(_) => true,
+        Error::ConnectProxyFailed(_) | Error::Tls(_) | Error::Rustls(_) => true,
+        Error::Timeout(timeout) => matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        Error::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::HostUnreachable
+                | ErrorKind::AddrNotAvailable
+                | ErrorKind::NetworkDown
+        ),
+        _ => false,
+    };
+    if never_connected {
+        Failure::Unreachable(kind(error))
+    } else {
+        Failure::Unknown(kind(error).to_owned())
+    }
+}
+
+/// Names a transport error without its text, which may hold the URL.
+fn kind(error: &ureq::Error) -> &'static str {
+    use ureq::Error;
+    match error {
+        Error::HostNotFound => "the host's name is not known (no network, or no DNS)",
+        Error::ConnectionFailed => "no connection",
+        Error::Timeout(_) => "timeout",
+        Error::Tls(_) | Error::Rustls(_) => "TLS failed (is the clock right?)",
+        Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => "the proxy did not connect",
+        Error::BodyExceedsLimit(_) => "answer too large",
+        Error::Protocol(_) => "broken HTTP",
+        Error::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => "connection refused",
+            ErrorKind::ConnectionReset => "connection reset",
+            ErrorKind::UnexpectedEof => "connection closed",
+            ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => "no network",
+            ErrorKind::HostUnreachable => "host unreachable",
+            ErrorKind::TimedOut => "timeout",
+            ErrorKind::BrokenPipe => "connection broken",
+            _ => "input or output failed",
+        },
+        _ => "HTTP failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(status: u16, body: &str) -> Failure {
+        read_answer(status, body.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn a_flood_wait_may_be_longer_than_sixteen_bits() {
+        let body = r#"{"ok":false,"error_code":429,"description":"x","parameters":{"retry_after":200000}}"#;
+        assert_eq!(failure(429, body), Failure::Flood(200_000));
+        assert_eq!(
+            failure(429, r#"{"ok":false,"error_code":429}"#),
+            Failure::Flood(FLOOD_UNSAID)
+        );
+    }
+
+    #[test]
+    fn a_gateways_page_is_an_unknown_outcome() {
+        assert!(matches!(
+            failure(502, "<html>Bad Gateway</html>"),
+            Failure::Unknown(_)
+        ));
+        assert!(matches!(failure(200, ""), Failure::Unknown(_)));
+        assert!(matches!(
+            failure(200, r#"{"ok":true}"#),
+            Failure::Unknown(_)
+        ));
+        assert!(matches!(
+            failure(500, r#"{"ok":false,"error_code":500}"#),
+            Failure::Unknown(_)
+        ));
+    }
+
+    #[test]
+    fn a_refusal_keeps_its_words_and_the_new_id() {
+        let body = r#"{"ok":false,"error_code":400,"description":"Bad Request: moved","parameters":{"migrate_to_chat_id":-100},"new":1}"#;
+        assert_eq!(
+            failure(400, body),
+            Failure::Refused {
+                code: 400,
+                description: "Bad Request: moved".into(),
+                migrate_to: Some(-100)
+            }
+        );
+    }
+
+    #[test]
+    fn no_failure_names_the_token() {
+        let api = Api::new("http://127.0.0.1:1", "123:secret", None).unwrap();
+        let failure = api
+            .call("getMe", b"{}", Duration::from_secs(5))
+            .unwrap_err();
+        assert!(matches!(failure, Failure::Unreachable(_)), "{failure:?}");
+        assert!(!format!("{failure:?} {failure}").contains("secret"));
+    }
+}

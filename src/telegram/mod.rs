@@ -1,0 +1,9 @@
+//! Telegram's side: its calls, what comes in, what goes out and when.
+
+pub mod api;
+pub mod courier;
+pub mod outgoing;
+pub mod pacing;
+pub mod poller;
+pub mod refusal;
+pub mod update;

@@ -1,0 +1,241 @@
+//! Posts → calls of the Bot API. Pure: the types are frankenstein's, the sending is the courier's.
+//!
+//! Text goes out with entities of our own making and never with a `parse_mode`, so there is nothing to escape.
+
+use frankenstein::methods::{
+    AnswerCallbackQueryParams, EditMessageTextParams, GetUpdatesParams, SendChatActionParams,
+    SendMessageParams, SetMessageReactionParams,
+};
+use frankenstein::types::{
+    AllowedUpdate, ChatAction, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions,
+    MessageEntity, MessageEntityType, ReactionType, ReactionTypeEmoji, ReplyMarkup,
+};
+use serde::Serialize;
+
+use crate::chat::{Button, Formatted, MessageId, Place, Post, Style, TopicId};
+
+/// A call, ready to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call {
+    pub method: &'static str,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+/// The call that sends a post; None where there is nothing to do (an edit of a message that was never delivered).
+pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call> {
+    match post {
+        Post::Message {
+            body,
+            buttons,
+            silent,
+        } => Some(message(place, body, buttons, *silent)),
+        Post::Edit { body, .. } => Some(edit(place, edits?, body)),
+        Post::Toast { callback, text } => Some(call(
+            "answerCallbackQuery",
+            &AnswerCallbackQueryParams::builder()
+                .callback_query_id(callback)
+                .text(text)
+                .build(),
+        )),
+        Post::Reaction { message, emoji } => Some(call(
+            "setMessageReaction",
+            &SetMessageReactionParams::builder()
+                .chat_id(place.chat.0)
+                .message_id(narrow(message.0))
+                .reaction(vec![ReactionType::Emoji(ReactionTypeEmoji {
+                    emoji: emoji.clone(),
+                })])
+                .build(),
+        )),
+    }
+}
+
+/// The call that sends a new message.
+pub fn message(place: Place, body: &Formatted, buttons: &[Vec<Button>], silent: bool) -> Call {
+    let keyboard =
+        (!buttons.is_empty()).then(|| ReplyMarkup::InlineKeyboardMarkup(keyboard(buttons)));
+    call(
+        "sendMessage",
+        &SendMessageParams::builder()
+            .chat_id(place.chat.0)
+            .maybe_message_thread_id(thread(place.topic))
+            .text(&body.text)
+            .maybe_entities(entities(body))
+            .link_preview_options(LinkPreviewOptions::DISABLED)
+            .maybe_disable_notification(silent.then_some(true))
+            .maybe_reply_markup(keyboard)
+            .build(),
+    )
+}
+
+/// The call that gives a message of ours another text. Its buttons go, since none are sent.
+pub fn edit(place: Place, message: MessageId, body: &Formatted) -> Call {
+    call(
+        "editMessageText",
+        &EditMessageTextParams::builder()
+            .chat_id(place.chat.0)
+            .message_id(narrow(message.0))
+            .text(&body.text)
+            .maybe_entities(entities(body))
+            .link_preview_options(LinkPreviewOptions::DISABLED)
+            .build(),
+    )
+}
+
+/// The call that shows "typing…" for up to 5 s.
+pub fn typing(place: Place) -> Call {
+    call(
+        "sendChatAction",
+        &SendChatActionParams::builder()
+            .chat_id(place.chat.0)
+            .maybe_message_thread_id(thread(place.topic))
+            .action(ChatAction::Typing)
+            .build(),
+    )
+}
+
+/// The long poll: everything from `offset` on, held for `seconds` where there is nothing. The full list of kinds goes
+/// with each call, because the server remembers the last one.
+pub fn get_updates(offset: i64, seconds: u32) -> Call {
+    let kinds = vec![
+        AllowedUpdate::Message,
+        AllowedUpdate::EditedMessage,
+        AllowedUpdate::CallbackQuery,
+    ];
+    call(
+        "getUpdates",
+        &GetUpdatesParams::builder()
+            .offset(offset)
+            .limit(100_u32)
+            .timeout(seconds)
+            .allowed_updates(kinds)
+            .build(),
+    )
+}
+
+fn call(method: &'static str, parameters: &impl Serialize) -> Call {
+    let body = serde_json::to_vec(parameters).expect("parameters are plain data with string keys");
+    Call { method, body }
+}
+
+fn keyboard(buttons: &[Vec<Button>]) -> InlineKeyboardMarkup {
+    let rows = buttons.iter().map(|row| {
+        let row = row.iter().map(|button| {
+            InlineKeyboardButton::builder()
+                .text(&button.label)
+                .callback_data(&button.data)
+                .build()
+        });
+        row.collect()
+    });
+    InlineKeyboardMarkup {
+        force_reply: None,
+        inline_keyboard: rows.collect(),
+    }
+}
+
+fn entities(body: &Formatted) -> Option<Vec<MessageEntity>> {
+    let spans = body.spans.iter().map(|span| {
+        let (kind, url, language) = match &span.style {
+            Style::Bold => (MessageEntityType::Bold, None, None),
+            Style::Italic => (MessageEntityType::Italic, None, None),
+            Style::Strikethrough => (MessageEntityType::Strikethrough, None, None),
+            Style::Code => (MessageEntityType::Code, None, None),
+            Style::Pre { language } => (MessageEntityType::Pre, None, Some(language.clone())),
+            Style::Link { url } => (MessageEntityType::TextLink, Some(url.clone()), None),
+            Style::Quote => (MessageEntityType::Blockquote, None, None),
+        };
+        MessageEntity::builder()
+            .type_field(kind)
+            .offset(u16::try_from(span.offset).unwrap_or(u16::MAX))
+            .length(u16::try_from(span.length).unwrap_or(u16::MAX))
+            .maybe_url(url)
+            .maybe_language(language.filter(|language| !language.is_empty()))
+            .build()
+    });
+    (!body.spans.is_empty()).then(|| spans.collect())
+}
+
+/// Message ids fit 31 bits in the types for sending. One that does not exist is an error of Telegram's, not ours.
+fn narrow(id: i64) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
+}
+
+/// General (1) is sent without its id: Telegram refuses it on messages.
+fn thread(topic: Option<TopicId>) -> Option<i32> {
+    topic
+        .filter(|topic| topic.0 != 1)
+        .map(|topic| narrow(topic.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ChatId, Span};
+
+    fn json(call: &Call) -> serde_json::Value {
+        serde_json::from_slice(&call.body).unwrap()
+    }
+
+    #[test]
+    fn a_message_carries_entities_and_buttons() {
+        let place = Place {
+            chat: ChatId(7),
+            topic: Some(TopicId(5)),
+        };
+        let body = Formatted {
+            text: "a b".into(),
+            spans: vec![Span {
+                offset: 2,
+                length: 1,
+                style: Style::Pre {
+                    language: "rust".into(),
+                },
+            }],
+        };
+        let buttons = vec![vec![Button {
+            label: "Deny".into(),
+            data: "d:1".into(),
+        }]];
+        let sent = message(place, &body, &buttons, true);
+        assert_eq!(sent.method, "sendMessage");
+        assert_eq!(
+            json(&sent),
+            serde_json::json!({
+                "chat_id": 7, "message_thread_id": 5, "text": "a b", "disable_notification": true,
+                "entities": [{"type": "pre", "offset": 2, "length": 1, "language": "rust"}],
+                "link_preview_options": {"is_disabled": true},
+                "reply_markup": {"inline_keyboard": [[{"text": "Deny", "callback_data": "d:1"}]]},
+            })
+        );
+    }
+
+    #[test]
+    fn an_edit_of_what_was_never_delivered_is_nothing() {
+        let place = Place {
+            chat: ChatId(7),
+            topic: None,
+        };
+        let edit = Post::Edit {
+            target: crate::chat::Target::Row(crate::chat::RowId(1)),
+            body: Formatted::plain("x"),
+        };
+        assert_eq!(post(place, &edit, None), None);
+        assert_eq!(
+            post(place, &edit, Some(MessageId(9))).unwrap().method,
+            "editMessageText"
+        );
+    }
+
+    #[test]
+    fn the_poll_names_every_kind_it_wants() {
+        assert_eq!(
+            json(&get_updates(12, 50)),
+            serde_json::json!({
+                "offset": 12, "limit": 100, "timeout": 50,
+                "allowed_updates": ["message", "edited_message", "callback_query"],
+            })
+        );
+    }
+}

@@ -1,0 +1,641 @@
+//! Decides which call goes out next, and when to look again. Pure: time is an argument, the sending is the courier's.
+//!
+//! The rules: at most one call in flight for each chat; within a place, rows in the order in which they were stored,
+//! but a request may go before what belongs to other turns; progress only when nothing durable waits; about a message
+//! a second for each chat after a short burst; a flood wait stops its chat, and three chats that get one within 10 s
+//! stop all. Answers to presses obey none of it: they are good for seconds, and Telegram does not count them.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use crate::board::{Doing, Progress};
+use crate::chat::{ChatId, Due, Lane, MessageId, Place, PromptId};
+
+/// How many calls may be in flight, answers to presses aside.
+pub const IN_FLIGHT_MAX: usize = 2;
+
+/// One message of a chat's budget comes back after this time.
+const MESSAGE_EVERY: Duration = Duration::from_secs(1);
+
+/// How far ahead of its budget a chat may get with rows; with progress, only so far that answers never wait for it.
+const BURST: Duration = Duration::from_secs(6);
+const PROGRESS_BURST: Duration = Duration::from_secs(3);
+
+/// How long a turn must last before it gets a status message. A quick answer needs none.
+const STATUS_AFTER: Duration = Duration::from_secs(2);
+
+/// How long a status message may show an old elapsed time.
+const STATUS_STALE: Duration = Duration::from_secs(15);
+
+/// Telegram shows "typing" for 5 s.
+const TYPING_EVERY: Duration = Duration::from_millis(4_500);
+
+/// Waits after a call whose outcome is unknown, or that was never made: doubling between these.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// So many chats with a flood wait within this time stop all.
+const FLOODS_MAX: usize = 3;
+const FLOODS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The longest wait that is believed, a year: what is added to an [`Instant`] must stay in its range.
+const WAIT_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// Something to send.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// A row of the outbox.
+    Row(Due),
+    /// What a turn is doing: as a new message, or as a change of the one that shows it.
+    Status {
+        progress: Progress,
+        message: Option<MessageId>,
+    },
+    Typing(Place),
+}
+
+impl Call {
+    fn chat(&self) -> ChatId {
+        match self {
+            Call::Row(due) => due.place.chat,
+            Call::Status { progress, .. } => progress.place.chat,
+            Call::Typing(place) => place.chat,
+        }
+    }
+
+    fn is_toast(&self) -> bool {
+        matches!(
+            self,
+            Call::Row(Due {
+                lane: Lane::Toast,
+                ..
+            })
+        )
+    }
+}
+
+/// How a call ended, as far as its chat's pace goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Telegram has dealt with it; the new message, if it made one.
+    Done(Option<MessageId>),
+    /// The status message cannot be edited any more.
+    MessageGone,
+    /// Nothing for this chat for so long.
+    Flood(Duration),
+    /// Nobody knows whether it was done.
+    Unknown,
+    /// Telegram was not reached at all.
+    Unreachable,
+}
+
+/// What to do now, and when to ask again if nothing happens before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub call: Option<Call>,
+    pub look_again: Option<Instant>,
+}
+
+/// What is known of the pace of each chat.
+#[derive(Default)]
+pub struct Pacing {
+    chats: HashMap<ChatId, Chat>,
+    /// Whole-bot waits: a flood of many chats, or no network.
+    all_wait: Option<Instant>,
+    unreached: u32,
+    recent_floods: Vec<(Instant, ChatId)>,
+    statuses: HashMap<PromptId, Status>,
+    typed: HashMap<Place, Instant>,
+    in_flight: usize,
+    toast_in_flight: bool,
+}
+
+#[derive(Default)]
+struct Chat {
+    busy: bool,
+    waits: Option<Instant>,
+    /// Calls in a row whose outcome nobody knows.
+    unknown: u32,
+    /// When the budget is even again; in the past for a chat that was silent.
+    paid_until: Option<Instant>,
+}
+
+/// The status message of a turn.
+struct Status {
+    message: Option<MessageId>,
+    doing: Doing,
+    waiting: usize,
+    at: Instant,
+}
+
+impl Pacing {
+    /// Takes up a wait that a former chappe was told of; `chat` None stands for all.
+    pub fn take_up_wait(&mut self, now: Instant, chat: Option<ChatId>, wait: Duration) {
+        let until = Some(now + wait.min(WAIT_MAX));
+        match chat {
+            Some(chat) => self.chats.entry(chat).or_default().waits = until,
+            None => self.all_wait = until,
+        }
+    }
+
+    /// Decides. Nothing is noted until the call is reported by [`Pacing::started`].
+    pub fn plan(&mut self, now: Instant, due: &[Due], board: &[Progress]) -> Plan {
+        self.forget(now, board);
+        let mut look_again: Option<Instant> = None;
+        let mut later =
+            |at: Instant| look_again = Some(look_again.map_or(at, |first| first.min(at)));
+
+        if !self.toast_in_flight
+            && let Some(toast) = due.iter().find(|due| due.lane == Lane::Toast)
+        {
+            return Plan {
+                call: Some(Call::Row(*toast)),
+                look_again: None,
+            };
+        }
+        if let Some(until) = self.all_wait.filter(|&until| until > now) {
+            return Plan {
+                call: None,
+                look_again: Some(until),
+            };
+        }
+        if self.in_flight >= IN_FLIGHT_MAX {
+            return Plan {
+                call: None,
+                look_again: None,
+            };
+        }
+        let mut rows: Vec<&Due> = due.iter().filter(|due| due.lane != Lane::Toast).collect();
+        rows.sort_by_key(|due| (due.lane, due.row));
+        // Chats whose rows have to wait: their progress waits as well.
+        let mut holding: HashSet<ChatId> = HashSet::new();
+        for row in rows {
+            let chat = row.place.chat;
+            match self.free_at(now, chat, BURST) {
+                None => {}
+                Some(at) if at <= now => {
+                    return Plan {
+                        call: Some(Call::Row(*row)),
+                        look_again: None,
+                    };
+                }
+                Some(at) => later(at),
+            }
+            if row.lane != Lane::Reaction {
+                holding.insert(chat);
+            }
+        }
+        for progress in board
+            .iter()
+            .filter(|progress| !holding.contains(&progress.place.chat))
+        {
+            let Some(free) = self.free_at(now, progress.place.chat, PROGRESS_BURST) else {
+                continue;
+            };
+            let at = self.status_at(now, progress).max(free);
+            if at <= now {
+                let message = self
+                    .statuses
+                    .get(&progress.prompt)
+                    .and_then(|status| status.message);
+                let call = Call::Status {
+                    progress: progress.clone(),
+                    message,
+                };
+                return Plan {
+                    call: Some(call),
+                    look_again: None,
+                };
+            }
+            later(at);
+        }
+        for progress in board
+            .iter()
+            .filter(|progress| progress.doing != Doing::Asking)
+        {
+            // Typing is not counted as a message, but it keeps to the waits of its chat.
+            let Some(free) = self.free_at(now, progress.place.chat, Duration::MAX) else {
+                continue;
+            };
+            let at = self
+                .typed
+                .get(&progress.place)
+                .map_or(now, |&typed| typed + TYPING_EVERY)
+                .max(free);
+            if at <= now {
+                return Plan {
+                    call: Some(Call::Typing(progress.place)),
+                    look_again: None,
+                };
+            }
+            later(at);
+        }
+        Plan {
+            call: None,
+            look_again,
+        }
+    }
+
+    /// Drops what no longer matters, so that nothing here grows with the months.
+    fn forget(&mut self, now: Instant, board: &[Progress]) {
+        self.statuses
+            .retain(|prompt, _| board.iter().any(|progress| progress.prompt == *prompt));
+        self.typed
+            .retain(|place, _| board.iter().any(|progress| progress.place == *place));
+        self.recent_floods
+            .retain(|(at, _)| now.saturating_duration_since(*at) < FLOODS_WITHIN);
+        self.chats.retain(|_, chat| {
+            chat.busy
+                || chat.unknown > 0
+                || chat.waits.is_some_and(|until| until > now)
+                || chat.paid_until.is_some_and(|until| until > now)
+        });
+    }
+
+    /// When a chat may have its next call; None while one is in flight (its end will be told).
+    fn free_at(&self, now: Instant, chat: ChatId, burst: Duration) -> Option<Instant> {
+        let Some(chat) = self.chats.get(&chat) else {
+            return Some(now);
+        };
+        if chat.busy {
+            return None;
+        }
+        let waits = chat.waits.unwrap_or(now);
+        let paid = match chat.paid_until {
+            // How far ahead of its budget the chat is; what exceeds the burst has to pass first.
+            Some(paid) => now + paid.saturating_duration_since(now).saturating_sub(burst),
+            None => now,
+        };
+        Some(waits.max(paid))
+    }
+
+    /// When a turn's status is to be shown next.
+    fn status_at(&self, now: Instant, progress: &Progress) -> Instant {
+        let Some(shown) = self.statuses.get(&progress.prompt) else {
+            return match progress.doing {
+                // Who is asked has a message of its own to look at.
+                Doing::Asking => now + STATUS_STALE,
+                _ => progress.since + STATUS_AFTER,
+            };
+        };
+        let age = now.saturating_duration_since(progress.since);
+        let gap = match age.as_secs() {
+            0..120 => Duration::from_secs(3),
+            120..600 => Duration::from_secs(10),
+            _ => Duration::from_secs(30),
+        };
+        let same = shown.doing == progress.doing && shown.waiting == progress.waiting;
+        match (same, &progress.doing) {
+            // A person may think for days; that it is their turn does not have to be repeated.
+            (true, Doing::Asking) => now + WAIT_MAX,
+            (true, _) => shown.at + gap.max(STATUS_STALE),
+            (false, _) => shown.at + gap,
+        }
+    }
+
+    /// A call is in flight from now on.
+    pub fn started(&mut self, now: Instant, call: &Call) {
+        if call.is_toast() {
+            self.toast_in_flight = true;
+            return;
+        }
+        self.in_flight += 1;
+        let chat = self.chats.entry(call.chat()).or_default();
+        chat.busy = true;
+        match call {
+            Call::Row(Due {
+                lane: Lane::Reaction,
+                ..
+            })
+            | Call::Typing(_) => {}
+            Call::Row(_) | Call::Status { .. } => {
+                chat.paid_until =
+                    Some(chat.paid_until.map_or(now, |paid| paid.max(now)) + MESSAGE_EVERY);
+            }
+        }
+        match call {
+            Call::Typing(place) => {
+                self.typed.insert(*place, now);
+            }
+            Call::Status { progress, message } => {
+                let status = Status {
+                    message: *message,
+                    doing: progress.doing.clone(),
+                    waiting: progress.waiting,
+                    at: now,
+                };
+                self.statuses.insert(progress.prompt, status);
+            }
+            Call::Row(_) => {}
+        }
+    }
+
+    /// A call has ended.
+    pub fn ended(&mut self, now: Instant, call: &Call, end: End) {
+        if call.is_toast() {
+            self.toast_in_flight = false;
+            return;
+        }
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let chat = self.chats.entry(call.chat()).or_default();
+        chat.busy = false;
+        if matches!(end, End::Done(_) | End::MessageGone) {
+            chat.unknown = 0;
+            self.unreached = 0;
+        }
+        match end {
+            End::Done(_) | End::MessageGone => {}
+            End::Flood(wait) => {
+                let until = now + wait.min(WAIT_MAX);
+                chat.waits = Some(until);
+                self.recent_floods
+                    .retain(|(_, flooded)| *flooded != call.chat());
+                self.recent_floods.push((now, call.chat()));
+                if self.recent_floods.len() >= FLOODS_MAX {
+                    self.all_wait = Some(until);
+                }
+            }
+            End::Unknown => {
+                chat.waits = Some(now + retry_wait(chat.unknown));
+                chat.unknown = chat.unknown.saturating_add(1);
+            }
+            End::Unreachable => {
+                self.all_wait = Some(now + retry_wait(self.unreached));
+                self.unreached = self.unreached.saturating_add(1);
+            }
+        }
+        match (call, end) {
+            (Call::Status { progress, .. }, End::Done(Some(message))) => {
+                if let Some(status) = self.statuses.get_mut(&progress.prompt) {
+                    status.message = Some(message);
+                }
+            }
+            (Call::Status { progress, .. }, End::MessageGone) => {
+                self.statuses.remove(&progress.prompt);
+            }
+            // A message of the bot takes "typing" off the screen.
+            (Call::Row(due), End::Done(_)) => {
+                self.typed.remove(&due.place);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether everything waits, so that the wait is worth storing for all chats.
+    pub fn all_wait_until(&self, now: Instant) -> Option<Instant> {
+        self.all_wait.filter(|&until| until > now)
+    }
+}
+
+fn retry_wait(failures: u32) -> Duration {
+    RETRY_FIRST
+        .saturating_mul(1 << failures.min(8))
+        .min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{RowId, TopicId};
+
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn row(row: i64, chat: i64, lane: Lane) -> Due {
+        Due {
+            row: RowId(row),
+            place: Place {
+                chat: ChatId(chat),
+                topic: None,
+            },
+            lane,
+        }
+    }
+
+    fn working(prompt: i64, chat: i64, since: Instant, doing: Doing) -> Progress {
+        let place = Place {
+            chat: ChatId(chat),
+            topic: None,
+        };
+        Progress {
+            place,
+            prompt: PromptId(prompt),
+            since,
+            doing,
+            doing_since: since,
+            waiting: 0,
+        }
+    }
+
+    /// Plans, and starts what was planned.
+    fn go(pacing: &mut Pacing, now: Instant, due: &[Due], board: &[Progress]) -> Option<Call> {
+        let call = pacing.plan(now, due, board).call?;
+        pacing.started(now, &call);
+        Some(call)
+    }
+
+    #[test]
+    fn one_call_for_each_chat_and_the_oldest_row_first() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let due = [row(2, 1, Lane::Text), row(3, 2, Lane::Text)];
+        let first = go(&mut pacing, now, &due, &[]).unwrap();
+        assert_eq!(first, Call::Row(due[0]));
+        let mut other_topic = row(1, 1, Lane::Text);
+        other_topic.place.topic = Some(TopicId(4));
+        assert_eq!(
+            go(&mut pacing, now, &[other_topic, due[1]], &[]),
+            Some(Call::Row(due[1]))
+        );
+        assert_eq!(
+            go(&mut pacing, now, &[row(9, 3, Lane::Text)], &[]),
+            None,
+            "two in flight is all"
+        );
+        pacing.ended(now, &first, End::Done(None));
+        assert_eq!(
+            go(&mut pacing, now, &[other_topic], &[]),
+            Some(Call::Row(other_topic))
+        );
+    }
+
+    #[test]
+    fn a_request_goes_before_text_and_a_toast_before_everything() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let due = [
+            row(1, 1, Lane::Text),
+            row(2, 1, Lane::Request),
+            row(3, 1, Lane::Toast),
+        ];
+        assert_eq!(go(&mut pacing, now, &due, &[]), Some(Call::Row(due[2])));
+        assert_eq!(go(&mut pacing, now, &due, &[]), Some(Call::Row(due[1])));
+        assert_eq!(
+            go(&mut pacing, now, &due, &[]),
+            None,
+            "the chat is busy, and so is the one who answers presses"
+        );
+    }
+
+    #[test]
+    fn a_flood_wait_of_any_length_stops_its_chat_only() {
+        for wait in [3, 70_000, 200_000, u64::MAX] {
+            let (mut pacing, now) = (Pacing::default(), Instant::now());
+            let due = [row(1, 1, Lane::Text), row(2, 2, Lane::Text)];
+            let call = go(&mut pacing, now, &due, &[]).unwrap();
+            pacing.ended(now, &call, End::Flood(Duration::from_secs(wait)));
+            let other = go(&mut pacing, now, &due, &[]).unwrap();
+            assert_eq!(other, Call::Row(due[1]), "the other chat goes on");
+            pacing.ended(now, &other, End::Done(None));
+            let until = now + Duration::from_secs(wait).min(WAIT_MAX);
+            assert_eq!(pacing.plan(now, &due[..1], &[]).look_again, Some(until));
+            assert_eq!(pacing.plan(until - secs(1), &due[..1], &[]).call, None);
+            assert_eq!(
+                pacing.plan(until, &due[..1], &[]).call,
+                Some(Call::Row(due[0]))
+            );
+            assert_eq!(
+                go(&mut pacing, now, &due, &[]),
+                Some(Call::Row(due[1])),
+                "the other chat goes on"
+            );
+        }
+    }
+
+    #[test]
+    fn three_chats_with_flood_waits_stop_all() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        for chat in 1..=3 {
+            let call = go(&mut pacing, now, &[row(chat, chat, Lane::Text)], &[]).unwrap();
+            pacing.ended(now, &call, End::Flood(secs(20)));
+        }
+        let plan = pacing.plan(now, &[row(9, 9, Lane::Text)], &[]);
+        assert_eq!(
+            plan,
+            Plan {
+                call: None,
+                look_again: Some(now + secs(20))
+            }
+        );
+    }
+
+    #[test]
+    fn a_stored_wait_is_kept_after_a_restart() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        pacing.take_up_wait(now, Some(ChatId(1)), secs(100_000));
+        let due = [row(1, 1, Lane::Text)];
+        assert_eq!(
+            pacing.plan(now, &due, &[]).look_again,
+            Some(now + secs(100_000))
+        );
+    }
+
+    #[test]
+    fn unknown_outcomes_back_off_for_the_chat_and_no_network_for_all() {
+        let (mut pacing, mut now) = (Pacing::default(), Instant::now());
+        let due = [row(1, 1, Lane::Text)];
+        for wait in [1, 2, 4, 8, 16, 30, 30] {
+            let call = go(&mut pacing, now, &due, &[]).unwrap();
+            pacing.ended(now, &call, End::Unknown);
+            let plan = pacing.plan(now, &due, &[]);
+            assert_eq!((plan.call, plan.look_again), (None, Some(now + secs(wait))));
+            now += secs(wait);
+        }
+        let call = go(&mut pacing, now, &due, &[]).unwrap();
+        pacing.ended(now, &call, End::Unreachable);
+        let other = [row(2, 2, Lane::Text)];
+        assert_eq!(
+            pacing.plan(now, &other, &[]).look_again,
+            Some(now + secs(1))
+        );
+    }
+
+    #[test]
+    fn a_long_answer_goes_out_in_a_burst_and_then_once_a_second() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let mut sent = Vec::new();
+        let mut at = now;
+        while sent.len() < 12 {
+            let plan = pacing.plan(at, &[row(1, 1, Lane::Text)], &[]);
+            match plan.call {
+                Some(call) => {
+                    pacing.started(at, &call);
+                    pacing.ended(at, &call, End::Done(None));
+                    sent.push(at - now);
+                }
+                None => at = plan.look_again.unwrap(),
+            }
+        }
+        assert_eq!(sent.iter().filter(|at| **at == Duration::ZERO).count(), 7);
+        assert_eq!(sent[11], secs(5));
+    }
+
+    #[test]
+    fn a_quick_turn_only_types_and_a_longer_one_gets_one_status_message() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let board = [working(1, 1, now, Doing::Thinking)];
+        let typing = go(&mut pacing, now, &[], &board).unwrap();
+        assert_eq!(typing, Call::Typing(board[0].place));
+        pacing.ended(now, &typing, End::Done(None));
+        let plan = pacing.plan(now, &[], &board);
+        assert_eq!(
+            (plan.call, plan.look_again),
+            (None, Some(now + STATUS_AFTER))
+        );
+
+        let at = now + STATUS_AFTER;
+        let status = go(&mut pacing, at, &[], &board).unwrap();
+        assert!(
+            matches!(&status, Call::Status { message: None, .. }),
+            "{status:?}"
+        );
+        pacing.ended(at, &status, End::Done(Some(MessageId(77))));
+        // Nothing new: typing goes on, the status stays until its time is stale.
+        let plan = pacing.plan(at, &[], &board);
+        assert_eq!(
+            (plan.call, plan.look_again),
+            (None, Some(now + TYPING_EVERY))
+        );
+
+        // Something new: an edit of the same message, not before 3 s.
+        let tool = Doing::Tool {
+            name: "Bash".into(),
+            target: "ls".into(),
+        };
+        let board = [working(1, 1, now, tool)];
+        pacing.started(at, &Call::Typing(board[0].place));
+        pacing.ended(at, &Call::Typing(board[0].place), End::Done(None));
+        let plan = pacing.plan(at, &[], &board);
+        assert_eq!((plan.call, plan.look_again), (None, Some(at + secs(3))));
+        let edit = pacing.plan(at + secs(3), &[], &board).call.unwrap();
+        assert!(
+            matches!(
+                edit,
+                Call::Status {
+                    message: Some(MessageId(77)),
+                    ..
+                }
+            ),
+            "{edit:?}"
+        );
+    }
+
+    #[test]
+    fn who_is_asked_sees_neither_typing_nor_repeated_status() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let board = [working(1, 1, now, Doing::Asking)];
+        let plan = pacing.plan(now + secs(5), &[], &board);
+        assert_eq!(plan.call, None);
+    }
+
+    #[test]
+    fn durable_rows_go_before_progress() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let board = [working(1, 1, now, Doing::Thinking)];
+        let later = now + secs(10);
+        let due = [row(1, 1, Lane::Text)];
+        assert_eq!(
+            go(&mut pacing, later, &due, &board),
+            Some(Call::Row(due[0]))
+        );
+    }
+}

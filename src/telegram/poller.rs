@@ -1,0 +1,497 @@
+//! The poller: asks Telegram for updates, stores them, then wakes whoever has something to read.
+//!
+//! One answer of getUpdates is one transaction together with the offset that confirms it, and only the next call tells
+//! Telegram so: an update is on disk before Telegram is told that it arrived. An update that does not decode, or
+//! cannot be stored, is skipped, and the others go on. Nothing of what people write is logged.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use serde_json::value::RawValue;
+
+use super::api::{Api, Failure};
+use super::outgoing;
+use super::refusal::{self, Refusal};
+use super::update::{self, Decoded};
+use crate::board::Board;
+use crate::chat::{
+    Arrival, BotId, Formatted, Lane, Place, Post, Press, SessionId, Target, Verdict,
+};
+use crate::clock::unix_now;
+use crate::exit::{Exit, Fatal};
+use crate::render::texts;
+use crate::router::{self, Command, Route};
+use crate::store::{self, Edited, Intake, Pressed, Store};
+use crate::thread;
+
+/// How long Telegram holds a call when there is nothing, in seconds; its own limit is 50.
+const POLL_SECONDS: u32 = 50;
+
+/// How long the whole call may take.
+const POLL_MAX: Duration = Duration::from_secs(POLL_SECONDS as u64 + 10);
+
+/// Waits after 409 by another poller. Restarts overlap for a moment; after the last one it is no overlap.
+const CONFLICT_WAITS: [u64; 4] = [5, 10, 20, 30];
+
+/// Waits after any other failure: doubling between these.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// How often finished rows are looked for and forgotten, in seconds.
+const PRUNE_EVERY: i64 = 3600;
+
+/// What the poller works with.
+pub struct Outfit {
+    pub bot: BotId,
+    pub api: Api,
+    pub store: Arc<Store>,
+    pub board: Arc<Board>,
+    pub allowed_users: Vec<i64>,
+    /// Whether a message that was stored gets a sign.
+    pub reactions: bool,
+    /// Where sessions' folders are made.
+    pub sessions_root: PathBuf,
+    /// The host's name, for the welcome.
+    pub host: String,
+    /// Wakes a session's owner.
+    pub wake: Box<dyn Fn(SessionId) + Send>,
+    pub fatal: Sender<Fatal>,
+}
+
+/// The running poller.
+pub struct Poller {
+    stopping: Arc<AtomicBool>,
+    /// Dropped to end a wait between two calls.
+    _wait: Sender<()>,
+}
+
+impl Poller {
+    /// Starts the thread.
+    pub fn start(outfit: Outfit) -> std::io::Result<Poller> {
+        let stopping = Arc::new(AtomicBool::new(false));
+        let (wait, waited) = bounded(0);
+        let poll = Poll {
+            outfit,
+            stopping: Arc::clone(&stopping),
+            waited,
+            failures: 0,
+            conflicts: 0,
+            pruned: 0,
+        };
+        // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
+        let fatal = poll.outfit.fatal.clone();
+        thread::spawn_vital("poller", fatal, move || poll.run())?;
+        Ok(Poller {
+            stopping,
+            _wait: wait,
+        })
+    }
+
+    /// Takes nothing more. What a call in flight brings is left for the next start.
+    pub fn stop(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+}
+
+struct Poll {
+    outfit: Outfit,
+    stopping: Arc<AtomicBool>,
+    waited: Receiver<()>,
+    /// Calls that failed in a row.
+    failures: u32,
+    conflicts: usize,
+    /// When old rows were last looked for, in Unix seconds.
+    pruned: i64,
+}
+
+/// What follows from a failed call.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    Wait(Duration),
+    /// chappe is being stopped.
+    Stop,
+    End(Fatal),
+}
+
+impl Poll {
+    fn run(mut self) {
+        let fatal = self.outfit.fatal.clone();
+        let mut offset = None;
+        loop {
+            let wait = match self.round(&mut offset) {
+                Ok(()) => continue,
+                Err(Next::Wait(wait)) => wait,
+                Err(Next::Stop) => return,
+                Err(Next::End(end)) => {
+                    let _ = fatal.try_send(end);
+                    return;
+                }
+            };
+            match self.waited.recv_timeout(wait) {
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// One call, and what it brings.
+    fn round(&mut self, offset: &mut Option<i64>) -> Result<(), Next> {
+        let from = match *offset {
+            Some(offset) => offset,
+            None => self
+                .outfit
+                .store
+                .next_offset(self.outfit.bot)
+                .map_err(|error| self.store_failed(&error))?,
+        };
+        let request = outgoing::get_updates(from, POLL_SECONDS);
+        let answer = self
+            .outfit
+            .api
+            .call(request.method, &request.body, POLL_MAX);
+        if self.stopping.load(Ordering::SeqCst) {
+            return Err(Next::Stop);
+        }
+        let answer = answer.map_err(|failure| self.call_failed(&failure))?;
+        if self.failures + self.conflicts as u32 > 0 {
+            log::info!("Telegram answers again");
+        }
+        (self.failures, self.conflicts) = (0, 0);
+        let next = self.take(from, &answer)?;
+        *offset = Some(next);
+        Ok(())
+    }
+
+    /// Stores what came, then wakes. Returns the next offset.
+    fn take(&mut self, from: i64, answer: &RawValue) -> Result<i64, Next> {
+        let Some(raw) = update::split(answer) else {
+            log::warn!("the answer of getUpdates is no list");
+            return Err(self.wait());
+        };
+        let updates: Vec<Decoded> = raw.iter().filter_map(|raw| update::decode(raw)).collect();
+        if updates.len() < raw.len() {
+            log::warn!(
+                "{} updates have no number and are skipped",
+                raw.len() - updates.len()
+            );
+        }
+        let Some(next) = updates.iter().map(|update| update.id + 1).max() else {
+            // Nothing came, or nothing with a number: the same would come again at once.
+            return if raw.is_empty() {
+                Ok(from)
+            } else {
+                Err(self.wait())
+            };
+        };
+        let now = unix_now();
+        let Outfit { bot, store, .. } = &self.outfit;
+        let accepted = store.accept(
+            *bot,
+            now,
+            next,
+            &updates,
+            |intake, update| self.one(intake, update),
+            |update, error| {
+                log::error!(
+                    "update {} cannot be stored and is skipped: {error}",
+                    update.id
+                )
+            },
+        );
+        let accepted = accepted.map_err(|error| self.store_failed(&error))?;
+        if accepted.posted {
+            self.outfit.board.ring();
+        }
+        for session in accepted.wake {
+            (self.outfit.wake)(session);
+        }
+        if now - self.pruned >= PRUNE_EVERY {
+            self.pruned = now;
+            if let Err(error) = self.outfit.store.prune(now) {
+                log::warn!("old rows cannot be forgotten: {error}");
+            }
+        }
+        Ok(next)
+    }
+
+    /// Deals with one update, within the transaction of its answer.
+    fn one(&self, intake: &mut Intake<'_>, update: &Decoded) -> store::Result<()> {
+        let inbound = match &update.inbound {
+            Ok(inbound) => inbound,
+            Err(why) => {
+                log::warn!("update {} is skipped: {why}", update.id);
+                return Ok(());
+            }
+        };
+        match router::route(update.id, inbound, &self.outfit.allowed_users) {
+            Route::Ignore(why) => {
+                log::debug!("update {}: {why}", update.id);
+                Ok(())
+            }
+            Route::Prompt {
+                arrival,
+                suggested,
+                text,
+            } => once(intake, &arrival, |intake| {
+                let session =
+                    intake.session_at(arrival.place, &suggested, &self.outfit.sessions_root)?;
+                if intake.queue(&arrival, session, text)? {
+                    self.react(intake, &arrival)
+                } else {
+                    say(intake, arrival.place, texts::too_many(store::WAITING_MAX))
+                }
+            }),
+            Route::Edit { arrival, text } => once(intake, &arrival, |intake| {
+                let edited = intake.edit(&arrival, text)?;
+                intake.close(&arrival)?;
+                match edited {
+                    Edited::TooLate => say(
+                        intake,
+                        arrival.place,
+                        Formatted::plain(texts::EDITED_TOO_LATE),
+                    ),
+                    Edited::InTime | Edited::Nothing => Ok(()),
+                }
+            }),
+            Route::Command { arrival, command } => once(intake, &arrival, |intake| {
+                intake.close(&arrival)?;
+                let text = match command {
+                    Command::Start => texts::welcome(&self.outfit.host),
+                    Command::Help => texts::help(),
+                };
+                say(intake, arrival.place, text)
+            }),
+            Route::Unsupported { arrival, what } => once(intake, &arrival, |intake| {
+                intake.close(&arrival)?;
+                say(intake, arrival.place, texts::unsupported(what))
+            }),
+            Route::Decide {
+                arrival,
+                press,
+                token,
+                verdict,
+            } => once(intake, &arrival, |intake| {
+                intake.close(&arrival)?;
+                let toast = match intake.decide(token, verdict, &press.from, &arrival)? {
+                    Pressed::Decided { row, shown, .. } => {
+                        let allowed = verdict == Verdict::Allow;
+                        let body = texts::decided(&shown, allowed, &press.from.name);
+                        intake.post(
+                            arrival.place,
+                            Lane::Text,
+                            &Post::Edit {
+                                target: Target::Row(row),
+                                body,
+                            },
+                        )?;
+                        if allowed {
+                            texts::TOAST_ALLOWED
+                        } else {
+                            texts::TOAST_DENIED
+                        }
+                    }
+                    Pressed::Over => texts::TOAST_OVER,
+                    Pressed::Foreign => texts::TOAST_FOREIGN,
+                };
+                answer(intake, &arrival, press, toast)
+            }),
+            Route::UnknownButton { arrival, press } => once(intake, &arrival, |intake| {
+                intake.close(&arrival)?;
+                answer(intake, &arrival, press, texts::TOAST_FOREIGN)
+            }),
+        }
+    }
+
+    /// Shows on the message itself that it is stored.
+    fn react(&self, intake: &mut Intake<'_>, arrival: &Arrival) -> store::Result<()> {
+        if let (true, Some(message)) = (self.outfit.reactions, arrival.message) {
+            let post = Post::Reaction {
+                message,
+                emoji: "👀".to_owned(),
+            };
+            intake.post(arrival.place, Lane::Reaction, &post)?;
+        }
+        Ok(())
+    }
+
+    fn store_failed(&mut self, error: &store::Error) -> Next {
+        log::error!("updates cannot be stored, Telegram keeps them: {error}");
+        self.wait()
+    }
+
+    fn call_failed(&mut self, failure: &Failure) -> Next {
+        let next = after_failure(failure, self.failures, self.conflicts);
+        if let Next::Wait(wait) = next {
+            log::warn!(
+                "getUpdates: {failure}; trying again in {} s",
+                wait.as_secs()
+            );
+        }
+        match failure {
+            Failure::Refused { code: 409, .. } => self.conflicts += 1,
+            _ => self.failures = self.failures.saturating_add(1),
+        }
+        next
+    }
+
+    fn wait(&mut self) -> Next {
+        let wait = retry_wait(self.failures);
+        self.failures = self.failures.saturating_add(1);
+        Next::Wait(wait)
+    }
+}
+
+/// Deals with an update unless it has been dealt with before.
+fn once<'t>(
+    intake: &mut Intake<'t>,
+    arrival: &Arrival,
+    deal: impl FnOnce(&mut Intake<'t>) -> store::Result<()>,
+) -> store::Result<()> {
+    if intake.is_repeat(arrival)? {
+        return Ok(());
+    }
+    deal(intake)
+}
+
+fn say(intake: &mut Intake<'_>, place: Place, body: Formatted) -> store::Result<()> {
+    intake
+        .post(
+            place,
+            Lane::Text,
+            &Post::Message {
+                body,
+                buttons: Vec::new(),
+                silent: false,
+            },
+        )
+        .map(drop)
+}
+
+fn answer(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    press: &Press,
+    text: &str,
+) -> store::Result<()> {
+    let toast = Post::Toast {
+        callback: press.callback.clone(),
+        text: text.to_owned(),
+    };
+    intake.post(arrival.place, Lane::Toast, &toast).map(drop)
+}
+
+/// Decides what follows from a failed getUpdates, after so many failures and conflicts before it.
+fn after_failure(failure: &Failure, failures: u32, conflicts: usize) -> Next {
+    let refused = |message: &str| Next::End(Fatal::new(Exit::Refused, message));
+    match failure {
+        Failure::Refused {
+            code: 409,
+            description,
+            ..
+        } if description.to_lowercase().contains("webhook") => refused(
+            "Telegram refuses: this bot has a webhook, so its messages go elsewhere. If that is not wanted, remove it \
+             with\n  curl \"https://api.telegram.org/bot<TOKEN>/deleteWebhook\"\n(with the bot's token in place of \
+             <TOKEN>) and start chappe again.",
+        ),
+        Failure::Refused { code: 409, .. } => match CONFLICT_WAITS.get(conflicts) {
+            Some(seconds) => Next::Wait(Duration::from_secs(*seconds)),
+            None => Next::End(Fatal::new(
+                Exit::AnotherRuns,
+                "another program asks Telegram for this bot's messages. Stop it (another chappe, or a bot script with \
+                 the same token), or give this chappe a bot of its own.",
+            )),
+        },
+        Failure::Refused {
+            code, description, ..
+        } => match refusal::read(*code, description) {
+            Refusal::Token => refused(
+                "Telegram does not know this token (or telegram.api_url points to something else). Copy it again from \
+                 @BotFather: /mybots, then the bot, then API Token.",
+            ),
+            _ => Next::Wait(retry_wait(failures)),
+        },
+        Failure::Flood(seconds) => Next::Wait(Duration::from_secs((*seconds).clamp(1, 24 * 3600))),
+        Failure::Unreachable(_) | Failure::Unknown(_) => Next::Wait(retry_wait(failures)),
+    }
+}
+
+fn retry_wait(failures: u32) -> Duration {
+    RETRY_FIRST
+        .saturating_mul(1 << failures.min(8))
+        .min(RETRY_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(code: u16, description: &str) -> Failure {
+        Failure::Refused {
+            code,
+            description: description.into(),
+            migrate_to: None,
+        }
+    }
+
+    #[test]
+    fn another_poller_is_waited_for_and_then_told() {
+        let conflict = refused(
+            409,
+            "Conflict: terminated by other getUpdates request; make sure …",
+        );
+        let waits: Vec<_> = (0..4)
+            .map(|conflicts| after_failure(&conflict, 0, conflicts))
+            .collect();
+        assert_eq!(
+            waits,
+            [5, 10, 20, 30].map(|seconds| Next::Wait(Duration::from_secs(seconds)))
+        );
+        assert!(matches!(
+            after_failure(&conflict, 0, 4),
+            Next::End(Fatal {
+                exit: Exit::AnotherRuns,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn a_webhook_and_a_bad_token_are_told_at_once() {
+        let webhook = refused(
+            409,
+            "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook",
+        );
+        for failure in [
+            webhook,
+            refused(401, "Unauthorized"),
+            refused(404, "Not Found"),
+        ] {
+            assert!(matches!(
+                after_failure(&failure, 0, 0),
+                Next::End(Fatal {
+                    exit: Exit::Refused,
+                    ..
+                })
+            ));
+        }
+    }
+
+    #[test]
+    fn trouble_on_the_way_is_waited_out_with_growing_gaps() {
+        let gone = Failure::Unreachable("no network");
+        let waits: Vec<_> = (0..7)
+            .map(|failures| after_failure(&gone, failures, 0))
+            .collect();
+        assert_eq!(
+            waits,
+            [1, 2, 4, 8, 16, 30, 30].map(|seconds| Next::Wait(Duration::from_secs(seconds)))
+        );
+        assert_eq!(
+            after_failure(&Failure::Flood(3), 0, 0),
+            Next::Wait(Duration::from_secs(3))
+        );
+    }
+}

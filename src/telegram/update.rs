@@ -1,0 +1,406 @@
+//! Decodes updates, one by one. Pure.
+//!
+//! Every field is optional until something needs it, kinds are strings, and what is not known is kept apart: a new
+//! kind of update, or one that does not decode, must never hold up the others. Telegram's newer clients send things
+//! that no library knows yet.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::chat::{
+    Body, ChatId, Inbound, Incoming, MessageId, Person, Place, Press, TopicId, UserId,
+};
+
+/// One update: its number, and what it says or why that is not known.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Decoded {
+    pub id: i64,
+    /// The error names what was missing, never content.
+    pub inbound: Result<Inbound, &'static str>,
+}
+
+/// The updates of an answer, each still as it came; None where the answer is no list.
+pub fn split(answer: &RawValue) -> Option<Vec<&RawValue>> {
+    serde_json::from_str(answer.get()).ok()
+}
+
+type Fields<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
+
+/// Decodes one update; None where not even its number can be read.
+pub fn decode(raw: &RawValue) -> Option<Decoded> {
+    let fields: Fields<'_> = serde_json::from_str(raw.get()).ok()?;
+    let id: i64 = field(&fields, "update_id")?;
+    let inbound = if let Some(message) = fields.get("message") {
+        incoming(message).map(Inbound::Message)
+    } else if let Some(message) = fields.get("edited_message") {
+        incoming(message).map(Inbound::Edited)
+    } else if let Some(query) = fields.get("callback_query") {
+        press(query).map(Inbound::Press)
+    } else {
+        let kind = fields
+            .keys()
+            .find(|key| *key != "update_id")
+            .map_or("nothing", |key| key.as_ref());
+        Ok(Inbound::Other(kind.chars().take(40).collect()))
+    };
+    Some(Decoded { id, inbound })
+}
+
+/// A field of the wrong type counts as one that is not there.
+fn field<'a, T: Deserialize<'a>>(fields: &Fields<'a>, name: &str) -> Option<T> {
+    serde_json::from_str(fields.get(name)?.get()).ok()
+}
+
+#[derive(Deserialize)]
+struct Chat {
+    id: i64,
+    #[serde(rename = "type", default)]
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct User {
+    id: i64,
+    #[serde(default)]
+    first_name: String,
+}
+
+impl From<User> for Person {
+    fn from(user: User) -> Person {
+        Person {
+            id: UserId(user.id),
+            name: user.first_name,
+        }
+    }
+}
+
+fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
+    let fields: Fields<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| "the message is no object")?;
+    let chat: Chat = field(&fields, "chat").ok_or("the message has no chat")?;
+    let message = field(&fields, "message_id").ok_or("the message has no id")?;
+    // In groups without topics the thread only says what is a reply to what.
+    let in_topic = field(&fields, "is_topic_message").unwrap_or(false);
+    let topic = field::<i64>(&fields, "message_thread_id")
+        .filter(|_| in_topic)
+        .map(TopicId);
+    let speaks_for_a_chat = fields.contains_key("sender_chat");
+    Ok(Incoming {
+        place: Place {
+            chat: ChatId(chat.id),
+            topic,
+        },
+        private: chat.kind == "private",
+        from: field::<User>(&fields, "from")
+            .filter(|_| !speaks_for_a_chat)
+            .map(Person::from),
+        message: MessageId(message),
+        date: field(&fields, "date").unwrap_or(0),
+        edit_date: field(&fields, "edit_date").unwrap_or(0),
+        body: body(&fields),
+    })
+}
+
+/// What people send that cannot be taken yet, in words. An animation also counts as a document, so it comes first.
+const UNSUPPORTED: &[(&str, &str)] = &[
+    ("photo", "a photo"),
+    ("live_photo", "a live photo"),
+    ("animation", "an animation"),
+    ("document", "a file"),
+    ("voice", "a voice message"),
+    ("video_note", "a video message"),
+    ("video", "a video"),
+    ("audio", "a piece of music"),
+    ("sticker", "a sticker"),
+    ("venue", "a place"),
+    ("location", "a location"),
+    ("contact", "a contact"),
+    ("poll", "a poll"),
+    ("checklist", "a checklist"),
+    ("dice", "a dice"),
+    ("game", "a game"),
+    ("story", "a story"),
+    ("paid_media", "paid media"),
+    ("invoice", "an invoice"),
+    ("giveaway", "a giveaway"),
+    ("widget", "a widget"),
+];
+
+/// Begins of the fields by which Telegram itself speaks in a chat.
+const SERVICE: &[&str] = &[
+    "new_chat_",
+    "left_chat_",
+    "delete_chat_photo",
+    "group_chat_created",
+    "supergroup_chat_created",
+    "channel_chat_created",
+    "message_auto_delete_timer_changed",
+    "migrate_",
+    "pinned_message",
+    "successful_payment",
+    "refunded_payment",
+    "users_shared",
+    "chat_shared",
+    "chat_owner_",
+    "gift",
+    "unique_gift",
+    "connected_website",
+    "write_access_allowed",
+    "passport_data",
+    "proximity_alert_triggered",
+    "boost_added",
+    "chat_background_set",
+    "checklist_tasks_",
+    "direct_message_price_changed",
+    "forum_topic_",
+    "general_forum_topic_",
+    "giveaway_",
+    "paid_message_price_changed",
+    "poll_option_",
+    "suggested_post_",
+    "video_chat_",
+    "web_app_data",
+];
+
+fn body(fields: &Fields<'_>) -> Body {
+    if let Some(text) = field::<String>(fields, "text") {
+        return Body::Text(text);
+    }
+    // Clients send formatted text that was pasted as blocks, without any plain text beside it.
+    if let Some(rich) = field::<Value>(fields, "rich_message") {
+        let mut text = String::new();
+        flatten(&rich, &mut text);
+        if !text.trim().is_empty() {
+            return Body::Text(text.trim_end().to_owned());
+        }
+    }
+    if let Some((_, words)) = UNSUPPORTED
+        .iter()
+        .find(|(name, _)| fields.contains_key(*name))
+    {
+        return Body::Unsupported(words);
+    }
+    if fields
+        .keys()
+        .any(|key| SERVICE.iter().any(|begin| key.starts_with(begin)))
+    {
+        return Body::Service;
+    }
+    Body::Unsupported("a kind of message that I do not know")
+}
+
+/// The visible text of a rich message's tree, a line for each block. Unknown blocks give what text they have.
+fn flatten(node: &Value, text: &mut String) {
+    match node {
+        Value::String(words) => text.push_str(words),
+        Value::Array(nodes) => nodes.iter().for_each(|node| flatten(node, text)),
+        Value::Object(fields) => {
+            for name in [
+                "text",
+                "summary",
+                "expression",
+                "items",
+                "cells",
+                "blocks",
+                "caption",
+                "credit",
+            ] {
+                let Some(inner) = fields.get(name) else {
+                    continue;
+                };
+                match (name, inner) {
+                    ("blocks" | "items" | "cells", Value::Array(blocks)) => {
+                        for block in blocks {
+                            flatten(block, text);
+                            if !text.is_empty() && !text.ends_with('\n') {
+                                text.push('\n');
+                            }
+                        }
+                    }
+                    _ => flatten(inner, text),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn press(raw: &RawValue) -> Result<Press, &'static str> {
+    let fields: Fields<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| "the press is no object")?;
+    let from: User = field(&fields, "from").ok_or("the press has no sender")?;
+    let at = fields.get("message").and_then(|message| {
+        let message: Fields<'_> = serde_json::from_str(message.get()).ok()?;
+        let chat: Chat = field(&message, "chat")?;
+        let in_topic = field(&message, "is_topic_message").unwrap_or(false);
+        let topic = field::<i64>(&message, "message_thread_id")
+            .filter(|_| in_topic)
+            .map(TopicId);
+        Some((
+            Place {
+                chat: ChatId(chat.id),
+                topic,
+            },
+            MessageId(field(&message, "message_id")?),
+        ))
+    });
+    Ok(Press {
+        callback: field(&fields, "id").ok_or("the press has no id")?,
+        from: from.into(),
+        at,
+        data: field(&fields, "data").unwrap_or_default(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(json: &str) -> Option<Decoded> {
+        decode(serde_json::from_str::<&RawValue>(json).unwrap())
+    }
+
+    fn text_of(message: &str) -> Body {
+        let json = format!(r#"{{"update_id":1,"message":{message}}}"#);
+        match decoded(&json).unwrap().inbound.unwrap() {
+            Inbound::Message(incoming) => incoming.body,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_message_is_decoded_whatever_else_it_holds() {
+        let json = r#"{"new_field":{"x":[1]},"update_id":5,"message":{"message_id":3,"date":1700000000,"text":"hi",
+            "chat":{"id":7,"type":"private","mood":"new"},"from":{"id":7,"first_name":"Ada","is_bot":false},
+            "entities":[{"type":"never_heard_of"}]}}"#;
+        let decoded = decoded(json).unwrap();
+        assert_eq!(decoded.id, 5);
+        let Ok(Inbound::Message(message)) = decoded.inbound else {
+            panic!()
+        };
+        assert_eq!(
+            message.place,
+            Place {
+                chat: ChatId(7),
+                topic: None
+            }
+        );
+        assert!(message.private);
+        assert_eq!(
+            message.from,
+            Some(Person {
+                id: UserId(7),
+                name: "Ada".into()
+            })
+        );
+        assert_eq!(message.body, Body::Text("hi".into()));
+    }
+
+    #[test]
+    fn what_is_broken_keeps_its_number() {
+        let broken =
+            decoded(r#"{"update_id":6,"message":{"message_id":"three","chat":{"id":7}}}"#).unwrap();
+        assert_eq!(
+            broken,
+            Decoded {
+                id: 6,
+                inbound: Err("the message has no id")
+            }
+        );
+        assert_eq!(
+            decoded(r#"{"update_id":7,"message":[]}"#).unwrap().inbound,
+            Err("the message is no object")
+        );
+        assert_eq!(
+            decoded(r#"{"update_id":8,"poll_of_tomorrow":{}}"#)
+                .unwrap()
+                .inbound,
+            Ok(Inbound::Other("poll_of_tomorrow".into()))
+        );
+        assert_eq!(decoded(r#"{"message":{}}"#), None);
+        assert_eq!(decoded("17"), None);
+    }
+
+    #[test]
+    fn one_that_speaks_for_a_chat_is_no_person() {
+        let json = r#"{"update_id":1,"message":{"message_id":3,"chat":{"id":-7,"type":"group"},"text":"hi",
+            "sender_chat":{"id":-7},"from":{"id":1087968824,"first_name":"Group"}}}"#;
+        let Ok(Inbound::Message(message)) = decoded(json).unwrap().inbound else {
+            panic!()
+        };
+        assert_eq!(message.from, None);
+    }
+
+    #[test]
+    fn a_thread_is_a_topic_only_where_there_are_topics() {
+        let with = |topic: &str| {
+            let json = format!(
+                r#"{{"update_id":1,"message":{{"message_id":3,"chat":{{"id":-7}},"text":"x","message_thread_id":9{topic}}}}}"#
+            );
+            match decoded(&json).unwrap().inbound.unwrap() {
+                Inbound::Message(message) => message.place.topic,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(with(""), None);
+        assert_eq!(with(r#","is_topic_message":true"#), Some(TopicId(9)));
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let chat = r#""message_id":1,"chat":{"id":1}"#;
+        assert_eq!(
+            text_of(&format!(r#"{{{chat},"photo":[],"caption":"x"}}"#)),
+            Body::Unsupported("a photo")
+        );
+        assert_eq!(
+            text_of(&format!(r#"{{{chat},"document":{{}},"animation":{{}}}}"#)),
+            Body::Unsupported("an animation")
+        );
+        assert_eq!(
+            text_of(&format!(r#"{{{chat},"forum_topic_created":{{}}}}"#)),
+            Body::Service
+        );
+        assert_eq!(
+            text_of(&format!(r#"{{{chat},"hologram":{{}}}}"#)),
+            Body::Unsupported("a kind of message that I do not know")
+        );
+    }
+
+    #[test]
+    fn pasted_rich_text_is_text() {
+        let rich = r#"{"message_id":1,"chat":{"id":1},"rich_message":{"blocks":[
+            {"type":"paragraph","text":["look at ",{"type":"bold","text":"this"}]},
+            {"type":"list","items":[{"blocks":[{"type":"paragraph","text":"one"}]},{"blocks":[{"type":"new","text":"two"}]}]}]}}"#;
+        assert_eq!(text_of(rich), Body::Text("look at this\none\ntwo".into()));
+    }
+
+    #[test]
+    fn a_press_may_come_without_its_message() {
+        let press = |json: &str| match decoded(json).unwrap().inbound.unwrap() {
+            Inbound::Press(press) => press,
+            other => panic!("{other:?}"),
+        };
+        let bare =
+            press(r#"{"update_id":1,"callback_query":{"id":"c","from":{"id":7},"data":"d:1"}}"#);
+        assert_eq!((bare.at, bare.data.as_str()), (None, "d:1"));
+        let full = press(
+            r#"{"update_id":1,"callback_query":{"id":"c","from":{"id":7},"data":"d:1",
+                "message":{"message_id":4,"date":0,"chat":{"id":7,"type":"private"}}}}"#,
+        );
+        assert_eq!(
+            full.at,
+            Some((
+                Place {
+                    chat: ChatId(7),
+                    topic: None
+                },
+                MessageId(4)
+            ))
+        );
+    }
+}
