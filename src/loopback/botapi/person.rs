@@ -1,0 +1,231 @@
+//! The person's side: writing, answering, editing, pressing, sending files. Each queues an update.
+
+use super::BotApi;
+use super::server::{State, unix_now};
+use super::world::{Person, Shown};
+use serde_json::{Map, Value, json};
+
+impl BotApi {
+    /// Writes a text; the chat and topic exist from then on. Returns the message's id.
+    pub fn say(&self, who: &Person, text: &str) -> i64 {
+        self.write(who, text_fields(text))
+    }
+
+    /// Answers a message with a text. Returns the new message's id.
+    pub fn reply(&self, who: &Person, to_message: i64, text: &str) -> i64 {
+        let mut fields = text_fields(text);
+        let state = self.shared.look();
+        let answered = match state.world.message(who.chat, to_message) {
+            Some(shown) => state.world.message_value(shown),
+            None => {
+                json!({"message_id": to_message, "date": 0, "chat": {"id": who.chat, "type": "private"}})
+            }
+        };
+        drop(state);
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("reply_to_message".into(), answered);
+        }
+        self.write(who, fields)
+    }
+
+    /// Changes the text of an own message; a message that is gone is edited all the same, as by an old client.
+    pub fn edit(&self, who: &Person, message_id: i64, new_text: &str) {
+        let mut body = message_fields(who, text_fields(new_text));
+        body.insert("message_id".into(), message_id.into());
+        body.insert("edit_date".into(), unix_now().into());
+        self.push(json!({"edited_message": body}));
+    }
+
+    /// Presses a button of a message, whether or not it shows one with this data. Returns the press's id.
+    pub fn press(&self, who: &Person, message_id: i64, data: &str) -> String {
+        let mut state = self.shared.change();
+        let id = state.world.next_press();
+        let chat = state.world.chat_value(who.chat, &who.value());
+        let message = match state.world.message(who.chat, message_id) {
+            Some(shown) => state.world.message_value(shown),
+            // What the Bot API calls an inaccessible message.
+            None => json!({"message_id": message_id, "date": 0, "chat": chat}),
+        };
+        let query = json!({
+            "id": id, "from": who.value(), "message": message, "chat_instance": "1", "data": data,
+        });
+        offer(&mut state, json!({"callback_query": query}));
+        id
+    }
+
+    /// Sends a photo (JPEG bytes), with a caption or an empty one. Returns the message's id.
+    pub fn send_photo(&self, who: &Person, bytes: &[u8], caption: &str) -> i64 {
+        let size = bytes.len() as u64;
+        let file_id = self.store_file("photo", "photo.jpg", bytes, size);
+        let photo = |width: u32, height: u32| {
+            let mut photo = file_fields(&file_id, size);
+            photo["width"] = width.into();
+            photo["height"] = height.into();
+            photo
+        };
+        let photos = json!([photo(90, 67), photo(1280, 960)]);
+        self.write(who, with_caption(json!({"photo": photos}), caption))
+    }
+
+    /// Sends a voice message (OGG bytes). Returns the message's id.
+    pub fn send_voice(&self, who: &Person, bytes: &[u8], seconds: u32) -> i64 {
+        let size = bytes.len() as u64;
+        let file_id = self.store_file("voice", "voice.oga", bytes, size);
+        let mut voice = file_fields(&file_id, size);
+        voice["duration"] = seconds.into();
+        voice["mime_type"] = "audio/ogg".into();
+        self.write(who, json!({"voice": voice}))
+    }
+
+    /// Sends a file under a name, with a caption or an empty one. Returns the message's id.
+    pub fn send_document(&self, who: &Person, file_name: &str, bytes: &[u8], caption: &str) -> i64 {
+        let size = bytes.len() as u64;
+        let file_id = self.store_file("document", file_name, bytes, size);
+        let mut document = file_fields(&file_id, size);
+        document["file_name"] = file_name.into();
+        document["mime_type"] = "application/octet-stream".into();
+        self.write(who, with_caption(json!({"document": document}), caption))
+    }
+
+    /// Keeps a file for `getFile` and returns its id; `size` is what the server claims, in bytes.
+    pub fn store_file(&self, kind: &str, file_name: &str, bytes: &[u8], size: u64) -> String {
+        self.shared
+            .change()
+            .world
+            .store_file(kind, file_name, bytes.to_vec(), size)
+    }
+
+    /// Queues an update: its body without `update_id`, such as `{"message": {…}}`.
+    ///
+    /// A message without `message_id`, `date` or `chat` gets them (a new id, now, the sender's private chat); with
+    /// them, its chat comes to exist. Returns the update's id; none when the bot does not want updates of this kind.
+    pub fn push(&self, body: Value) -> Option<i64> {
+        let mut state = self.shared.change();
+        offer(&mut state, body)
+    }
+
+    /// Queues an element of the answer's list as it is, with `@id` replaced by its update id, which is returned.
+    pub fn push_text(&self, raw: &str) -> i64 {
+        self.shared.change().updates.offer_raw(raw)
+    }
+
+    /// Sends any content, such as `{"location": {…}}`. Returns the message's id.
+    pub fn write(&self, who: &Person, content: Value) -> i64 {
+        let mut state = self.shared.change();
+        let message_id = state.world.next_message_id();
+        let mut message = message_fields(who, content);
+        message.insert("message_id".into(), message_id.into());
+        offer(&mut state, json!({"message": message}));
+        message_id
+    }
+}
+
+fn offer(state: &mut State, mut body: Value) -> Option<i64> {
+    for kind in ["message", "edited_message"] {
+        if let Some(message) = body.get_mut(kind).and_then(Value::as_object_mut) {
+            complete(state, message);
+            keep(state, message);
+        }
+    }
+    state.updates.offer(body.as_object()?)
+}
+
+/// Adds what every message has.
+fn complete(state: &mut State, message: &mut Map<String, Value>) {
+    if !message.contains_key("message_id") {
+        message.insert("message_id".into(), state.world.next_message_id().into());
+    }
+    let user = message.get("from").cloned().unwrap_or_default();
+    if let (false, Some(id)) = (message.contains_key("chat"), user["id"].as_i64()) {
+        message.insert("chat".into(), state.world.chat_value(id, &user));
+    }
+    message.entry("date").or_insert_with(|| unix_now().into());
+}
+
+/// Lets a message stand in its chat; one of an odd form is only passed on.
+fn keep(state: &mut State, message: &Map<String, Value>) {
+    let number = |name: &str| message.get(name).and_then(Value::as_i64);
+    let chat = message.get("chat").and_then(|chat| chat["id"].as_i64());
+    let (Some(id), Some(chat), Some(date)) = (number("message_id"), chat, number("date")) else {
+        return;
+    };
+    let text = ["text", "caption"]
+        .iter()
+        .find_map(|name| message.get(*name)?.as_str());
+    let edits = state
+        .world
+        .message(chat, id)
+        .map_or(0, |shown| shown.edits + 1);
+    let is_topic = message.get("is_topic_message") == Some(&json!(true));
+    let mut extra = message.clone();
+    // One level only: the message it answers is added when it is shown.
+    extra.remove("reply_to_message");
+    state.world.put(Shown {
+        id,
+        chat,
+        topic: number("message_thread_id").filter(|_| is_topic),
+        from_bot: false,
+        date,
+        text: text.unwrap_or("").to_string(),
+        entities: message
+            .get("entities")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default(),
+        buttons: Vec::new(),
+        reply_to: message
+            .get("reply_to_message")
+            .and_then(|answered| answered["message_id"].as_i64()),
+        silent: false,
+        edits,
+        attachment: None,
+        rich: None,
+        reaction: None,
+        from: message.get("from").cloned().unwrap_or_default(),
+        markup: None,
+        extra,
+    });
+}
+
+fn message_fields(who: &Person, content: Value) -> Map<String, Value> {
+    let chat = match who.chat == who.user {
+        true => json!({"id": who.chat, "type": "private", "first_name": who.name}),
+        false => {
+            json!({"id": who.chat, "type": "supergroup", "title": "Group", "is_forum": who.topic.is_some()})
+        }
+    };
+    let mut fields = Map::new();
+    fields.insert("from".into(), who.value());
+    fields.insert("chat".into(), chat);
+    if let Some(topic) = who.topic {
+        fields.insert("message_thread_id".into(), topic.into());
+        fields.insert("is_topic_message".into(), true.into());
+    }
+    if let Value::Object(content) = content {
+        fields.extend(content);
+    }
+    fields
+}
+
+/// A text, with the entity that the server finds for a command at its beginning.
+fn text_fields(text: &str) -> Value {
+    let word = text.split_whitespace().next().unwrap_or("");
+    match text.starts_with('/') && word.len() > 1 {
+        true => {
+            let length = super::text::units(word);
+            json!({"text": text, "entities": [{"type": "bot_command", "offset": 0, "length": length}]})
+        }
+        false => json!({"text": text}),
+    }
+}
+
+fn with_caption(mut content: Value, caption: &str) -> Value {
+    if !caption.is_empty() {
+        content["caption"] = caption.into();
+    }
+    content
+}
+
+fn file_fields(file_id: &str, size: u64) -> Value {
+    json!({"file_id": file_id, "file_unique_id": format!("u{file_id}"), "file_size": size})
+}
