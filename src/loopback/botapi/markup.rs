@@ -8,9 +8,9 @@ use serde_json::Value;
 
 /// In bytes.
 pub const CALLBACK_DATA_MAX: usize = 64;
-/// More was accepted live by some accounts; this is what is documented as safe.
+/// Stricter than the real server, which was seen to accept more at times: nothing should rely on that.
 pub const BUTTONS_MAX: usize = 100;
-/// The whole keyboard as JSON, in bytes: about where the server says that it is too long.
+/// The whole keyboard as JSON, in bytes. The real limit is not documented; this is on the safe side.
 pub const MARKUP_MAX: usize = 10 * 1024;
 
 /// A keyboard as the chat shows it: rows of label and callback data (or the link, or nothing).

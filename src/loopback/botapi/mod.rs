@@ -5,12 +5,14 @@
 //! is silent the source of the real server (`tdlib/telegram-bot-api`, `tdlib/td`); the places are named in the files.
 //!
 //! Reading order: [`BotApi`] here, what a person can do in `person`, what a test can see in `view`, what can go wrong
-//! in `fault`; then `server` (sockets, threads, the held poll), `methods` and `messages`, and the pure rules in
-//! `updates`, `text`, `links`, `markup`, `rich`. `http`, `params` and `refusal` are the wire.
+//! in `fault`; then `state` (the lock), `server` (sockets, threads), `answer` (the held poll, what spoils a call),
+//! `methods` and `messages`, and the pure rules in `updates`, `text`, `links`, `markup`, `rich`. `http`, `params` and
+//! `refusal` are the wire.
 //!
 //! Knowingly unlike the real one: `parse_mode` is refused instead of understood; entities that the server finds by
 //! itself are not found (but a command in what a person writes); drafts, albums and pins are unknown methods.
 
+mod answer;
 mod fault;
 mod http;
 mod links;
@@ -22,6 +24,7 @@ mod person;
 mod refusal;
 mod rich;
 mod server;
+mod state;
 mod text;
 mod updates;
 mod view;
@@ -35,7 +38,7 @@ pub use view::{Call, View};
 pub use world::{Attachment, Event, Person, Shown, Toast};
 
 use crossbeam_channel::Receiver;
-use server::Shared;
+use state::Shared;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,8 @@
 //! The person's side: writing, answering, editing, pressing, sending files. Each queues an update.
 
 use super::BotApi;
-use super::server::{State, unix_now};
+use super::answer::unix_now;
+use super::state::State;
 use super::world::{Person, Shown};
 use serde_json::{Map, Value, json};
 

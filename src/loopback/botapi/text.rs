@@ -160,7 +160,7 @@ fn parse_one(entity: &Map<String, Value>) -> Result<Option<Entity>, Refusal> {
     for name in kept {
         let value = entity
             .get(*name)
-            .filter(|value| !value.is_null() && **value != Value::from(""));
+            .filter(|value| !value.is_null() && value.as_str() != Some(""));
         rest.extend(value.map(|value| (name.to_string(), value.clone())));
     }
     if kind == "text_link" {

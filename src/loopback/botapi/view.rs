@@ -1,6 +1,6 @@
 //! What a test may look at: the calls in order, the chats, the toasts, the queue.
 
-use super::server::State;
+use super::state::State;
 use super::world::{Shown, Toast};
 use serde_json::Value;
 use std::collections::VecDeque;

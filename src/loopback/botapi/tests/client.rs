@@ -48,7 +48,7 @@ impl Client {
     /// Sends a call as JSON, without waiting for the answer.
     pub fn send(&mut self, method: &str, params: &Value) {
         let body = params.to_string();
-        self.raw(&format!(
+        self.raw(format!(
             "POST /bot{TOKEN}/{method} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         ));

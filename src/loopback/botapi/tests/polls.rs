@@ -170,7 +170,7 @@ fn pushed_updates_are_completed_or_left_alone() {
 #[test]
 fn replies_edits_and_files_look_as_they_should() {
     let (api, mut client, ada) = server();
-    let ada = ada.in_chat(-100_5).in_topic(3);
+    let ada = ada.in_chat(-1005).in_topic(3);
     let first = api.say(&ada, "first");
     api.reply(&ada, first, "second");
     api.edit(&ada, first, "changed");
@@ -186,7 +186,7 @@ fn replies_edits_and_files_look_as_they_should() {
     assert_eq!(updates[2]["edited_message"]["message_id"], first);
     assert_eq!(message(3)["caption"], "look");
     assert_eq!(message(4)["voice"]["duration"], 3);
-    assert_eq!(api.messages(-100_5)[0].text, "changed");
+    assert_eq!(api.messages(-1005)[0].text, "changed");
     let file = client.ok(
         "getFile",
         json!({"file_id": message(5)["document"]["file_id"]}),
