@@ -1,0 +1,156 @@
+//! The rules themselves, as tables: what to edit when a module, a dependency or an exception is decided upon.
+
+/// Layers from the ground up. Imports go down; within a layer only to the same directory, or as [`ALLOWED`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// Vocabulary, settings, and the few things that everybody needs.
+    Ground,
+    /// No side effects, no clock: text and data in, text and data out.
+    Pure,
+    /// One kind of side effect each.
+    Adapter,
+    /// Loops that wait.
+    Thread,
+    /// Puts all together. Nothing imports it.
+    Wiring,
+    /// Stands beside the daemon: the far sides for the demo and the tests.
+    Loopback,
+    /// A directory whose parts are in several layers; its `mod.rs` only declares them.
+    Directory,
+}
+
+/// Every module has its line, and its submodules go with it. One that has none fails the test: decide its layer first.
+pub const MODULES: &[(&str, Layer)] = &[
+    ("main", Layer::Wiring),
+    ("lib", Layer::Wiring),
+    ("daemon", Layer::Wiring),
+    ("cli", Layer::Wiring),
+    ("session", Layer::Directory),
+    ("session/owner", Layer::Thread),
+    ("session/registry", Layer::Thread),
+    ("session/machine", Layer::Pure),
+    ("session/recovery", Layer::Pure),
+    ("telegram", Layer::Directory),
+    ("telegram/poller", Layer::Thread),
+    ("telegram/courier", Layer::Thread),
+    ("telegram/files", Layer::Thread),
+    ("telegram/pacing", Layer::Pure),
+    ("telegram/update", Layer::Pure),
+    ("telegram/api", Layer::Adapter),
+    ("claude", Layer::Directory),
+    ("claude/protocol", Layer::Pure),
+    ("claude/arguments", Layer::Pure),
+    ("claude/process", Layer::Adapter),
+    ("claude/transcript", Layer::Adapter),
+    ("router", Layer::Pure),
+    ("render", Layer::Pure),
+    ("store", Layer::Adapter),
+    ("loopback", Layer::Loopback),
+    ("chat", Layer::Ground),
+    ("board", Layer::Ground),
+    ("config", Layer::Ground),
+    ("thread", Layer::Ground),
+    ("logging", Layer::Ground),
+    ("exit", Layer::Ground),
+];
+
+/// Imports that the layers alone would forbid: from, to, and why it is right.
+pub const ALLOWED: &[(&str, &str, &str)] = &[
+    ("main", "daemon", "without a command the daemon runs"),
+    ("main", "cli", "the arguments choose a command"),
+    ("cli", "daemon", "`run` and `demo` start the daemon"),
+    (
+        "cli",
+        "loopback",
+        "`demo` talks to the loopback Bot API, `stand-in` is one",
+    ),
+    (
+        "board",
+        "chat",
+        "what is pinned to it is in the chat's words",
+    ),
+    (
+        "session/machine",
+        "claude/protocol",
+        "the machine's events and actions carry the CLI's messages",
+    ),
+];
+
+/// Directories that must not know each other, whatever the layers say; they meet in `chat` and `store`.
+pub const STRANGERS: &[(&str, &str)] = &[("session", "telegram"), ("telegram", "claude")];
+
+/// What pure code must not name.
+pub const IMPURE: &[&str] = &[
+    "std::fs",
+    "std::net",
+    "std::os::unix::net",
+    "std::process",
+    "std::thread",
+    "std::env",
+    "std::time::Instant::now",
+    "std::time::SystemTime::now",
+    "Instant::now",
+    "SystemTime::now",
+];
+
+/// Side effects with the only modules that may have them.
+pub const ADDRESSES: &[(&str, &[&str])] = &[
+    ("std::process::Command", &["claude/process", "loopback"]),
+    ("std::net", &["telegram/api", "loopback"]),
+    ("ureq", &["telegram/api", "loopback"]),
+    ("std::env", &["config", "main", "cli", "loopback/standin"]),
+    ("std::thread::spawn", &["thread", "loopback"]),
+    ("std::thread::scope", &["thread", "loopback"]),
+    ("std::thread::Builder", &["thread", "loopback"]),
+    ("std::thread::sleep", &["loopback"]),
+    ("rusqlite", &["store"]),
+];
+
+/// What no file may hold, tests included.
+pub const FORBIDDEN_TEXT: &[&str] = &[
+    "#[ignore",
+    "#[should_panic",
+    "todo!",
+    "unimplemented!",
+    "dbg!",
+    "allow(dead_code",
+    "crate::*",
+];
+
+/// Names that say nothing about what is inside.
+pub const FORBIDDEN_NAMES: &[&str] = &["util", "utils", "helper", "helpers", "misc"];
+
+pub const TOP_LEVEL: &[&str] = &[
+    ".ci",
+    ".git",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "src",
+    "systemd",
+    "target",
+    "tests",
+];
+
+/// Each is argued for in one line of `Cargo.toml`.
+pub const DEPENDENCIES: &[&str] = &[
+    "anyhow",
+    "crossbeam-channel",
+    "env_logger",
+    "frankenstein",
+    "lexopt",
+    "log",
+    "nix",
+    "pulldown-cmark",
+    "rusqlite",
+    "serde",
+    "serde_json",
+    "signal-hook",
+    "tempfile",
+    "toml",
+    "ureq",
+    "uuid",
+];
+pub const DEV_DEPENDENCIES: &[&str] = &["insta", "proptest"];
