@@ -28,8 +28,6 @@ pub struct Progress {
 /// What is going on in a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doing {
-    /// The process is being started.
-    Starting,
     /// Claude has the prompt, and nothing has been seen of it yet.
     Waiting,
     Thinking,

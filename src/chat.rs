@@ -311,6 +311,7 @@ pub enum Verdict {
 pub struct Decision {
     /// The CLI's id of the request.
     pub request: String,
+    pub tool: String,
     pub verdict: Verdict,
     /// The tool's input as it was shown.
     pub input: String,

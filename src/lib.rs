@@ -10,6 +10,7 @@ pub mod logging;
 pub mod loopback;
 pub mod render;
 pub mod router;
+pub mod session;
 pub mod store;
 pub mod telegram;
 pub mod thread;

@@ -1,4 +1,6 @@
-//! Claude's side: its protocol, its process.
+//! Claude's side: its protocol, its arguments, its process, its transcripts.
+
+pub mod arguments;
 pub mod process;
 pub mod protocol;
 pub mod transcript;

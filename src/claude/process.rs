@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -345,25 +346,72 @@ pub fn boot_id() -> String {
 /// How often a leftover is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Ends a process of a former chappe that still serves the session: it gets `grace` to end by itself (without its
-/// stdin it will, at the end of its turn), then SIGTERM and the same time again, then SIGKILL. Blocks until it is gone,
-/// or until even SIGKILL has not helped for that long; returns whether it is gone.
-pub fn end_leftover(pid: i32, start: u64, boot: &str, grace: Duration) -> bool {
+/// Ends a process of a former chappe that still serves the session: it gets `by_itself` to end by itself (without its
+/// stdin it will, at the end of its turn), then SIGTERM, then SIGKILL, with `step` after each. Blocks until it is
+/// gone; returns false if not even SIGKILL has helped.
+pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step: Duration) -> bool {
     if boot != boot_id() {
         return true;
     }
-    for signal in [None, Some(Signal::SIGTERM), Some(Signal::SIGKILL)] {
-        if let Some(signal) = signal {
-            log::info!("a claude of a former chappe still runs as {pid}; sending {signal}");
-            let _ = killpg(Pid::from_raw(pid), signal);
-        }
+    let is_gone_within = |wait: Duration| {
         // It is nobody's child here, so there is nothing to wait on but its entry in /proc.
-        for _ in 0..=grace.as_millis() / LOOK_EVERY.as_millis() {
+        for _ in 0..=wait.as_millis() / LOOK_EVERY.as_millis() {
             if start_time(pid) != Some(start) {
                 return true;
             }
             let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_EVERY);
         }
+        false
+    };
+    if is_gone_within(by_itself) {
+        return true;
     }
-    start_time(pid) != Some(start)
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        log::info!("a claude of a former chappe still runs as {pid}; sending {signal}");
+        let _ = killpg(Pid::from_raw(pid), signal);
+        if is_gone_within(step) {
+            return true;
+        }
+    }
+    false
+}
+
+/// What a program is known by on disk: where it stands, and when it was last replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint(Vec<(PathBuf, u64, u64, u64, i64)>);
+
+/// The fingerprint of every part of a command that is a program. Programs without a slash are looked for in `path`.
+pub fn fingerprint(command: &[String], path: &std::ffi::OsStr) -> Fingerprint {
+    let find = |name: &String| -> Option<PathBuf> {
+        if name.contains('/') {
+            return Some(PathBuf::from(name));
+        }
+        std::env::split_paths(path)
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
+    };
+    let parts = command.iter().filter_map(find).filter_map(|file| {
+        let meta = fs::metadata(&file).ok()?;
+        Some((file, meta.dev(), meta.ino(), meta.len(), meta.mtime()))
+    });
+    Fingerprint(parts.collect())
+}
+
+/// Runs a program that prints a line and ends, and returns the line. Blocks for at most `limit`.
+pub fn first_line(launch: &Launch, limit: Duration) -> io::Result<String> {
+    let mut process = Process::start(launch)?;
+    process.close_input();
+    let timeout = crossbeam_channel::after(limit);
+    let mut words = String::new();
+    loop {
+        crossbeam_channel::select! {
+            recv(process.said()) -> said => match said {
+                Ok(Said::Line(line)) => return Ok(String::from_utf8_lossy(&line).into_owned()),
+                Ok(Said::Stderr(line)) => words = line,
+                Ok(Said::TooLong(_)) => {}
+                Ok(Said::Exited) | Err(_) => return Err(io::Error::other(format!("it printed nothing {words}"))),
+            },
+            recv(timeout) -> _ => return Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Makes what people read: from data to text. Pure.
 
+pub mod answer;
 pub mod markdown;
 pub mod request;
+pub mod split;
 pub mod status;
 pub mod texts;

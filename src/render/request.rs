@@ -76,7 +76,7 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
             labels: ["Allow once", "Deny"],
         };
     }
-    let above = markdown::code_parts(&details, language);
+    let above = fenced(&details, language);
     let lines = details.lines().count();
     let body = who(Line::default())
         .plain(&wants)
@@ -88,6 +88,17 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
         body,
         labels: ["Allow once", "Deny"],
     }
+}
+
+/// Parts that show a text as code, whatever it holds: the fence is longer than any in it.
+fn fenced(text: &str, language: &str) -> Vec<Formatted> {
+    let longest = text
+        .split(|letter| letter != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    markdown::parts(&format!("{fence}{language}\n{text}\n{fence}"))
 }
 
 fn plan(input: &Value, session: &str) -> Shown {

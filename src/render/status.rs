@@ -13,7 +13,6 @@ const SILENT_AFTER: Duration = Duration::from_secs(60);
 pub fn line(progress: &Progress, now: Instant) -> Formatted {
     let line = Line::default().plain("⏳ ");
     let line = match &progress.doing {
-        Doing::Starting => line.plain("Starting Claude"),
         Doing::Waiting => line.plain("Waiting for Claude"),
         Doing::Thinking => line.plain("Thinking"),
         Doing::Writing => line.plain("Writing"),
@@ -67,7 +66,7 @@ fn verb(tool: &str) -> &str {
 }
 
 /// The line that stays when the turn is over.
-pub fn closing(outcome: Outcome, tools: u32, took: Duration, cost: f64) -> Formatted {
+pub fn closing(outcome: Outcome, tools: u32, took: Option<Duration>, cost: f64) -> Formatted {
     let sign = match outcome {
         Outcome::Answered => "✓",
         Outcome::Failed | Outcome::TurnLimit | Outcome::Crashed | Outcome::Interrupted => "⚠",
@@ -78,9 +77,12 @@ pub fn closing(outcome: Outcome, tools: u32, took: Duration, cost: f64) -> Forma
         1 => parts.push("1 tool".to_owned()),
         tools => parts.push(format!("{tools} tools")),
     }
-    parts.push(duration(took));
+    parts.extend(took.map(duration));
     if cost >= 0.005 {
         parts.push(format!("${cost:.2}"));
+    }
+    if parts.is_empty() {
+        parts.push("Interrupted".to_owned());
     }
     Formatted::plain(format!("{sign} {}", parts.join(" · ")))
 }
@@ -144,12 +146,16 @@ mod tests {
 
     #[test]
     fn the_closing_line_is_short() {
-        let took = Duration::from_secs(23);
+        let took = Some(Duration::from_secs(23));
         assert_eq!(
             closing(Outcome::Answered, 4, took, 0.04).text,
             "✓ 4 tools · 23 s · $0.04"
         );
         assert_eq!(closing(Outcome::Failed, 0, took, 0.0).text, "⚠ 23 s");
+        assert_eq!(
+            closing(Outcome::Interrupted, 0, None, 0.0).text,
+            "⚠ Interrupted"
+        );
         assert_eq!(duration(Duration::from_secs(7260)), "2 h 1 min");
         assert_eq!(duration(Duration::from_secs(7200)), "2 h");
     }

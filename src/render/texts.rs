@@ -135,6 +135,14 @@ fn below(shown: &Formatted, line: &str) -> Formatted {
     body
 }
 
+/// When chappe itself has failed in a session.
+pub fn bug() -> Formatted {
+    Formatted::plain(
+        "⚠ Something in chappe itself failed here; its log says what. Your messages are kept. When you write again, I \
+         go on.",
+    )
+}
+
 /// When Claude cannot be started. `cause` is one line; the cure follows where there is a known one.
 pub fn cannot_start(session: &str, cause: &str, cure: Option<&str>) -> Formatted {
     let line = Line::default()

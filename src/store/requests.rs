@@ -37,19 +37,20 @@ struct Unsettled {
 /// What was decided and not told yet.
 pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
     tx.prepare_cached(
-        "SELECT claude, state, input FROM request
+        "SELECT claude, tool, state, input FROM request
          WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
     .query_map([session.0], |row| {
-        let state: String = row.get(1)?;
+        let state: String = row.get(2)?;
         Ok(Decision {
             request: row.get(0)?,
+            tool: row.get(1)?,
             verdict: if state == "allowed" {
                 Verdict::Allow
             } else {
                 Verdict::Deny
             },
-            input: row.get(2)?,
+            input: row.get(3)?,
         })
     })?
     .collect()

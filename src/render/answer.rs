@@ -1,0 +1,127 @@
+//! What a person gets of a turn that has ended: the answer, what went wrong, the closing line of the status. Pure.
+//!
+//! Each post has the key under which it is stored once, whoever stores it: the stream now, or a recovery later.
+
+use std::time::Duration;
+
+use super::{markdown, status, texts};
+use crate::chat::{Block, Formatted, Outcome, Post, Prompt, Spent, Target};
+
+/// Blocks as messages, keyed by (turn, message id, block, part).
+pub fn blocks(turn: &str, blocks: &[Block]) -> Vec<(String, Post)> {
+    let parts = blocks.iter().flat_map(|block| {
+        markdown::parts(&block.text)
+            .into_iter()
+            .enumerate()
+            .map(move |(part, body)| {
+                (
+                    format!("{turn}/{}/{}/{part}", block.message, block.index),
+                    message(body),
+                )
+            })
+    });
+    parts.collect()
+}
+
+/// Everything about a turn that has ended.
+pub struct Ended<'a> {
+    pub prompt: &'a Prompt,
+    pub outcome: Outcome,
+    pub answer: &'a [Block],
+    /// What went wrong, in words.
+    pub cause: &'a str,
+    pub spent: Spent,
+    pub tools: u32,
+    /// None for a turn of a former chappe.
+    pub took: Option<Duration>,
+}
+
+/// What goes out for a turn that has ended.
+pub fn ended(turn: &Ended<'_>) -> Vec<(String, Post)> {
+    let uuid = &turn.prompt.uuid;
+    let mut posts = blocks(uuid, turn.answer);
+    let note = match turn.outcome {
+        Outcome::Answered if posts.is_empty() => Some(Formatted::plain(texts::EMPTY_ANSWER)),
+        Outcome::Answered => None,
+        Outcome::Failed => Some(texts::failed(turn.cause)),
+        Outcome::TurnLimit => Some(texts::turn_limit()),
+        Outcome::Crashed => Some(texts::crashed(turn.cause)),
+        Outcome::Interrupted => Some(texts::interrupted()),
+    };
+    posts.extend(note.map(|body| (format!("{uuid}/note"), message(body))));
+    // Last, so that the answer does not wait for it. Nothing is sent where no status message was shown.
+    let body = status::closing(turn.outcome, turn.tools, turn.took, turn.spent.cost);
+    posts.push((
+        format!("{uuid}/status"),
+        Post::Edit {
+            target: Target::Status(turn.prompt.id),
+            body,
+        },
+    ));
+    posts
+}
+
+fn message(body: Formatted) -> Post {
+    Post::Message {
+        body,
+        buttons: Vec::new(),
+        silent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ChatId, Place, PromptId};
+
+    fn keys(outcome: Outcome, text: &str) -> Vec<String> {
+        let place = Place {
+            chat: ChatId(1),
+            topic: None,
+        };
+        let prompt = Prompt {
+            id: PromptId(1),
+            uuid: "u".into(),
+            text: "x".into(),
+            place,
+        };
+        let answer = [Block {
+            message: "m".into(),
+            index: 2,
+            text: text.into(),
+        }];
+        let answer = if text.is_empty() {
+            &answer[..0]
+        } else {
+            &answer[..]
+        };
+        let turn = Ended {
+            prompt: &prompt,
+            outcome,
+            answer,
+            cause: "c",
+            spent: Spent::default(),
+            tools: 0,
+            took: None,
+        };
+        ended(&turn).into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn each_part_has_a_key_of_its_own() {
+        assert_eq!(keys(Outcome::Answered, "hi"), ["u/m/2/0", "u/status"]);
+        assert_eq!(
+            keys(Outcome::Answered, &"word ".repeat(1_500)),
+            ["u/m/2/0", "u/m/2/1", "u/status"]
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_and_a_failure_are_told() {
+        assert_eq!(keys(Outcome::Answered, ""), ["u/note", "u/status"]);
+        assert_eq!(
+            keys(Outcome::Crashed, "half"),
+            ["u/m/2/0", "u/note", "u/status"]
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Sessions: what a conversation does next, the thread that does it, and the list of those threads.
+
+pub mod answer;
+pub mod machine;
+pub mod owner;
+
+pub mod registry;
