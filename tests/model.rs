@@ -3,12 +3,18 @@
 //! They are about the stand-in, not about chappe: what they show is that tests which use it test against a model
 //! that behaves. Without a CLI on this machine the second half is skipped, and says so.
 
+#[path = "model/answers.rs"]
+mod answers;
+#[path = "model/claude.rs"]
+mod claude;
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "model/faults.rs"]
+mod faults;
+#[path = "model/http_client.rs"]
+mod http_client;
 #[path = "support/messages_api.rs"]
 mod messages_api;
-#[path = "model/over_http.rs"]
-mod over_http;
 #[path = "model/with_claude.rs"]
 mod with_claude;
 

@@ -53,8 +53,8 @@ pub enum Block {
 /// How often each fault of each text was met so far.
 pub type Attempts = HashMap<String, usize>;
 
-/// A typed text that contains one of these asks to go on with the text before it: the synthetic prompt of a resumed
-/// CLI, and chappe's prompt after a lost connection. A model would do so; an echo would hide the work that is left.
+/// A typed text that contains one of these asks to go on with the text before it, as chappe does after a lost
+/// connection. A model would do so; an echo would hide the work that is left.
 const CONTINUE: [&str; 2] = ["go on where you stopped", "where you left off"];
 
 /// Longer tool results are cut in "tool said: …".

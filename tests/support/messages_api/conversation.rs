@@ -33,6 +33,14 @@ const STEERED_ENDS: [&str; 3] = [
     "</system-reminder>",
 ];
 
+/// What the CLI writes as the result of a call that was cut off by its end, or whose permission prompt was. (2.1.197
+/// leaves the result of the former away.)
+const LOST_RESULTS: [&str; 3] = [
+    "the session ended before this call's result was recorded",
+    "permission stream closed",
+    "Stream closed",
+];
+
 /// One parsed request body. A field that is missing or of the wrong type counts as empty.
 pub struct Conversation<'a> {
     body: &'a Value,
@@ -165,11 +173,21 @@ impl<'a> Conversation<'a> {
         Some(summary.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 
-    /// How many assistant messages since `message` have called tools and got their results.
+    /// How many assistant messages since `message` have called tools and got their results. A result that was lost
+    /// does not count once somebody has typed again: what was not done is to be done then.
     pub fn tool_steps_since(&self, message: usize) -> usize {
         let since = self.messages.get(message + 1..).unwrap_or_default();
-        let answered: Vec<&Value> = blocks_of(since, "tool_result")
-            .map(|block| &block["tool_use_id"])
+        let last_prompt = self.typed.iter().rfind(|typed| !typed.steered);
+        let typed_again = last_prompt.and_then(|typed| typed.message.checked_sub(message + 1));
+        let answered: Vec<&Value> = since
+            .iter()
+            .enumerate()
+            .flat_map(|(index, message)| blocks(message).iter().map(move |block| (index, block)))
+            .filter(|(index, block)| {
+                block["type"] == "tool_result"
+                    && !(typed_again.is_some_and(|again| *index <= again) && is_lost(block))
+            })
+            .map(|(_, block)| &block["tool_use_id"])
             .collect();
         let is_done =
             |block: &Value| block["type"] == "tool_use" && answered.contains(&&block["id"]);
@@ -250,6 +268,11 @@ fn tool_result(block: &Value) -> ToolResult {
         text: texts_of(&block["content"]).join("\n"),
         is_error: block["is_error"] == true,
     }
+}
+
+fn is_lost(block: &Value) -> bool {
+    let text = tool_result(block).text;
+    LOST_RESULTS.iter().any(|words| text.contains(words))
 }
 
 fn steered_texts(text: &str) -> Vec<&str> {

@@ -23,6 +23,8 @@
 //! | `[[cut]]` | the connection dropped in the middle of the answer |
 //! | `[[hang]]` `[[stall]]` | once the tools are done: no answer at all; a few deltas, then silence |
 //!
+//! A text that asks to go on ("go on where you stopped") stands for the script before it: done tool steps stay done.
+//!
 //! Directives stand anywhere in the text and can be combined; tool steps run in order, one for each request. The
 //! faults (`error`, `streamerror`, `cut`, `hang`, `stall`) take `xK`: only the first K attempts fail. Attempts are
 //! counted for each text and step, so tests that share a stand-in should use texts of their own.
