@@ -293,6 +293,8 @@ pub struct Wanted {
     /// The CLI's id of the request, which its answer must carry.
     pub request: String,
     pub tool: String,
+    /// Whether it shows a plan, and its approval starts the work.
+    pub is_plan: bool,
     /// The tool's input as compact JSON, exactly as it came. What is approved is this and nothing else.
     pub input: String,
     /// Whether a sub-agent asks.

@@ -3,8 +3,10 @@
 pub mod board;
 pub mod chat;
 pub mod claude;
+pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod daemon;
 pub mod exit;
 pub mod logging;
 pub mod loopback;

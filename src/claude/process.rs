@@ -4,8 +4,10 @@
 //! whoever holds the [`Process`], so a signal can never hit a stranger that got the same number. End of stdout and end
 //! of the process are separate facts: a tool's child may hold the pipe for longer than `claude` lives.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -46,7 +48,7 @@ pub struct Launch {
     pub argv: Vec<String>,
     pub folder: PathBuf,
     /// The whole environment; nothing is inherited.
-    pub environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    pub environment: Vec<(OsString, OsString)>,
     /// Random: by it everything that the process leaves behind is found.
     pub mark: String,
     /// What the threads' names begin with.
@@ -381,13 +383,14 @@ pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step:
 pub struct Fingerprint(Vec<(PathBuf, u64, u64, u64, i64)>);
 
 /// The fingerprint of every part of a command that is a program. Programs without a slash are looked for in `path`.
-pub fn fingerprint(command: &[String], path: &std::ffi::OsStr) -> Fingerprint {
+pub fn fingerprint(command: &[String], path: &OsStr) -> Fingerprint {
     let find = |name: &String| -> Option<PathBuf> {
         if name.contains('/') {
             return Some(PathBuf::from(name));
         }
-        std::env::split_paths(path)
-            .map(|folder| folder.join(name))
+        let folders = path.as_bytes().split(|&byte| byte == b':');
+        folders
+            .map(|folder| Path::new(OsStr::from_bytes(folder)).join(name))
             .find(|file| file.is_file())
     };
     let parts = command.iter().filter_map(find).filter_map(|file| {

@@ -47,6 +47,13 @@ impl Environment {
         }
     }
 
+    /// The same without one variable.
+    pub fn without(&self, name: &str) -> Environment {
+        let mut other = self.clone();
+        other.variables.remove(OsStr::new(name));
+        other
+    }
+
     /// Returns a variable, unless it is empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         self.variables

@@ -21,21 +21,11 @@ pub struct Shown {
     pub labels: [&'static str; 2],
 }
 
-/// Whether the request is Claude's question dialog, which is answered without showing it.
-pub fn is_question(tool: &str) -> bool {
-    tool == "AskUserQuestion"
-}
-
-/// Whether the request shows a plan.
-pub fn is_plan(tool: &str) -> bool {
-    tool == "ExitPlanMode"
-}
-
 /// Shows a request of a session that works in `folder`.
 pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
-    if is_plan(&wanted.tool) {
+    if wanted.is_plan {
         return plan(&input, session);
     }
     let empty = Map::new();
@@ -201,6 +191,7 @@ mod tests {
             request: "r".into(),
             tool: tool.into(),
             input: input.into(),
+            is_plan: tool == "ExitPlanMode",
             sub_agent: false,
         }
     }

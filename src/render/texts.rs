@@ -17,16 +17,6 @@ pub const TOAST_DENIED: &str = "Denied";
 pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
 pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 
-/// What Claude hears when a request is denied.
-pub const DENIED_FOR_CLAUDE: &str = "The user denied this.";
-/// What Claude hears when its plan is not approved.
-pub const PLAN_DENIED_FOR_CLAUDE: &str =
-    "The user did not approve this plan. Ask what should be different.";
-/// What Claude hears when it asks by its question dialog.
-pub const ASK_IN_TEXT_FOR_CLAUDE: &str = "The user cannot see question dialogs here. Ask the question in plain text instead, with the options as a list.";
-/// What the CLI hears when it wants something that chappe does not know.
-pub const UNKNOWN_FOR_CLAUDE: &str = "not supported by this client";
-
 /// Builds a text with bold and code stretches, counting offsets along the way.
 #[derive(Default)]
 pub struct Line {

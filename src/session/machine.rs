@@ -16,7 +16,6 @@ use crate::claude::protocol::{
     self, Assistant, ContentBlock, ControlCommand, ControlRequest, Initialized, Lifecycle, Message,
     StreamEvent, TurnResult,
 };
-use crate::render::{request, texts};
 
 /// How long a process may take from its start until it answers. Slow MCP servers take half a minute.
 const START_MAX: Duration = Duration::from_secs(90);
@@ -30,6 +29,16 @@ const ACTED_MAX: usize = 200;
 /// The id of the one control request that a process gets at its start.
 const INITIALIZE: &str = "chappe-initialize";
 const INTERRUPT: &str = "chappe-interrupt";
+
+/// What Claude hears when a request is denied.
+const DENIED: &str = "The user denied this.";
+/// What it hears when its plan is not approved.
+const PLAN_DENIED: &str = "The user did not approve this plan. Ask what should be different.";
+/// What it hears when it asks by its question dialog.
+const ASK_IN_TEXT: &str = "The user cannot see question dialogs here. Ask the question in plain text instead, with \
+                           the options as a list.";
+/// What the CLI hears when it wants something that is not known here.
+const UNKNOWN_REQUEST: &str = "not supported by this client";
 
 /// What the machine is told once.
 #[derive(Clone, Debug)]
@@ -211,6 +220,8 @@ struct Turn {
     taken: bool,
     doing: Doing,
     doing_since: Instant,
+    /// What it did when a person was asked, and does again once that is decided.
+    meanwhile: Option<Doing>,
     /// Set when chappe ends before the turn does: until when its interruption may take.
     leaving: Option<Instant>,
 }
@@ -359,17 +370,21 @@ impl Machine {
         }
         let line = match decision.verdict {
             Verdict::Allow => protocol::allow(&decision.request, &decision.input),
-            Verdict::Deny if request::is_plan(&decision.tool) => {
-                protocol::deny(&decision.request, texts::PLAN_DENIED_FOR_CLAUDE)
+            Verdict::Deny if decision.tool == protocol::PLAN_TOOL => {
+                protocol::deny(&decision.request, PLAN_DENIED)
             }
-            Verdict::Deny => protocol::deny(&decision.request, texts::DENIED_FOR_CLAUDE),
+            Verdict::Deny => protocol::deny(&decision.request, DENIED),
         };
         out.push(Action::Write(line));
         out.push(Action::Told {
             request: decision.request.clone(),
         });
         if self.asked.is_empty() {
-            self.doing(now, Doing::Waiting, out);
+            let meanwhile = match &mut self.state {
+                State::Busy(turn) => turn.meanwhile.take(),
+                _ => None,
+            };
+            self.doing(now, meanwhile.unwrap_or(Doing::Waiting), out);
             if let State::Open { since } = &mut self.state {
                 *since = now;
             }
@@ -414,6 +429,7 @@ impl Machine {
             taken: false,
             doing: Doing::Waiting,
             doing_since: now,
+            meanwhile: None,
             leaving: None,
         };
         out.push(show(&turn, waiting));
@@ -470,14 +486,12 @@ impl Machine {
                 request_id,
                 request,
             } => self.on_request(now, request_id, request, out),
-            Message::ControlCancel { request_id } => {
-                if self.asked.remove(&request_id) {
-                    out.push(Action::CloseRequests {
-                        request: Some(request_id),
-                        why: Closed::Withdrawn,
-                    });
-                    self.doing(now, Doing::Waiting, out);
-                }
+            Message::ControlCancel { request_id } if self.asked.remove(&request_id) => {
+                out.push(Action::CloseRequests {
+                    request: Some(request_id),
+                    why: Closed::Withdrawn,
+                });
+                self.doing(now, Doing::Waiting, out);
             }
             Message::Result(result) => self.on_result(now, result, out),
             _ => {}
@@ -557,16 +571,13 @@ impl Machine {
             ControlRequest::Other { .. } => {
                 out.push(Action::Write(protocol::control_error(
                     &request_id,
-                    texts::UNKNOWN_FOR_CLAUDE,
+                    UNKNOWN_REQUEST,
                 )));
                 return;
             }
         };
-        if request::is_question(&wanted.tool_name) {
-            out.push(Action::Write(protocol::deny(
-                &request_id,
-                texts::ASK_IN_TEXT_FOR_CLAUDE,
-            )));
+        if wanted.tool_name == protocol::QUESTION_TOOL {
+            out.push(Action::Write(protocol::deny(&request_id, ASK_IN_TEXT)));
             return;
         }
         let prompt = match &self.state {
@@ -574,10 +585,7 @@ impl Machine {
             State::Open { .. } => None,
             // Nobody can decide any more; the process is ending.
             _ => {
-                out.push(Action::Write(protocol::deny(
-                    &request_id,
-                    texts::DENIED_FOR_CLAUDE,
-                )));
+                out.push(Action::Write(protocol::deny(&request_id, DENIED)));
                 return;
             }
         };
@@ -586,6 +594,7 @@ impl Machine {
             prompt,
             wanted: Wanted {
                 request: request_id,
+                is_plan: wanted.tool_name == protocol::PLAN_TOOL,
                 tool: wanted.tool_name,
                 input: wanted.input,
                 sub_agent: wanted.agent_id.is_some(),
@@ -887,8 +896,11 @@ impl Machine {
         if let State::Busy(turn) = &mut self.state
             && turn.doing != doing
         {
-            turn.doing = doing;
+            let before = std::mem::replace(&mut turn.doing, doing);
             turn.doing_since = now;
+            if turn.doing == Doing::Asking {
+                turn.meanwhile = Some(before);
+            }
             out.push(show(turn, waiting));
         }
     }

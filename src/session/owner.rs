@@ -154,6 +154,10 @@ enum Life {
 }
 
 /// What the select brought.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives for one step of the loop"
+)]
 enum Woken {
     Event(Event),
     /// Look at the store.
@@ -324,9 +328,13 @@ impl Owner {
             Action::Kill => self.signal(Signal::SIGKILL),
             Action::GiveNext => {
                 let commands = self.machine.commands();
-                let given = store.give_next(bot, session, now, |text| {
-                    protocol::escape_prompt(text, commands)
-                })?;
+                let given = store.give_next(
+                    bot,
+                    session,
+                    now,
+                    |text| protocol::is_command(text, commands),
+                    |text| protocol::escape_prompt(text, commands),
+                )?;
                 let (prompt, waiting) =
                     given.map_or((None, 0), |(prompt, waiting)| (Some(prompt), waiting));
                 self.events.push_back(Event::Given(prompt, waiting));

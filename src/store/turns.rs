@@ -81,12 +81,14 @@ impl Store {
     /// written to Claude.
     ///
     /// Messages that wait together become one prompt, in order of arrival, never across places or senders.
-    /// `finish_text` makes the final text of what was written.
+    /// One that `stands_alone` (a command of Claude's) is a prompt of its own. `finish_text` makes the final text of
+    /// what was written.
     pub fn give_next(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
+        stands_alone: impl Fn(&str) -> bool,
         finish_text: impl FnOnce(&str) -> String,
     ) -> Result<Option<(Prompt, usize)>> {
         self.transaction(Durability::Full, |tx| {
@@ -100,7 +102,13 @@ impl Store {
                 })?
                 .collect::<Result<_>>()?;
             let Some(&(_, place, user, _)) = waiting.first() else { return Ok(None) };
-            let batch: Vec<_> = waiting.iter().take_while(|row| row.1 == place && row.2 == user).collect();
+            let mut batch = vec![&waiting[0]];
+            if !stands_alone(&waiting[0].3) {
+                let goes_with = |row: &&(i64, Place, i64, String)| {
+                    row.1 == place && row.2 == user && !stands_alone(&row.3)
+                };
+                batch.extend(waiting[1..].iter().take_while(goes_with));
+            }
             let left = waiting.len() - batch.len();
             let written = batch.iter().map(|row| row.3.as_str()).collect::<Vec<_>>().join("\n");
             let (uuid, text) = (super::fresh_uuid(), finish_text(&written));

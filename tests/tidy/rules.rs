@@ -29,6 +29,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("session/owner", Layer::Thread),
     ("session/registry", Layer::Thread),
     ("session/machine", Layer::Pure),
+    ("session/answer", Layer::Pure),
     ("session/recovery", Layer::Pure),
     ("telegram", Layer::Directory),
     ("telegram/poller", Layer::Thread),
@@ -36,6 +37,8 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/files", Layer::Thread),
     ("telegram/pacing", Layer::Pure),
     ("telegram/update", Layer::Pure),
+    ("telegram/outgoing", Layer::Pure),
+    ("telegram/refusal", Layer::Pure),
     ("telegram/api", Layer::Adapter),
     ("claude", Layer::Directory),
     ("claude/protocol", Layer::Pure),
@@ -48,6 +51,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("loopback", Layer::Loopback),
     ("chat", Layer::Ground),
     ("board", Layer::Ground),
+    ("clock", Layer::Ground),
     ("config", Layer::Ground),
     ("thread", Layer::Ground),
     ("logging", Layer::Ground),
@@ -68,6 +72,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "board",
         "chat",
         "what is pinned to it is in the chat's words",
+    ),
+    (
+        "thread",
+        "exit",
+        "the panic of a vital thread is an end of the daemon",
     ),
     (
         "session/machine",
@@ -136,7 +145,6 @@ pub const TOP_LEVEL: &[&str] = &[
 
 /// Each is argued for in one line of `Cargo.toml`.
 pub const DEPENDENCIES: &[&str] = &[
-    "anyhow",
     "crossbeam-channel",
     "env_logger",
     "frankenstein",

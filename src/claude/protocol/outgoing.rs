@@ -69,22 +69,25 @@ fn respond(request_id: &str, answer: &Value) -> String {
     json!({"type": "control_response", "response": response}).to_string()
 }
 
+/// Whether a text is a command that the CLI itself takes: `/name` for a name that it has listed, or `//name`.
+pub fn is_command(text: &str, commands: &[String]) -> bool {
+    let Some(rest) = text.strip_prefix('/') else {
+        return false;
+    };
+    let name = rest.split(char::is_whitespace).next().unwrap_or("");
+    rest.starts_with('/') || commands.iter().any(|command| command == name)
+}
+
 /// Makes the text that goes to Claude of what a person wrote.
 ///
 /// `/name` goes as it is where Claude has that command; `//name` goes as `/name`. Any other text that begins with a
 /// slash gets a space before it: 2.1.197 takes every `/word` for a command and answers "Unknown command" itself.
 pub fn escape_prompt(text: &str, commands: &[String]) -> String {
-    let Some(rest) = text.strip_prefix('/') else {
-        return text.to_owned();
-    };
-    if rest.starts_with('/') {
-        return rest.to_owned();
-    }
-    let name = rest.split_whitespace().next().unwrap_or("");
-    if rest.starts_with(name) && commands.iter().any(|command| command == name) {
-        text.to_owned()
-    } else {
-        format!(" {text}")
+    match text.strip_prefix('/') {
+        None => text.to_owned(),
+        Some(rest) if rest.starts_with('/') => rest.to_owned(),
+        Some(_) if is_command(text, commands) => text.to_owned(),
+        Some(_) => format!(" {text}"),
     }
 }
 

@@ -1,0 +1,342 @@
+//! The daemon: starts everything in order, watches over it, and ends it in order.
+//!
+//! The way up: state directory and its lock, store, courier, owners' registry, poller; then every session with open
+//! rows is woken. The way down: no new updates, owners end their processes, the courier sends what Telegram takes at
+//! once, the store is put into one file. What a message means is decided elsewhere.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, after, bounded, never, select};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::board::Board;
+use crate::chat::{BotId, SessionId};
+use crate::config::{Config, Environment, IdleTimeout, child_environment};
+use crate::exit::{Exit, Fatal};
+use crate::session::machine::Settings;
+use crate::session::owner;
+use crate::session::registry::{Control, Registry};
+use crate::store::Store;
+use crate::telegram::api::Api;
+use crate::telegram::courier::{self, Courier};
+use crate::telegram::poller::{self, Poller};
+use crate::thread;
+
+/// How long the courier sends on when chappe ends.
+const LAST_ROUND: Duration = Duration::from_secs(3);
+
+/// How long owners get beyond what their own steps may take.
+const OWNERS_MARGIN: Duration = Duration::from_secs(3);
+
+/// How often a second signal is looked for while owners end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Waits between attempts to start a thread that the host did not give.
+const START_AGAIN_FIRST: Duration = Duration::from_secs(1);
+const START_AGAIN_MAX: Duration = Duration::from_secs(60);
+
+/// A running chappe.
+pub struct Daemon {
+    store: Arc<Store>,
+    registry: Arc<Registry>,
+    courier: Courier,
+    poller: Poller,
+    fatal: Receiver<Fatal>,
+    trouble: Receiver<()>,
+    settings: Settings,
+    /// Held for as long as chappe runs; the last to go.
+    _lock: Flock<File>,
+}
+
+impl Daemon {
+    /// Starts everything. The network need not be there.
+    pub fn start(config: &Config, environment: &Environment) -> Result<Daemon, Fatal> {
+        // Its memory and environment hold the token; they are closed to other programs of the same user, such as the
+        // tools that Claude runs.
+        if let Err(errno) = nix::sys::prctl::set_dumpable(false) {
+            log::warn!("chappe's own memory cannot be closed to other programs: {errno}");
+        }
+        let lock = take_state_dir(&config.state_dir)?;
+        let store = Arc::new(open_store(&config.state_dir)?);
+        let bot = BotId(config.telegram.token.bot_id());
+        let api = Api::new(
+            &config.telegram.api_url,
+            config.telegram.token.expose(),
+            config.telegram.proxy.as_deref(),
+        )
+        .map_err(|error| Fatal::new(Exit::Config, error))?;
+        let (board, bell) = Board::new();
+        let board = Arc::new(board);
+        // Only the first end counts; whoever comes later finds it full.
+        let (fatal_out, fatal) = bounded(1);
+        let (trouble_out, trouble) = bounded(1);
+        let settings = Settings {
+            idle_timeout: match config.sessions.idle_timeout {
+                IdleTimeout::Never => None,
+                IdleTimeout::After(timeout) => Some(timeout),
+            },
+            stop_grace: config.sessions.stop_grace,
+            shutdown_grace: config.sessions.shutdown_grace,
+        };
+        let outfit = Arc::new(owner::Outfit {
+            bot,
+            store: Arc::clone(&store),
+            board: Arc::clone(&board),
+            settings: settings.clone(),
+            command: config.claude.command.clone(),
+            permission_mode: config.claude.permission_mode.clone(),
+            model: config.claude.model.clone(),
+            max_turns: config.claude.max_turns,
+            deny: deny_rules(config),
+            extra_args: config.claude.extra_args.clone(),
+            environment: child_environment(environment, &config.claude.env),
+            version: Mutex::new(None),
+        });
+        let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {
+            let registry = registry.clone();
+            let start = move |session, ears| match registry.upgrade() {
+                Some(registry) => owner::start(&outfit, registry, session, ears),
+                None => Err(ErrorKind::NotConnected.into()),
+            };
+            Registry::new(Box::new(start), trouble_out)
+        });
+        let no_thread = |error| {
+            Fatal::new(
+                Exit::Failed,
+                format!("the host has no thread to give: {error}"),
+            )
+        };
+        let courier = Courier::start(courier::Outfit {
+            bot,
+            api: api.clone(),
+            store: Arc::clone(&store),
+            board: Arc::clone(&board),
+            bell,
+            fatal: fatal_out.clone(),
+        })
+        .map_err(no_thread)?;
+        // What a former chappe left goes before what is new.
+        for session in open_sessions(&store)? {
+            registry.wake(session);
+        }
+        let waker = Arc::clone(&registry);
+        let poller = Poller::start(poller::Outfit {
+            bot,
+            api,
+            store: Arc::clone(&store),
+            board,
+            allowed_users: config.telegram.allowed_users.clone(),
+            reactions: config.telegram.reactions,
+            sessions_root: config.sessions.root.clone(),
+            host: host_name(),
+            wake: Box::new(move |session| waker.wake(session)),
+            fatal: fatal_out,
+        })
+        .map_err(no_thread)?;
+        log::info!("chappe {} runs for bot {bot}", env!("CARGO_PKG_VERSION"));
+        Ok(Daemon {
+            store,
+            registry,
+            courier,
+            poller,
+            fatal,
+            trouble,
+            settings,
+            _lock: lock,
+        })
+    }
+
+    /// Where an end of everything is reported: for whoever does not use [`Daemon::run`].
+    pub fn fatal(&self) -> &Receiver<Fatal> {
+        &self.fatal
+    }
+
+    /// Whether nothing waits: no message, no open prompt, nothing to send.
+    pub fn is_quiet(&self) -> bool {
+        self.store.is_quiet().unwrap_or(false)
+    }
+
+    /// Runs until a signal, or until something ends that chappe cannot do without.
+    pub fn run(self, signals: &Receiver<()>) -> Result<(), Fatal> {
+        let mut wait = START_AGAIN_FIRST;
+        let mut start_again = never();
+        let end = loop {
+            select! {
+                recv(signals) -> _ => break Ok(()),
+                recv(self.fatal) -> fatal => break Err(fatal.unwrap_or_else(|_| {
+                    Fatal::new(Exit::ThreadDied, "the threads are gone")
+                })),
+                recv(self.trouble) -> _ => start_again = after(wait),
+                recv(start_again) -> _ => {
+                    if self.registry.start_again() {
+                        wait = (wait * 2).min(START_AGAIN_MAX);
+                        start_again = after(wait);
+                    } else {
+                        wait = START_AGAIN_FIRST;
+                        start_again = never();
+                    }
+                }
+            }
+        };
+        let in_order = self.shut_down(signals);
+        match end {
+            Ok(()) if !in_order => Err(Fatal::new(
+                Exit::Failed,
+                "ended in a hurry, by a second signal",
+            )),
+            end => end,
+        }
+    }
+
+    /// Ends everything. A signal meanwhile makes it quick; returns whether none came.
+    pub fn shut_down(self, signals: &Receiver<()>) -> bool {
+        log::info!("chappe is being stopped");
+        self.poller.stop();
+        self.registry.tell_all(Control::Shutdown);
+        let Settings {
+            shutdown_grace,
+            stop_grace,
+            ..
+        } = self.settings;
+        let mut left = shutdown_grace + stop_grace * 4 + OWNERS_MARGIN;
+        let mut in_order = true;
+        while self.registry.wait_for_all(LOOK_EVERY) > 0 && !left.is_zero() {
+            left = left.saturating_sub(LOOK_EVERY);
+            if signals.try_recv().is_ok() {
+                in_order = false;
+                left = left.min(OWNERS_MARGIN);
+                self.registry.tell_all(Control::Hurry);
+            }
+        }
+        let stuck = self.registry.wait_for_all(Duration::ZERO);
+        if stuck > 0 {
+            log::error!("{stuck} sessions did not end");
+        }
+        self.courier
+            .stop(if in_order { LAST_ROUND } else { Duration::ZERO });
+        if let Err(error) = self.store.checkpoint() {
+            log::warn!("the store could not be put into one file: {error}");
+        }
+        in_order
+    }
+}
+
+/// The signals that end chappe, as they come. From here on they no longer end the process by themselves.
+pub fn end_signals() -> Result<Receiver<()>, Fatal> {
+    let failed = |error: std::io::Error| {
+        Fatal::new(Exit::Failed, format!("signals cannot be caught: {error}"))
+    };
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    // The second one is the last that means anything.
+    let (heard, ends) = bounded(2);
+    thread::spawn("signals", move || {
+        for _ in signals.forever() {
+            let _ = heard.try_send(());
+        }
+    })
+    .map_err(failed)?;
+    Ok(ends)
+}
+
+/// Makes the state directory if it is not there, and takes its lock.
+fn take_state_dir(dir: &Path) -> Result<Flock<File>, Fatal> {
+    let unusable = |what: &str, error: &dyn std::fmt::Display| {
+        Fatal::new(
+            Exit::State,
+            format!(
+                "the state directory {} cannot be used: {what}: {error}\nhelp: it must belong to chappe's user, on a \
+                 local disk that is not full; another place can be named by state_dir in config.toml",
+                dir.display()
+            ),
+        )
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|error| unusable("it cannot be made", &error))?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(dir.join("lock"))
+        .map_err(|error| unusable("its lock cannot be opened", &error))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((_, Errno::EWOULDBLOCK)) => Err(Fatal::new(
+            Exit::AnotherRuns,
+            format!(
+                "another chappe runs with the state directory {}\nhelp: stop it (systemctl stop chappe), or give this \
+                 one a state_dir and a bot of its own",
+                dir.display()
+            ),
+        )),
+        Err((_, errno)) => Err(unusable("it cannot be locked", &errno)),
+    }
+}
+
+fn open_store(dir: &Path) -> Result<Store, Fatal> {
+    let path = dir.join("chappe.db");
+    let failed = |error: &dyn std::fmt::Display| {
+        Fatal::new(
+            Exit::State,
+            format!(
+                "the database {} cannot be used: {error}\nhelp: chappe never starts afresh by itself. If the disk is \
+                 full or read-only, mend that and start again; if the file is damaged, put back a backup, or move it \
+                 away to begin anew",
+                path.display()
+            ),
+        )
+    };
+    // Made here, so that it is never readable for others, not even for a moment. SQLite gives its other files the
+    // same mode.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(|error| failed(&error))?;
+    Store::open(&path).map_err(|error| failed(&error))
+}
+
+fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {
+    store
+        .open_sessions()
+        .map_err(|error| Fatal::new(Exit::State, format!("the database cannot be read: {error}")))
+}
+
+/// The rules that always deny: those of the configuration, and chappe's own files. The latter stop Claude's file tools;
+/// a shell command of the same user still reaches them.
+fn deny_rules(config: &Config) -> Vec<String> {
+    let mut rules = config.claude.deny.clone();
+    let mut deny = |path: &Path, below: &str| {
+        for tool in ["Read", "Edit"] {
+            // In these rules a path from the root begins with two slashes.
+            rules.push(format!("{tool}(/{}{below})", path.display()));
+        }
+    };
+    if !config.sessions.root.starts_with(&config.state_dir) {
+        deny(&config.state_dir, "/**");
+    }
+    match config.file.parent() {
+        Some(dir) if dir.ends_with("chappe") && !config.sessions.root.starts_with(dir) => {
+            deny(dir, "/**")
+        }
+        _ => deny(&config.file, ""),
+    }
+    rules
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "this host".to_owned(), |name| name.trim().to_owned())
+}
