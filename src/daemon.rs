@@ -14,7 +14,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, after, bounded, never, select};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::board::Board;
@@ -114,6 +114,9 @@ impl Daemon {
                 format!("the host has no thread to give: {error}"),
             )
         };
+        store
+            .admit_only(bot, &config.telegram.allowed_users)
+            .map_err(|error| unwritable(&error))?;
         let courier = Courier::start(courier::Outfit {
             bot,
             api: api.clone(),
@@ -124,7 +127,7 @@ impl Daemon {
         })
         .map_err(no_thread)?;
         // What a former chappe left goes before what is new.
-        for session in open_sessions(&store)? {
+        for session in open_sessions(&store, bot)? {
             registry.wake(session);
         }
         let waker = Arc::clone(&registry);
@@ -234,7 +237,7 @@ pub fn end_signals() -> Result<Receiver<()>, Fatal> {
     let failed = |error: std::io::Error| {
         Fatal::new(Exit::Failed, format!("signals cannot be caught: {error}"))
     };
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
     // The second one is the last that means anything.
     let (heard, ends) = bounded(2);
     thread::spawn("signals", move || {
@@ -308,10 +311,17 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
     Store::open(&path).map_err(|error| failed(&error))
 }
 
-fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {
-    store
-        .open_sessions()
-        .map_err(|error| Fatal::new(Exit::State, format!("the database cannot be read: {error}")))
+fn open_sessions(store: &Store, bot: BotId) -> Result<Vec<SessionId>, Fatal> {
+    store.open_sessions(bot).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &dyn std::fmt::Display) -> Fatal {
+    Fatal::new(
+        Exit::State,
+        format!(
+            "the database cannot be used: {error}\nhelp: look whether the disk is full or read-only"
+        ),
+    )
 }
 
 /// The rules that always deny: those of the configuration, and chappe's own files. The latter stop Claude's file tools;

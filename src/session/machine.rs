@@ -111,6 +111,8 @@ pub enum Action {
     Kill,
     /// Make a prompt of what waits. Answered by `Given`.
     GiveNext,
+    /// The prompt just given cannot be written: its messages wait again.
+    TakeBack(PromptId),
     /// Claude has taken the prompt.
     Taken(PromptId),
     /// A tool that may change something starts.
@@ -329,29 +331,35 @@ impl Machine {
         open: Vec<Prompt>,
         out: &mut Vec<Action>,
     ) {
-        if !self.taken_up {
-            self.taken_up = true;
-            // What is open now was given by a former chappe, and its process is gone or has lost us.
-            out.push(Action::CloseRequests {
-                request: None,
-                why: Closed::Expired,
-            });
-            for prompt in open {
-                out.push(Action::Finish(Finished {
-                    prompt,
-                    outcome: Outcome::Interrupted,
-                    answer: Vec::new(),
-                    cause: String::new(),
-                    spent: Spent::default(),
-                    tools: 0,
-                    took: None,
-                }));
-            }
-        } else {
+        if self.taken_up {
             // Controls go before prompts.
             for decision in decisions {
                 self.on_decision(now, &decision, out);
             }
+        } else {
+            self.taken_up = true;
+            // Who asked is gone with the former chappe, or has lost us.
+            out.push(Action::CloseRequests {
+                request: None,
+                why: Closed::Expired,
+            });
+        }
+        let current = match &self.state {
+            State::Busy(turn) => Some(turn.prompt.id),
+            _ => None,
+        };
+        // What else is open was given by a former chappe. When this one ends, prompts stay open on purpose.
+        let left = open.into_iter().filter(|prompt| Some(prompt.id) != current);
+        for prompt in left.filter(|_| self.shutdown.is_none()) {
+            out.push(Action::Finish(Finished {
+                prompt,
+                outcome: Outcome::Interrupted,
+                answer: Vec::new(),
+                cause: String::new(),
+                spent: Spent::default(),
+                tools: 0,
+                took: None,
+            }));
         }
         self.waiting = waiting;
         if let State::Busy(turn) = &self.state {
@@ -416,9 +424,13 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         self.waiting = waiting;
-        let (Some(prompt), State::Open { .. }) = (prompt, &self.state) else {
+        let Some(prompt) = prompt else { return };
+        if !matches!(self.state, State::Open { .. }) {
+            // The process went while the prompt was being made.
+            out.push(Action::TakeBack(prompt.id));
+            self.waiting += 1;
             return;
-        };
+        }
         out.push(Action::Write(protocol::user_line(
             &prompt.uuid,
             &prompt.text,

@@ -278,7 +278,7 @@ impl Owner {
 
     /// Reads what waits for the session.
     fn look(&self) -> store::Result<Event> {
-        let work = self.outfit.store.work(self.session)?;
+        let work = self.outfit.store.work(self.outfit.bot, self.session)?;
         Ok(Event::Work {
             waiting: work.waiting,
             decisions: work.decisions,
@@ -339,6 +339,7 @@ impl Owner {
                     given.map_or((None, 0), |(prompt, waiting)| (Some(prompt), waiting));
                 self.events.push_back(Event::Given(prompt, waiting));
             }
+            Action::TakeBack(prompt) => store.take_back(*prompt)?,
             Action::Taken(prompt) => store.taken(session, *prompt)?,
             Action::Acted {
                 prompt,
@@ -420,7 +421,7 @@ impl Owner {
             Action::Hide => board.hide(session),
             Action::Retire => {
                 let something_waits = || {
-                    let work = store.work(session)?;
+                    let work = store.work(bot, session)?;
                     Ok::<_, store::Error>(
                         work.waiting > 0 || !work.decisions.is_empty() || !work.open.is_empty(),
                     )

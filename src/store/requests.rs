@@ -35,12 +35,16 @@ struct Unsettled {
 }
 
 /// What was decided and not told yet.
-pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
+pub(super) fn decisions(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+) -> Result<Vec<Decision>> {
     tx.prepare_cached(
         "SELECT claude, tool, state, input FROM request
-         WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
+         WHERE session = ?1 AND bot = ?2 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
-    .query_map([session.0], |row| {
+    .query_map((session.0, bot.0), |row| {
         let state: String = row.get(2)?;
         Ok(Decision {
             request: row.get(0)?,

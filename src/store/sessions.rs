@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Durability, Result, Store};
+use super::{Durability, Error, Result, Store};
 use crate::chat::{BotId, SessionId};
 
 /// A named conversation.
@@ -79,18 +79,38 @@ impl Store {
         })
     }
 
-    /// The sessions that have something open: a waiting message, an open prompt, an unsettled request.
-    pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
+    /// The sessions that have something open for this bot: a waiting message, an open prompt, an unsettled request.
+    pub fn open_sessions(&self, bot: BotId) -> Result<Vec<SessionId>> {
         self.transaction(Durability::Normal, |tx| {
             let mut statement = tx.prepare(
-                "SELECT session FROM inbox WHERE state = 'waiting'
-                 UNION SELECT session FROM prompt WHERE state != 'closed'
-                 UNION SELECT session FROM request WHERE state = 'open' OR told = 0
-                 UNION SELECT id FROM session WHERE pid IS NOT NULL",
+                "SELECT session FROM inbox WHERE bot = ?1 AND state = 'waiting'
+                 UNION SELECT session FROM prompt WHERE bot = ?1 AND state != 'closed'
+                 UNION SELECT session FROM request WHERE bot = ?1 AND (state = 'open' OR told = 0)",
             )?;
             statement
-                .query_map([], |row| row.get(0).map(SessionId))?
+                .query_map([bot.0], |row| row.get(0).map(SessionId))?
                 .collect()
+        })
+    }
+
+    /// Applies the list of those who may speak to what is stored: who is not on it any more gets nothing more done and
+    /// nothing more sent. The list never changes while chappe runs, so once at the start is enough. Full.
+    pub fn admit_only(&self, bot: BotId, users: &[i64]) -> Result<()> {
+        let users = serde_json::to_string(users)
+            .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+        self.transaction(Durability::Full, |tx| {
+            tx.execute(
+                "UPDATE inbox SET state = 'refused' WHERE bot = ?1 AND state = 'waiting'
+                 AND user NOT IN (SELECT value FROM json_each(?2))",
+                (bot.0, &users),
+            )?;
+            // A private chat has the number of its person.
+            tx.execute(
+                "UPDATE outbox SET state = 'withdrawn' WHERE bot = ?1 AND state IN ('waiting', 'sending')
+                 AND chat > 0 AND chat NOT IN (SELECT value FROM json_each(?2))",
+                (bot.0, &users),
+            )
+            .map(drop)
         })
     }
 

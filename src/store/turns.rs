@@ -29,6 +29,10 @@ pub struct Closing {
     pub posts: Vec<(String, Post)>,
 }
 
+/// How long a prompt that is made of several messages may be, in bytes; what is beyond goes next. The CLI refuses
+/// prompts of a few MB.
+const PROMPT_MAX: usize = 500_000;
+
 fn prompt_from(row: &Row<'_>) -> Result<Prompt> {
     Ok(Prompt {
         id: PromptId(row.get("id")?),
@@ -55,22 +59,22 @@ pub(super) fn last_place(
 
 impl Store {
     /// Reads what waits for a session.
-    pub fn work(&self, session: SessionId) -> Result<Work> {
+    pub fn work(&self, bot: BotId, session: SessionId) -> Result<Work> {
         self.transaction(Durability::Normal, |tx| {
             let waiting: i64 = tx
                 .prepare_cached(
-                    "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'",
+                    "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND bot = ?2 AND state = 'waiting'",
                 )?
-                .query_row([session.0], |row| row.get(0))?;
+                .query_row((session.0, bot.0), |row| row.get(0))?;
             let open = tx
                 .prepare_cached(
-                    "SELECT * FROM prompt WHERE session = ?1 AND state != 'closed' ORDER BY id",
+                    "SELECT * FROM prompt WHERE session = ?1 AND bot = ?2 AND state != 'closed' ORDER BY id",
                 )?
-                .query_map([session.0], prompt_from)?
+                .query_map((session.0, bot.0), prompt_from)?
                 .collect::<Result<_>>()?;
             Ok(Work {
                 waiting: waiting as usize,
-                decisions: super::requests::decisions(tx, session)?,
+                decisions: super::requests::decisions(tx, bot, session)?,
                 open,
             })
         })
@@ -104,8 +108,11 @@ impl Store {
             let Some(&(_, place, user, _)) = waiting.first() else { return Ok(None) };
             let mut batch = vec![&waiting[0]];
             if !stands_alone(&waiting[0].3) {
+                let mut length = waiting[0].3.len();
                 let goes_with = |row: &&(i64, Place, i64, String)| {
-                    row.1 == place && row.2 == user && !stands_alone(&row.3)
+                    length += row.3.len();
+                    let one_voice = row.1 == place && row.2 == user;
+                    one_voice && length <= PROMPT_MAX && !stands_alone(&row.3)
                 };
                 batch.extend(waiting[1..].iter().take_while(goes_with));
             }
@@ -124,6 +131,17 @@ impl Store {
             }
             tx.execute("UPDATE session SET active = ?2 WHERE id = ?1", (session.0, now))?;
             Ok(Some((Prompt { id: prompt, uuid, text, place }, left)))
+        })
+    }
+
+    /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again. Full.
+    pub fn take_back(&self, prompt: PromptId) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            tx.execute(
+                "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'",
+                [prompt.0],
+            )?;
+            tx.execute("DELETE FROM prompt WHERE id = ?1 AND state = 'sent'", [prompt.0]).map(drop)
         })
     }
 
