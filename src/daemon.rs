@@ -19,6 +19,7 @@ use signal_hook::iterator::Signals;
 
 use crate::board::Board;
 use crate::chat::{BotId, SessionId};
+use crate::claude::arguments::deny_folder;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::session::machine::Settings;
@@ -328,20 +329,17 @@ fn unwritable(error: &dyn std::fmt::Display) -> Fatal {
 /// a shell command of the same user still reaches them.
 fn deny_rules(config: &Config) -> Vec<String> {
     let mut rules = config.claude.deny.clone();
-    let mut deny = |path: &Path, below: &str| {
-        for tool in ["Read", "Edit"] {
-            // In these rules a path from the root begins with two slashes.
-            rules.push(format!("{tool}(/{}{below})", path.display()));
-        }
-    };
     if !config.sessions.root.starts_with(&config.state_dir) {
-        deny(&config.state_dir, "/**");
+        rules.extend(deny_folder(&config.state_dir.to_string_lossy()));
     }
     match config.file.parent() {
         Some(dir) if dir.ends_with("chappe") && !config.sessions.root.starts_with(dir) => {
-            deny(dir, "/**")
+            rules.extend(deny_folder(&dir.to_string_lossy()));
         }
-        _ => deny(&config.file, ""),
+        // A folder that holds other things as well; only the file itself is chappe's.
+        _ => {
+            rules.extend(["Read", "Edit"].map(|tool| format!("{tool}(/{})", config.file.display())))
+        }
     }
     rules
 }

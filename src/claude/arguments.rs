@@ -1,116 +1,146 @@
-//! The CLI's arguments and versions: which flags a version gets. Pure.
+//! How `claude` is started: its arguments, the variables that its protocol needs, and what depends on its version.
+//!
+//! Pure. The program's name, the folder and the rest of the environment are the caller's.
 
-use serde_json::json;
+use std::fmt;
 
-/// What the protocol needs in the child's environment, measured with 2.1.197 and 2.1.330: state events; sub-agents and
-/// Bash within the turn, so that one `result` means that all work is done; the task list.
-pub const ENVIRONMENT: [(&str, &str); 3] = [
+use uuid::Uuid;
+
+/// Variables that the protocol needs.
+///
+/// The first makes the CLI tell when it works and when it waits for us; without the second 2.1.330 has no task list. Both
+/// versions accept both.
+pub const ENVIRONMENT: [(&str, &str); 2] = [
     ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
-    ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1"),
     ("CLAUDE_CODE_ENABLE_TODO_TOOLS", "1"),
 ];
 
-/// Tools that would die with the process: wake-ups and schedules.
-const DISALLOWED: &str = "--disallowedTools=ScheduleWakeup,CronCreate,CronDelete,CronList";
+/// The variable that keeps sub-agents and commands inside their turn, so that one result means that all work is done.
+///
+/// Left out when the user wants background work.
+pub const FOREGROUND_ONLY: (&str, &str) = ("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS", "1");
 
-/// The first version that was seen to know `--system-prompt-snapshot`.
-const SNAPSHOT_SINCE: Version = Version(2, 1, 330);
+/// Tools that promise to do something later, which dies with the process.
+const TOOLS_FOR_LATER: [&str; 4] = ["ScheduleWakeup", "CronCreate", "CronDelete", "CronList"];
 
-/// A version of Claude Code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version(pub u32, pub u32, pub u32);
-
-impl Version {
-    /// Reads what `--version` prints: `2.1.330 (Claude Code)`.
-    pub fn parse(line: &str) -> Option<Version> {
-        let mut numbers = line.split_whitespace().next()?.splitn(3, '.');
-        let mut number = || -> Option<u32> {
-            let digits: String = numbers
-                .next()?
-                .chars()
-                .take_while(char::is_ascii_digit)
-                .collect();
-            digits.parse().ok()
-        };
-        Some(Version(number()?, number()?, number()?))
-    }
-}
-
-impl std::fmt::Display for Version {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-/// How a process joins its conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// A conversation that begins: `--session-id`.
-    New,
-    /// One that goes on: `--resume`.
-    Resume,
-}
-
-/// What decides the arguments.
-#[derive(Clone, Debug)]
-pub struct Arguments<'a> {
-    /// Claude's session id.
-    pub session: &'a str,
-    pub opening: Opening,
-    pub permission_mode: &'a str,
-    pub model: Option<&'a str>,
-    /// 0: no limit.
+/// What one start of `claude` depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchSpec {
+    pub session: Session,
+    /// `default`, `acceptEdits`, `plan`, `auto`, `dontAsk` or `bypassPermissions`; the CLI exits on others.
+    pub permission_mode: String,
+    /// `None` for Claude's own default.
+    pub model: Option<String>,
+    /// 0 for no limit.
     pub max_turns: u32,
-    /// Rules that always deny.
-    pub deny: &'a [String],
-    pub extra: &'a [String],
+    /// Added to Claude's own system prompt. The CLI does not store it with the session.
+    pub append_system_prompt: Option<String>,
+    /// Rules that deny in every mode, one each, such as `Bash(git push --force*)`. See [`deny_folder`].
+    pub deny_rules: Vec<String>,
+    /// Given as they are, after all others. A flag that is given twice counts the second time.
+    pub extra_args: Vec<String>,
     pub version: Version,
 }
 
-impl Arguments<'_> {
-    /// The arguments, without the program. Flags that take several values are written with `=`, because they would eat
-    /// what follows.
-    pub fn to_vec(&self) -> Vec<String> {
-        let mut arguments: Vec<String> = [
-            "-p",
-            "--input-format",
-            "stream-json",
-            "--output-format",
-            "stream-json",
-            "--verbose",
-            "--permission-prompt-tool",
-            "stdio",
-            "--replay-user-messages",
-            "--include-partial-messages",
-        ]
-        .map(str::to_owned)
-        .into();
-        let mut flag =
-            |name: &str, value: &str| arguments.extend([name.to_owned(), value.to_owned()]);
-        match self.opening {
-            Opening::New => flag("--session-id", self.session),
-            Opening::Resume => flag("--resume", self.session),
+/// Which conversation the process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// Fails if a transcript with this id exists.
+    New(Uuid),
+    /// Fails if none exists, or if it holds no message of a user.
+    Resume(Uuid),
+}
+
+/// The arguments behind the program's name.
+///
+/// Values stand behind an equals sign: several flags take any number of values and would eat what follows, and a value may
+/// begin with a dash.
+///
+/// Deny rules go by `--disallowedTools`, not by `--settings`: the former adds up when it is given again in `extra_args`,
+/// while a second `--settings` silently takes the place of the first, rules and all.
+pub fn arguments(spec: &LaunchSpec) -> Vec<String> {
+    let fixed = [
+        "-p",
+        "--input-format=stream-json",
+        "--output-format=stream-json",
+        // Without it stream-json is refused.
+        "--verbose",
+        // The only way in which permissions, questions and plans are asked. Not in --help.
+        "--permission-prompt-tool=stdio",
+        "--replay-user-messages",
+        "--include-partial-messages",
+    ];
+    let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
+    arguments.push(match spec.session {
+        Session::New(id) => format!("--session-id={id}"),
+        Session::Resume(id) => format!("--resume={id}"),
+    });
+    arguments.push(format!("--permission-mode={}", spec.permission_mode));
+    arguments.extend(spec.model.iter().map(|model| format!("--model={model}")));
+    if spec.max_turns > 0 {
+        arguments.push(format!("--max-turns={}", spec.max_turns));
+    }
+    let prompt = spec.append_system_prompt.iter();
+    arguments.extend(prompt.map(|prompt| format!("--append-system-prompt={prompt}")));
+    if spec.version.has_system_prompt_snapshot() {
+        // Else a resume would go on with the system prompt of the session's first request, silently.
+        arguments.push("--system-prompt-snapshot=off".to_owned());
+    }
+    let denied = TOOLS_FOR_LATER
+        .into_iter()
+        .chain(spec.deny_rules.iter().map(String::as_str));
+    arguments.extend(denied.map(|rule| format!("--disallowedTools={rule}")));
+    arguments.extend(spec.extra_args.iter().cloned());
+    arguments
+}
+
+/// Rules that keep Claude's file tools, and the commands that the CLI understands (`cat`), out of a folder and all below.
+///
+/// `path` must be absolute. Its characters that a pattern reads otherwise become `?`, any one character: escaping them
+/// with a backslash works for brackets only.
+pub fn deny_folder(path: &str) -> [String; 2] {
+    let pattern = path.replace(['[', ']', '*', '?', '\\'], "?");
+    let pattern = pattern.trim_end_matches('/');
+    // With one slash the path would be taken as relative to the settings' folder.
+    ["Read", "Edit"].map(|tool| format!("{tool}(/{pattern}/**)"))
+}
+
+/// A version of the CLI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    pub major: u32,
+    pub minor: u32,
+    pub patch: u32,
+}
+
+impl Version {
+    /// Reads what `claude --version` prints, such as `2.1.330 (Claude Code)`, or `claude_code_version`.
+    pub fn parse(text: &str) -> Option<Version> {
+        let number = text.split_whitespace().next()?;
+        // What follows a hyphen or a plus names a build of the same version.
+        let number = number.split(['-', '+']).next()?;
+        let mut parts = number.split('.').map(|part| part.parse::<u32>().ok());
+        let version = Version {
+            major: parts.next()??,
+            minor: parts.next()??,
+            patch: parts.next()??,
+        };
+        parts.next().is_none().then_some(version)
+    }
+
+    /// Whether `--system-prompt-snapshot` is known. 2.1.197 exits on it and 2.1.330 takes it; nothing between was measured.
+    fn has_system_prompt_snapshot(self) -> bool {
+        self >= Version {
+            major: 2,
+            minor: 1,
+            patch: 330,
         }
-        flag("--permission-mode", self.permission_mode);
-        if let Some(model) = self.model {
-            flag("--model", model);
-        }
-        if self.max_turns > 0 {
-            flag("--max-turns", &self.max_turns.to_string());
-        }
-        if !self.deny.is_empty() {
-            flag(
-                "--settings",
-                &json!({"permissions": {"deny": self.deny}}).to_string(),
-            );
-        }
-        if self.version >= SNAPSHOT_SINCE {
-            // Without it the first system prompt of a conversation is kept for ever.
-            flag("--system-prompt-snapshot", "off");
-        }
-        arguments.push(DISALLOWED.to_owned());
-        arguments.extend(self.extra.iter().cloned());
-        arguments
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}.{}", self.major, self.minor, self.patch)
     }
 }
 
@@ -118,52 +148,102 @@ impl Arguments<'_> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn versions_are_read_and_ordered() {
-        assert_eq!(
-            Version::parse("2.1.330 (Claude Code)"),
-            Some(Version(2, 1, 330))
-        );
-        assert_eq!(
-            Version::parse("2.1.331-beta.1 (Claude Code)"),
-            Some(Version(2, 1, 331))
-        );
-        assert!(Version(2, 1, 330) > Version(2, 1, 197));
-        assert_eq!(Version::parse("command not found"), None);
+    fn spec(version: &str) -> LaunchSpec {
+        LaunchSpec {
+            session: Session::New(Uuid::nil()),
+            permission_mode: "default".to_owned(),
+            model: None,
+            max_turns: 0,
+            append_system_prompt: None,
+            deny_rules: Vec::new(),
+            extra_args: Vec::new(),
+            version: Version::parse(version).expect("a version"),
+        }
     }
 
     #[test]
-    fn a_version_gets_only_flags_that_it_knows() {
-        let with = |version, opening| {
-            let deny = ["Read(//s/**)".to_owned()];
-            let extra = ["--verbose".to_owned()];
-            Arguments {
-                session: "u",
-                opening,
-                permission_mode: "default",
-                model: Some("opus"),
-                max_turns: 3,
-                deny: &deny,
-                extra: &extra,
-                version,
-            }
-            .to_vec()
-            .join(" ")
-        };
-        let old = with(Version(2, 1, 197), Opening::New);
-        assert!(
-            !old.contains("snapshot") && old.contains("--session-id u "),
-            "{old}"
+    fn a_plain_start_asks_for_the_whole_protocol_and_no_more() {
+        assert_eq!(
+            arguments(&spec("2.1.197")).join("\n"),
+            "-p\n\
+             --input-format=stream-json\n\
+             --output-format=stream-json\n\
+             --verbose\n\
+             --permission-prompt-tool=stdio\n\
+             --replay-user-messages\n\
+             --include-partial-messages\n\
+             --session-id=00000000-0000-0000-0000-000000000000\n\
+             --permission-mode=default\n\
+             --disallowedTools=ScheduleWakeup\n\
+             --disallowedTools=CronCreate\n\
+             --disallowedTools=CronDelete\n\
+             --disallowedTools=CronList"
         );
-        let new = with(Version(2, 1, 330), Opening::Resume);
-        assert!(
-            new.contains("--system-prompt-snapshot off") && new.contains("--resume u "),
-            "{new}"
+    }
+
+    #[test]
+    fn each_wish_is_one_argument_and_the_users_own_come_last() {
+        let plain = arguments(&spec("2.1.330"));
+        let full = arguments(&LaunchSpec {
+            session: Session::Resume(Uuid::nil()),
+            permission_mode: "plan".to_owned(),
+            model: Some("opus".to_owned()),
+            max_turns: 7,
+            append_system_prompt: Some("--be brief\nand kind".to_owned()),
+            deny_rules: vec!["Bash(git push --force*)".to_owned()],
+            extra_args: vec!["--settings".to_owned(), "{}".to_owned()],
+            version: Version::parse("2.1.330").expect("a version"),
+        });
+        let added: Vec<&str> = full
+            .iter()
+            .filter(|argument| !plain.contains(argument))
+            .map(String::as_str)
+            .collect();
+        assert_eq!(
+            added,
+            [
+                "--resume=00000000-0000-0000-0000-000000000000",
+                "--permission-mode=plan",
+                "--model=opus",
+                "--max-turns=7",
+                "--append-system-prompt=--be brief\nand kind",
+                "--disallowedTools=Bash(git push --force*)",
+                "--settings",
+                "{}",
+            ]
         );
-        assert!(
-            new.contains(r#"--settings {"permissions":{"deny":["Read(//s/**)"]}} "#),
-            "{new}"
+        assert_eq!(full[full.len() - 2..], ["--settings", "{}"]);
+    }
+
+    #[test]
+    fn a_flag_goes_only_to_versions_that_know_it() {
+        let flag = "--system-prompt-snapshot=off".to_owned();
+        assert!(!arguments(&spec("2.1.197")).contains(&flag));
+        assert!(arguments(&spec("2.1.330 (Claude Code)")).contains(&flag));
+        assert!(arguments(&spec("3.0.0")).contains(&flag));
+    }
+
+    #[test]
+    fn versions_are_read_and_compared_as_numbers() {
+        let version = |text| Version::parse(text).map(|version| version.to_string());
+        assert_eq!(
+            version("2.1.330 (Claude Code)\n").as_deref(),
+            Some("2.1.330")
         );
-        assert!(new.ends_with("CronList --verbose"), "{new}");
+        assert_eq!(version("2.2.0-beta.1").as_deref(), Some("2.2.0"));
+        for text in ["", "claude", "2.1", "2.1.x", "2.1.3.4", "v2.1.3"] {
+            assert_eq!(version(text), None, "{text:?}");
+        }
+        assert!(Version::parse("2.1.1000") > Version::parse("2.1.330"));
+    }
+
+    #[test]
+    fn a_folder_is_denied_by_its_absolute_path() {
+        assert_eq!(
+            deny_folder("/var/lib/chappe/"),
+            ["Read(//var/lib/chappe/**)", "Edit(//var/lib/chappe/**)"]
+        );
+        let [read, _] = deny_folder("/a (b), c/[x]*\\?");
+        assert_eq!(read, "Read(//a (b), c/?x????/**)");
     }
 }

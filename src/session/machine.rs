@@ -13,8 +13,8 @@ use super::answer::{Collector, may_change, target};
 use crate::board::Doing;
 use crate::chat::{Block, Decision, Outcome, Prompt, PromptId, Spent, Verdict, Wanted};
 use crate::claude::protocol::{
-    self, Assistant, ContentBlock, ControlCommand, ControlRequest, Initialized, Lifecycle, Message,
-    StreamEvent, TurnResult,
+    self, Assistant, BlockKind, ControlCommand, ControlRequest, Initialized, Lifecycle, Message,
+    RawJson, StreamEvent, TurnResult,
 };
 
 /// How long a process may take from its start until it answers. Slow MCP servers take half a minute.
@@ -377,7 +377,11 @@ impl Machine {
             return;
         }
         let line = match decision.verdict {
-            Verdict::Allow => protocol::allow(&decision.request, &decision.input),
+            Verdict::Allow => match RawJson::from_text(decision.input.clone()) {
+                Ok(input) => protocol::allow(&decision.request, &input),
+                // What cannot be given back as it was shown is not allowed.
+                Err(_) => protocol::deny(&decision.request, DENIED),
+            },
             Verdict::Deny if decision.tool == protocol::PLAN_TOOL => {
                 protocol::deny(&decision.request, PLAN_DENIED)
             }
@@ -412,7 +416,9 @@ impl Machine {
         };
         out.push(Action::Write(protocol::control_request(
             INITIALIZE,
-            &ControlCommand::Initialize,
+            &ControlCommand::Initialize {
+                mcp_servers: Vec::new(),
+            },
         )));
     }
 
@@ -474,13 +480,15 @@ impl Machine {
                 }
             }
             Message::Assistant(assistant) => self.on_assistant(now, assistant, out),
-            Message::Stream(event) => match event {
-                StreamEvent::BlockStart { kind } if kind == "thinking" => {
-                    self.doing(now, Doing::Thinking, out)
-                }
-                StreamEvent::BlockStart { kind } if kind == "text" => {
-                    self.doing(now, Doing::Writing, out)
-                }
+            Message::Stream(stream) => match stream.event {
+                StreamEvent::BlockStart {
+                    kind: BlockKind::Thinking,
+                    ..
+                } => self.doing(now, Doing::Thinking, out),
+                StreamEvent::BlockStart {
+                    kind: BlockKind::Text,
+                    ..
+                } => self.doing(now, Doing::Writing, out),
                 _ => {}
             },
             Message::ApiRetry(retry) => {
@@ -505,7 +513,7 @@ impl Machine {
                 });
                 self.doing(now, Doing::Waiting, out);
             }
-            Message::Result(result) => self.on_result(now, result, out),
+            Message::Result(result) => self.on_result(now, &result, out),
             _ => {}
         }
     }
@@ -542,27 +550,29 @@ impl Machine {
         for block in assistant.blocks {
             match block {
                 // What the CLI writes in Claude's place when the API fails stands in the result as well.
-                ContentBlock::Text(_) if assistant.error.is_some() => {}
-                ContentBlock::Text(text) if main => self.said.text(&assistant.message_id, &text),
-                ContentBlock::ToolUse { name, input, .. } => {
+                protocol::Block::Text(_) if assistant.error.is_some() => {}
+                protocol::Block::Text(text) if main => self.said.text(&assistant.message_id, &text),
+                protocol::Block::ToolUse { name, input, .. } => {
                     if main {
                         self.said.tool_call(&assistant.message_id);
                     }
                     if let State::Busy(turn) = &self.state
                         && may_change(&name)
                     {
-                        let input = input.to_string().chars().take(ACTED_MAX).collect();
+                        let short = input.text().chars().take(ACTED_MAX).collect();
                         out.push(Action::Acted {
                             prompt: turn.prompt.id,
                             tool: name.clone(),
-                            input,
+                            input: short,
                         });
                     }
-                    let target = target(&input);
+                    let target = input
+                        .parse()
+                        .map_or_else(|_| String::new(), |input| target(&input));
                     self.doing(now, Doing::Tool { name, target }, out);
                 }
-                ContentBlock::Text(_) => {}
-                ContentBlock::Thinking | ContentBlock::Other => {
+                protocol::Block::Text(_) => {}
+                protocol::Block::Thinking(_) | protocol::Block::Other(_) => {
                     if main {
                         self.said.other(&assistant.message_id);
                     }
@@ -580,7 +590,7 @@ impl Machine {
     ) {
         let wanted = match request {
             ControlRequest::CanUseTool(wanted) => wanted,
-            ControlRequest::Other { .. } => {
+            ControlRequest::McpMessage { .. } | ControlRequest::Other { .. } => {
                 out.push(Action::Write(protocol::control_error(
                     &request_id,
                     UNKNOWN_REQUEST,
@@ -608,7 +618,7 @@ impl Machine {
                 request: request_id,
                 is_plan: wanted.tool_name == protocol::PLAN_TOOL,
                 tool: wanted.tool_name,
-                input: wanted.input,
+                input: wanted.input.text().to_owned(),
                 sub_agent: wanted.agent_id.is_some(),
             },
             before: self.said.before_request(),
@@ -619,8 +629,8 @@ impl Machine {
         }
     }
 
-    fn on_result(&mut self, now: Instant, result: TurnResult, out: &mut Vec<Action>) {
-        let spent = self.spent(&result);
+    fn on_result(&mut self, now: Instant, result: &TurnResult, out: &mut Vec<Action>) {
+        let spent = self.spent(result);
         if let State::Starting { said, .. } = &mut self.state {
             // A start that fails says so in a result without a turn, and then exits.
             *said = Some(result.errors.join("; "));
@@ -641,9 +651,8 @@ impl Machine {
             && !result.text.as_deref().unwrap_or("").trim().is_empty()
         {
             // Built-in commands may answer in the result alone.
-            let key = result.uuid.clone().unwrap_or_else(|| "result".to_owned());
             answer.push(Block {
-                message: key,
+                message: "result".to_owned(),
                 index: 0,
                 text: result.text.clone().unwrap_or_default(),
             });
@@ -675,7 +684,7 @@ impl Machine {
             });
         }
         if turn.leaving.is_none() {
-            let (outcome, cause) = outcome(&result);
+            let (outcome, cause) = outcome(result);
             out.push(Action::Finish(Finished {
                 prompt: turn.prompt,
                 outcome,
@@ -924,10 +933,13 @@ impl Machine {
             .cost_since_last_result
             .unwrap_or((total - self.cost_before).max(0.0));
         self.cost_before = total;
+        let usage = &result.usage;
         Spent {
             cost,
-            input_tokens: result.input_tokens,
-            output_tokens: result.output_tokens,
+            input_tokens: usage.input_tokens
+                + usage.cache_creation_input_tokens
+                + usage.cache_read_input_tokens,
+            output_tokens: usage.output_tokens,
         }
     }
 }

@@ -16,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
+use uuid::Uuid;
 
 use super::machine::{Action, Closed, Event, Finished, Machine, Settings, Trouble};
 use super::registry::{Control, Ears, Registry};
 use crate::board::{Board, Progress};
 use crate::chat::{BotId, Button, Post, PromptId, SessionId, Verdict, Wanted};
-use crate::claude::arguments::{Arguments, ENVIRONMENT, Opening, Version};
+use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
 use crate::claude::process::{self, Fingerprint, Launch, Process, Said};
 use crate::claude::protocol;
 use crate::claude::transcript::{self, Kept};
@@ -60,12 +61,19 @@ pub struct Outfit {
     pub version: Mutex<Option<(Fingerprint, Version)>>,
 }
 
+/// How a process joins its conversation.
+#[derive(Clone, Copy)]
+enum Opening {
+    New,
+    Resume,
+}
+
 /// What a start needs, once it has been looked at.
 struct Prepared {
     version: Version,
     opening: Opening,
     /// Claude's session id; a new one where the old one could not have worked.
-    claude: String,
+    claude: Uuid,
 }
 
 /// Starts the thread of a session's owner.
@@ -154,10 +162,6 @@ enum Life {
 }
 
 /// What the select brought.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it lives for one step of the loop"
-)]
 enum Woken {
     Event(Event),
     /// Look at the store.
@@ -369,13 +373,11 @@ impl Owner {
                 board.ring();
             }
             Action::Unasked { blocks, spent } => {
-                store.unasked(
-                    bot,
-                    session,
-                    now,
-                    *spent,
-                    &answer::blocks("unasked", blocks),
-                )?;
+                let posts: Vec<Post> = answer::blocks("", blocks)
+                    .into_iter()
+                    .map(|(_, post)| post)
+                    .collect();
+                store.unasked(bot, session, now, *spent, &posts)?;
                 board.ring();
             }
             Action::Tell(trouble) => {
@@ -485,23 +487,27 @@ impl Owner {
         let Some(session) = store.session(self.session)? else {
             return Ok(());
         };
-        if prepared.claude != session.claude {
-            store.set_claude_session(self.session, &prepared.claude)?;
+        let claude = prepared.claude.to_string();
+        if claude != session.claude {
+            store.set_claude_session(self.session, &claude)?;
         }
         let outfit = &self.outfit;
-        let arguments = Arguments {
-            session: &prepared.claude,
-            opening: prepared.opening,
-            permission_mode: &outfit.permission_mode,
-            model: outfit.model.as_deref(),
+        let arguments = arguments::arguments(&LaunchSpec {
+            session: match prepared.opening {
+                Opening::New => arguments::Session::New(prepared.claude),
+                Opening::Resume => arguments::Session::Resume(prepared.claude),
+            },
+            permission_mode: outfit.permission_mode.clone(),
+            model: outfit.model.clone(),
             max_turns: outfit.max_turns,
-            deny: &outfit.deny,
-            extra: &outfit.extra_args,
+            append_system_prompt: None,
+            deny_rules: outfit.deny.clone(),
+            extra_args: outfit.extra_args.clone(),
             version: prepared.version,
-        };
+        });
         let launch = launch(
             outfit,
-            arguments.to_vec(),
+            arguments,
             session.folder.clone(),
             format!("s{}", self.session),
         );
@@ -608,16 +614,22 @@ fn prepare(outfit: &Outfit, session: &Session) -> Result<Prepared, Trouble> {
         return Err(not_started(&cause, None));
     }
     let version = version(outfit, &session.folder)?;
-    let (opening, claude) = match (
-        config_dir(&outfit.environment).map(|dir| transcript::kept(&dir, &session.claude)),
-        session.said,
-    ) {
-        (Some(Kept::Said), _) => (Opening::Resume, session.claude.clone()),
+    let kept = config_dir(&outfit.environment).map(|dir| transcript::kept(&dir, &session.claude));
+    let known = || {
+        let broken = |_| {
+            not_started(
+                "the store names it by an id that Claude does not take",
+                None,
+            )
+        };
+        session.claude.parse::<Uuid>().map_err(broken)
+    };
+    let (opening, claude) = match (kept, session.said) {
         // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
-        (Some(Kept::Hollow), false) => (Opening::New, store::fresh_uuid()),
+        (Some(Kept::Hollow), false) => (Opening::New, Uuid::new_v4()),
         // Where there is nothing to resume although something was said, the CLI says so, and so does chappe.
-        (_, true) => (Opening::Resume, session.claude.clone()),
-        (_, false) => (Opening::New, session.claude.clone()),
+        (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
+        (_, false) => (Opening::New, known()?),
     };
     Ok(Prepared {
         version,
@@ -663,9 +675,8 @@ fn version(outfit: &Outfit, folder: &Path) -> Result<Version, Trouble> {
 }
 
 fn launch(outfit: &Outfit, arguments: Vec<String>, folder: PathBuf, name: String) -> Launch {
-    let protocol = ENVIRONMENT
-        .iter()
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let protocol = ENVIRONMENT.into_iter().chain([FOREGROUND_ONLY]);
+    let protocol = protocol.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Launch {
         argv: outfit.command.iter().cloned().chain(arguments).collect(),
         folder,

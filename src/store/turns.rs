@@ -217,7 +217,7 @@ impl Store {
         session: SessionId,
         now: i64,
         spent: Spent,
-        posts: &[(String, Post)],
+        posts: &[Post],
     ) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
             tx.execute(
@@ -227,8 +227,8 @@ impl Store {
             let Some(place) = last_place(tx, bot, session)? else {
                 return Ok(());
             };
-            for (key, post) in posts {
-                outbox::insert(tx, bot, place, None, Some(key), Lane::Text, post, now)?;
+            for post in posts {
+                outbox::insert(tx, bot, place, None, None, Lane::Text, post, now)?;
             }
             Ok(())
         })
