@@ -22,6 +22,7 @@ use crate::chat::{BotId, SessionId};
 use crate::claude::arguments::deny_folder;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
+use crate::pulse::Pulses;
 use crate::session::machine::Settings;
 use crate::session::owner;
 use crate::session::registry::{Control, Registry};
@@ -29,7 +30,7 @@ use crate::store::Store;
 use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
 use crate::telegram::poller::{self, Poller};
-use crate::thread;
+use crate::{notify, thread};
 
 /// How long the courier sends on when chappe ends.
 const LAST_ROUND: Duration = Duration::from_secs(3);
@@ -87,6 +88,7 @@ impl Daemon {
             stop_grace: config.sessions.stop_grace,
             shutdown_grace: config.sessions.shutdown_grace,
         };
+        let pulses = Arc::new(Pulses::default());
         let outfit = Arc::new(owner::Outfit {
             bot,
             store: Arc::clone(&store),
@@ -99,6 +101,7 @@ impl Daemon {
             deny: deny_rules(config),
             extra_args: config.claude.extra_args.clone(),
             environment: child_environment(environment, &config.claude.env),
+            pulses: Arc::clone(&pulses),
             version: Mutex::new(None),
         });
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {
@@ -125,6 +128,7 @@ impl Daemon {
             board: Arc::clone(&board),
             bell,
             fatal: fatal_out.clone(),
+            pulse: pulses.begin(),
         })
         .map_err(no_thread)?;
         // What a former chappe left goes before what is new.
@@ -143,8 +147,10 @@ impl Daemon {
             host: host_name(),
             wake: Box::new(move |session| waker.wake(session)),
             fatal: fatal_out,
+            attempt_ended: watchdog(pulses),
         })
         .map_err(no_thread)?;
+        notify::ready();
         log::info!("chappe {} runs for bot {bot}", env!("CARGO_PKG_VERSION"));
         Ok(Daemon {
             store,
@@ -200,17 +206,23 @@ impl Daemon {
         }
     }
 
+    /// How long owners may take to end.
+    fn owners_at_most(&self) -> Duration {
+        self.settings.shutdown_grace + self.settings.stop_grace * 4 + OWNERS_MARGIN
+    }
+
+    /// How long an end in order may take.
+    fn at_most(&self) -> Duration {
+        self.owners_at_most() + LAST_ROUND + OWNERS_MARGIN
+    }
+
     /// Ends everything. A signal meanwhile makes it quick; returns whether none came.
     pub fn shut_down(self, signals: &Receiver<()>) -> bool {
         log::info!("chappe is being stopped");
+        notify::stopping(self.at_most());
+        let mut left = self.owners_at_most();
         self.poller.stop();
         self.registry.tell_all(Control::Shutdown);
-        let Settings {
-            shutdown_grace,
-            stop_grace,
-            ..
-        } = self.settings;
-        let mut left = shutdown_grace + stop_grace * 4 + OWNERS_MARGIN;
         let mut in_order = true;
         while self.registry.wait_for_all(LOOK_EVERY) > 0 && !left.is_zero() {
             left = left.saturating_sub(LOOK_EVERY);
@@ -248,6 +260,22 @@ pub fn end_signals() -> Result<Receiver<()>, Fatal> {
     })
     .map_err(failed)?;
     Ok(ends)
+}
+
+/// Feeds systemd's watchdog when an attempt to reach Telegram has ended, well or badly, if every thread goes on. That
+/// Telegram is not reached is no fault of chappe's, and restarting it would not help.
+fn watchdog(pulses: Arc<Pulses>) -> Box<dyn Fn(bool) + Send> {
+    let status = notify::Status::default();
+    Box::new(move |answered| {
+        status.say(if answered {
+            "Connected to Telegram"
+        } else {
+            "Telegram is not reached; trying again"
+        });
+        if pulses.all_go_on() {
+            notify::watchdog();
+        }
+    })
 }
 
 /// Makes the state directory if it is not there, and takes its lock.

@@ -49,6 +49,8 @@ pub mod daemon;
 pub mod exit;
 pub mod logging;
 pub mod loopback;
+pub mod notify;
+pub mod pulse;
 pub mod render;
 pub mod router;
 pub mod session;

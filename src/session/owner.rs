@@ -14,7 +14,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, after, at, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ use crate::claude::process::{self, Fingerprint, Launch, Process, Said};
 use crate::claude::protocol;
 use crate::claude::transcript::{self, Kept};
 use crate::clock::unix_now;
+use crate::pulse::{Pulse, Pulses};
 use crate::render::{answer, request, texts};
 use crate::router;
 use crate::store::{self, Asked, Closing, Living, Session, Store};
@@ -57,6 +58,8 @@ pub struct Outfit {
     pub extra_args: Vec<String>,
     /// The child's whole environment, without what the protocol adds.
     pub environment: Vec<(OsString, OsString)>,
+    /// Where each owner's pulse is known.
+    pub pulses: Arc<Pulses>,
     /// The version of the program that was last asked for it.
     pub version: Mutex<Option<(Fingerprint, Version)>>,
 }
@@ -91,11 +94,13 @@ pub fn start(
             session,
         };
         let machine = Machine::new(outfit.settings.clone());
+        let pulse = outfit.pulses.begin();
         let owner = Owner {
             outfit,
             registry,
             session,
             name: String::new(),
+            pulse,
             machine,
             process: None,
             prepared: None,
@@ -142,6 +147,7 @@ struct Owner {
     session: SessionId,
     /// The session's name, for what is shown; read with each preparation.
     name: String,
+    pulse: Arc<Pulse>,
     machine: Machine,
     process: Option<Process>,
     prepared: Option<Prepared>,
@@ -162,6 +168,16 @@ enum Life {
 }
 
 /// What the select brought.
+enum Heard {
+    /// None where the registry is gone.
+    Control(Option<Control>),
+    Bell,
+    Prepared(Result<Prepared, Trouble>),
+    Said(Said),
+    Timer,
+}
+
+/// What follows from it.
 enum Woken {
     Event(Event),
     /// Look at the store.
@@ -179,9 +195,11 @@ impl Owner {
                 Err(error) => {
                     log::error!("the store cannot be used, trying again: {error}");
                     // Nothing is lost meanwhile: what the process says waits in its channel and its pipe.
-                    select_biased! {
-                        recv(ears.control) -> control => self.told(control.ok()),
-                        recv(after(STORE_RETRY)) -> _ => {}
+                    let resting = self.pulse.rest();
+                    let control = ears.control.recv_timeout(STORE_RETRY);
+                    drop(resting);
+                    if control != Err(RecvTimeoutError::Timeout) {
+                        self.told(control.ok());
                     }
                     continue;
                 }
@@ -208,31 +226,41 @@ impl Owner {
 
     /// Waits for whatever comes first. Controls before what is in the store, and both before what Claude says.
     fn next(&mut self, ears: &Ears) -> Woken {
-        let silent = never();
-        let said = self.process.as_ref().map_or(&silent, Process::said);
-        let timer = self.machine.deadline().map_or_else(never, at);
-        select_biased! {
-            recv(ears.control) -> control => {
-                self.told(control.ok());
+        match self.wait(ears) {
+            Heard::Control(control) => {
+                self.told(control);
                 Woken::Nothing
             }
-            recv(ears.bell) -> heard => match heard {
-                Ok(()) => Woken::Look,
-                Err(_) => Woken::Event(Event::Shutdown),
-            },
-            recv(self.preparing) -> prepared => {
+            Heard::Bell => Woken::Look,
+            Heard::Prepared(prepared) => {
                 self.preparing = never();
                 Woken::Event(match prepared {
-                    Ok(Ok(prepared)) => {
+                    Ok(prepared) => {
                         self.prepared = Some(prepared);
                         Event::Prepared
                     }
-                    Ok(Err(trouble)) => Event::NotPrepared(trouble),
-                    Err(_) => Event::NotPrepared(not_started("the preparation broke off", None)),
+                    Err(trouble) => Event::NotPrepared(trouble),
                 })
             }
-            recv(said) -> said => self.heard(said.unwrap_or(Said::Exited)),
-            recv(timer) -> _ => Woken::Event(Event::Tick),
+            Heard::Said(said) => self.heard(said),
+            Heard::Timer => Woken::Event(Event::Tick),
+        }
+    }
+
+    /// The one place where an owner waits.
+    fn wait(&self, ears: &Ears) -> Heard {
+        let silent = never();
+        let said = self.process.as_ref().map_or(&silent, Process::said);
+        let timer = self.machine.deadline().map_or_else(never, at);
+        let _resting = self.pulse.rest();
+        select_biased! {
+            recv(ears.control) -> control => Heard::Control(control.ok()),
+            recv(ears.bell) -> heard => heard.map_or(Heard::Control(None), |()| Heard::Bell),
+            recv(self.preparing) -> prepared => Heard::Prepared(
+                prepared.unwrap_or_else(|_| Err(not_started("the preparation broke off", None)))
+            ),
+            recv(said) -> said => Heard::Said(said.unwrap_or(Said::Exited)),
+            recv(timer) -> _ => Heard::Timer,
         }
     }
 

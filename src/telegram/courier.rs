@@ -21,6 +21,7 @@ use crate::board::Board;
 use crate::chat::{BotId, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId};
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
+use crate::pulse::Pulse;
 use crate::render::{status, texts};
 use crate::store::{Result as StoreResult, Store};
 use crate::thread;
@@ -44,6 +45,7 @@ pub struct Outfit {
     pub bell: Receiver<()>,
     /// Where an end of everything is reported.
     pub fatal: Sender<Fatal>,
+    pub pulse: Arc<Pulse>,
 }
 
 /// The running courier. Dropping it stops it without a last round.
@@ -121,6 +123,19 @@ fn send(api: &Api, jobs: &Receiver<Job>, report: &Sender<Report>) {
     }
 }
 
+/// What wakes the scheduler.
+enum Event {
+    /// A sender has made its call.
+    Report(Report),
+    /// There may be something new.
+    Bell,
+    /// chappe ends, after a last round of so long.
+    Stop(Duration),
+    Timer,
+    /// Whoever could wake it is gone.
+    Over,
+}
+
 /// Something that has happened and must be written down.
 enum Settle {
     Delivered(RowId, Option<MessageId>),
@@ -172,18 +187,30 @@ impl Scheduler {
                 (None, Some(look_again)) => at(look_again),
                 (None, None) => never(),
             };
-            select! {
-                recv(reports) -> report => match report {
-                    Ok(report) => self.settle(report),
-                    Err(_) => return,
-                },
-                recv(self.outfit.bell) -> heard => if heard.is_err() { return },
-                recv(stopped) -> last_round => match last_round {
-                    Ok(last_round) => stop_at = Some(Instant::now() + last_round),
-                    Err(_) => return,
-                },
-                recv(timer) -> _ => if stop_at.is_some() { return },
+            match self.next_event(reports, stopped, timer) {
+                Event::Report(report) => self.settle(report),
+                Event::Bell => {}
+                Event::Stop(last_round) => stop_at = Some(Instant::now() + last_round),
+                Event::Timer if stop_at.is_some() => return,
+                Event::Timer => {}
+                Event::Over => return,
             }
+        }
+    }
+
+    /// The one place where the scheduler waits.
+    fn next_event(
+        &self,
+        reports: &Receiver<Report>,
+        stopped: &Receiver<Duration>,
+        timer: Receiver<Instant>,
+    ) -> Event {
+        let _resting = self.outfit.pulse.rest();
+        select! {
+            recv(reports) -> report => report.map_or(Event::Over, Event::Report),
+            recv(self.outfit.bell) -> heard => heard.map_or(Event::Over, |()| Event::Bell),
+            recv(stopped) -> last_round => last_round.map_or(Event::Over, Event::Stop),
+            recv(timer) -> _ => Event::Timer,
         }
     }
 

@@ -274,7 +274,7 @@ impl Pacing {
         let Some(shown) = self.statuses.get(&progress.prompt) else {
             return match progress.doing {
                 // Who is asked has a message of its own to look at.
-                Doing::Asking => now + STATUS_STALE,
+                Doing::Asking => now + WAIT_MAX,
                 _ => progress.since + STATUS_AFTER,
             };
         };

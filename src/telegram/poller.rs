@@ -59,6 +59,8 @@ pub struct Outfit {
     /// Wakes a session's owner.
     pub wake: Box<dyn Fn(SessionId) + Send>,
     pub fatal: Sender<Fatal>,
+    /// Told when an attempt has ended: whether Telegram answered.
+    pub attempt_ended: Box<dyn Fn(bool) + Send>,
 }
 
 /// The running poller.
@@ -121,7 +123,9 @@ impl Poll {
         let fatal = self.outfit.fatal.clone();
         let mut offset = None;
         loop {
-            let wait = match self.round(&mut offset) {
+            let round = self.round(&mut offset);
+            (self.outfit.attempt_ended)(round.is_ok());
+            let wait = match round {
                 Ok(()) => continue,
                 Err(Next::Wait(wait)) => wait,
                 Err(Next::Stop) => return,
