@@ -7,3 +7,5 @@ mod host;
 
 /// Conversations that go well.
 mod conversation;
+/// Claude asks a person.
+mod permission;

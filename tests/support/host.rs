@@ -14,11 +14,15 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use chappe::loopback::botapi::{BotApi, Person, Shown, View};
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
+use rusqlite::{Connection, OpenFlags};
 
 /// How long a test waits for something that should come at once. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -29,10 +33,27 @@ pub const TOKEN: &str = "77:loopback-loopback-loopback-loopback";
 /// The person who is allowed to write.
 pub const USER: i64 = 1001;
 
+/// How long a condition that announces itself to nobody (a process, a file) is left alone before the next look.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits for something that only looking can tell: a process, a file, a row.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + SOON;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {SOON:?} in vain for {what}");
+        let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_EVERY);
+    }
+}
+
 /// A temporary folder, a Bot API, and how chappe is set up there.
 pub struct Host {
     pub folder: tempfile::TempDir,
     pub api: BotApi,
+    pub token: String,
+    pub allowed_users: Vec<i64>,
     /// Lines for the tables of the configuration.
     pub claude: String,
     pub sessions: String,
@@ -53,6 +74,8 @@ impl Host {
         Host {
             folder,
             api: BotApi::start(TOKEN).expect("loopback has a free port"),
+            token: TOKEN.to_owned(),
+            allowed_users: vec![USER],
             claude,
             sessions: "stop_grace = \"2s\"\nshutdown_grace = \"5s\"\n".to_owned(),
             telegram: String::new(),
@@ -83,8 +106,10 @@ impl Host {
         let _ = writeln!(text, "state_dir = {:?}", self.state_dir());
         let _ = writeln!(
             text,
-            "[telegram]\ntoken = {TOKEN:?}\napi_url = {:?}\nallowed_users = [{USER}]",
-            self.api.url()
+            "[telegram]\ntoken = {:?}\napi_url = {:?}\nallowed_users = {:?}",
+            self.token,
+            self.api.url(),
+            self.allowed_users
         );
         let _ = writeln!(text, "{}[claude]\n{}", self.telegram, self.claude);
         let _ = writeln!(
@@ -122,10 +147,27 @@ impl Host {
         command
     }
 
+    /// Writes a text as the person; returns the message's id.
+    pub fn say(&self, text: &str) -> i64 {
+        self.api.say(&self.person(), text)
+    }
+
+    /// Waits until everything that was sent to the bot is on its disk.
+    pub fn stored(&self) {
+        self.wait("everything to be stored", |view| {
+            (view.waiting_updates() == 0).then_some(())
+        });
+    }
+
     /// Waits until the bot has written a message that contains `text`; returns it.
     pub fn answer(&self, text: &str) -> Shown {
+        self.answer_in(USER, text)
+    }
+
+    /// The same in another chat.
+    pub fn answer_in(&self, chat: i64, text: &str) -> Shown {
         self.wait(&format!("an answer with {text:?}"), |view| {
-            view.from_bot(USER)
+            view.from_bot(chat)
                 .into_iter()
                 .find(|shown| shown.text.contains(text))
                 .cloned()
@@ -139,14 +181,168 @@ impl Host {
             .unwrap_or_else(|seen| panic!("{seen}"))
     }
 
+    /// Waits for a message with buttons.
+    pub fn request(&self, chat: i64) -> Shown {
+        self.wait("a message with buttons", |view| {
+            let mut shown = view.from_bot(chat);
+            shown.find(|shown| !shown.buttons.is_empty()).cloned()
+        })
+    }
+
+    /// Presses the button with this label; returns the press's id.
+    pub fn press(&self, who: &Person, request: &Shown, label: &str) -> String {
+        let mut buttons = request.buttons.iter().flatten();
+        let (_, data) = buttons
+            .find(|(shown, _)| shown == label)
+            .unwrap_or_else(|| panic!("no button {label:?} in {:?}", request.buttons));
+        self.api.press(who, request.id, data)
+    }
+
+    /// Waits for the answer to a press.
+    pub fn toast(&self, press: &str) -> String {
+        self.wait("the answer to a press", |view| {
+            view.toast(press).map(|toast| toast.text.clone())
+        })
+    }
+
+    /// Waits until a message says `text`; returns it as it is then.
+    pub fn says(&self, chat: i64, message: i64, text: &str) -> Shown {
+        self.wait(&format!("message {message} to say {text:?}"), |view| {
+            let mut shown = view.messages(chat);
+            shown
+                .find(|shown| shown.id == message && shown.text.contains(text))
+                .cloned()
+        })
+    }
+
+    /// What a query for one number finds in the database.
+    pub fn count(&self, query: &str) -> i64 {
+        let path = self.state_dir().join("chappe.db");
+        let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .expect("the database can be opened");
+        database
+            .busy_timeout(SOON)
+            .expect("a timeout can always be set");
+        database
+            .query_row(query, [], |row| row.get(0))
+            .expect("the query finds a number")
+    }
+
+    /// A file of the first session's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.sessions_root().join("default").join(name)
+    }
+
+    /// Makes a gate in the first session's folder.
+    pub fn gate(&self) -> Gate {
+        self.gate_in("default")
+    }
+
+    /// Makes a gate in a session's folder.
+    pub fn gate_in(&self, session: &str) -> Gate {
+        let folder = self.sessions_root().join(session);
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        let path = folder.join("gate");
+        nix::unistd::mkfifo(&path, Mode::S_IRWXU).expect("a pipe can be made");
+        Gate { path }
+    }
+
+    /// The live processes that serve sessions as `claude`.
+    pub fn claudes(&self) -> Vec<i32> {
+        let is_claude = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut arguments = line.split(|&byte| byte == 0);
+            arguments.any(|argument| argument == b"--session-id" || argument == b"--resume")
+        };
+        processes_of(self.folder.path())
+            .into_iter()
+            .filter(is_claude)
+            .collect()
+    }
+
+    /// Lets every `claude` be started by a program that notes it, and notes as well if another one still runs.
+    ///
+    /// Good for one session only.
+    pub fn note_starts(&mut self) {
+        let script = format!(
+            "#!/bin/sh\ncase \"$*\" in *--version*) exec {chappe:?} stand-in \"$@\";; esac\ncd {folder:?} || exit 9\n\
+             exec 9>one\nflock --nonblock 9 && echo alone >>starts || echo \"two at once\" >>starts\n\
+             cd - >/dev/null\nexec {chappe:?} stand-in \"$@\"\n",
+            chappe = chappe(),
+            folder = self.folder.path(),
+        );
+        let path = self.folder.path().join("claude.sh");
+        fs::write(&path, script).expect("the program can be written");
+        self.use_claude(&["/bin/sh", path.to_str().expect("the path is UTF-8")]);
+    }
+
+    /// What [`Host::note_starts`] has noted.
+    pub fn starts(&self) -> Vec<String> {
+        let noted = fs::read_to_string(self.folder.path().join("starts")).unwrap_or_default();
+        noted.lines().map(str::to_owned).collect()
+    }
+
+    /// Sets the command for Claude.
+    pub fn use_claude(&mut self, command: &[&str]) {
+        self.claude = format!(
+            "command = {command:?}\nenv = {{ CLAUDE_CONFIG_DIR = {:?} }}\n",
+            self.folder.path().join("claude")
+        );
+    }
+
     /// The texts that the bot has written and that still stand, in order.
     pub fn texts(&self) -> Vec<String> {
-        let shown = self.api.messages(USER);
+        self.texts_in(USER)
+    }
+
+    /// The same in another chat.
+    pub fn texts_in(&self, chat: i64) -> Vec<String> {
+        let shown = self.api.messages(chat);
         shown
             .into_iter()
             .filter(|shown| shown.from_bot)
             .map(|shown| shown.text)
             .collect()
+    }
+}
+
+impl Drop for Host {
+    /// Ends what a crashed chappe has left behind.
+    fn drop(&mut self) {
+        for pid in processes_of(self.folder.path()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// A tool call that lasts as long as a test wants: `cat` of a pipe, which needs no permission.
+pub struct Gate {
+    path: PathBuf,
+}
+
+/// What makes the tool at a [`Gate`] wait; dropped, it lets it go on.
+pub struct Held {
+    _pipe: fs::File,
+}
+
+impl Gate {
+    /// What makes the stand-in call the tool.
+    pub fn call(&self) -> String {
+        format!(
+            r#"[[tool Bash {{"command":"cat {}"}}]]"#,
+            self.path.display()
+        )
+    }
+
+    /// Waits until the tool waits at the gate.
+    pub fn reached(&self) -> Held {
+        let pipe = until("a turn at the gate", || {
+            // Without a reader at the other end this fails at once.
+            let mut pipe = fs::OpenOptions::new();
+            pipe.write(true).custom_flags(OFlag::O_NONBLOCK.bits());
+            pipe.open(&self.path).ok()
+        });
+        Held { _pipe: pipe }
     }
 }
 
@@ -159,6 +355,17 @@ pub fn chappe() -> &'static Path {
 pub struct Chappe {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Ends with stderr.
+    reader: Option<JoinHandle<()>>,
+}
+
+/// How chappe ended.
+#[derive(Debug)]
+pub struct End {
+    /// None: by a signal.
+    pub code: Option<i32>,
+    /// All that it wrote to stderr.
+    pub stderr: String,
 }
 
 impl Chappe {
@@ -175,12 +382,16 @@ impl Chappe {
             Arc::clone(&log),
             child.stderr.take().expect("stderr is a pipe"),
         );
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 lines.lock().expect("nobody panics with the log").push(line);
             }
         });
-        Chappe { child, log }
+        Chappe {
+            child,
+            log,
+            reader: Some(reader),
+        }
     }
 
     pub fn pid(&self) -> i32 {
@@ -193,6 +404,23 @@ impl Chappe {
             .lock()
             .expect("nobody panics with the log")
             .join("\n")
+    }
+
+    /// Waits until its log says something.
+    pub fn logs(&self, text: &str) {
+        until(&format!("{text:?} in the log"), || {
+            self.log().contains(text).then_some(())
+        });
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs");
+        let names = tasks.flatten().filter_map(|task| {
+            // A thread may end between the two looks.
+            fs::read_to_string(task.path().join("comm")).ok()
+        });
+        names.map(|name| name.trim().to_owned()).collect()
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -211,8 +439,24 @@ impl Chappe {
         let _ = self.child.wait();
     }
 
+    /// Waits for its end; returns how it came, and the whole log.
+    pub fn end(mut self) -> End {
+        let code = self.wait_for_end().code();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the reader does not panic");
+        }
+        End {
+            code,
+            stderr: self.log(),
+        }
+    }
+
     /// Waits for its end.
     pub fn ended(mut self) -> ExitStatus {
+        self.wait_for_end()
+    }
+
+    fn wait_for_end(&mut self) -> ExitStatus {
         // One that does not end is killed, so that the test fails with a status and its log instead of hanging.
         let (done, waited) = crossbeam_channel::bounded::<()>(0);
         let pid = self.pid();

@@ -1,0 +1,109 @@
+//! Claude asks a person: who may decide, what runs then, and what it looks like.
+
+use crate::host::{Host, USER};
+use chappe::loopback::botapi::Person;
+
+const BOB: i64 = 1002;
+const STRANGER: i64 = 666;
+
+const OVER: &str = "That request is over. Nothing was run.";
+const FOREIGN: &str = "I don't know this button. Nothing was done.";
+
+#[test]
+fn allowed_it_runs_once_and_denied_it_does_not() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[pre I will count.]] [[tool Bash {"command":"echo x >>made"}]]"#);
+    let request = host.request(USER);
+    assert!(
+        request.text.contains("echo x >>made") && !request.silent,
+        "{}",
+        request.text
+    );
+    let before = host.answer("I will count.");
+    assert!(
+        before.id < request.id,
+        "what Claude said stands above the request"
+    );
+    assert!(!host.file("made").exists());
+
+    let first = host.press(&ada, &request, "Allow once");
+    let second = host.press(&ada, &request, "Deny");
+    assert_eq!(host.toast(&first), "Allowed");
+    assert_eq!(host.toast(&second), OVER);
+    let decided = host.says(USER, request.id, "✓ Allowed by Ada");
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said:");
+    assert_eq!(std::fs::read_to_string(host.file("made")).unwrap(), "x\n");
+    assert_eq!(host.texts().len(), 3, "{:?}", host.texts());
+
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    let press = host.press(&ada, &request, "Deny");
+    assert_eq!(host.toast(&press), "Denied");
+    host.says(USER, request.id, "✗ Denied by Ada");
+    host.answer("tool said: The user denied this.");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
+fn only_who_was_asked_decides_and_only_where_it_was_asked() {
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    let _chappe = host.start();
+    let (ada, bob) = (host.person(), Person::private(BOB, "Bob"));
+    host.say("hello");
+    let other = host.answer("echo: hello");
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    let (_, data) = request.buttons[0][0].clone();
+
+    let forged = host
+        .api
+        .press(&ada, request.id, &format!("allow:{}", "0".repeat(32)));
+    assert_eq!(host.toast(&forged), FOREIGN);
+    let nonsense = host.api.press(&ada, request.id, "allow");
+    assert_eq!(host.toast(&nonsense), FOREIGN);
+    let elsewhere = host.api.press(&ada, other.id, &data);
+    assert_eq!(host.toast(&elsewhere), FOREIGN);
+    let by_bob = host.api.press(&bob, request.id, &data);
+    assert_eq!(host.toast(&by_bob), FOREIGN);
+    let stranger = Person::private(STRANGER, "Eve");
+    let by_stranger = [
+        host.api.press(&stranger, request.id, &data),
+        host.api.press(&stranger.in_chat(USER), request.id, &data),
+    ];
+    host.stored();
+
+    let late = host.press(&ada, &request, "Allow once");
+    assert_eq!(host.toast(&late), "Allowed", "until then it was open");
+    host.answer("tool said:");
+    assert!(host.file("made").exists());
+    for press in by_stranger {
+        let toast = host.wait("the chats", |view| Some(view.toast(&press).cloned()));
+        assert_eq!(toast, None, "a stranger hears nothing");
+    }
+}
+
+#[test]
+fn a_plan_is_shown_whole_and_a_question_is_sent_back() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("[[plan]]");
+    let request = host.request(USER);
+    let plan = host.answer("A small plan");
+    assert!(plan.id < request.id);
+    assert!(
+        plan.text.contains("Read a.txt") && plan.text.contains("Run the tests"),
+        "{}",
+        plan.text
+    );
+    let press = host.press(&host.person(), &request, "Approve");
+    assert_eq!(host.toast(&press), "Allowed");
+    host.says(USER, request.id, "✓ Allowed by Ada");
+    host.answer("approved");
+
+    host.say("[[ask]]");
+    host.answer("Ask the question in plain text instead");
+}
