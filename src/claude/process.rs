@@ -49,7 +49,8 @@ pub struct Launch {
     pub folder: PathBuf,
     /// The whole environment; nothing is inherited.
     pub environment: Vec<(OsString, OsString)>,
-    /// Random: by it everything that the process leaves behind is found.
+    /// A uuid, the same for each process of a session and for no other: by it everything that it leaves behind is found,
+    /// also by a chappe that did not start it.
     pub mark: String,
     /// What the threads' names begin with.
     pub name: String,
@@ -290,8 +291,8 @@ fn first_to_go(pid: Pid) {
 }
 
 /// Kills every process that carries the mark. Claude's Bash tools make process groups and sessions of their own, which
-/// a signal to Claude's group does not reach.
-fn sweep(mark: &str) {
+/// a signal to Claude's group does not reach, and they outlive a `claude` that was killed.
+pub fn sweep(mark: &str) {
     // What is killed may have been in the middle of a fork, so it is looked again until nothing is found.
     for _ in 0..10 {
         let left = marked(Path::new("/proc"), mark);

@@ -538,6 +538,7 @@ impl Owner {
             arguments,
             session.folder.clone(),
             format!("s{}", self.session),
+            claude,
         );
         match Process::start(&launch) {
             Ok(process) => {
@@ -633,6 +634,8 @@ fn prepare(outfit: &Outfit, session: &Session) -> Result<Prepared, Trouble> {
             ));
         }
     }
+    // Also where it ended before chappe came back: its tools may still run.
+    process::sweep(&session.claude);
     let mut builder = fs::DirBuilder::new();
     if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
         let cause = format!(
@@ -684,6 +687,7 @@ fn version(outfit: &Outfit, folder: &Path) -> Result<Version, Trouble> {
         vec!["--version".to_owned()],
         folder.to_owned(),
         "version".to_owned(),
+        store::fresh_uuid(),
     );
     let line = process::first_line(&launch, VERSION_MAX)
         .map_err(|error| spawn_trouble(&outfit.command, folder, &error))?;
@@ -702,14 +706,20 @@ fn version(outfit: &Outfit, folder: &Path) -> Result<Version, Trouble> {
     Ok(version)
 }
 
-fn launch(outfit: &Outfit, arguments: Vec<String>, folder: PathBuf, name: String) -> Launch {
+fn launch(
+    outfit: &Outfit,
+    arguments: Vec<String>,
+    folder: PathBuf,
+    name: String,
+    mark: String,
+) -> Launch {
     let protocol = ENVIRONMENT.into_iter().chain([FOREGROUND_ONLY]);
     let protocol = protocol.map(|(name, value)| (OsString::from(name), OsString::from(value)));
     Launch {
         argv: outfit.command.iter().cloned().chain(arguments).collect(),
         folder,
         environment: outfit.environment.iter().cloned().chain(protocol).collect(),
-        mark: store::fresh_uuid(),
+        mark,
         name,
     }
 }
