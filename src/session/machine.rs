@@ -167,7 +167,7 @@ pub enum Action {
 pub enum Closed {
     /// Claude took it back.
     Withdrawn,
-    /// The process that asked is gone.
+    /// The process that asked is gone, or ends because chappe does.
     Expired,
 }
 
@@ -295,7 +295,13 @@ impl Machine {
             } => self.on_work(now, waiting, decisions, open, out),
             Event::Prepared => {
                 if matches!(self.state, State::Preparing) {
-                    out.push(Action::Start);
+                    if self.waiting > 0 {
+                        out.push(Action::Start);
+                    } else {
+                        // It was only to end what a former chappe left.
+                        self.state = State::Asleep;
+                        self.advance(now, out);
+                    }
                 }
             }
             Event::NotPrepared(trouble) => {
@@ -350,7 +356,13 @@ impl Machine {
         };
         // What else is open was given by a former chappe. When this one ends, prompts stay open on purpose.
         let left = open.into_iter().filter(|prompt| Some(prompt.id) != current);
-        for prompt in left.filter(|_| self.shutdown.is_none()) {
+        let left: Vec<Prompt> = left.filter(|_| self.shutdown.is_none()).collect();
+        if !left.is_empty() && matches!(self.state, State::Asleep) {
+            // The process that was in the middle of it may still be at work, and nobody reads what it says.
+            self.state = State::Preparing;
+            out.push(Action::Prepare);
+        }
+        for prompt in left {
             out.push(Action::Finish(Finished {
                 prompt,
                 outcome: Outcome::Interrupted,
@@ -509,7 +521,7 @@ impl Machine {
             Message::ControlCancel { request_id } if self.asked.remove(&request_id) => {
                 out.push(Action::CloseRequests {
                     request: Some(request_id),
-                    why: Closed::Withdrawn,
+                    why: self.taken_back(),
                 });
                 self.doing(now, Doing::Waiting, out);
             }
@@ -680,7 +692,11 @@ impl Machine {
             self.asked.clear();
             out.push(Action::CloseRequests {
                 request: None,
-                why: Closed::Withdrawn,
+                why: if turn.leaving.is_some() {
+                    Closed::Expired
+                } else {
+                    Closed::Withdrawn
+                },
             });
         }
         if turn.leaving.is_none() {
@@ -833,6 +849,14 @@ impl Machine {
         }
     }
 
+    /// Why Claude takes a request back: by itself, or because chappe's end has interrupted it.
+    fn taken_back(&self) -> Closed {
+        match &self.state {
+            State::Busy(turn) if turn.leaving.is_some() => Closed::Expired,
+            _ => Closed::Withdrawn,
+        }
+    }
+
     /// Ends the process, beginning with the given step.
     fn end_by(&mut self, now: Instant, step: Step, out: &mut Vec<Action>) {
         if let State::Busy(turn) = &self.state {
@@ -872,7 +896,10 @@ impl Machine {
             out.push(Action::End);
             return;
         }
-        out.push(Action::Tell(trouble));
+        // Where nothing waits, nobody needs a process.
+        if self.waiting > 0 {
+            out.push(Action::Tell(trouble));
+        }
         out.push(Action::Rest);
     }
 
