@@ -7,5 +7,11 @@ mod host;
 
 /// Conversations that go well.
 mod conversation;
+/// chappe or Claude is killed.
+mod crash;
 /// Claude asks a person.
 mod permission;
+/// What the next start makes of what was left.
+mod restart;
+/// chappe is stopped in order.
+mod shutdown;

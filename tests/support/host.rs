@@ -228,6 +228,14 @@ impl Host {
             .expect("the query finds a number")
     }
 
+    /// Waits until chappe knows that everything it has to say was delivered.
+    pub fn delivered(&self) {
+        let open = "SELECT count(*) FROM outbox WHERE state IN ('waiting', 'sending')";
+        until("the end of all deliveries", || {
+            (self.count(open) == 0).then_some(())
+        });
+    }
+
     /// A file of the first session's folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.sessions_root().join("default").join(name)
@@ -272,8 +280,8 @@ impl Host {
             folder = self.folder.path(),
         );
         let path = self.folder.path().join("claude.sh");
-        fs::write(&path, script).expect("the program can be written");
-        self.use_claude(&["/bin/sh", path.to_str().expect("the path is UTF-8")]);
+        write_program(&path, &script);
+        self.use_claude(&[path.to_str().expect("the path is UTF-8")]);
     }
 
     /// What [`Host::note_starts`] has noted.
@@ -344,6 +352,18 @@ impl Gate {
         });
         Held { _pipe: pipe }
     }
+}
+
+/// Writes a program that the shell runs. Renamed into place, since a file that some child still holds open cannot run.
+pub fn write_program(path: &Path, script: &str) {
+    let new = path.with_extension("new");
+    let written = Command::new("/bin/sh")
+        .args(["-c", "printf %s \"$1\" >\"$0\" && chmod 700 \"$0\""])
+        .args([new.as_os_str(), script.as_ref()])
+        .status()
+        .expect("there is a shell");
+    assert!(written.success(), "the program can be written");
+    fs::rename(new, path).expect("the program can be put in place");
 }
 
 /// The executable under test.
