@@ -9,9 +9,19 @@ mod host;
 mod conversation;
 /// chappe or Claude is killed.
 mod crash;
+/// `chappe demo`.
+mod demo;
+/// What comes in, from whom, and of what kind.
+mod incoming;
 /// Claude asks a person.
 mod permission;
 /// What the next start makes of what was left.
 mod restart;
+/// What must not get out.
+mod secrets;
 /// chappe is stopped in order.
 mod shutdown;
+/// The command line, and what may go wrong at the start.
+mod startup;
+/// Telegram's side fails.
+mod telegram;
