@@ -1,6 +1,6 @@
 //! chappe or Claude is killed: what is told, what goes on, and that there is never a second process for a session.
 
-use crate::host::{Host, chappe, processes_of, until, write_program};
+use crate::host::{Host, USER, processes_of, until};
 
 const INTERRUPTED: &str = "I was restarted in the middle of this";
 
@@ -43,13 +43,7 @@ fn chappe_is_killed_in_mid_turn_and_the_next_one_ends_what_it_left() {
 fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes() {
     let mut host = Host::new();
     host.sessions = "stop_grace = \"300ms\"\nshutdown_grace = \"300ms\"\n".to_owned();
-    let program = host.folder.path().join("deaf.sh");
-    let script = format!(
-        "#!/bin/sh\ntrap '' TERM HUP\nexec {:?} stand-in \"$@\"\n",
-        chappe()
-    );
-    write_program(&program, &script);
-    host.use_claude(&[program.to_str().unwrap()]);
+    host.ignore_signals();
     let chappe = host.start();
     let gate = host.gate();
     host.say(&gate.call());
@@ -83,6 +77,26 @@ fn chappe_is_killed_while_nothing_happens_and_nobody_notices() {
     host.answer(r#"remember turns=1 texts=["hello"]"#);
     assert_eq!(host.starts(), ["alone", "alone"]);
     assert_eq!(host.texts().len(), 2);
+}
+
+#[test]
+fn a_request_that_was_open_when_chappe_was_killed_is_over() {
+    let mut host = Host::new();
+    host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"1s\"\n".to_owned();
+    let chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    chappe.crash();
+    let press = host.press(&host.person(), &request, "Allow once");
+    let _chappe = host.start();
+    let expired = host.says(USER, request.id, "✗ Expired");
+    assert!(expired.buttons.is_empty());
+    host.answer(INTERRUPTED);
+    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1 ");
+    assert!(!host.file("made").exists());
 }
 
 #[test]

@@ -80,6 +80,26 @@ fn a_turn_that_takes_too_long_is_ended_and_told_after_the_restart() {
 }
 
 #[test]
+fn what_hears_nothing_is_killed_with_its_tools() {
+    let mut host = Host::new();
+    host.sessions = "stop_grace = \"300ms\"\nshutdown_grace = \"300ms\"\n".to_owned();
+    host.ignore_signals();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&format!("[[deaf]] {}", gate.call()));
+    let _held = gate.reached();
+    let end = {
+        chappe.signal(Signal::SIGTERM);
+        chappe.end()
+    };
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert_eq!(processes_of(host.folder.path()), Vec::<i32>::new());
+
+    let _chappe = host.start();
+    host.answer(INTERRUPTED);
+}
+
+#[test]
 fn a_second_signal_ends_it_at_once() {
     let mut host = Host::new();
     host.sessions = "stop_grace = \"60s\"\nshutdown_grace = \"600s\"\n".to_owned();

@@ -130,6 +130,46 @@ fn an_outage_is_waited_out() {
 }
 
 #[test]
+fn a_call_that_hangs_delays_its_own_chat_only() {
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::Hang,
+    });
+    let _chappe = host.start();
+    host.say("hello");
+    host.wait("the call that hangs", |view| {
+        view.calls_of("sendMessage").next().map(drop)
+    });
+    let bob = Person::private(BOB, "Bob");
+    for text in ["one", "two", "three"] {
+        host.api.say(&bob, text);
+        host.answer_in(BOB, &format!("echo: {text}"));
+    }
+    assert_eq!(host.texts(), Vec::<String>::new());
+    host.api.clear_faults();
+    host.answer("echo: hello");
+}
+
+#[test]
+fn what_belongs_to_a_topic_that_is_gone_comes_to_the_chat() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let topic = host.person().in_topic(5);
+    let gate = host.gate();
+    host.api.say(&topic, &gate.call());
+    let held = gate.reached();
+    host.delivered();
+    host.api.delete_topic(USER, 5);
+    drop(held);
+    let answer = host.answer("tool said:");
+    assert_eq!(answer.topic, None);
+}
+
+#[test]
 fn what_telegram_does_not_take_formatted_goes_out_plain() {
     let host = Host::new();
     let _chappe = host.start();

@@ -290,6 +290,17 @@ impl Host {
         noted.lines().map(str::to_owned).collect()
     }
 
+    /// Lets no `claude` react to any signal but SIGKILL.
+    pub fn ignore_signals(&mut self) {
+        let script = format!(
+            "#!/bin/sh\ntrap '' TERM HUP INT\nexec {:?} stand-in \"$@\"\n",
+            chappe()
+        );
+        let path = self.folder.path().join("claude.sh");
+        write_program(&path, &script);
+        self.use_claude(&[path.to_str().expect("the path is UTF-8")]);
+    }
+
     /// Sets the command for Claude.
     pub fn use_claude(&mut self, command: &[&str]) {
         self.claude = format!(
