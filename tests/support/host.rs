@@ -260,7 +260,9 @@ impl Host {
         let is_claude = |pid: &i32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let mut arguments = line.split(|&byte| byte == 0);
-            arguments.any(|argument| argument == b"--session-id" || argument == b"--resume")
+            arguments.any(|argument| {
+                argument.starts_with(b"--session-id=") || argument.starts_with(b"--resume=")
+            })
         };
         processes_of(self.folder.path())
             .into_iter()
