@@ -349,6 +349,14 @@ impl Intake<'_> {
             "UPDATE request SET state = ?2, user = ?3 WHERE id = ?1",
             (request, word, person.id.0),
         )?;
+        if let Some(pressed) = from.message {
+            // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message
+            // to change is the one at which the person looks.
+            self.tx.execute(
+                "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+                (row.0, pressed.0),
+            )?;
+        }
         self.touched.insert(session);
         Ok(Pressed::Decided {
             row,
