@@ -86,10 +86,13 @@ impl Store {
             };
             for update in updates {
                 tx.execute_batch("SAVEPOINT one_update")?;
+                let before = (intake.touched.clone(), intake.posted);
                 match each(&mut intake, &update) {
                     Ok(()) => tx.execute_batch("RELEASE one_update")?,
                     Err(error) if is_of_one_row(&error) => {
                         tx.execute_batch("ROLLBACK TO one_update; RELEASE one_update")?;
+                        // Nobody is woken for what was undone: even the session may be gone with it.
+                        (intake.touched, intake.posted) = before;
                         skipped(&update, &error);
                     }
                     Err(error) => return Err(error),
