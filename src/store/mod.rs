@@ -108,13 +108,19 @@ impl Store {
         Ok(value)
     }
 
-    /// Forgets what is finished and old. Normal.
+    /// Forgets what is finished and old, and gives up what waits for a chat that has been closed for long. Normal.
     pub fn prune(&self, now: i64) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
                 "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused')
                  AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
                 [now - REPEAT_WINDOW],
+            )?;
+            // A chat that stayed closed for so long is not told about a month ago when it opens.
+            tx.execute(
+                "UPDATE outbox SET state = 'refused' WHERE created < ?1 AND state = 'waiting' AND EXISTS (
+                     SELECT 1 FROM closed_chat WHERE closed_chat.bot = outbox.bot AND closed_chat.chat = outbox.chat)",
+                [now - KEPT],
             )?;
             tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;
             tx.execute(
