@@ -380,7 +380,18 @@ pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step:
 
 /// What a program is known by on disk: where it stands, and when it was last replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(Vec<(PathBuf, u64, u64, u64, i64)>);
+pub struct Fingerprint(Vec<Stand>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stand {
+    file: PathBuf,
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Of its entry (`ctime`), in seconds and nanoseconds. The other time is set by installers, npm's to the same
+    /// moment for all versions.
+    changed: (i64, i64),
+}
 
 /// The fingerprint of every part of a command that is a program. Programs without a slash are looked for in `path`.
 pub fn fingerprint(command: &[String], path: &OsStr) -> Fingerprint {
@@ -395,7 +406,13 @@ pub fn fingerprint(command: &[String], path: &OsStr) -> Fingerprint {
     };
     let parts = command.iter().filter_map(find).filter_map(|file| {
         let meta = fs::metadata(&file).ok()?;
-        Some((file, meta.dev(), meta.ino(), meta.len(), meta.mtime()))
+        Some(Stand {
+            file,
+            device: meta.dev(),
+            inode: meta.ino(),
+            length: meta.len(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
     });
     Fingerprint(parts.collect())
 }
