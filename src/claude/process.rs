@@ -476,3 +476,6 @@ pub fn first_line(launch: &Launch, limit: Duration) -> io::Result<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,3 +218,6 @@ fn place_of(chat: i64, topic: i64) -> crate::chat::Place {
 pub fn fresh_uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
+
+#[cfg(test)]
+mod tests;
