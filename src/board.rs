@@ -103,3 +103,86 @@ impl Board {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::chat::ChatId;
+
+    fn progress(prompt: i64, doing: Doing) -> Progress {
+        let now = Instant::now();
+        Progress {
+            place: Place {
+                chat: ChatId(42),
+                topic: None,
+            },
+            prompt: PromptId(prompt),
+            since: now,
+            doing,
+            doing_since: now,
+            waiting: 0,
+        }
+    }
+
+    #[test]
+    fn the_latest_of_each_session_is_what_stands_there() {
+        let (board, _bell) = Board::new();
+        assert_eq!(board.look(), []);
+        let last = progress(1, Doing::Writing);
+        let other = progress(2, Doing::Waiting);
+        board.show(SessionId(5), other.clone());
+        for step in 0..10_000 {
+            let name = step.to_string();
+            let target = String::new();
+            board.show(SessionId(3), progress(1, Doing::Tool { name, target }));
+        }
+        board.show(SessionId(3), last.clone());
+        assert_eq!(board.look(), [last, other.clone()]);
+        board.hide(SessionId(3));
+        board.hide(SessionId(4));
+        assert_eq!(board.look(), [other]);
+    }
+
+    #[test]
+    fn the_bell_rings_once_for_all_that_is_new_and_never_waits() {
+        let (board, bell) = Board::new();
+        assert!(bell.try_recv().is_err());
+        for _ in 0..3 {
+            board.show(SessionId(1), progress(1, Doing::Thinking));
+            board.ring();
+            board.hide(SessionId(1));
+        }
+        assert!(bell.try_recv().is_ok());
+        assert!(bell.try_recv().is_err(), "one ring is enough");
+        board.hide(SessionId(1));
+        assert!(bell.try_recv().is_ok(), "what is gone is news as well");
+        drop(bell);
+        board.ring();
+    }
+
+    #[test]
+    fn the_bell_rings_after_the_news_is_there() {
+        let (board, bell) = Board::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| board.show(SessionId(1), progress(1, Doing::Thinking)));
+            bell.recv().expect("the board is there");
+            assert_eq!(board.look().len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_does_not_take_the_board_along() {
+        let (board, _bell) = Board::new();
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            let _shown = board.shown.lock();
+            panic!("a bug");
+        }));
+        assert!(panicked.is_err() && board.shown.is_poisoned());
+        board.show(SessionId(1), progress(1, Doing::Thinking));
+        assert_eq!(board.look().len(), 1);
+        board.hide(SessionId(1));
+        assert_eq!(board.look(), []);
+    }
+}

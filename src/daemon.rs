@@ -329,14 +329,6 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
             ),
         )
     };
-    // Made here, so that it is never readable for others, not even for a moment. SQLite gives its other files the
-    // same mode.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(|error| failed(&error))?;
     Store::open(&path).map_err(|error| failed(&error))
 }
 

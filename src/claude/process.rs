@@ -12,9 +12,11 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -35,8 +37,11 @@ const WRITES_MAX: usize = 64;
 /// The longest line of stderr that is kept, in bytes.
 const STDERR_LINE_MAX: usize = 2 * 1024;
 
-/// How long the pipes may take to run dry once the process has ended.
+/// How long the readers wait for the pipes to run dry once the process has ended.
 const DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// How often something is looked at that does not announce itself.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Marks the process and everything it starts, in their environment.
 const MARK: &str = "CHAPPE_RUN";
@@ -61,11 +66,11 @@ pub struct Launch {
 pub enum Said {
     /// A line of stdout, without its end.
     Line(Vec<u8>),
-    /// A line of stdout that was too long to keep; its length in bytes.
+    /// A line of stdout that was too long to keep; its length in bytes, without its end.
     TooLong(usize),
     /// A line of stderr. Lines are dropped when the owner does not keep up.
     Stderr(String),
-    /// The process has ended and stdout has been read to its end, or to the bound of 2 s. It must be reaped now.
+    /// The process has ended and stdout has been read to its end, or for 2 s nothing more came. It must be reaped now.
     Exited,
 }
 
@@ -128,12 +133,19 @@ impl Process {
         // None of the four is joined: a tool's child may hold a pipe open for ever, and then its reader stays with it.
         thread::spawn(format!("{name}-in"), move || write_lines(stdin, &lines_in))?;
         let say_line = say.clone();
+        let waits_for_owner = Arc::new(AtomicBool::new(false));
+        let saying = Arc::clone(&waits_for_owner);
         thread::spawn(format!("{name}-out"), move || {
             let _open = stdout_open;
             read_lines(
                 BufReader::with_capacity(64 * 1024, stdout),
                 LINE_MAX,
-                |line| say_line.send(line).is_ok(),
+                |line| {
+                    saying.store(true, Ordering::Relaxed);
+                    let heard = say_line.send(line).is_ok();
+                    saying.store(false, Ordering::Relaxed);
+                    heard
+                },
             );
         })?;
         let say_stderr = say.clone();
@@ -153,9 +165,11 @@ impl Process {
         })?;
         thread::spawn(format!("{name}-wait"), move || {
             wait_for_exit(pid);
-            // Nothing is ever sent here: it is over when the reader drops its end.
-            let _ = stdout_done.recv_timeout(DRAIN_MAX);
-            let _ = stderr_done.recv_timeout(DRAIN_MAX);
+            let left = run_dry(&stdout_done, DRAIN_MAX, || {
+                waits_for_owner.load(Ordering::Relaxed)
+            });
+            // Its reader waits for nobody.
+            run_dry(&stderr_done, left, || false);
             let _ = say.send(Said::Exited);
         })?;
         Ok(process)
@@ -223,6 +237,26 @@ fn wait_for_exit(pid: Pid) {
     }
 }
 
+/// Waits until a reader has come to the end of its pipe, or has waited for it in vain for `limit`; returns what is left
+/// of that. The time in which the reader waits for its owner does not count: what the process has said would be lost.
+fn run_dry(
+    done: &Receiver<()>,
+    limit: Duration,
+    mut waits_for_owner: impl FnMut() -> bool,
+) -> Duration {
+    let mut left = limit;
+    while !left.is_zero() {
+        // Nothing is ever sent here: it is over when the reader drops its end.
+        if done.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
+            break;
+        }
+        if !waits_for_owner() {
+            left = left.saturating_sub(LOOK_EVERY);
+        }
+    }
+    left
+}
+
 /// Writes lines until the channel or the pipe closes; stdin closes with it.
 fn write_lines(mut stdin: ChildStdin, lines: &Receiver<String>) {
     for line in lines {
@@ -265,20 +299,19 @@ fn read_lines(mut pipe: impl BufRead, longest: usize, mut tell: impl FnMut(Said)
     }
 }
 
-/// Skips the rest of a line without keeping it; returns its length.
+/// Skips the rest of a line without keeping it; returns its length, without its end.
 fn skip_line(pipe: &mut impl BufRead) -> io::Result<usize> {
     let mut skipped = 0;
     loop {
-        let (used, end) = {
-            let buffer = pipe.fill_buf()?;
-            match buffer.iter().position(|&byte| byte == b'\n') {
-                Some(at) => (at + 1, true),
-                None => (buffer.len(), buffer.is_empty()),
-            }
+        let buffer = pipe.fill_buf()?;
+        let (length, end) = match buffer.iter().position(|&byte| byte == b'\n') {
+            Some(at) => (at, Some(at + 1)),
+            None if buffer.is_empty() => (0, Some(0)),
+            None => (buffer.len(), None),
         };
-        pipe.consume(used);
-        skipped += used;
-        if end {
+        pipe.consume(end.unwrap_or(length));
+        skipped += length;
+        if end.is_some() {
             return Ok(skipped);
         }
     }
@@ -308,23 +341,24 @@ pub fn sweep(mark: &str) {
 
 /// The live processes whose environment holds the mark.
 fn marked(proc: &Path, mark: &str) -> Vec<Pid> {
-    let needle = format!("{MARK}={mark}");
     let Ok(entries) = fs::read_dir(proc) else {
         return Vec::new();
     };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid: &i32| {
-            // A zombie's environment reads as empty, so what has been killed does not count again.
-            fs::read(proc.join(pid.to_string()).join("environ")).is_ok_and(|environ| {
-                environ
-                    .split(|&byte| byte == 0)
-                    .any(|entry| entry == needle.as_bytes())
-            })
-        })
+        .filter(|pid: &i32| mark_of(proc, *pid).as_deref() == Some(mark))
         .map(Pid::from_raw)
         .collect()
+}
+
+/// The mark in a live process's environment. A zombie's reads as empty, so what has been killed has none any more.
+fn mark_of(proc: &Path, pid: i32) -> Option<String> {
+    let environ = fs::read(proc.join(pid.to_string()).join("environ")).ok()?;
+    environ.split(|&byte| byte == 0).find_map(|entry| {
+        let mark = entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
+        String::from_utf8(mark.to_vec()).ok()
+    })
 }
 
 /// When a live process started, in clock ticks after boot; None where there is none (a zombie is none).
@@ -346,16 +380,23 @@ pub fn boot_id() -> String {
         .to_owned()
 }
 
-/// How often a leftover is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
-
 /// Ends a process of a former chappe that still serves the session: it gets `by_itself` to end by itself (without its
 /// stdin it will, at the end of its turn), then SIGTERM, then SIGKILL, with `step` after each. Blocks until it is
-/// gone; returns false if not even SIGKILL has helped.
+/// gone; returns false if not even SIGKILL has helped. What it leaves behind is ended as well.
 pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step: Duration) -> bool {
-    if boot != boot_id() {
+    if boot != boot_id() || start_time(pid) != Some(start) {
         return true;
     }
+    // Read while it lives: afterwards it has no environment any more.
+    let mark = mark_of(Path::new("/proc"), pid);
+    let is_gone = end_by_signals(pid, start, by_itself, step);
+    if let Some(mark) = mark.filter(|_| is_gone) {
+        sweep(&mark);
+    }
+    is_gone
+}
+
+fn end_by_signals(pid: i32, start: u64, by_itself: Duration, step: Duration) -> bool {
     let is_gone_within = |wait: Duration| {
         // It is nobody's child here, so there is nothing to wait on but its entry in /proc.
         for _ in 0..=wait.as_millis() / LOOK_EVERY.as_millis() {
@@ -381,7 +422,18 @@ pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step:
 
 /// What a program is known by on disk: where it stands, and when it was last replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(Vec<(PathBuf, u64, u64, u64, i64)>);
+pub struct Fingerprint(Vec<Stand>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stand {
+    file: PathBuf,
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Of its entry (`ctime`), in seconds and nanoseconds. The other time is set by installers, npm's to the same
+    /// moment for all versions.
+    changed: (i64, i64),
+}
 
 /// The fingerprint of every part of a command that is a program. Programs without a slash are looked for in `path`.
 pub fn fingerprint(command: &[String], path: &OsStr) -> Fingerprint {
@@ -396,7 +448,13 @@ pub fn fingerprint(command: &[String], path: &OsStr) -> Fingerprint {
     };
     let parts = command.iter().filter_map(find).filter_map(|file| {
         let meta = fs::metadata(&file).ok()?;
-        Some((file, meta.dev(), meta.ino(), meta.len(), meta.mtime()))
+        Some(Stand {
+            file,
+            device: meta.dev(),
+            inode: meta.ino(),
+            length: meta.len(),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
     });
     Fingerprint(parts.collect())
 }
@@ -419,3 +477,6 @@ pub fn first_line(launch: &Launch, limit: Duration) -> io::Result<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

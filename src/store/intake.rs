@@ -86,10 +86,13 @@ impl Store {
             };
             for update in updates {
                 tx.execute_batch("SAVEPOINT one_update")?;
+                let before = (intake.touched.clone(), intake.posted);
                 match each(&mut intake, &update) {
                     Ok(()) => tx.execute_batch("RELEASE one_update")?,
                     Err(error) if is_of_one_row(&error) => {
                         tx.execute_batch("ROLLBACK TO one_update; RELEASE one_update")?;
+                        // Nobody is woken for what was undone: even the session may be gone with it.
+                        (intake.touched, intake.posted) = before;
                         skipped(&update, &error);
                     }
                     Err(error) => return Err(error),
@@ -349,6 +352,14 @@ impl Intake<'_> {
             "UPDATE request SET state = ?2, user = ?3 WHERE id = ?1",
             (request, word, person.id.0),
         )?;
+        if let Some(pressed) = from.message {
+            // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message
+            // to change is the one at which the person looks.
+            self.tx.execute(
+                "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+                (row.0, pressed.0),
+            )?;
+        }
         self.touched.insert(session);
         Ok(Pressed::Decided {
             row,

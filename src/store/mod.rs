@@ -11,6 +11,9 @@ mod schema;
 mod sessions;
 mod turns;
 
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -56,8 +59,14 @@ struct Inner {
 }
 
 impl Store {
-    /// Opens or makes the database at `path` and brings its tables up to date.
+    /// Opens or makes the database at `path` and brings its tables up to date. Its files are for this user alone.
     pub fn open(path: &Path) -> Result<Store> {
+        close_to_others(path).map_err(|error| {
+            Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
+                Some(error.to_string()),
+            )
+        })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -108,13 +117,19 @@ impl Store {
         Ok(value)
     }
 
-    /// Forgets what is finished and old. Normal.
+    /// Forgets what is finished and old, and gives up what waits for a chat that has been closed for long. Normal.
     pub fn prune(&self, now: i64) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
                 "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused')
                  AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
                 [now - REPEAT_WINDOW],
+            )?;
+            // A chat that stayed closed for so long is not told about a month ago when it opens.
+            tx.execute(
+                "UPDATE outbox SET state = 'refused' WHERE created < ?1 AND state = 'waiting' AND EXISTS (
+                     SELECT 1 FROM closed_chat WHERE closed_chat.bot = outbox.bot AND closed_chat.chat = outbox.chat)",
+                [now - KEPT],
             )?;
             tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;
             tx.execute(
@@ -157,6 +172,35 @@ impl Store {
     }
 }
 
+/// Makes the database's file if it is not there, and takes the rights of others away from it and from those beside it,
+/// which SQLite makes with the same mode. A copy that was put back may have come with any.
+fn close_to_others(path: &Path) -> io::Result<()> {
+    // One that is there is not opened: closing it would take away the locks of whoever in this process has it open.
+    match OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+    {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match fs::metadata(&file) {
+            Ok(meta) if meta.mode() & 0o077 != 0 => {
+                fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// A topic as it stands in a column: 0 where the place has none.
 fn topic_column(place: crate::chat::Place) -> i64 {
     place.topic.map_or(0, |topic| topic.0)
@@ -174,3 +218,6 @@ fn place_of(chat: i64, topic: i64) -> crate::chat::Place {
 pub fn fresh_uuid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
+
+#[cfg(test)]
+mod tests;

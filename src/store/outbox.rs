@@ -30,7 +30,7 @@ pub struct Ready {
     pub created: i64,
 }
 
-/// Adds a row. A key that is there already means that it was stored before: the old row stays.
+/// Adds a row. A key that is there already means that it was stored before: the old row stays, and is returned.
 #[allow(
     clippy::too_many_arguments,
     reason = "the columns of one table, in their order"
@@ -47,22 +47,33 @@ pub(super) fn insert(
 ) -> Result<RowId> {
     let json = serde_json::to_string(post)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    tx.prepare_cached(
-        "INSERT INTO outbox (bot, chat, topic, prompt, key, lane, post, state, created)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?8) ON CONFLICT (key) DO NOTHING",
-    )?
-    .execute(rusqlite::params![
-        bot.0,
-        place.chat.0,
-        topic_column(place),
-        prompt.map(|prompt| prompt.0),
-        key,
-        lane as i64,
-        json,
-        now,
-    ])?;
+    let added = tx
+        .prepare_cached(
+            "INSERT INTO outbox (bot, chat, topic, prompt, key, lane, post, state, created)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', ?8) ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute(rusqlite::params![
+            bot.0,
+            place.chat.0,
+            topic_column(place),
+            prompt.map(|prompt| prompt.0),
+            key,
+            lane as i64,
+            json,
+            now,
+        ])?;
+    if added == 0 {
+        return tx
+            .prepare_cached("SELECT id FROM outbox WHERE key = ?1")?
+            .query_row([key], |row| row.get(0).map(RowId));
+    }
     Ok(RowId(tx.last_insert_rowid()))
 }
+
+/// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
+/// decided meanwhile is never sent again: its buttons would ask for what is over.
+const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id
+    AND request.state != 'open') THEN 'withdrawn' ELSE 'waiting' END";
 
 impl Store {
     /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
@@ -73,7 +84,10 @@ impl Store {
                 "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state IN ('waiting', 'sending')",
                 [bot.0],
             )?;
-            tx.execute("UPDATE outbox SET state = 'waiting' WHERE bot = ?1 AND state = 'sending'", [bot.0])?;
+            tx.execute(
+                &format!("UPDATE outbox SET state = {WAITING_AGAIN} WHERE bot = ?1 AND state = 'sending'"),
+                [bot.0],
+            )?;
             Ok(())
         })
     }
@@ -165,20 +179,26 @@ impl Store {
     pub fn put_back(&self, row: RowId, sent: bool) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
-                "UPDATE outbox SET state = 'waiting', tries = tries - ?2 WHERE id = ?1 AND state = 'sending'",
+                &format!(
+                    "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - ?2 WHERE id = ?1 AND state = 'sending'"
+                ),
                 (row.0, i64::from(!sent)),
             )
             .map(drop)
         })
     }
 
-    /// Telegram will never take this as it is; something simpler goes in its place. Normal.
+    /// Telegram will never take this as it is; something simpler goes in its place. The attempt did not arrive, and so
+    /// does not count. Normal.
     pub fn replace(&self, row: RowId, post: &Post) -> Result<()> {
         let json = serde_json::to_string(post)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
-                "UPDATE outbox SET state = 'waiting', post = ?2 WHERE id = ?1",
+                &format!(
+                    "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - 1, post = ?2
+                     WHERE id = ?1 AND state = 'sending'"
+                ),
                 (row.0, json),
             )
             .map(drop)

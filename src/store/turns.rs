@@ -81,12 +81,11 @@ impl Store {
     }
 
     /// Makes the next prompt of the messages that wait, and marks it as sent; returns it with the number of messages
-    /// that wait on. Full: only what is on disk may be
-    /// written to Claude.
+    /// that wait on. Full: only what is on disk may be written to Claude.
     ///
     /// Messages that wait together become one prompt, in order of arrival, never across places or senders.
     /// One that `stands_alone` (a command of Claude's) is a prompt of its own. `finish_text` makes the final text of
-    /// what was written.
+    /// what was written. By which bot a message came does not matter: the present one brings the answer.
     pub fn give_next(
         &self,
         bot: BotId,
@@ -99,9 +98,9 @@ impl Store {
             let waiting: Vec<(i64, Place, i64, String)> = tx
                 .prepare_cached(
                     "SELECT id, chat, topic, user, text FROM inbox
-                     WHERE session = ?1 AND bot = ?2 AND state = 'waiting' ORDER BY id",
+                     WHERE session = ?1 AND state = 'waiting' ORDER BY id",
                 )?
-                .query_map((session.0, bot.0), |row| {
+                .query_map([session.0], |row| {
                     Ok((row.get(0)?, place_of(row.get(1)?, row.get(2)?), row.get(3)?, row.get(4)?))
                 })?
                 .collect::<Result<_>>()?;
@@ -169,7 +168,7 @@ impl Store {
         })
     }
 
-    /// Closes a turn together with what the person gets of it, and withdraws what it still wanted. Full.
+    /// Closes a turn together with what the person gets of it; a turn that is closed stays as it is. Full.
     pub fn finish(
         &self,
         bot: BotId,
@@ -240,10 +239,9 @@ impl Store {
         self.transaction(Durability::Normal, |tx| {
             let waiting = tx
                 .prepare_cached(
-                    "SELECT chat, topic FROM inbox WHERE session = ?1 AND bot = ?2 AND state = 'waiting'
-                     ORDER BY id LIMIT 1",
+                    "SELECT chat, topic FROM inbox WHERE session = ?1 AND state = 'waiting' ORDER BY id LIMIT 1",
                 )?
-                .query_row((session.0, bot.0), |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+                .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
                 .optional()?;
             let place = match waiting {
                 Some(place) => Some(place),

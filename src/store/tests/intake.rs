@@ -1,0 +1,466 @@
+//! What the poller writes: repeats, updates that cannot be stored, sessions of places, the queue, changes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rusqlite::ErrorCode;
+
+use super::*;
+
+/// Deals with a message as the poller does; returns whether it was new.
+fn arrive(store: &Store, bot: BotId, now: i64, arrival: &Arrival) -> bool {
+    let mut is_new = false;
+    store
+        .accept(
+            bot,
+            now,
+            arrival.update + 1,
+            [()],
+            |intake, ()| {
+                is_new = !intake.is_repeat(arrival)?;
+                if is_new {
+                    intake.close(arrival)?;
+                }
+                Ok(())
+            },
+            |(), error| panic!("the update was skipped: {error}"),
+        )
+        .expect("the answer is stored");
+    is_new
+}
+
+#[test]
+fn an_update_that_comes_again_is_known_for_48_hours() {
+    on_both(|store| {
+        let first = message(1, HOME);
+        assert!(arrive(store, BOT, NOW, &first));
+        assert!(!arrive(store, BOT, NOW, &first));
+        assert!(!arrive(store, BOT, NOW + REPEAT_WINDOW, &first));
+        assert!(arrive(store, BOT, NOW + REPEAT_WINDOW + 1, &first));
+    });
+}
+
+#[test]
+fn within_one_answer_a_repeat_is_known_as_well() {
+    let store = Store::in_memory();
+    let first = message(1, HOME);
+    let mut seen = Vec::new();
+    store
+        .accept(
+            BOT,
+            NOW,
+            2,
+            [&first, &first],
+            |intake, arrival| {
+                seen.push(intake.is_repeat(arrival)?);
+                intake.close(arrival)
+            },
+            |_, error| panic!("{error}"),
+        )
+        .expect("the answer is stored");
+    assert_eq!(seen, [false, true]);
+}
+
+#[test]
+fn the_same_number_on_something_else_is_new() {
+    on_both(|store| {
+        let first = message(1, HOME);
+        assert!(arrive(store, BOT, NOW, &first));
+        let others = [
+            Arrival {
+                message: Some(MessageId(5)),
+                ..first.clone()
+            },
+            Arrival {
+                place: place(43),
+                ..first.clone()
+            },
+            Arrival {
+                edit_date: NOW + 1,
+                ..first.clone()
+            },
+            Arrival {
+                edit_date: NOW + 2,
+                ..first.clone()
+            },
+            Arrival {
+                callback: Some("one".to_owned()),
+                ..first.clone()
+            },
+            Arrival {
+                callback: Some("two".to_owned()),
+                ..first.clone()
+            },
+            Arrival {
+                message: None,
+                callback: Some("one".to_owned()),
+                ..first.clone()
+            },
+        ];
+        for other in &others {
+            assert!(arrive(store, BOT, NOW, other), "{other:?}");
+            assert!(!arrive(store, BOT, NOW, other), "{other:?}");
+        }
+        assert!(arrive(store, OTHER_BOT, NOW, &first));
+        assert!(!arrive(store, BOT, NOW, &first));
+    });
+}
+
+#[test]
+fn an_update_that_cannot_be_stored_is_skipped_and_the_others_and_the_offset_stand() {
+    on_both(|store| {
+        let mut skipped = Vec::new();
+        let accepted = store
+            .accept(
+                BOT,
+                NOW,
+                4,
+                [1, 2, 3],
+                |intake, &update| {
+                    let at = place(update);
+                    let session = intake.session_at(at, "name", Path::new("/sessions"))?;
+                    intake.queue(&message(update, at), session, "hello")?;
+                    if update == 2 {
+                        intake.post(at, Lane::Text, &post("written, then undone"))?;
+                        // No such session: the row violates its foreign key.
+                        intake.queue(&message(9, at), SessionId(99), "lost")?;
+                    }
+                    Ok(())
+                },
+                |&update, error| skipped.push((update, error.sqlite_error_code())),
+            )
+            .expect("the answer is stored");
+        assert_eq!(skipped, [(2, Some(ErrorCode::ConstraintViolation))]);
+        assert_eq!(
+            words(
+                store,
+                "SELECT update_id || ' ' || chat FROM inbox ORDER BY id"
+            ),
+            ["1 1", "3 3"]
+        );
+        assert_eq!(number(store, "SELECT COUNT(*) FROM outbox"), 0);
+        assert_eq!(
+            words(store, "SELECT name FROM session ORDER BY id"),
+            ["default", "name"]
+        );
+        assert_eq!(store.next_offset(BOT), Ok(4));
+        let stored = words(store, "SELECT CAST(session AS TEXT) FROM inbox ORDER BY id");
+        let woken: Vec<String> = accepted.wake.iter().map(ToString::to_string).collect();
+        assert_eq!(woken, stored, "only those with something to read are woken");
+        assert!(!accepted.posted, "what was undone need not go out");
+    });
+}
+
+/// Accepts two messages, and lets the second one fail with `error`.
+fn fail_with(store: &Store, error: Error) -> Result<Accepted> {
+    let mut error = Some(error);
+    store.accept(
+        BOT,
+        NOW,
+        50,
+        [1, 2],
+        |intake, &update| {
+            intake.close(&message(update, HOME))?;
+            match error.take_if(|_| update == 2) {
+                Some(error) => Err(error),
+                None => Ok(()),
+            }
+        },
+        |_, error| panic!("not an error of one row: {error}"),
+    )
+}
+
+#[test]
+fn an_error_of_the_database_leaves_nothing_behind_not_even_the_offset() {
+    on_both(|store| {
+        assert!(arrive(store, BOT, NOW, &message(9, HOME)));
+        for code in [
+            rusqlite::ffi::SQLITE_FULL,
+            rusqlite::ffi::SQLITE_IOERR,
+            rusqlite::ffi::SQLITE_READONLY,
+            rusqlite::ffi::SQLITE_CORRUPT,
+        ] {
+            let error = Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+            let failed = fail_with(store, error).expect_err("the error comes back");
+            assert_eq!(
+                failed.sqlite_error().map(|error| error.extended_code),
+                Some(code)
+            );
+            assert_eq!(store.next_offset(BOT), Ok(10));
+            assert_eq!(number(store, "SELECT COUNT(*) FROM inbox"), 1);
+        }
+    });
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_the_same_answer_is_stored_once_there_is_room() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        let long = "x".repeat(200_000);
+        let answer = |store: &Store| {
+            store.accept(
+                BOT,
+                NOW,
+                4,
+                [2, 3],
+                |intake, &update| {
+                    intake
+                        .queue(&message(update, HOME), session, &long)
+                        .map(drop)
+                },
+                |_, error| panic!("not an error of one row: {error}"),
+            )
+        };
+        let pages = number(store, "SELECT page_count FROM pragma_page_count");
+        let limit = |pages: i64| {
+            let inner = store.inner.lock().expect("nobody has panicked");
+            inner
+                .connection
+                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+                .expect("the limit is set");
+        };
+        limit(pages + 60);
+        let error = answer(store).expect_err("there is room for one of the two");
+        assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DiskFull));
+        assert_eq!(store.next_offset(BOT), Ok(1));
+        assert_eq!(store.work(session).map(|work| work.waiting), Ok(1));
+        limit(1_000_000);
+        answer(store).expect("now there is room");
+        assert_eq!(store.next_offset(BOT), Ok(4));
+        assert_eq!(store.work(session).map(|work| work.waiting), Ok(3));
+    });
+}
+
+#[test]
+fn a_panic_leaves_nothing_behind_and_the_store_goes_on() {
+    on_both(|store| {
+        let panicked = catch_unwind(AssertUnwindSafe(|| {
+            store.accept(
+                BOT,
+                NOW,
+                2,
+                [()],
+                |intake, ()| -> Result<()> {
+                    intake.close(&message(1, HOME))?;
+                    panic!("a bug")
+                },
+                |(), _| {},
+            )
+        }));
+        assert!(panicked.is_err());
+        assert_eq!(store.next_offset(BOT), Ok(0));
+        assert_eq!(number(store, "SELECT COUNT(*) FROM inbox"), 0);
+        assert!(arrive(store, BOT, NOW, &message(1, HOME)));
+    });
+}
+
+#[test]
+fn each_bot_has_an_offset_of_its_own() {
+    let store = Store::in_memory();
+    assert_eq!(store.next_offset(BOT), Ok(0));
+    assert!(arrive(&store, BOT, NOW, &message(41, HOME)));
+    assert!(arrive(&store, OTHER_BOT, NOW, &message(1, HOME)));
+    assert_eq!(store.next_offset(BOT), Ok(42));
+    assert_eq!(store.next_offset(OTHER_BOT), Ok(2));
+    // After a week of silence Telegram starts its numbers anew.
+    assert!(arrive(&store, BOT, NOW, &message(5, HOME)));
+    assert_eq!(store.next_offset(BOT), Ok(6));
+}
+
+#[test]
+fn places_get_sessions_of_their_own_and_keep_them() {
+    on_both(|store| {
+        let at = |place, suggested: &str| {
+            let session = take_in(store, NOW, |intake| {
+                intake.session_at(place, suggested, Path::new("/sessions"))
+            });
+            let session = store
+                .session(session)
+                .expect("the table can be read")
+                .expect("the session is there");
+            (session.name, session.folder.display().to_string())
+        };
+        let named = |name: &str| (name.to_owned(), format!("/sessions/{name}"));
+        assert_eq!(at(place(1), "ada"), named("default"));
+        assert_eq!(at(place(2), "ada"), named("ada"));
+        assert_eq!(at(place(3), "ada"), named("ada-2"));
+        assert_eq!(at(place(4), "ada"), named("ada-3"));
+        assert_eq!(
+            at(place(5), "ADA"),
+            named("ADA-4"),
+            "names that differ in case only would be taken for each other"
+        );
+        assert_eq!(at(place(6), "default"), named("default-2"));
+        assert_eq!(at(topic(1, 9), "ada-topic-9"), named("ada-topic-9"));
+        // A place keeps its session, whatever is suggested.
+        assert_eq!(at(place(1), "eve"), named("default"));
+        assert_eq!(at(place(3), "eve"), named("ada-2"));
+        assert_eq!(at(topic(1, 9), "eve"), named("ada-topic-9"));
+        assert_eq!(
+            number(store, "SELECT COUNT(DISTINCT claude) FROM session"),
+            7,
+            "each has an id of Claude's of its own"
+        );
+    });
+}
+
+#[test]
+fn a_new_session_wakes_nobody_until_something_waits_for_it() {
+    let store = Store::in_memory();
+    let accepted = store
+        .accept(
+            BOT,
+            NOW,
+            2,
+            [()],
+            |intake, ()| {
+                intake
+                    .session_at(HOME, "ada", Path::new("/sessions"))
+                    .map(drop)
+            },
+            |(), error| panic!("{error}"),
+        )
+        .expect("the answer is stored");
+    assert_eq!(accepted, Accepted::default());
+    assert_eq!(store.open_sessions(), Ok(Vec::new()));
+}
+
+#[test]
+fn more_than_the_bound_is_kept_as_refused_until_there_is_room() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "first");
+        run(
+            store,
+            &format!(
+                "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {WAITING_MAX})
+                 INSERT INTO inbox (bot, update_id, chat, topic, user, message, date, received, session, text, state)
+                 SELECT bot, i, chat, topic, user, i + 100, date, received, session, 'more', 'waiting' FROM inbox, n"
+            ),
+        );
+        let queue = |update, session| {
+            let mut taken = None;
+            let accepted = store
+                .accept(
+                    BOT,
+                    NOW,
+                    update + 1,
+                    [()],
+                    |intake, ()| {
+                        taken = Some(intake.queue(&message(update, HOME), session, "one more")?);
+                        Ok(())
+                    },
+                    |(), error| panic!("{error}"),
+                )
+                .expect("the answer is stored");
+            (taken, accepted.wake)
+        };
+        let waiting = || store.work(session).expect("the table can be read").waiting;
+        assert_eq!(waiting(), WAITING_MAX as usize);
+        assert_eq!(queue(5_000, session), (Some(false), Vec::new()));
+        assert_eq!(waiting(), WAITING_MAX as usize);
+        assert_eq!(
+            words(
+                store,
+                "SELECT state || ' ' || text FROM inbox WHERE update_id = 5000"
+            ),
+            ["refused one more"]
+        );
+        assert!(
+            !take_in(store, NOW, |intake| Ok(
+                !intake.is_repeat(&message(5_000, HOME))?
+            )),
+            "what was refused is known all the same"
+        );
+        // Others do not suffer from it.
+        let other = say(store, &message(5_001, place(43)), "hello");
+        assert_ne!(other, session);
+        let (prompt, left) = give(store, session).expect("messages wait");
+        assert_eq!(prompt.text.lines().count(), WAITING_MAX as usize);
+        assert_eq!(left, 0);
+        assert!(!prompt.text.contains("one more"), "refused is refused");
+        assert_eq!(queue(5_002, session), (Some(true), vec![session]));
+        assert_eq!(waiting(), 1);
+    });
+}
+
+/// Changes a message, as the poller does.
+fn edit(store: &Store, of: &Arrival, text: &str) -> Edited {
+    take_in(store, NOW, |intake| intake.edit(of, text))
+}
+
+#[test]
+fn a_change_in_time_is_what_claude_gets() {
+    on_both(|store| {
+        let first = message(1, HOME);
+        let session = say(store, &first, "helo");
+        say(store, &message(2, HOME), "world");
+        assert_eq!(edit(store, &first, "hello"), Edited::InTime);
+        assert_eq!(edit(store, &first, "hello"), Edited::Nothing);
+        let (prompt, _) = give(store, session).expect("messages wait");
+        assert_eq!(prompt.text, "hello\nworld");
+    });
+}
+
+#[test]
+fn a_change_too_late_is_told_once_and_changes_no_prompt() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let first = message(1, HOME);
+        assert_eq!(edit(store, &first, "hello"), Edited::Nothing, "unchanged");
+        assert_eq!(edit(store, &first, "hello!"), Edited::TooLate);
+        assert_eq!(edit(store, &first, "hello!"), Edited::Nothing);
+        assert_eq!(edit(store, &first, "hello!!"), Edited::TooLate);
+        let open = store.work(session).expect("the table can be read").open;
+        assert_eq!(open, [prompt]);
+        assert_eq!(give(store, session), None, "it is not given again");
+    });
+}
+
+#[test]
+fn a_change_of_what_was_never_queued_is_nothing() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        take_in(store, NOW, |intake| intake.close(&message(2, HOME)));
+        let unknown = [
+            message(2, HOME),
+            message(3, HOME),
+            message(1, place(43)),
+            Arrival {
+                message: None,
+                ..message(1, HOME)
+            },
+        ];
+        for arrival in unknown {
+            assert_eq!(edit(store, &arrival, "changed"), Edited::Nothing);
+        }
+        run(
+            store,
+            "UPDATE inbox SET state = 'refused' WHERE update_id = 1",
+        );
+        assert_eq!(edit(store, &message(1, HOME), "changed"), Edited::Nothing);
+        assert_eq!(give(store, session), None);
+    });
+}
+
+#[test]
+fn whoever_writes_or_presses_opens_the_chat_again() {
+    let arrivals = [
+        message(1, HOME),
+        press(2, HOME, 5),
+        message(3, topic(42, 9)),
+    ];
+    for arrival in arrivals {
+        let store = Store::in_memory();
+        let row = put(&store, HOME, Lane::Text, "hello");
+        let elsewhere = put(&store, place(43), Lane::Text, "hello");
+        for chat in [42, 43] {
+            store
+                .close_chat(BOT, ChatId(chat), NOW)
+                .expect("the chat is closed");
+        }
+        assert_eq!(due(&store), []);
+        take_in(&store, NOW, |intake| intake.close(&arrival));
+        assert_eq!(due(&store), [row], "{arrival:?}");
+        say(&store, &message(9, place(43)), "hello");
+        assert_eq!(due(&store), [row, elsewhere]);
+    }
+}

@@ -1,0 +1,215 @@
+//! The store in memory and on real files: what each method writes, and what it leaves alone.
+
+mod intake;
+mod outbox;
+mod requests;
+mod turns;
+mod upkeep;
+mod walk;
+
+use std::path::Path;
+
+use super::*;
+use crate::chat::{
+    Arrival, BotId, ChatId, Formatted, Lane, MessageId, Outcome, Place, Post, Prompt, PromptId,
+    RowId, SessionId, Spent, TopicId, UserId, Wanted,
+};
+
+const BOT: BotId = BotId(7);
+const OTHER_BOT: BotId = BotId(8);
+const NOW: i64 = 1_800_000_000;
+/// The place in which most tests talk.
+const HOME: Place = place(42);
+
+const fn place(chat: i64) -> Place {
+    Place {
+        chat: ChatId(chat),
+        topic: None,
+    }
+}
+
+const fn topic(chat: i64, topic: i64) -> Place {
+    Place {
+        chat: ChatId(chat),
+        topic: Some(TopicId(topic)),
+    }
+}
+
+/// Runs `check` on a store in memory and on one in a real file.
+fn on_both(check: impl Fn(&Store)) {
+    check(&Store::in_memory());
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    check(&open(&folder.path().join("chappe.db")));
+}
+
+fn open(path: &Path) -> Store {
+    Store::open(path).expect("the database opens")
+}
+
+/// A message of the user who has the chat's number.
+fn message(update: i64, place: Place) -> Arrival {
+    Arrival {
+        update,
+        place,
+        user: UserId(place.chat.0),
+        message: Some(MessageId(update + 100)),
+        edit_date: 0,
+        callback: None,
+        date: NOW,
+    }
+}
+
+/// A press on a button of message `at`.
+fn press(update: i64, place: Place, at: i64) -> Arrival {
+    Arrival {
+        message: Some(MessageId(at)),
+        callback: Some(format!("callback-{update}")),
+        ..message(update, place)
+    }
+}
+
+fn post(text: &str) -> Post {
+    Post::Message {
+        body: Formatted::plain(text),
+        buttons: Vec::new(),
+        silent: false,
+    }
+}
+
+/// Runs `each` for one update, as the poller does, and returns what it returned.
+fn take_in<T>(store: &Store, now: i64, each: impl FnOnce(&mut Intake<'_>) -> Result<T>) -> T {
+    let mut each = Some(each);
+    let mut value = None;
+    store
+        .accept(
+            BOT,
+            now,
+            1,
+            [()],
+            |intake, ()| {
+                value = Some(each.take().expect("there is one update")(intake)?);
+                Ok(())
+            },
+            |(), error| panic!("the update was skipped: {error}"),
+        )
+        .expect("the answer is stored");
+    value.expect("the update was dealt with")
+}
+
+/// Queues a text as a prompt for the session of its place.
+fn say(store: &Store, arrival: &Arrival, text: &str) -> SessionId {
+    take_in(store, NOW, |intake| {
+        let session = intake.session_at(arrival.place, "name", Path::new("/sessions"))?;
+        assert!(intake.queue(arrival, session, text)?, "there is room");
+        Ok(session)
+    })
+}
+
+/// Puts a row for no turn in particular into the outbox.
+fn put(store: &Store, place: Place, lane: Lane, text: &str) -> RowId {
+    take_in(store, NOW, |intake| intake.post(place, lane, &post(text)))
+}
+
+fn is_command(text: &str) -> bool {
+    text.starts_with('/')
+}
+
+fn give(store: &Store, session: SessionId) -> Option<(Prompt, usize)> {
+    store
+        .give_next(BOT, session, NOW, is_command, str::to_owned)
+        .expect("the prompt is stored")
+}
+
+/// A session with a prompt that has been given, at [`HOME`].
+fn given(store: &Store) -> (SessionId, Prompt) {
+    let session = say(store, &message(1, HOME), "hello");
+    let (prompt, _) = give(store, session).expect("a message waits");
+    (session, prompt)
+}
+
+fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
+    Closing {
+        prompt,
+        outcome: Outcome::Answered,
+        spent: Spent {
+            cost: 0.25,
+            input_tokens: 10,
+            output_tokens: 20,
+        },
+        posts: posts
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), post(text)))
+            .collect(),
+    }
+}
+
+fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
+    Asked {
+        prompt,
+        wanted: Wanted {
+            request: request.to_owned(),
+            tool: "Bash".to_owned(),
+            is_plan: false,
+            input: r#"{"command":"ls"}"#.to_owned(),
+            sub_agent: false,
+        },
+        token: format!("token-{request}"),
+        before: Vec::new(),
+        post: post(&format!("may I {request}?")),
+    }
+}
+
+/// Reads one number.
+fn number(store: &Store, sql: &str) -> i64 {
+    store
+        .transaction(Durability::Normal, |tx| {
+            tx.query_row(sql, [], |row| row.get(0))
+        })
+        .expect("the query is sound")
+}
+
+/// Reads one column of text.
+fn words(store: &Store, sql: &str) -> Vec<String> {
+    store
+        .transaction(Durability::Normal, |tx| {
+            let mut statement = tx.prepare(sql)?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+        .expect("the query is sound")
+}
+
+fn run(store: &Store, sql: &str) {
+    store
+        .transaction(Durability::Normal, |tx| tx.execute_batch(sql))
+        .expect("the statement is sound");
+}
+
+/// The rows that may be sent now.
+fn due(store: &Store) -> Vec<RowId> {
+    store
+        .due(BOT)
+        .expect("the outbox can be read")
+        .iter()
+        .map(|due| due.row)
+        .collect()
+}
+
+fn begin(store: &Store, row: RowId) -> Option<Ready> {
+    store.begin(row).expect("the row is marked")
+}
+
+/// Sends a row and has it arrive as `message`.
+fn deliver(store: &Store, row: RowId, message: i64) {
+    assert!(begin(store, row).is_some(), "{row} waits");
+    store
+        .delivered(row, Some(MessageId(message)))
+        .expect("the row is settled");
+}
+
+fn text_of(ready: &Ready) -> &str {
+    match &ready.post {
+        Post::Message { body, .. } | Post::Edit { body, .. } => &body.text,
+        Post::Toast { text, .. } => text,
+        Post::Reaction { emoji, .. } => emoji,
+    }
+}

@@ -1,0 +1,330 @@
+//! The outbox: order, what overtakes what, what is sent again, and what never is.
+
+use super::*;
+use crate::chat::{Due, Target};
+
+fn settle_all(store: &Store) -> Vec<String> {
+    let mut sent = Vec::new();
+    while let Some(&row) = due(store).first() {
+        sent.push(text_of(&begin(store, row).expect("it waits")).to_owned());
+        store.delivered(row, None).expect("it is settled");
+    }
+    sent
+}
+
+#[test]
+fn rows_of_a_place_go_out_in_the_order_in_which_they_were_stored() {
+    on_both(|store| {
+        let first = put(store, HOME, Lane::Text, "1");
+        put(store, HOME, Lane::Text, "2");
+        let elsewhere = put(store, place(43), Lane::Text, "3");
+        let in_topic = put(store, topic(42, 9), Lane::Text, "4");
+        put(store, HOME, Lane::Text, "5");
+        assert_eq!(
+            due(store),
+            [first, elsewhere, in_topic],
+            "one for each place"
+        );
+        assert_eq!(settle_all(store), ["1", "2", "3", "4", "5"]);
+    });
+}
+
+#[test]
+fn each_lane_of_a_place_has_a_first_row() {
+    on_both(|store| {
+        let lanes = [Lane::Reaction, Lane::Text, Lane::Request, Lane::Toast];
+        let rows: Vec<RowId> = lanes
+            .iter()
+            .flat_map(|&lane| {
+                [
+                    put(store, HOME, lane, "first"),
+                    put(store, HOME, lane, "next"),
+                ]
+            })
+            .collect();
+        let expected: Vec<Due> = lanes
+            .into_iter()
+            .zip(rows.iter().step_by(2))
+            .map(|(lane, &row)| Due {
+                row,
+                place: HOME,
+                lane,
+            })
+            .collect();
+        assert_eq!(store.due(BOT), Ok(expected));
+    });
+}
+
+#[test]
+fn a_request_overtakes_other_turns_but_not_its_own() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let of_another = put(store, HOME, Lane::Text, "of another turn");
+        let request = Asked {
+            before: vec![("b/0".to_owned(), post("its own"))],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &request)
+            .expect("the request is stored");
+        let own = RowId(of_another.0 + 1);
+        let request = RowId(of_another.0 + 2);
+        assert_eq!(due(store), [of_another], "its own text goes first");
+        deliver(store, of_another, 1);
+        begin(store, own).expect("it waits");
+        assert_eq!(due(store), [], "also while that is on its way");
+        store.put_back(own, false).expect("it waits again");
+        assert_eq!(due(store), [own]);
+        let late = put(store, HOME, Lane::Text, "of another turn, later");
+        deliver(store, own, 2);
+        assert_eq!(due(store), [request, late], "nothing else holds it up");
+        // What is stored after the request does not hold it up either, not even of its own turn.
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .expect("the turn is closed");
+        assert!(due(store).contains(&request));
+    });
+}
+
+#[test]
+fn a_refused_part_does_not_hold_up_the_request_below_it() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    let request = Asked {
+        before: vec![("b/0".to_owned(), post("above"))],
+        ..asked(Some(prompt.id), "r")
+    };
+    store
+        .ask(BOT, session, NOW, &request)
+        .expect("the request is stored");
+    let [above] = due(&store)[..] else {
+        panic!("the text goes first")
+    };
+    begin(&store, above).expect("it waits");
+    store.refuse(above).expect("it is settled");
+    assert_eq!(due(&store), [RowId(above.0 + 1)]);
+}
+
+#[test]
+fn a_row_is_begun_by_one_and_says_how_often_it_may_have_arrived() {
+    on_both(|store| {
+        let row = put(store, HOME, Lane::Text, "hello");
+        let tries = |store| begin(store, row).map(|ready| ready.tries);
+        assert_eq!(tries(store), Some(0));
+        assert_eq!(tries(store), None, "it is on its way");
+        assert_eq!(due(store), []);
+        store
+            .put_back(row, false)
+            .expect("it certainly did not arrive");
+        assert_eq!(tries(store), Some(0));
+        store.put_back(row, true).expect("nobody knows");
+        assert_eq!(tries(store), Some(1));
+        store
+            .replace(row, &post("simpler"))
+            .expect("it was refused, so it did not arrive");
+        let ready = begin(store, row).expect("it waits");
+        assert_eq!((text_of(&ready), ready.tries), ("simpler", 1));
+        assert_eq!(ready.created, NOW);
+        store
+            .delivered(row, Some(MessageId(5)))
+            .expect("it is settled");
+        store.put_back(row, true).expect("a second word on it");
+        assert_eq!(tries(store), None, "delivered is delivered");
+        assert_eq!(begin(store, RowId(99)), None);
+    });
+}
+
+#[test]
+fn what_is_refused_makes_room_for_the_next() {
+    let store = Store::in_memory();
+    let first = put(&store, HOME, Lane::Text, "first");
+    let second = put(&store, HOME, Lane::Text, "second");
+    begin(&store, first).expect("it waits");
+    store.refuse(first).expect("it is settled");
+    assert_eq!(due(&store), [second]);
+    assert_eq!(begin(&store, first), None);
+}
+
+#[test]
+fn a_row_can_be_read_as_it_stands() {
+    let store = Store::in_memory();
+    let row = put(&store, HOME, Lane::Text, "first");
+    assert_eq!(store.post(row), Ok(Some(post("first"))));
+    begin(&store, row).expect("it waits");
+    store.replace(row, &post("second")).expect("it is replaced");
+    assert_eq!(store.post(row), Ok(Some(post("second"))));
+    assert_eq!(store.post(RowId(99)), Ok(None));
+}
+
+#[test]
+fn what_a_crash_left_on_its_way_is_sent_again_but_not_the_answers_to_presses() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let on_the_way = put(&store, HOME, Lane::Text, "on the way");
+    let toast = put(&store, HOME, Lane::Toast, "a toast on the way");
+    let waiting_toast = put(&store, HOME, Lane::Toast, "a toast");
+    let waiting = put(&store, HOME, Lane::Text, "waiting");
+    let done = put(&store, place(43), Lane::Text, "done");
+    deliver(&store, done, 9);
+    begin(&store, on_the_way).expect("it waits");
+    begin(&store, toast).expect("it waits");
+    drop(store);
+    let store = open(&path);
+    assert_eq!(due(&store), [waiting_toast, waiting], "as it was left");
+    store.take_up_outbox(OTHER_BOT).expect("not its rows");
+    assert_eq!(due(&store), [waiting_toast, waiting]);
+    store.take_up_outbox(BOT).expect("it is taken up");
+    assert_eq!(due(&store), [on_the_way], "in the old order");
+    assert_eq!(begin(&store, on_the_way).map(|ready| ready.tries), Some(1));
+    assert_eq!(begin(&store, toast), None);
+}
+
+#[test]
+fn an_edit_finds_its_message_once_that_is_delivered() {
+    let store = Store::in_memory();
+    let row = put(&store, HOME, Lane::Text, "hello");
+    let edit = |target| {
+        let edit = Post::Edit {
+            target,
+            body: Formatted::plain("changed"),
+        };
+        let edit = take_in(&store, NOW, |intake| intake.post(HOME, Lane::Text, &edit));
+        begin(&store, edit).expect("it waits").edits
+    };
+    assert_eq!(edit(Target::Row(row)), None);
+    deliver(&store, row, 500);
+    assert_eq!(edit(Target::Row(row)), Some(MessageId(500)));
+    assert_eq!(edit(Target::Row(RowId(99))), None);
+    let (_, prompt) = given(&store);
+    assert_eq!(edit(Target::Status(prompt.id)), None);
+    store
+        .status_shown(prompt.id, MessageId(600))
+        .expect("it is noted");
+    assert_eq!(edit(Target::Status(prompt.id)), Some(MessageId(600)));
+    assert_eq!(edit(Target::Status(PromptId(99))), None);
+}
+
+#[test]
+fn a_closed_chat_keeps_its_rows_and_others_go_on() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let row = put(store, HOME, Lane::Text, "kept");
+        put(store, topic(42, 9), Lane::Text, "kept as well");
+        let elsewhere = put(store, place(43), Lane::Text, "goes on");
+        store
+            .close_chat(BOT, ChatId(42), NOW)
+            .expect("the chat is closed");
+        store
+            .close_chat(BOT, ChatId(42), NOW + 1)
+            .expect("and again");
+        assert_eq!(due(store), [elsewhere]);
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .expect("the turn is closed");
+        assert_eq!(due(store), [elsewhere]);
+        store
+            .close_chat(OTHER_BOT, ChatId(43), NOW)
+            .expect("another bot's");
+        assert_eq!(due(store), [elsewhere]);
+        say(store, &message(5, HOME), "I am back");
+        assert_eq!(due(store).first(), Some(&row));
+        assert_eq!(
+            settle_all(store),
+            ["kept", "kept as well", "goes on", "answer"]
+        );
+    });
+}
+
+#[test]
+fn what_waited_for_a_topic_that_is_gone_goes_to_its_chat() {
+    on_both(|store| {
+        let in_topic = topic(42, 9);
+        let session = say(store, &message(1, in_topic), "hello");
+        let first = put(store, in_topic, Lane::Text, "on the way");
+        put(store, in_topic, Lane::Text, "waits");
+        let done = put(store, topic(42, 8), Lane::Text, "of another topic");
+        let delivered = put(store, in_topic, Lane::Reaction, "delivered");
+        deliver(store, delivered, 5);
+        begin(store, first).expect("it waits");
+        store.drop_topic(BOT, in_topic).expect("the topic is gone");
+        store.put_back(first, false).expect("it is settled");
+        let places: Vec<_> = store
+            .due(BOT)
+            .expect("the outbox can be read")
+            .iter()
+            .map(|due| (due.row, due.place))
+            .collect();
+        assert_eq!(places, [(first, HOME), (done, topic(42, 8))]);
+        assert_eq!(
+            settle_all(store),
+            ["on the way", "waits", "of another topic"]
+        );
+        let now_bound = say(store, &message(2, in_topic), "a topic of the same number");
+        assert_ne!(now_bound, session, "the place talked to no session");
+    });
+}
+
+#[test]
+fn long_floods_are_kept_over_a_restart_and_the_latest_word_counts() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let floods = |store: &Store, now| {
+        let mut floods = store.floods(BOT, now).expect("the table can be read");
+        floods.sort();
+        floods
+    };
+    let day = 24 * 3600;
+    for (chat, until) in [
+        (None, NOW + 70_000),
+        (Some(ChatId(42)), NOW + 10),
+        (Some(ChatId(42)), NOW + 40 * day),
+        (Some(ChatId(-100)), i64::MAX),
+        (Some(ChatId(43)), NOW + 90),
+        (Some(ChatId(43)), NOW + 5),
+    ] {
+        store.flooded(BOT, chat, until).expect("it is noted");
+    }
+    store
+        .flooded(OTHER_BOT, Some(ChatId(1)), NOW + 5)
+        .expect("it is noted");
+    let all = [
+        (None, NOW + 70_000),
+        (Some(ChatId(-100)), i64::MAX),
+        (Some(ChatId(42)), NOW + 40 * day),
+        (Some(ChatId(43)), NOW + 5),
+    ];
+    assert_eq!(floods(&store, NOW), all);
+    drop(store);
+    let store = open(&path);
+    assert_eq!(floods(&store, NOW), all);
+    assert_eq!(floods(&store, NOW + 5), all[..3], "then it is over");
+    assert_eq!(floods(&store, NOW + 40 * day), all[1..2]);
+    store.prune(NOW + 40 * day).expect("old rows are forgotten");
+    assert_eq!(floods(&store, NOW), all[1..3]);
+}
+
+#[test]
+fn a_key_that_is_there_already_returns_its_row() {
+    let store = Store::in_memory();
+    let insert = |key| {
+        store
+            .transaction(Durability::Full, |tx| {
+                super::super::outbox::insert(
+                    tx,
+                    BOT,
+                    HOME,
+                    None,
+                    Some(key),
+                    Lane::Text,
+                    &post(key),
+                    NOW,
+                )
+            })
+            .expect("it is stored")
+    };
+    let (one, two) = (insert("one"), insert("two"));
+    assert_ne!(one, two);
+    assert_eq!((insert("one"), insert("two")), (one, two));
+}

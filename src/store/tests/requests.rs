@@ -1,0 +1,441 @@
+//! Requests: who may decide them, once, and what becomes of those that nobody can answer any more.
+
+use super::*;
+use crate::chat::{Decision, Person, Target, Verdict};
+
+fn ada() -> Person {
+    Person {
+        id: UserId(42),
+        name: "Ada".to_owned(),
+    }
+}
+
+/// A request of a running turn, not sent yet.
+fn asking(store: &Store) -> (SessionId, Prompt, RowId) {
+    let (session, prompt) = given(store);
+    store
+        .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
+        .expect("the request is stored");
+    let [row] = due(store)[..] else {
+        panic!("only the request is due")
+    };
+    (session, prompt, row)
+}
+
+fn decide(store: &Store, token: &str, from: &Arrival) -> Pressed {
+    take_in(store, NOW, |intake| {
+        intake.decide(token, Verdict::Allow, &ada(), from)
+    })
+}
+
+fn decisions(store: &Store, session: SessionId) -> Vec<Decision> {
+    store
+        .work(session)
+        .expect("the table can be read")
+        .decisions
+}
+
+fn expire(store: &Store, session: SessionId, request: Option<&str>) {
+    store
+        .close_requests(session, NOW, request, "expired", |shown| {
+            Formatted::plain(format!("{} (expired)", shown.text))
+        })
+        .expect("the requests are closed");
+}
+
+#[test]
+fn a_request_is_shown_below_what_claude_wrote_before_it() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let request = Asked {
+            before: vec![
+                ("b/0".to_owned(), post("first")),
+                ("b/1".to_owned(), post("second")),
+            ],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &request)
+            .expect("the request is stored");
+        let mut sent = Vec::new();
+        while let [row] = due(store)[..] {
+            let ready = begin(store, row).expect("it waits");
+            assert_eq!(ready.place, HOME);
+            sent.push(text_of(&ready).to_owned());
+            store
+                .delivered(row, Some(MessageId(1)))
+                .expect("it is settled");
+        }
+        assert_eq!(due(store), []);
+        assert_eq!(sent, ["first", "second", "may I r?"]);
+    });
+}
+
+#[test]
+fn a_request_after_the_turn_goes_to_the_place_of_the_last_prompt() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "hello");
+    assert_eq!(
+        store.ask(BOT, session, NOW, &asked(None, "too early")),
+        Err(Error::QueryReturnedNoRows)
+    );
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 0);
+    let (prompt, _) = give(&store, session).expect("a message waits");
+    store
+        .finish(BOT, session, NOW, &closing(prompt.id, &[]))
+        .expect("the turn is closed");
+    store
+        .ask(BOT, session, NOW, &asked(None, "r"))
+        .expect("the request is stored");
+    let due = store.due(BOT).expect("the outbox can be read");
+    assert_eq!(due.len(), 1);
+    assert_eq!((due[0].place, due[0].lane), (HOME, Lane::Request));
+}
+
+#[test]
+fn a_token_that_was_used_before_stores_nothing() {
+    let store = Store::in_memory();
+    let (session, prompt, _) = asking(&store);
+    let same = Asked {
+        before: vec![("b/0".to_owned(), post("above"))],
+        ..asked(Some(prompt.id), "r")
+    };
+    assert!(store.ask(BOT, session, NOW, &same).is_err());
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 1);
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM request"), 1);
+}
+
+#[test]
+fn a_press_on_the_message_that_shows_it_decides_once() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let accepted = store
+            .accept(
+                BOT,
+                NOW,
+                9,
+                [press(8, HOME, 500)],
+                |intake, from| {
+                    let pressed = intake.decide("token-r", Verdict::Deny, &ada(), from)?;
+                    let shown = Formatted::plain("may I r?");
+                    assert_eq!(
+                        pressed,
+                        Pressed::Decided {
+                            row,
+                            shown,
+                            session
+                        }
+                    );
+                    Ok(())
+                },
+                |_, error| panic!("{error}"),
+            )
+            .expect("the press is stored");
+        assert_eq!(accepted.wake, [session]);
+        let denied = Decision {
+            request: "r".to_owned(),
+            tool: "Bash".to_owned(),
+            verdict: Verdict::Deny,
+            input: r#"{"command":"ls"}"#.to_owned(),
+        };
+        assert_eq!(decisions(store, session), std::slice::from_ref(&denied));
+        assert_eq!(number(store, "SELECT user FROM request"), 42);
+        // The other button, and the same one again.
+        assert_eq!(
+            decide(store, "token-r", &press(9, HOME, 500)),
+            Pressed::Over
+        );
+        assert_eq!(decisions(store, session), [denied]);
+        store.told(session, "r").expect("it is noted");
+        assert_eq!(decisions(store, session), []);
+        assert_eq!(
+            decide(store, "token-r", &press(10, HOME, 500)),
+            Pressed::Over
+        );
+    });
+}
+
+#[test]
+fn a_press_from_anywhere_else_does_nothing() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let foreign = [
+            ("token-r", press(2, HOME, 501)),
+            ("token-r", press(3, place(43), 500)),
+            ("token-r", press(4, topic(42, 9), 500)),
+            (
+                "token-r",
+                Arrival {
+                    message: None,
+                    ..press(5, HOME, 0)
+                },
+            ),
+            ("token-x", press(6, HOME, 500)),
+            ("", press(7, HOME, 500)),
+        ];
+        for (token, from) in foreign {
+            assert_eq!(decide(store, token, &from), Pressed::Foreign, "{from:?}");
+        }
+        let by_another_bot = store.accept(
+            OTHER_BOT,
+            NOW,
+            9,
+            [press(8, HOME, 500)],
+            |intake, from| {
+                let pressed = intake.decide("token-r", Verdict::Allow, &ada(), from)?;
+                assert_eq!(pressed, Pressed::Foreign);
+                Ok(())
+            },
+            |_, error| panic!("{error}"),
+        );
+        assert_eq!(by_another_bot.map(|accepted| accepted.wake), Ok(Vec::new()));
+        assert_eq!(decisions(store, session), []);
+        assert!(matches!(
+            decide(store, "token-r", &press(9, HOME, 500)),
+            Pressed::Decided { .. }
+        ));
+    });
+}
+
+#[test]
+fn a_press_after_the_request_has_expired_comes_too_late() {
+    let store = Store::in_memory();
+    let (session, _, row) = asking(&store);
+    deliver(&store, row, 500);
+    expire(&store, session, None);
+    assert_eq!(
+        decide(&store, "token-r", &press(2, HOME, 500)),
+        Pressed::Over
+    );
+    assert_eq!(decisions(&store, session), []);
+}
+
+#[test]
+fn a_press_may_be_faster_than_the_news_that_the_message_arrived() {
+    let store = Store::in_memory();
+    let (session, _, row) = asking(&store);
+    begin(&store, row).expect("it waits");
+    assert!(matches!(
+        decide(&store, "token-r", &press(2, HOME, 500)),
+        Pressed::Decided { .. }
+    ));
+    store
+        .delivered(row, Some(MessageId(500)))
+        .expect("it is settled");
+    assert_eq!(decisions(&store, session).len(), 1);
+    assert_eq!(due(&store), []);
+}
+
+#[test]
+fn a_request_that_stands_in_the_chat_twice_is_decided_by_either() {
+    for pressed in [500, 501] {
+        let store = Store::in_memory();
+        let (session, _, row) = asking(&store);
+        begin(&store, row).expect("it waits");
+        store.put_back(row, true).expect("it waits again");
+        deliver(&store, row, 501);
+        assert!(
+            matches!(
+                decide(&store, "token-r", &press(2, HOME, pressed)),
+                Pressed::Decided { .. }
+            ),
+            "{pressed}"
+        );
+        assert_eq!(decisions(&store, session).len(), 1);
+        assert_eq!(
+            decide(&store, "token-r", &press(3, place(43), pressed)),
+            Pressed::Foreign
+        );
+        let other = 1_001 - pressed;
+        assert_eq!(
+            decide(&store, "token-r", &press(4, HOME, other)),
+            Pressed::Over
+        );
+    }
+}
+
+#[test]
+fn what_was_refused_for_its_content_stands_in_the_chat_once() {
+    let store = Store::in_memory();
+    let (_, _, row) = asking(&store);
+    begin(&store, row).expect("it waits");
+    store
+        .replace(row, &post("may I r? (plain)"))
+        .expect("it waits again");
+    deliver(&store, row, 500);
+    assert_eq!(
+        decide(&store, "token-r", &press(2, HOME, 501)),
+        Pressed::Foreign
+    );
+}
+
+#[test]
+fn what_was_decided_is_not_sent_again_and_the_message_that_was_pressed_is_changed() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        begin(store, row).expect("it waits");
+        // Nobody knows whether it arrived; then the press proves it.
+        store.put_back(row, true).expect("it waits again");
+        assert!(matches!(
+            decide(store, "token-r", &press(2, HOME, 500)),
+            Pressed::Decided { .. }
+        ));
+        assert_eq!(decisions(store, session).len(), 1);
+        assert_eq!(due(store), []);
+        let edit = Post::Edit {
+            target: Target::Row(row),
+            body: Formatted::plain("allowed"),
+        };
+        let edit = take_in(store, NOW, |intake| intake.post(HOME, Lane::Text, &edit));
+        let ready = begin(store, edit).expect("it waits");
+        assert_eq!(ready.edits, Some(MessageId(500)));
+    });
+}
+
+#[test]
+fn a_request_that_was_not_sent_is_withdrawn_and_never_sent() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        expire(store, session, None);
+        assert_eq!(due(store), []);
+        assert_eq!(begin(store, row), None);
+        assert_eq!(
+            number(store, "SELECT COUNT(*) FROM outbox"),
+            1,
+            "there is nothing to change"
+        );
+        assert_eq!(words(store, "SELECT state FROM outbox"), ["withdrawn"]);
+        store.take_up_outbox(BOT).expect("a restart");
+        assert_eq!(due(store), []);
+    });
+}
+
+#[test]
+fn a_request_that_was_sent_loses_its_buttons() {
+    on_both(|store| {
+        let (session, prompt, row) = asking(store);
+        deliver(store, row, 500);
+        expire(store, session, None);
+        let [edit] = due(store)[..] else {
+            panic!("one change is due")
+        };
+        let ready = begin(store, edit).expect("it waits");
+        assert_eq!(ready.edits, Some(MessageId(500)));
+        assert_eq!(text_of(&ready), "may I r? (expired)");
+        assert_eq!(ready.place, HOME);
+        assert_eq!(
+            number(store, "SELECT prompt FROM outbox ORDER BY id DESC LIMIT 1"),
+            prompt.id.0
+        );
+        expire(store, session, None);
+        assert_eq!(
+            number(store, "SELECT COUNT(*) FROM outbox"),
+            2,
+            "once is enough"
+        );
+    });
+}
+
+#[test]
+fn a_request_that_was_closed_on_its_way_is_changed_when_it_arrived() {
+    let store = Store::in_memory();
+    let (session, _, row) = asking(&store);
+    begin(&store, row).expect("it waits");
+    expire(&store, session, None);
+    store
+        .delivered(row, Some(MessageId(500)))
+        .expect("it is settled");
+    let [edit] = due(&store)[..] else {
+        panic!("one change is due")
+    };
+    let ready = begin(&store, edit).expect("it waits");
+    assert_eq!(ready.edits, Some(MessageId(500)));
+}
+
+#[test]
+fn a_request_that_was_closed_on_its_way_is_not_sent_another_time() {
+    for sent in [false, true] {
+        let store = Store::in_memory();
+        let (session, _, row) = asking(&store);
+        begin(&store, row).expect("it waits");
+        expire(&store, session, None);
+        store.put_back(row, sent).expect("it is settled");
+        assert!(!due(&store).contains(&row), "sent: {sent}");
+        assert_eq!(begin(&store, row), None, "sent: {sent}");
+    }
+}
+
+#[test]
+fn a_request_that_a_crash_caught_on_its_way_is_not_sent_again_once_it_is_closed() {
+    let store = Store::in_memory();
+    let (session, _, row) = asking(&store);
+    begin(&store, row).expect("it waits");
+    // After the crash: the owner closes it, and the courier takes up what it finds.
+    expire(&store, session, None);
+    store.take_up_outbox(BOT).expect("the outbox is taken up");
+    assert!(!due(&store).contains(&row));
+    assert_eq!(begin(&store, row), None);
+}
+
+#[test]
+fn an_open_request_that_a_crash_caught_on_its_way_is_sent_again() {
+    let store = Store::in_memory();
+    let (_, _, row) = asking(&store);
+    begin(&store, row).expect("it waits");
+    store.take_up_outbox(BOT).expect("the outbox is taken up");
+    assert_eq!(due(&store), [row]);
+    assert_eq!(begin(&store, row).map(|ready| ready.tries), Some(1));
+}
+
+#[test]
+fn claude_takes_back_the_request_that_it_names_and_no_other() {
+    on_both(|store| {
+        let (session, prompt, first) = asking(store);
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
+            .expect("the request is stored");
+        let elsewhere = say(store, &message(2, place(43)), "hello");
+        let (theirs, _) = give(store, elsewhere).expect("a message waits");
+        store
+            .ask(BOT, elsewhere, NOW, &asked(Some(theirs.id), "t"))
+            .expect("the request is stored");
+        assert_eq!(due(store).len(), 2, "one for each place");
+        expire(store, session, Some("unknown"));
+        expire(store, session, Some("t"));
+        assert_eq!(due(store).len(), 2);
+        expire(store, session, Some("r"));
+        assert_eq!(begin(store, first), None);
+        assert_eq!(
+            words(
+                store,
+                "SELECT claude FROM request WHERE state = 'open' ORDER BY id"
+            ),
+            ["s", "t"]
+        );
+        expire(store, session, None);
+        assert_eq!(
+            words(
+                store,
+                "SELECT claude FROM request WHERE state = 'open' ORDER BY id"
+            ),
+            ["t"]
+        );
+    });
+}
+
+#[test]
+fn what_was_decided_and_can_no_longer_be_told_stays_decided() {
+    let store = Store::in_memory();
+    let (session, _, row) = asking(&store);
+    deliver(&store, row, 500);
+    decide(&store, "token-r", &press(2, HOME, 500));
+    expire(&store, session, None);
+    assert_eq!(decisions(&store, session), []);
+    assert_eq!(
+        words(&store, "SELECT state || told FROM request"),
+        ["allowed1"]
+    );
+    assert_eq!(due(&store), [], "its message says so already");
+}

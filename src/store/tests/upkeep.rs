@@ -1,0 +1,372 @@
+//! The database as a whole: forgetting, migrations, files, and what is on disk when a method returns.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::*;
+use crate::chat::{Person, Verdict};
+
+const DAY: i64 = 24 * 3600;
+
+fn count(store: &Store, table: &str) -> i64 {
+    number(store, &format!("SELECT COUNT(*) FROM {table}"))
+}
+
+#[test]
+fn what_is_finished_is_forgotten_in_its_time() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
+            .expect("the request is stored");
+        store
+            .close_requests(session, NOW, None, "withdrawn", Clone::clone)
+            .expect("it is closed");
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .expect("the turn is closed");
+        for row in due(store) {
+            deliver(store, row, 1);
+        }
+        take_in(store, NOW, |intake| intake.close(&message(2, HOME)));
+        // The last prompt stays for what comes unasked, so there has to be a later one.
+        say(store, &message(3, HOME), "later");
+        let (later, _) = give(store, session).expect("a message waits");
+        let counts = || ["inbox", "request", "outbox", "prompt"].map(|table| count(store, table));
+        assert_eq!(counts(), [3, 1, 2, 2]);
+        store.prune(NOW + 2 * DAY).expect("nothing is old enough");
+        assert_eq!(counts(), [3, 1, 2, 2]);
+        store.prune(NOW + 2 * DAY + 1).expect("the updates are");
+        assert_eq!(counts(), [1, 1, 2, 2], "that of the open prompt stays");
+        store.prune(NOW + 30 * DAY).expect("nothing more is");
+        assert_eq!(counts(), [1, 1, 2, 2]);
+        store.prune(NOW + 30 * DAY + 1).expect("everything is");
+        assert_eq!(counts(), [1, 0, 0, 1]);
+        assert_eq!(
+            store.work(session).map(|work| work.open),
+            Ok(vec![later.clone()])
+        );
+        store
+            .finish(BOT, session, NOW, &closing(later.id, &[]))
+            .expect("the turn is closed");
+        store.prune(NOW + 90 * DAY).expect("everything is");
+        assert_eq!(counts(), [0, 0, 0, 1], "the last prompt of a session stays");
+        assert_eq!(words(store, "SELECT name FROM session"), ["default"]);
+    });
+}
+
+#[test]
+fn what_is_open_is_kept_however_old_it_is() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "open"))
+            .expect("the request is stored");
+        let [request] = due(store)[..] else {
+            panic!("the request is due")
+        };
+        deliver(store, request, 500);
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "decided"))
+            .expect("the request is stored");
+        let [decided] = due(store)[..] else {
+            panic!("the request is due")
+        };
+        deliver(store, decided, 501);
+        let ada = Person {
+            id: UserId(42),
+            name: "Ada".to_owned(),
+        };
+        take_in(store, NOW, |intake| {
+            intake.decide("token-decided", Verdict::Allow, &ada, &press(8, HOME, 501))
+        });
+        say(store, &message(2, HOME), "waits");
+        put(store, HOME, Lane::Text, "waits");
+        let on_its_way = put(store, place(43), Lane::Text, "on its way");
+        begin(store, on_its_way).expect("it waits");
+        let before = ["inbox", "request", "outbox", "prompt"].map(|table| count(store, table));
+        store.prune(NOW + 400 * DAY).expect("nothing is finished");
+        let after = ["inbox", "request", "outbox", "prompt"].map(|table| count(store, table));
+        assert_eq!(after, before);
+    });
+}
+
+#[test]
+fn what_waits_for_a_closed_chat_is_given_up_after_30_days() {
+    on_both(|store| {
+        put(store, HOME, Lane::Text, "for a closed chat");
+        let elsewhere = put(store, place(43), Lane::Text, "for an open chat");
+        store
+            .close_chat(BOT, ChatId(42), NOW)
+            .expect("the chat is closed");
+        let states = || words(store, "SELECT state FROM outbox ORDER BY id");
+        store.prune(NOW + 30 * DAY).expect("not yet");
+        assert_eq!(states(), ["waiting", "waiting"]);
+        store.prune(NOW + 30 * DAY + 1).expect("now");
+        assert_eq!(states(), ["waiting"]);
+        take_in(store, NOW, |intake| intake.close(&message(1, HOME)));
+        assert_eq!(due(store), [elsewhere], "it does not come a month late");
+    });
+}
+
+#[test]
+fn it_is_quiet_when_nothing_waits() {
+    let store = Store::in_memory();
+    let is_quiet = || store.is_quiet().expect("the tables can be read");
+    assert!(is_quiet());
+    let session = say(&store, &message(1, HOME), "hello");
+    assert!(!is_quiet(), "a message waits");
+    let (prompt, _) = give(&store, session).expect("a message waits");
+    assert!(!is_quiet(), "a prompt is open");
+    store.taken(session, prompt.id).expect("it is noted");
+    assert!(!is_quiet(), "also when Claude has it");
+    store
+        .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+        .expect("the turn is closed");
+    assert!(!is_quiet(), "something must go out");
+    let [row] = due(&store)[..] else {
+        panic!("one row is due")
+    };
+    begin(&store, row).expect("it waits");
+    assert!(!is_quiet(), "it is on its way");
+    store.delivered(row, None).expect("it is settled");
+    assert!(is_quiet());
+}
+
+#[test]
+fn a_database_is_opened_again_with_what_it_holds() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let (session, prompt) = given(&open(&path));
+    for _ in 0..2 {
+        let store = open(&path);
+        assert_eq!(
+            store.work(session).map(|work| work.open),
+            Ok(vec![prompt.clone()])
+        );
+        assert_eq!(
+            number(&store, "SELECT user_version FROM pragma_user_version"),
+            1
+        );
+        let inner = store.inner.lock().expect("nobody has panicked");
+        let mode: Result<String> =
+            inner
+                .connection
+                .pragma_query_value(None, "journal_mode", |row| row.get(0));
+        assert_eq!(mode, Ok("wal".to_owned()));
+        drop(inner);
+        assert_eq!(
+            number(&store, "SELECT foreign_keys FROM pragma_foreign_keys"),
+            1
+        );
+    }
+}
+
+#[test]
+fn a_database_of_a_newer_chappe_is_refused_in_words_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let (session, _) = given(&store);
+    run(&store, "PRAGMA user_version = 2");
+    drop(store);
+    let Err(error) = Store::open(&path) else {
+        panic!("a newer database was opened")
+    };
+    assert_eq!(
+        error.to_string(),
+        "the database has version 2, this chappe knows 1; install the newer chappe again"
+    );
+    let connection = Connection::open(&path).expect("the file is there");
+    connection
+        .pragma_update(None, "user_version", 1)
+        .expect("the version is set back");
+    drop(connection);
+    assert_eq!(open(&path).open_sessions(), Ok(vec![session]));
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let letter = "Dear reader, this is no database. ".repeat(200);
+    fs::write(&path, &letter).expect("the file is written");
+    assert!(Store::open(&path).is_err());
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), letter);
+    assert!(Store::open(&folder.path().join("no/such/folder.db")).is_err());
+}
+
+fn modes(folder: &Path) -> Vec<(String, u32)> {
+    let mut modes: Vec<_> = fs::read_dir(folder)
+        .expect("the folder can be read")
+        .map(|entry| {
+            let entry = entry.expect("so can its entries");
+            let mode = entry.metadata().expect("it is there").permissions().mode();
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                mode & 0o777,
+            )
+        })
+        .collect();
+    modes.sort();
+    modes
+}
+
+#[test]
+fn its_files_are_for_nobody_else() {
+    let all = ["chappe.db", "chappe.db-shm", "chappe.db-wal"].map(|name| (name.to_owned(), 0o600));
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    given(&store);
+    assert_eq!(modes(folder.path()), all);
+    drop(store);
+    // A copy from a backup, say.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("it is ours");
+    let store = open(&path);
+    put(&store, HOME, Lane::Text, "hello");
+    assert_eq!(modes(folder.path()), all);
+}
+
+#[test]
+fn a_checkpoint_leaves_everything_in_one_file() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let (session, prompt) = given(&store);
+    store.checkpoint().expect("it is written");
+    let wal = fs::metadata(folder.path().join("chappe.db-wal")).expect("it is there");
+    assert_eq!(wal.len(), 0);
+    let copy = folder.path().join("copy.db");
+    fs::copy(&path, &copy).expect("the main file is copied");
+    assert_eq!(
+        open(&copy).work(session).map(|work| work.open),
+        Ok(vec![prompt])
+    );
+    // It goes on after that.
+    put(&store, HOME, Lane::Text, "hello");
+    drop(store);
+    let left: Vec<_> = modes(folder.path())
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("chappe"))
+        .collect();
+    assert_eq!(left, [("chappe.db".to_owned(), 0o600)]);
+}
+
+/// What SQLite's `synchronous` stood on for the last transaction.
+fn last_durability(store: &Store) -> Durability {
+    let inner = store.inner.lock().expect("nobody has panicked");
+    let level: i64 = inner
+        .connection
+        .pragma_query_value(None, "synchronous", |row| row.get(0))
+        .expect("the pragma is there");
+    match level {
+        2 => Durability::Full,
+        1 => Durability::Normal,
+        other => panic!("synchronous is {other}"),
+    }
+}
+
+#[test]
+fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
+    use Durability::{Full, Normal};
+    on_both(|store| {
+        assert_eq!(last_durability(store), Full, "the tables themselves");
+        let check = |what: &str, expected, done: Result<()>| {
+            done.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_eq!(last_durability(store), expected, "{what}");
+        };
+        check("next_offset", Normal, store.next_offset(BOT).map(drop));
+        let (session, prompt) = (SessionId(1), PromptId(1));
+        say(store, &message(1, HOME), "hello");
+        assert_eq!(last_durability(store), Full, "accept");
+        check("work", Normal, store.work(session).map(drop));
+        give(store, session).expect("a message waits");
+        assert_eq!(last_durability(store), Full, "give_next");
+        check("taken", Normal, store.taken(session, prompt));
+        check("acted", Normal, store.acted(prompt, "Bash", "{}"));
+        let request = asked(Some(prompt), "r");
+        check("ask", Full, store.ask(BOT, session, NOW, &request));
+        check("told", Normal, store.told(session, "r"));
+        let closed = store.close_requests(session, NOW, None, "expired", Clone::clone);
+        check("close_requests", Full, closed);
+        check("due", Normal, store.due(BOT).map(drop));
+        let answer = closing(prompt, &[("a/0", "answer")]);
+        check("finish", Full, store.finish(BOT, session, NOW, &answer));
+        let row = due(store)[0];
+        check("begin", Normal, store.begin(row).map(drop));
+        check("put_back", Normal, store.put_back(row, true));
+        check("replace", Normal, store.replace(row, &post("simpler")));
+        check("delivered", Normal, store.delivered(row, None));
+        check("refuse", Normal, store.refuse(row));
+        let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
+        check("unasked", Full, unasked);
+        check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));
+        check("flooded", Full, store.flooded(BOT, None, NOW));
+        check("take_up_outbox", Normal, store.take_up_outbox(BOT));
+        check("prune", Normal, store.prune(NOW));
+        check("ended", Normal, store.ended(session));
+    });
+}
+
+/// Set in the child of the test below: what it writes.
+const ROLE: &str = "CHAPPE_TEST_STORE_WRITES";
+const WRITES: i64 = 25;
+
+/// The test calls itself under `strace`, which counts how often the kernel is asked to write through to the disk.
+#[test]
+fn full_transactions_are_synced_and_normal_ones_are_not() {
+    const NAME: &str = "store::tests::upkeep::full_transactions_are_synced_and_normal_ones_are_not";
+    if let Ok(role) = std::env::var(ROLE) {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let store = open(&folder.path().join("chappe.db"));
+        for number in 0..WRITES {
+            match role.as_str() {
+                "full" => store.flooded(BOT, Some(ChatId(number + 1)), NOW),
+                "normal" => store.close_chat(BOT, ChatId(number + 1), NOW),
+                _ => Ok(()),
+            }
+            .expect("it is stored");
+        }
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let syncs = |role: &str| -> Option<usize> {
+        let trace: PathBuf = folder.path().join(role);
+        let traced = Command::new("strace")
+            .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
+            .arg(&trace)
+            .arg(std::env::current_exe().expect("the test binary is known"))
+            .args(["--exact", NAME])
+            .env(ROLE, role)
+            .output()
+            .ok()?;
+        if !traced.status.success() {
+            let words = String::from_utf8_lossy(&traced.stderr);
+            assert!(words.contains("strace"), "the child failed: {words}");
+            return None;
+        }
+        let trace = fs::read_to_string(trace).expect("strace wrote down what it saw");
+        Some(trace.matches("sync(").count())
+    };
+    let (Some(nothing), Some(normal), Some(full)) =
+        (syncs("nothing"), syncs("normal"), syncs("full"))
+    else {
+        // Not `eprintln!`: the test harness hides that of a test that passes.
+        let _ = writeln!(std::io::stderr(), "skipped: {NAME}: strace cannot be used");
+        return;
+    };
+    assert!(nothing > 0, "making the database is synced, and it is seen");
+    let each = WRITES as usize;
+    assert!(
+        full >= nothing + each,
+        "{full} with {each} full ones, {nothing} with none"
+    );
+    assert!(
+        normal < nothing + each / 2,
+        "{normal} with {each} normal ones, {nothing} with none"
+    );
+}
