@@ -132,7 +132,7 @@ impl Daemon {
         })
         .map_err(no_thread)?;
         // What a former chappe left goes before what is new.
-        for session in open_sessions(&store, bot)? {
+        for session in open_sessions(&store)? {
             registry.wake(session);
         }
         let waker = Arc::clone(&registry);
@@ -332,8 +332,8 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
     Store::open(&path).map_err(|error| failed(&error))
 }
 
-fn open_sessions(store: &Store, bot: BotId) -> Result<Vec<SessionId>, Fatal> {
-    store.open_sessions(bot).map_err(|error| unwritable(&error))
+fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {
+    store.open_sessions().map_err(|error| unwritable(&error))
 }
 
 fn unwritable(error: &dyn std::fmt::Display) -> Fatal {

@@ -310,7 +310,7 @@ impl Owner {
 
     /// Reads what waits for the session.
     fn look(&self) -> store::Result<Event> {
-        let work = self.outfit.store.work(self.outfit.bot, self.session)?;
+        let work = self.outfit.store.work(self.session)?;
         Ok(Event::Work {
             waiting: work.waiting,
             decisions: work.decisions,
@@ -401,10 +401,8 @@ impl Owner {
                 board.ring();
             }
             Action::Unasked { blocks, spent } => {
-                let posts: Vec<Post> = answer::blocks("", blocks)
-                    .into_iter()
-                    .map(|(_, post)| post)
-                    .collect();
+                // Nobody gave this turn a name, so it gets one here.
+                let posts = answer::blocks(&store::fresh_uuid(), blocks);
                 store.unasked(bot, session, now, *spent, &posts)?;
                 board.ring();
             }
@@ -451,7 +449,7 @@ impl Owner {
             Action::Hide => board.hide(session),
             Action::Retire => {
                 let something_waits = || {
-                    let work = store.work(bot, session)?;
+                    let work = store.work(session)?;
                     Ok::<_, store::Error>(
                         work.waiting > 0 || !work.decisions.is_empty() || !work.open.is_empty(),
                     )

@@ -35,16 +35,12 @@ struct Unsettled {
 }
 
 /// What was decided and not told yet.
-pub(super) fn decisions(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    session: SessionId,
-) -> Result<Vec<Decision>> {
+pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
     tx.prepare_cached(
         "SELECT claude, tool, state, input FROM request
-         WHERE session = ?1 AND bot = ?2 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
+         WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
-    .query_map((session.0, bot.0), |row| {
+    .query_map([session.0], |row| {
         let state: String = row.get(2)?;
         Ok(Decision {
             request: row.get(0)?,
@@ -70,7 +66,7 @@ impl Store {
                         Ok(place_of(row.get(0)?, row.get(1)?))
                     })
                     .optional()?,
-                None => super::turns::last_place(tx, bot, session)?,
+                None => super::turns::last_place(tx, session)?,
             };
             let Some(place) = place else { return Err(rusqlite::Error::QueryReturnedNoRows) };
             for (key, post) in &asked.before {

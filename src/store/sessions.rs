@@ -79,16 +79,16 @@ impl Store {
         })
     }
 
-    /// The sessions that have something open for this bot: a waiting message, an open prompt, an unsettled request.
-    pub fn open_sessions(&self, bot: BotId) -> Result<Vec<SessionId>> {
+    /// The sessions that have something open for whatever bot: a waiting message, an open prompt, an unsettled request.
+    pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
         self.transaction(Durability::Normal, |tx| {
             let mut statement = tx.prepare(
-                "SELECT session FROM inbox WHERE bot = ?1 AND state = 'waiting'
-                 UNION SELECT session FROM prompt WHERE bot = ?1 AND state != 'closed'
-                 UNION SELECT session FROM request WHERE bot = ?1 AND (state = 'open' OR told = 0)",
+                "SELECT session FROM inbox WHERE state = 'waiting'
+                 UNION SELECT session FROM prompt WHERE state != 'closed'
+                 UNION SELECT session FROM request WHERE state = 'open' OR told = 0",
             )?;
             statement
-                .query_map([bot.0], |row| row.get(0).map(SessionId))?
+                .query_map([], |row| row.get(0).map(SessionId))?
                 .collect()
         })
     }
@@ -100,9 +100,9 @@ impl Store {
             .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
         self.transaction(Durability::Full, |tx| {
             tx.execute(
-                "UPDATE inbox SET state = 'refused' WHERE bot = ?1 AND state = 'waiting'
-                 AND user NOT IN (SELECT value FROM json_each(?2))",
-                (bot.0, &users),
+                "UPDATE inbox SET state = 'refused' WHERE state = 'waiting'
+                 AND user NOT IN (SELECT value FROM json_each(?1))",
+                [&users],
             )?;
             // A private chat has the number of its person.
             tx.execute(

@@ -43,38 +43,30 @@ fn prompt_from(row: &Row<'_>) -> Result<Prompt> {
 }
 
 /// Where what comes unasked goes: the place of the session's last prompt.
-pub(super) fn last_place(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    session: SessionId,
-) -> Result<Option<Place>> {
-    tx.prepare_cached(
-        "SELECT chat, topic FROM prompt WHERE session = ?1 AND bot = ?2 ORDER BY id DESC LIMIT 1",
-    )?
-    .query_row((session.0, bot.0), |row| {
-        Ok(place_of(row.get(0)?, row.get(1)?))
-    })
-    .optional()
+pub(super) fn last_place(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Place>> {
+    tx.prepare_cached("SELECT chat, topic FROM prompt WHERE session = ?1 ORDER BY id DESC LIMIT 1")?
+        .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+        .optional()
 }
 
 impl Store {
     /// Reads what waits for a session.
-    pub fn work(&self, bot: BotId, session: SessionId) -> Result<Work> {
+    pub fn work(&self, session: SessionId) -> Result<Work> {
         self.transaction(Durability::Normal, |tx| {
             let waiting: i64 = tx
                 .prepare_cached(
-                    "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND bot = ?2 AND state = 'waiting'",
+                    "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'",
                 )?
-                .query_row((session.0, bot.0), |row| row.get(0))?;
+                .query_row([session.0], |row| row.get(0))?;
             let open = tx
                 .prepare_cached(
-                    "SELECT * FROM prompt WHERE session = ?1 AND bot = ?2 AND state != 'closed' ORDER BY id",
+                    "SELECT * FROM prompt WHERE session = ?1 AND state != 'closed' ORDER BY id",
                 )?
-                .query_map((session.0, bot.0), prompt_from)?
+                .query_map([session.0], prompt_from)?
                 .collect::<Result<_>>()?;
             Ok(Work {
                 waiting: waiting as usize,
-                decisions: super::requests::decisions(tx, bot, session)?,
+                decisions: super::requests::decisions(tx, session)?,
                 open,
             })
         })
@@ -216,18 +208,18 @@ impl Store {
         session: SessionId,
         now: i64,
         spent: Spent,
-        posts: &[Post],
+        posts: &[(String, Post)],
     ) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
             tx.execute(
                 "UPDATE session SET cost = cost + ?2 WHERE id = ?1",
                 (session.0, spent.cost),
             )?;
-            let Some(place) = last_place(tx, bot, session)? else {
+            let Some(place) = last_place(tx, session)? else {
                 return Ok(());
             };
-            for post in posts {
-                outbox::insert(tx, bot, place, None, None, Lane::Text, post, now)?;
+            for (key, post) in posts {
+                outbox::insert(tx, bot, place, None, Some(key), Lane::Text, post, now)?;
             }
             Ok(())
         })
@@ -245,7 +237,7 @@ impl Store {
                 .optional()?;
             let place = match waiting {
                 Some(place) => Some(place),
-                None => last_place(tx, bot, session)?,
+                None => last_place(tx, session)?,
             };
             let Some(place) = place else { return Ok(()) };
             outbox::insert(tx, bot, place, None, None, Lane::Text, post, now).map(drop)
