@@ -200,7 +200,12 @@ enum State {
     /// A prompt is given.
     Busy(Turn),
     /// The process is being ended.
-    Ending { step: Step, until: Instant },
+    Ending {
+        step: Step,
+        until: Instant,
+        /// Set where the process never came to answer: what it said of that, or nothing.
+        failed: Option<String>,
+    },
     /// chappe ends, and there is no process any more.
     Over,
 }
@@ -504,9 +509,9 @@ impl Machine {
         outcome: Result<Value, String>,
         out: &mut Vec<Action>,
     ) {
-        if !matches!(self.state, State::Starting { .. }) {
+        let State::Starting { said, .. } = &mut self.state else {
             return;
-        }
+        };
         match outcome {
             Ok(answer) => {
                 self.commands = Initialized::from(&answer).commands;
@@ -514,10 +519,8 @@ impl Machine {
                 self.advance(now, out);
             }
             Err(error) => {
-                self.state = State::Starting {
-                    until: now,
-                    said: Some(error),
-                };
+                *said = Some(error);
+                self.end_by(now, Step::Killed, out);
             }
         }
     }
@@ -609,7 +612,9 @@ impl Machine {
 
     fn on_result(&mut self, now: Instant, result: TurnResult, out: &mut Vec<Action>) {
         let spent = self.spent(&result);
-        if let State::Starting { said, .. } = &mut self.state {
+        if let State::Starting { said, .. } = &mut self.state
+            && !result.errors.is_empty()
+        {
             // A start that fails says so in a result without a turn, and then exits.
             *said = Some(result.errors.join("; "));
             return;
@@ -691,11 +696,14 @@ impl Machine {
             });
         }
         match std::mem::replace(&mut self.state, State::Asleep) {
-            State::Starting { said, .. } => {
+            State::Starting { said, .. }
+            | State::Ending {
+                failed: said @ Some(_),
+                ..
+            } => {
                 let cause = said
                     .filter(|said| !said.is_empty())
                     .unwrap_or_else(|| last_words.trim().to_owned());
-                self.state = State::Preparing;
                 self.give_up(start_trouble(how, &cause), out);
             }
             State::Busy(turn) => {
@@ -729,22 +737,13 @@ impl Machine {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        match &self.state {
-            State::Starting { .. } => {
-                if let State::Starting {
-                    said: said @ None, ..
-                } = &mut self.state
-                {
-                    *said = Some(format!(
-                        "it did not answer within {} s",
-                        START_MAX.as_secs()
-                    ));
+        match &mut self.state {
+            State::Starting { said, .. } => {
+                if said.is_none() {
+                    let seconds = START_MAX.as_secs();
+                    *said = Some(format!("it did not answer within {seconds} s"));
                 }
-                if let State::Starting { until, .. } = &mut self.state {
-                    // It stays "starting" until it is gone, so that its end is told as a start that failed.
-                    *until = now + self.settings.stop_grace.max(KILL_AFTER_MIN);
-                }
-                out.push(Action::Kill);
+                self.end_by(now, Step::Killed, out);
             }
             State::Open { .. } => self.end_by(now, Step::InputClosed, out),
             State::Busy(Turn {
@@ -787,7 +786,8 @@ impl Machine {
             State::Ending {
                 step: Step::Terminated | Step::Killed,
                 until,
-            } => *until = now + KILL_AFTER_MIN,
+                ..
+            } => *until = (*until).min(now + KILL_AFTER_MIN),
             _ => {
                 self.end_by(now, Step::Terminated, out);
                 if let State::Ending { until, .. } = &mut self.state {
@@ -837,9 +837,16 @@ impl Machine {
             Step::Terminated => Action::Terminate,
             Step::Killed => Action::Kill,
         });
+        // A process that is ended before it has answered is a start that failed, and is told as one.
+        let failed = match &mut self.state {
+            State::Starting { said, .. } => Some(said.take().unwrap_or_default()),
+            State::Ending { failed, .. } => failed.take(),
+            _ => None,
+        };
         self.state = State::Ending {
             step,
             until: now + self.settings.stop_grace.max(KILL_AFTER_MIN),
+            failed,
         };
     }
 
