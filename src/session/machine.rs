@@ -40,6 +40,9 @@ const ASK_IN_TEXT: &str = "The user cannot see question dialogs here. Ask the qu
 /// What the CLI hears when it wants something that is not known here.
 const UNKNOWN_REQUEST: &str = "not supported by this client";
 
+/// Why a turn ended whose process takes no more input.
+const DEAF: &str = "it did not react any more";
+
 /// What the machine is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -421,9 +424,24 @@ impl Machine {
         out: &mut Vec<Action>,
     ) {
         self.waiting = waiting;
-        let (Some(prompt), State::Open { .. }) = (prompt, &self.state) else {
+        let Some(prompt) = prompt else {
             return;
         };
+        if !matches!(self.state, State::Open { .. }) {
+            // The process failed while the store was asked. When chappe ends, the prompt is left to the next start.
+            if self.shutdown.is_none() {
+                out.push(Action::Finish(Finished {
+                    prompt,
+                    outcome: Outcome::Crashed,
+                    answer: Vec::new(),
+                    cause: DEAF.to_owned(),
+                    spent: Spent::default(),
+                    tools: 0,
+                    took: Some(Duration::ZERO),
+                }));
+            }
+            return;
+        }
         out.push(Action::Write(protocol::user_line(
             &prompt.uuid,
             &prompt.text,
@@ -824,7 +842,7 @@ impl Machine {
                     prompt,
                     outcome: Outcome::Crashed,
                     answer,
-                    cause: "it did not react any more".to_owned(),
+                    cause: DEAF.to_owned(),
                     spent: Spent::default(),
                     tools,
                     took: Some(now.saturating_duration_since(since)),
