@@ -369,6 +369,10 @@ impl Machine {
     }
 
     fn on_decision(&mut self, now: Instant, decision: &Decision, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Ending { .. }) {
+            // It gets no more lines; what it asked is closed when it has ended.
+            return;
+        }
         if !self.asked.remove(&decision.request) {
             // The process that asked is gone, or took it back in the same moment.
             out.push(Action::Told {
@@ -461,6 +465,9 @@ impl Machine {
     }
 
     fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Asleep | State::Preparing | State::Over) {
+            return;
+        }
         match message {
             Message::ControlResponse {
                 request_id,
@@ -587,6 +594,10 @@ impl Machine {
         request: ControlRequest,
         out: &mut Vec<Action>,
     ) {
+        if matches!(self.state, State::Ending { .. }) {
+            // It gets no more lines, and its end answers everything.
+            return;
+        }
         let wanted = match request {
             ControlRequest::CanUseTool(wanted) => wanted,
             ControlRequest::Other { .. } => {
@@ -604,7 +615,7 @@ impl Machine {
         let prompt = match &self.state {
             State::Busy(turn) => Some(turn.prompt.id),
             State::Open { .. } => None,
-            // Nobody can decide any more; the process is ending.
+            // It has not answered yet, so that nobody can have asked it for anything.
             _ => {
                 out.push(Action::Write(protocol::deny(&request_id, DENIED)));
                 return;
