@@ -460,7 +460,7 @@ impl Machine {
             leaving: None,
         };
         out.push(show(&turn, waiting));
-        self.said = Collector::default();
+        // What was said before belongs to a turn that nobody asked for, and goes out with its result.
         self.state = State::Busy(turn);
     }
 
@@ -658,7 +658,9 @@ impl Machine {
                 _ => false,
             };
         let (mut answer, tools) = self.said.finish();
+        // Of a turn that was cut off, what was said has gone out already.
         if answer.is_empty()
+            && !matches!(self.state, State::Ending { .. })
             && !result.is_error
             && !result.text.as_deref().unwrap_or("").trim().is_empty()
         {
@@ -696,7 +698,8 @@ impl Machine {
                 why: Closed::Withdrawn,
             });
         }
-        if turn.leaving.is_none() {
+        // A turn that was done before it heard of the interruption has its answer.
+        if turn.leaving.is_none() || !result.is_error {
             let (outcome, cause) = outcome(&result);
             out.push(Action::Finish(Finished {
                 prompt: turn.prompt,
