@@ -397,9 +397,7 @@ impl Machine {
                 _ => None,
             };
             self.doing(now, meanwhile.unwrap_or(Doing::Waiting), out);
-            if let State::Open { since } = &mut self.state {
-                *since = now;
-            }
+            self.quiet_since(now);
         }
     }
 
@@ -522,6 +520,7 @@ impl Machine {
                     why: Closed::Withdrawn,
                 });
                 self.doing(now, Doing::Waiting, out);
+                self.quiet_since(now);
             }
             Message::Result(result) => self.on_result(now, result, out),
             _ => {}
@@ -621,7 +620,10 @@ impl Machine {
                 return;
             }
         };
-        self.asked.insert(request_id.clone());
+        if !self.asked.insert(request_id.clone()) {
+            // It is shown already.
+            return;
+        }
         out.push(Action::Ask {
             prompt,
             wanted: Wanted {
@@ -679,9 +681,7 @@ impl Machine {
                     spent,
                 });
             }
-            if let State::Open { since } = &mut self.state {
-                *since = now;
-            }
+            self.quiet_since(now);
             return;
         }
         let State::Busy(turn) = std::mem::replace(&mut self.state, State::Open { since: now })
@@ -911,6 +911,13 @@ impl Machine {
             }
             State::Open { .. } if self.waiting > 0 => out.push(Action::GiveNext),
             _ => {}
+        }
+    }
+
+    /// Begins to count anew how long a process that waits for a prompt has been quiet.
+    fn quiet_since(&mut self, now: Instant) {
+        if let State::Open { since } = &mut self.state {
+            *since = now;
         }
     }
 
