@@ -1029,3 +1029,6 @@ fn start_trouble(how: &str, said: &str) -> Trouble {
         cure: cure.map(str::to_owned),
     }
 }
+
+#[cfg(test)]
+mod tests;
