@@ -40,6 +40,9 @@ const ASK_IN_TEXT: &str = "The user cannot see question dialogs here. Ask the qu
 /// What the CLI hears when it wants something that is not known here.
 const UNKNOWN_REQUEST: &str = "not supported by this client";
 
+/// Why a turn ended whose process takes no more input.
+const DEAF: &str = "it did not react any more";
+
 /// What the machine is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -202,7 +205,12 @@ enum State {
     /// A prompt is given.
     Busy(Turn),
     /// The process is being ended.
-    Ending { step: Step, until: Instant },
+    Ending {
+        step: Step,
+        until: Instant,
+        /// Set where the process never came to answer: what it said of that, or nothing.
+        failed: Option<String>,
+    },
     /// chappe ends, and there is no process any more.
     Over,
 }
@@ -381,6 +389,10 @@ impl Machine {
     }
 
     fn on_decision(&mut self, now: Instant, decision: &Decision, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Ending { .. }) {
+            // It gets no more lines; what it asked is closed when it has ended.
+            return;
+        }
         if !self.asked.remove(&decision.request) {
             // The process that asked is gone, or took it back in the same moment.
             out.push(Action::Told {
@@ -409,9 +421,7 @@ impl Machine {
                 _ => None,
             };
             self.doing(now, meanwhile.unwrap_or(Doing::Waiting), out);
-            if let State::Open { since } = &mut self.state {
-                *since = now;
-            }
+            self.quiet_since(now);
         }
     }
 
@@ -444,7 +454,7 @@ impl Machine {
         self.waiting = waiting;
         let Some(prompt) = prompt else { return };
         if !matches!(self.state, State::Open { .. }) {
-            // The process went while the prompt was being made.
+            // The process failed while the store was asked. Not a byte of the prompt was written.
             out.push(Action::TakeBack(prompt.id));
             self.waiting += 1;
             return;
@@ -463,11 +473,14 @@ impl Machine {
             leaving: None,
         };
         out.push(show(&turn, waiting));
-        self.said = Collector::default();
+        // What was said before belongs to a turn that nobody asked for, and goes out with its result.
         self.state = State::Busy(turn);
     }
 
     fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Asleep | State::Preparing | State::Over) {
+            return;
+        }
         match message {
             Message::ControlResponse {
                 request_id,
@@ -524,6 +537,7 @@ impl Machine {
                     why: self.taken_back(),
                 });
                 self.doing(now, Doing::Waiting, out);
+                self.quiet_since(now);
             }
             Message::Result(result) => self.on_result(now, &result, out),
             _ => {}
@@ -536,9 +550,9 @@ impl Machine {
         outcome: Result<Value, String>,
         out: &mut Vec<Action>,
     ) {
-        if !matches!(self.state, State::Starting { .. }) {
+        let State::Starting { said, .. } = &mut self.state else {
             return;
-        }
+        };
         match outcome {
             Ok(answer) => {
                 self.commands = Initialized::from(&answer).commands;
@@ -546,10 +560,8 @@ impl Machine {
                 self.advance(now, out);
             }
             Err(error) => {
-                self.state = State::Starting {
-                    until: now,
-                    said: Some(error),
-                };
+                *said = Some(error);
+                self.end_by(now, Step::Killed, out);
             }
         }
     }
@@ -600,6 +612,10 @@ impl Machine {
         request: ControlRequest,
         out: &mut Vec<Action>,
     ) {
+        if matches!(self.state, State::Ending { .. }) {
+            // It gets no more lines, and its end answers everything.
+            return;
+        }
         let wanted = match request {
             ControlRequest::CanUseTool(wanted) => wanted,
             ControlRequest::McpMessage { .. } | ControlRequest::Other { .. } => {
@@ -617,13 +633,16 @@ impl Machine {
         let prompt = match &self.state {
             State::Busy(turn) => Some(turn.prompt.id),
             State::Open { .. } => None,
-            // Nobody can decide any more; the process is ending.
+            // It has not answered yet, so that nobody can have asked it for anything.
             _ => {
                 out.push(Action::Write(protocol::deny(&request_id, DENIED)));
                 return;
             }
         };
-        self.asked.insert(request_id.clone());
+        if !self.asked.insert(request_id.clone()) {
+            // It is shown already.
+            return;
+        }
         out.push(Action::Ask {
             prompt,
             wanted: Wanted {
@@ -643,7 +662,9 @@ impl Machine {
 
     fn on_result(&mut self, now: Instant, result: &TurnResult, out: &mut Vec<Action>) {
         let spent = self.spent(result);
-        if let State::Starting { said, .. } = &mut self.state {
+        if let State::Starting { said, .. } = &mut self.state
+            && !result.errors.is_empty()
+        {
             // A start that fails says so in a result without a turn, and then exits.
             *said = Some(result.errors.join("; "));
             return;
@@ -658,7 +679,9 @@ impl Machine {
                 _ => false,
             };
         let (mut answer, tools) = self.said.finish();
+        // Of a turn that was cut off, what was said has gone out already.
         if answer.is_empty()
+            && !matches!(self.state, State::Ending { .. })
             && !result.is_error
             && !result.text.as_deref().unwrap_or("").trim().is_empty()
         {
@@ -676,9 +699,7 @@ impl Machine {
                     spent,
                 });
             }
-            if let State::Open { since } = &mut self.state {
-                *since = now;
-            }
+            self.quiet_since(now);
             return;
         }
         let State::Busy(turn) = std::mem::replace(&mut self.state, State::Open { since: now })
@@ -699,7 +720,8 @@ impl Machine {
                 },
             });
         }
-        if turn.leaving.is_none() {
+        // A turn that was done before it heard of the interruption has its answer.
+        if turn.leaving.is_none() || !result.is_error {
             let (outcome, cause) = outcome(result);
             out.push(Action::Finish(Finished {
                 prompt: turn.prompt,
@@ -728,11 +750,14 @@ impl Machine {
             });
         }
         match std::mem::replace(&mut self.state, State::Asleep) {
-            State::Starting { said, .. } => {
+            State::Starting { said, .. }
+            | State::Ending {
+                failed: said @ Some(_),
+                ..
+            } => {
                 let cause = said
                     .filter(|said| !said.is_empty())
                     .unwrap_or_else(|| last_words.trim().to_owned());
-                self.state = State::Preparing;
                 self.give_up(start_trouble(how, &cause), out);
             }
             State::Busy(turn) => {
@@ -766,22 +791,13 @@ impl Machine {
         if self.deadline().is_none_or(|deadline| deadline > now) {
             return;
         }
-        match &self.state {
-            State::Starting { .. } => {
-                if let State::Starting {
-                    said: said @ None, ..
-                } = &mut self.state
-                {
-                    *said = Some(format!(
-                        "it did not answer within {} s",
-                        START_MAX.as_secs()
-                    ));
+        match &mut self.state {
+            State::Starting { said, .. } => {
+                if said.is_none() {
+                    let seconds = START_MAX.as_secs();
+                    *said = Some(format!("it did not answer within {seconds} s"));
                 }
-                if let State::Starting { until, .. } = &mut self.state {
-                    // It stays "starting" until it is gone, so that its end is told as a start that failed.
-                    *until = now + self.settings.stop_grace.max(KILL_AFTER_MIN);
-                }
-                out.push(Action::Kill);
+                self.end_by(now, Step::Killed, out);
             }
             State::Open { .. } => self.end_by(now, Step::InputClosed, out),
             State::Busy(Turn {
@@ -824,7 +840,8 @@ impl Machine {
             State::Ending {
                 step: Step::Terminated | Step::Killed,
                 until,
-            } => *until = now + KILL_AFTER_MIN,
+                ..
+            } => *until = (*until).min(now + KILL_AFTER_MIN),
             _ => {
                 self.end_by(now, Step::Terminated, out);
                 if let State::Ending { until, .. } = &mut self.state {
@@ -869,7 +886,7 @@ impl Machine {
                     prompt,
                     outcome: Outcome::Crashed,
                     answer,
-                    cause: "it did not react any more".to_owned(),
+                    cause: DEAF.to_owned(),
                     spent: Spent::default(),
                     tools,
                     took: Some(now.saturating_duration_since(since)),
@@ -882,9 +899,16 @@ impl Machine {
             Step::Terminated => Action::Terminate,
             Step::Killed => Action::Kill,
         });
+        // A process that is ended before it has answered is a start that failed, and is told as one.
+        let failed = match &mut self.state {
+            State::Starting { said, .. } => Some(said.take().unwrap_or_default()),
+            State::Ending { failed, .. } => failed.take(),
+            _ => None,
+        };
         self.state = State::Ending {
             step,
             until: now + self.settings.stop_grace.max(KILL_AFTER_MIN),
+            failed,
         };
     }
 
@@ -920,6 +944,13 @@ impl Machine {
             }
             State::Open { .. } if self.waiting > 0 => out.push(Action::GiveNext),
             _ => {}
+        }
+    }
+
+    /// Begins to count anew how long a process that waits for a prompt has been quiet.
+    fn quiet_since(&mut self, now: Instant) {
+        if let State::Open { since } = &mut self.state {
+            *since = now;
         }
     }
 
@@ -1034,3 +1065,6 @@ fn start_trouble(how: &str, said: &str) -> Trouble {
         cure: cure.map(str::to_owned),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use super::incoming::harmless;
 use super::lenient::or_default;
 use super::raw_json::RawJson;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Assistant {
     /// The API's id of the message. Lines that share it are one message.
     pub message_id: String,
@@ -41,7 +41,7 @@ pub enum Block {
     Other(String),
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct User {
     pub uuid: Option<String>,
     /// A line of ours, given back. Of messages that were merged the last one has the joined text. Not early: the message

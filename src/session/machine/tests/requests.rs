@@ -1,0 +1,299 @@
+//! Requests: what Claude asks while it works, and what becomes of it.
+
+use insta::assert_snapshot;
+
+use super::script::{BUSY, OPEN, check};
+
+#[test]
+fn an_allowed_request_goes_back_with_its_input_and_the_work_goes_on() {
+    assert_snapshot!(check(BUSY, "
+        say I must delete b
+        tool Bash rm b
+        wait 1s
+        ask r1 Bash rm b
+        init
+        wait 1m
+        decide r1 allow
+        echo r1
+        toolresult gone
+        say done
+        result ok of=1 done
+    "), @r#"
+    > say I must delete b
+    > tool Bash rm b
+        acted 1: Bash {"command":"rm b"}
+        show 1 since 0ns: Tool { name: "Bash", target: "rm b" } since 0ns, 0 wait
+    > wait 1s
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: [m1/0 "I must delete b"]
+        show 1 since 0ns: Asking since 1s, 0 wait
+    > init
+    > wait 1m
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"rm b"}}
+        told r1
+        show 1 since 0ns: Tool { name: "Bash", target: "rm b" } since 61s, 0 wait
+        show 1 since 0ns: Tool { name: "Bash", target: "rm b" } since 61s, 0 wait
+    > echo r1
+    > toolresult gone
+        show 1 since 0ns: Waiting since 61s, 0 wait
+    > say done
+    > result ok of=1 done
+        finish 1: Answered [m3/0 "done"], $0.00, 1 tools, took 61s
+        hide
+        (due at 661s)
+    "#);
+}
+
+#[test]
+fn a_denied_request_is_denied_in_words() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        decide r1 deny
+        decide r1 deny
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 deny
+        write response r1 {"behavior":"deny","message":"The user denied this."}
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > decide r1 deny
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn a_withdrawn_request_is_closed_and_a_late_decision_reaches_nobody() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        cancel r1
+        cancel r1
+        decide r1 allow
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > cancel r1
+        close requests: r1 Withdrawn
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > cancel r1
+    > decide r1 allow
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn several_requests_are_answered_each_by_itself() {
+    assert_snapshot!(check(BUSY, "
+        tool Bash ls
+        subask r1 Bash ls
+        ask r2 Bash rm
+        decide r2 deny
+        think
+        cancel r1
+        think
+    "), @r#"
+    > tool Bash ls
+        acted 1: Bash {"command":"ls"}
+        show 1 since 0ns: Tool { name: "Bash", target: "ls" } since 0ns, 0 wait
+    > subask r1 Bash ls
+        ask r1 for 1: Bash {"it":"ls"}, by a sub-agent; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > ask r2 Bash rm
+        ask r2 for 1: Bash {"it":"rm"}; before: []
+    > decide r2 deny
+        write response r2 {"behavior":"deny","message":"The user denied this."}
+        told r2
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > think
+    > cancel r1
+        close requests: r1 Withdrawn
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > think
+        show 1 since 0ns: Thinking since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn a_request_that_is_made_twice_is_shown_once() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        ask r1 Bash rm b
+        decide r1 allow
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > ask r1 Bash rm b
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"rm b"}}
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn a_question_is_answered_by_a_plea_to_ask_in_text() {
+    assert_snapshot!(check(BUSY, "
+        say which one?
+        tool AskUserQuestion x
+        ask r1 AskUserQuestion which
+    "), @r#"
+    > say which one?
+    > tool AskUserQuestion x
+        show 1 since 0ns: Tool { name: "AskUserQuestion", target: "x" } since 0ns, 0 wait
+    > ask r1 AskUserQuestion which
+        write response r1 {"behavior":"deny","message":"The user cannot see question dialogs here. Ask the question in plain text instead, with the options as a list."}
+    "#);
+}
+
+#[test]
+fn a_plan_is_shown_as_one_and_denied_as_one() {
+    assert_snapshot!(check(BUSY, "
+        say here is my plan
+        tool ExitPlanMode x
+        ask r1 ExitPlanMode plan
+        decide r1 deny
+        ask r2 ExitPlanMode plan
+        decide r2 allow
+    "), @r#"
+    > say here is my plan
+    > tool ExitPlanMode x
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+    > ask r1 ExitPlanMode plan
+        ask r1 for 1: ExitPlanMode {"it":"plan"}, a plan; before: [m1/0 "here is my plan"]
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 deny
+        write response r1 {"behavior":"deny","message":"The user did not approve this plan. Ask what should be different."}
+        told r1
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+    > ask r2 ExitPlanMode plan
+        ask r2 for 1: ExitPlanMode {"it":"plan"}, a plan; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r2 allow
+        write response r2 {"behavior":"allow","updatedInput":{"it":"plan"}}
+        told r2
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn what_is_not_known_is_answered_with_an_error() {
+    assert_snapshot!(check(BUSY, "
+        wants r9 hook_callback
+    "), @r#"
+    > wants r9 hook_callback
+        write error r9 "not supported by this client"
+    "#);
+    assert_snapshot!(check(OPEN, "
+        wants r9 mcp_message
+    "), @r#"
+    > wants r9 mcp_message
+        write error r9 "not supported by this client"
+    "#);
+}
+
+#[test]
+fn a_request_between_turns_keeps_the_process_until_it_is_decided() {
+    assert_snapshot!(check(OPEN, "
+        subask r1 Bash ls
+        wait 1m
+        wait 30m
+        decide r1 allow
+        subask r2 Bash ls
+        wait 30m
+        cancel r2
+    "), @r#"
+    > subask r1 Bash ls
+        ask r1 for nobody: Bash {"it":"ls"}, by a sub-agent; before: []
+        (nothing is due)
+    > wait 1m
+    > wait 30m
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
+        told r1
+        givenext
+        (due at 2460s)
+    > subask r2 Bash ls
+        ask r2 for nobody: Bash {"it":"ls"}, by a sub-agent; before: []
+        (nothing is due)
+    > wait 30m
+    > cancel r2
+        close requests: r2 Withdrawn
+        (due at 4260s)
+    "#);
+}
+
+#[test]
+fn a_request_dies_with_its_turn_and_with_its_process() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        result ok of=1 never mind
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > result ok of=1 never mind
+        close requests: all Withdrawn
+        finish 1: Answered [result/0 "never mind"], $0.00, 0 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        exit 1 boom
+        decide r1 allow
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > exit 1 boom
+        close requests: all Expired
+        finish 1: Crashed [], cause "exit code 1: boom", $0.00, 0 tools, took 0ns
+        hide
+        retire
+    > decide r1 allow
+        told r1
+        retire
+    "#);
+}
+
+#[test]
+fn a_decision_that_the_process_does_not_take_ends_it() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        ask r2 Bash rm c
+        decide r1 allow
+        notreading
+        decide r2 allow
+        exit 143
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > ask r2 Bash rm c
+        ask r2 for 1: Bash {"it":"rm c"}; before: []
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"rm b"}}
+        told r1
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > notreading
+        finish 1: Crashed [], cause "it did not react any more", $0.00, 0 tools, took 0ns
+        hide
+        terminate
+        (due at 5s)
+    > decide r2 allow
+    > exit 143
+        close requests: all Expired
+        retire
+        (nothing is due)
+    "#);
+}

@@ -1,0 +1,151 @@
+//! Random walks: whatever happens and in whatever order, the contract holds.
+//!
+//! A walk that fails is made as short as it can be, and its steps are printed; they are its seed.
+
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::super::Settings;
+use super::world::{Request, Step, Stray, World};
+use crate::chat::Verdict;
+
+const STEPS_MAX: usize = 120;
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let seconds =
+        |choices: &'static [u64]| prop::sample::select(choices).prop_map(Duration::from_secs);
+    let idle = prop::option::weighted(0.8, seconds(&[0, 600]));
+    (idle, seconds(&[0, 5]), seconds(&[0, 20])).prop_map(
+        |(idle_timeout, stop_grace, shutdown_grace)| Settings {
+            idle_timeout,
+            stop_grace,
+            shutdown_grace,
+        },
+    )
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![Just(Verdict::Allow), Just(Verdict::Deny)]
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        4 => Just(Request::Tool),
+        1 => Just(Request::Plan),
+        1 => Just(Request::Question),
+        1 => Just(Request::Unknown),
+    ]
+}
+
+/// Mostly well.
+fn outcome() -> impl Strategy<Value = Result<(), ()>> {
+    prop::bool::weighted(0.1).prop_map(|fails| if fails { Err(()) } else { Ok(()) })
+}
+
+/// What happens to a session whose process obeys the protocol.
+fn ordinary() -> BoxedStrategy<Step> {
+    prop_oneof![
+        8 => Just(Step::Message),
+        4 => Just(Step::Look),
+        6 => (0..4_usize, verdict()).prop_map(|(which, verdict)| Step::Decide(which, verdict)),
+        8 => outcome().prop_map(Step::Prepared),
+        1 => Just(Step::SpawnWillFail),
+        8 => Just(Step::Initialized(Ok(()))),
+        10 => prop::bool::weighted(0.2).prop_map(|unasked| Step::Begin { unasked }),
+        8 => Just(Step::Say),
+        4 => Just(Step::Tool),
+        2 => Just(Step::ToolResult),
+        4 => request().prop_map(Step::Ask),
+        2 => (0..4_usize).prop_map(Step::Withdraw),
+        10 => (prop::bool::weighted(0.2), 0..100_u32)
+            .prop_map(|(is_error, cents)| Step::Result { is_error, cents }),
+        2 => Just(Step::Exit),
+        4 => (0..700_u64).prop_map(|seconds| Step::Wait(Duration::from_secs(seconds))),
+        2 => (0..700_u64).prop_map(|seconds| Step::Oversleep(Duration::from_secs(seconds))),
+    ]
+    .boxed()
+}
+
+/// What nobody hopes for.
+fn trouble() -> BoxedStrategy<Step> {
+    let of = || prop::option::of(1..4_i64);
+    prop_oneof![
+        2 => Just(Step::StopReading),
+        2 => outcome().prop_map(Step::Initialized),
+        1 => Just(Step::Stray(Stray::Initialized(Ok(())))),
+        1 => Just(Step::Stray(Stray::Initialized(Err(())))),
+        2 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Lifecycle(of))),
+        1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Replay(of))),
+        1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Init(of))),
+        1 => Just(Step::Stray(Stray::Echo)),
+        1 => Just(Step::Stray(Stray::Cancel)),
+        2 => Just(Step::Stray(Stray::AskAgain)),
+        1 => Just(Step::Stray(Stray::Text)),
+        1 => Just(Step::Stray(Stray::ToolResult)),
+        4 => (of(), any::<bool>(), any::<bool>()).prop_map(|(of, is_error, origin)| {
+            Step::Stray(Stray::Result { of, is_error, origin })
+        }),
+    ]
+    .boxed()
+}
+
+fn signals() -> BoxedStrategy<Step> {
+    prop_oneof![
+        4 => Just(Step::Shutdown),
+        2 => Just(Step::ShutdownWhileGiving),
+        1 => Just(Step::Hurry),
+    ]
+    .boxed()
+}
+
+fn walk(settings: Settings, steps: &[Step]) -> World {
+    let mut world = World::new(settings);
+    for step in steps {
+        world.step(step);
+    }
+    world
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_prompt_is_finished_once_and_nothing_that_was_said_is_lost(
+        settings in settings(),
+        steps in vec(ordinary(), 0..STEPS_MAX),
+    ) {
+        let mut world = walk(settings, &steps);
+        world.settle();
+        world.ensure_all_is_closed();
+    }
+
+    #[test]
+    fn no_nonsense_leads_astray(
+        settings in settings(),
+        steps in vec(prop_oneof![4 => ordinary(), 1 => trouble()], 0..STEPS_MAX),
+    ) {
+        let mut world = walk(settings, &steps);
+        world.settle();
+        world.ensure_all_is_closed();
+    }
+
+    #[test]
+    fn a_stop_ends_it_from_everywhere_and_leaves_at_most_one_prompt_to_the_next_start(
+        settings in settings(),
+        steps in vec(prop_oneof![80 => ordinary(), 10 => trouble(), 3 => signals()], 0..STEPS_MAX),
+        obeys in any::<bool>(),
+    ) {
+        let mut world = walk(settings, &steps);
+        if obeys {
+            world.step(&Step::Shutdown);
+            world.settle();
+        } else {
+            world.stop_the_hard_way();
+        }
+        prop_assert!(world.is_being_stopped());
+        world.ensure_at_most_one_is_open();
+        world.starts_again();
+    }
+}
