@@ -96,7 +96,7 @@ pub enum Style {
     Bold,
     Italic,
     Strikethrough,
-    /// Inline code. Excludes every other style over the same text.
+    /// Inline code. Excludes every other style over the same text but a quotation around it.
     Code,
     /// A block of code; an empty language means none was named. Excludes every other style over the same text.
     Pre {

@@ -7,6 +7,8 @@
 mod definitions;
 mod link;
 mod nesting;
+#[cfg(test)]
+mod promises;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,9 @@ use definitions::Definitions;
 use nesting::is_too_deep;
 use table::Table;
 use writer::{Gap, Inline, Writer};
+
+/// The longest name of a language, in bytes; a longer one is not a language.
+const LANGUAGE_MAX: usize = 30;
 
 /// What a chat shows for a thematic break.
 const RULE: &str = "———";
@@ -193,7 +198,12 @@ impl Document<'_> {
             }
             TagEnd::CodeBlock => {
                 let (info, code) = self.code.take().unwrap_or_default();
-                self.writer.code_block(&info, &code);
+                let (language, rest) = language(&info);
+                if !rest.is_empty() {
+                    self.writer.gap(Gap::Line);
+                    self.writer.text(rest);
+                }
+                self.writer.code_block(language, &code);
             }
             TagEnd::HtmlBlock => self.writer.gap(Gap::Blank),
             TagEnd::List(_) => {
@@ -270,5 +280,19 @@ fn ends_with_blank_line(source: &str) -> bool {
     match source.strip_suffix('\n') {
         Some(source) => source[..before_line(source)].ends_with('\n'),
         None => false,
+    }
+}
+
+/// Splits an info string into the language and the rest, which names a file or the like and is
+/// shown on a line of its own.
+fn language(info: &str) -> (&str, &str) {
+    let info = info.trim();
+    let (word, rest) = info.split_once(char::is_whitespace).unwrap_or((info, ""));
+    let letter = |c: char| c.is_ascii_alphanumeric() || "+#-._".contains(c);
+    // `rust,ignore` and the like: what follows is for a tool.
+    let end = word.find(|c| !letter(c)).unwrap_or(word.len());
+    match end {
+        1..=LANGUAGE_MAX => (&word[..end], rest.trim()),
+        _ => ("", info),
     }
 }

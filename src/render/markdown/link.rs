@@ -37,3 +37,9 @@ fn is_name(text: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     !text.is_empty() && text.chars().all(letter)
 }
+
+/// True if the label of a link shows its target already.
+pub(super) fn names(label: &str, target: &str) -> bool {
+    let label = label.trim();
+    label == target || Some(label) == target.strip_prefix("mailto:")
+}

@@ -7,7 +7,7 @@ use std::mem;
 use std::ops::Range;
 
 use super::super::split::{Draft, Mark, expand_tabs, is_blank};
-use super::link::is_linkable;
+use super::link::{is_linkable, names};
 use crate::chat::Style;
 
 /// One level of indentation. No-break spaces, because the server trims others; three are about as wide as a bullet.
@@ -15,9 +15,6 @@ const INDENT: &str = "\u{a0}\u{a0}\u{a0}";
 
 /// Deeper lists are shown at this depth: a phone has no room for more.
 const INDENT_LEVELS_MAX: usize = 6;
-
-/// The longest name of a language, in bytes; a longer one is not a language.
-const LANGUAGE_MAX: usize = 30;
 
 const BULLET: &str = "• ";
 const TODO: &str = "☐ ";
@@ -166,15 +163,8 @@ impl Writer {
         self.mark(start..self.draft.text.len(), Style::Code);
     }
 
-    /// Writes a block of code. `info` is what stands behind the opening fence: a language and perhaps more, which is
-    /// shown on a line of its own.
-    pub(super) fn code_block(&mut self, info: &str, code: &str) {
-        let (language, rest) = language(info);
-        if !rest.is_empty() {
-            self.gap(Gap::Line);
-            self.text(rest);
-            self.gap(Gap::Line);
-        }
+    /// Writes a block of code, or nothing if it is blank.
+    pub(super) fn code_block(&mut self, language: &str, code: &str) {
         let code = expand_tabs(code);
         let code = code.trim_end();
         let indented = code.len() - code.trim_start().len();
@@ -450,23 +440,4 @@ impl Writer {
             self.draft.marks.push(Mark { range, style });
         }
     }
-}
-
-/// Splits an info string into the language and the rest, which names a file or the like.
-fn language(info: &str) -> (&str, &str) {
-    let info = info.trim();
-    let (word, rest) = info.split_once(char::is_whitespace).unwrap_or((info, ""));
-    let letter = |c: char| c.is_ascii_alphanumeric() || "+#-._".contains(c);
-    // `rust,ignore` and the like: what follows is for a tool.
-    let end = word.find(|c| !letter(c)).unwrap_or(word.len());
-    match end {
-        1..=LANGUAGE_MAX => (&word[..end], rest.trim()),
-        _ => ("", info),
-    }
-}
-
-/// True if the label of a link shows its target already.
-fn names(label: &str, target: &str) -> bool {
-    let label = label.trim();
-    label == target || Some(label) == target.strip_prefix("mailto:")
 }

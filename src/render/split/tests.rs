@@ -325,7 +325,7 @@ fn stretch() -> impl Strategy<Value = (String, Option<Style>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn random_drafts_keep_the_promises(stretches in prop::collection::vec(stretch(), 0..60)) {
