@@ -508,9 +508,15 @@ impl Owner {
     fn start(&mut self) -> store::Result<()> {
         let Outfit { store, .. } = &*Arc::clone(&self.outfit);
         let Some(prepared) = self.prepared.take() else {
+            self.events.push_back(Event::NotPrepared(not_started(
+                "nothing was prepared",
+                None,
+            )));
             return Ok(());
         };
         let Some(session) = store.session(self.session)? else {
+            self.events
+                .push_back(Event::NotPrepared(not_started("the session is gone", None)));
             return Ok(());
         };
         let claude = prepared.claude.to_string();

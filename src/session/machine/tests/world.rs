@@ -21,6 +21,8 @@ const CIRCLE_MAX: usize = 50;
 /// What can happen next. What cannot happen now is left out.
 #[derive(Clone, Debug)]
 pub enum Step {
+    /// What comes next when all goes well.
+    Onward,
     /// A person writes.
     Message,
     /// The owner looks at the store.
@@ -211,6 +213,11 @@ impl World {
 
     fn happens(&mut self, step: &Step) {
         match step {
+            Step::Onward => {
+                if let Some(step) = self.next_in_order() {
+                    self.happens(&step);
+                }
+            }
             Step::Message => {
                 self.waiting += 1;
                 if self.machine.is_none() {
@@ -366,7 +373,8 @@ impl World {
     fn ends_turn(&mut self, is_error: bool, cents: u32) {
         let claude = self.process.as_mut().expect("only a process has a turn");
         let turn = claude.turn.take().expect("only a turn is ended");
-        let interrupted = std::mem::take(&mut claude.interrupted);
+        // Sometimes it was done before it heard of the interruption.
+        let interrupted = std::mem::take(&mut claude.interrupted) && !cents.is_multiple_of(3);
         let cost = f64::from(cents) / 100.0;
         claude.total += cost;
         let uuids = turn.uuid.clone().filter(|_| claude.tells_lifecycle);
@@ -380,10 +388,17 @@ impl World {
             ..TurnResult::default()
         };
         let before = self.spent;
+        let open: Vec<_> = self.open().collect();
         self.said(Message::Result(Box::new(result)));
         if interrupted {
             return;
         }
+        let closed = open
+            .into_iter()
+            .filter(|id| self.prompts[id] == Given::Closed);
+        let others = closed.filter(|id| turn.uuid != Some(prompt(*id, "").uuid));
+        let is_right = others.count() == 0 || self.is_confused;
+        self.ensure(is_right, "a result closes the prompt of another turn");
         for text in &turn.said {
             self.ensure(self.delivered.contains(text), "what Claude said is lost");
         }
@@ -777,6 +792,7 @@ impl World {
     /// From here on the process obeys, and everybody does what is their part, until nothing is left to do.
     pub fn settle(&mut self) {
         const STEPS_MAX: usize = 500;
+        self.spawn_will_fail = false;
         for _ in 0..STEPS_MAX {
             let Some(step) = self.next_in_order() else {
                 return;
@@ -786,8 +802,7 @@ impl World {
         self.fail("it does not settle");
     }
 
-    fn next_in_order(&mut self) -> Option<Step> {
-        self.spawn_will_fail = false;
+    fn next_in_order(&self) -> Option<Step> {
         if self.machine.is_none() {
             // It may rest with messages that wait, until somebody writes.
             let rests = self.waiting > 0 && self.shutdown.is_none();
@@ -816,7 +831,7 @@ impl World {
             return Some(Step::Initialized(Ok(())));
         }
         if claude.turn.is_some() && claude.asked.is_empty() {
-            let (is_error, cents) = (false, 1);
+            let (is_error, cents) = (false, self.counter % 4);
             return Some(Step::Result { is_error, cents });
         }
         if !claude.queue.is_empty() && claude.turn.is_none() {
@@ -870,10 +885,6 @@ impl World {
             self.open().count() <= 1,
             "more than one prompt was left open",
         );
-    }
-
-    pub fn is_being_stopped(&self) -> bool {
-        self.shutdown.is_some()
     }
 
     fn ensure(&self, is_so: bool, complaint: &str) {
