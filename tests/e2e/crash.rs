@@ -1,5 +1,8 @@
 //! chappe or Claude is killed: what is told, what goes on, and that there is never a second process for a session.
 
+use std::fs;
+use std::path::Path;
+
 use crate::host::{Host, USER, processes_of, until};
 
 const INTERRUPTED: &str = "I was restarted in the middle of this";
@@ -43,13 +46,14 @@ fn chappe_is_killed_in_mid_turn_and_the_next_one_ends_what_it_left() {
 fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes() {
     let mut host = Host::new();
     host.sessions = "stop_grace = \"300ms\"\nshutdown_grace = \"300ms\"\n".to_owned();
-    host.ignore_signals();
     let chappe = host.start();
     let gate = host.gate();
     host.say(&gate.call());
     let held = gate.reached();
+    host.delivered();
     chappe.crash();
-    assert_eq!(host.claudes().len(), 1);
+    // Only now: a group that is stopped when it loses its last parent is woken by the kernel.
+    host.freeze_claude();
 
     let chappe = host.start();
     until("the end of what was left", || {
@@ -60,6 +64,42 @@ fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes()
     host.answer("remember turns=1 ");
     assert_eq!(host.texts().len(), 2);
     drop(held);
+}
+
+#[test]
+fn what_was_left_may_finish_its_turn_and_nothing_starts_beside_it() {
+    let mut host = Host::new();
+    host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"30s\"\n".to_owned();
+    host.note_starts();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.delivered();
+    let leftover = host.claudes();
+    chappe.crash();
+    host.say("and now");
+    let _chappe = host.start();
+    host.answer(INTERRUPTED);
+    assert_eq!(host.claudes(), leftover);
+    drop(held);
+    host.answer("echo: and now");
+    assert_eq!(host.starts(), ["alone", "alone"]);
+    let claude = host.folder.path().join("claude");
+    assert!(
+        transcripts(&claude).contains("tool said:"),
+        "it came to its end"
+    );
+}
+
+/// All that Claude has written down.
+fn transcripts(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().flatten();
+    let texts = entries.map(|entry| match entry.path() {
+        folder if folder.is_dir() => transcripts(&folder),
+        file => fs::read_to_string(file).unwrap_or_default(),
+    });
+    texts.collect()
 }
 
 #[test]

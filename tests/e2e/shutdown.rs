@@ -83,11 +83,11 @@ fn a_turn_that_takes_too_long_is_ended_and_told_after_the_restart() {
 fn what_hears_nothing_is_killed_with_its_tools() {
     let mut host = Host::new();
     host.sessions = "stop_grace = \"300ms\"\nshutdown_grace = \"300ms\"\n".to_owned();
-    host.ignore_signals();
     let chappe = host.start();
     let gate = host.gate();
-    host.say(&format!("[[deaf]] {}", gate.call()));
+    host.say(&gate.call());
     let _held = gate.reached();
+    host.freeze_claude();
     let end = {
         chappe.signal(Signal::SIGTERM);
         chappe.end()

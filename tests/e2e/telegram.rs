@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::host::{Host, USER, until};
+use crate::host::{Host, SOON, USER, until};
 use chappe::loopback::botapi::{Call, Fault, Person, Trouble};
 
 const BOB: i64 = 1002;
@@ -95,7 +95,8 @@ fn an_answer_arrives_however_its_delivery_goes_wrong() {
         fault(&host, "sendMessage", 1, trouble.clone());
         let text = format!("number {number}");
         host.say(&text);
-        host.answer(&format!("echo: {text}"));
+        let answer = host.answer(&format!("echo: {text}"));
+        assert!(!answer.entities.is_empty(), "as it was meant: {trouble:?}");
         host.delivered();
         let shown = host.texts().into_iter();
         let times = shown.filter(|shown| shown.contains(&text)).count();
@@ -127,6 +128,29 @@ fn an_outage_is_waited_out() {
     host.answer("echo: after");
     host.delivered();
     assert_eq!(host.texts().len(), 3);
+}
+
+#[test]
+fn what_is_stored_is_not_taken_again_although_telegram_never_heard_that_it_is() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.wait("a poll", |view| (view.held_polls() > 0).then_some(()));
+    // The poll that is held brings the message; no later one confirms it.
+    fault(&host, "getUpdates", u32::MAX, Trouble::ResetBefore);
+    host.say("only once");
+    host.answer("echo: only once");
+    host.delivered();
+    chappe.crash();
+    assert_eq!(
+        host.api.wait(SOON, "", |view| Some(view.waiting_updates())),
+        Ok(1)
+    );
+    host.api.clear_faults();
+    let _chappe = host.start();
+    host.stored();
+    host.say("and this");
+    host.answer("echo: and this");
+    assert_eq!(host.count("SELECT count(*) FROM inbox"), 2);
 }
 
 #[test]

@@ -292,15 +292,13 @@ impl Host {
         noted.lines().map(str::to_owned).collect()
     }
 
-    /// Lets no `claude` react to any signal but SIGKILL.
-    pub fn ignore_signals(&mut self) {
-        let script = format!(
-            "#!/bin/sh\ntrap '' TERM HUP INT\nexec {:?} stand-in \"$@\"\n",
-            chappe()
-        );
-        let path = self.folder.path().join("claude.sh");
-        write_program(&path, &script);
-        self.use_claude(&[path.to_str().expect("the path is UTF-8")]);
+    /// Stops every `claude` where it is, so that it reacts to nothing but SIGKILL.
+    pub fn freeze_claude(&self) {
+        let claudes = self.claudes();
+        assert!(!claudes.is_empty());
+        for pid in claudes {
+            kill(Pid::from_raw(pid), Signal::SIGSTOP).expect("it runs");
+        }
     }
 
     /// Sets the command for Claude.
