@@ -321,7 +321,7 @@ fn deny_rules(config: &Config) -> Vec<String> {
     let mut deny = |path: &Path, below: &str| {
         for tool in ["Read", "Edit"] {
             // In these rules a path from the root begins with two slashes.
-            rules.push(format!("{tool}(/{}{below})", path.display()));
+            rules.push(format!("{tool}(/{}{below})", as_pattern(path)));
         }
     };
     if !config.sessions.root.starts_with(&config.state_dir) {
@@ -336,7 +336,31 @@ fn deny_rules(config: &Config) -> Vec<String> {
     rules
 }
 
+/// A path as the pattern that matches it and nothing else.
+fn as_pattern(path: &Path) -> String {
+    let mut pattern = String::new();
+    for letter in path.display().to_string().chars() {
+        if matches!(letter, '*' | '?' | '[' | ']') {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    pattern
+}
+
 fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .map_or_else(|_| "this host".to_owned(), |name| name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_its_own_pattern() {
+        let pattern = |path: &str| as_pattern(Path::new(path));
+        assert_eq!(pattern("/srv/a b, (c)/ü"), "/srv/a b, (c)/ü");
+        assert_eq!(pattern("/srv/[x]/st*r?"), r"/srv/\[x\]/st\*r\?");
+    }
 }

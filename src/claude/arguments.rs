@@ -1,7 +1,5 @@
 //! The CLI's arguments and versions: which flags a version gets. Pure.
 
-use serde_json::json;
-
 /// What the protocol needs in the child's environment, measured with 2.1.197 and 2.1.330: state events; sub-agents and
 /// Bash within the turn, so that one `result` means that all work is done; the task list.
 pub const ENVIRONMENT: [(&str, &str); 3] = [
@@ -98,17 +96,14 @@ impl Arguments<'_> {
         if self.max_turns > 0 {
             flag("--max-turns", &self.max_turns.to_string());
         }
-        if !self.deny.is_empty() {
-            flag(
-                "--settings",
-                &json!({"permissions": {"deny": self.deny}}).to_string(),
-            );
-        }
         if self.version >= SNAPSHOT_SINCE {
             // Without it the first system prompt of a conversation is kept for ever.
             flag("--system-prompt-snapshot", "off");
         }
         arguments.push(DISALLOWED.to_owned());
+        // Not by --settings: of several only the last one counts, and `extra` may bring one.
+        let deny = |rule| format!("--disallowedTools={rule}");
+        arguments.extend(self.deny.iter().map(deny));
         arguments.extend(self.extra.iter().cloned());
         arguments
     }
@@ -161,9 +156,8 @@ mod tests {
             "{new}"
         );
         assert!(
-            new.contains(r#"--settings {"permissions":{"deny":["Read(//s/**)"]}} "#),
+            new.ends_with("CronList --disallowedTools=Read(//s/**) --verbose"),
             "{new}"
         );
-        assert!(new.ends_with("CronList --verbose"), "{new}");
     }
 }
