@@ -457,6 +457,9 @@ impl Machine {
                 if user.is_replay {
                     self.taken_if(out, |turn| user.uuid.as_deref() == Some(&turn.uuid));
                 }
+                if let (Some(uuid), Some(words)) = (&user.uuid, user.command_output()) {
+                    self.said.command_output(uuid, words);
+                }
                 if !user.tool_results.is_empty() && user.parent_tool_use_id.is_none() {
                     self.doing(now, Doing::Waiting, out);
                 }
@@ -493,6 +496,7 @@ impl Machine {
                 });
                 self.doing(now, Doing::Waiting, out);
             }
+            Message::CompactBoundary => self.said.compacted(),
             Message::Result(result) => self.on_result(now, result, out),
             _ => {}
         }
@@ -531,6 +535,9 @@ impl Machine {
             match block {
                 // What the CLI writes in Claude's place when the API fails stands in the result as well.
                 ContentBlock::Text(_) if assistant.error.is_some() => {}
+                ContentBlock::Text(text) if main && assistant.synthetic => {
+                    self.said.text_of_cli(&assistant.message_id, &text)
+                }
                 ContentBlock::Text(text) if main => self.said.text(&assistant.message_id, &text),
                 ContentBlock::ToolUse { name, input, .. } => {
                     if main {

@@ -137,6 +137,15 @@ pub struct User {
     pub tool_results: Vec<ToolResult>,
 }
 
+impl User {
+    /// What a command of the CLI's own has printed, where the line tells that and nothing else (`Compacted`).
+    pub fn command_output(&self) -> Option<&str> {
+        let inner = self.text.strip_prefix("<local-command-stdout>")?;
+        let inner = inner.strip_suffix("</local-command-stdout>")?.trim();
+        (!inner.is_empty()).then_some(inner)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolResult {
     pub tool_use_id: String,
@@ -666,5 +675,20 @@ mod tests {
             panic!()
         };
         assert_eq!(wanted.input, r#"{"command":"a\u0041 \"b\"", "n":1.50}"#);
+    }
+
+    #[test]
+    fn the_output_of_a_command_is_told_from_a_text() {
+        let output = |text: &str| {
+            let user = User {
+                text: text.to_owned(),
+                ..User::default()
+            };
+            user.command_output().map(str::to_owned)
+        };
+        let wrapped = |text| format!("<local-command-stdout>{text}</local-command-stdout>");
+        assert_eq!(output(&wrapped("Compacted ")), Some("Compacted".to_owned()));
+        assert_eq!(output(&wrapped("")), None);
+        assert_eq!(output("what is <local-command-stdout>?"), None);
     }
 }
