@@ -102,6 +102,8 @@ pub enum Action {
     Look,
     /// The process is gone: note that none serves the session.
     NoteEnd,
+    /// The process has begun another conversation, with this id: what is resumed from now on.
+    NoteConversation(String),
     /// Start the process. Answered by `Started` or `NotPrepared`.
     Start,
     /// Write a line to the process.

@@ -90,6 +90,7 @@ pub fn start(
             name: String::new(),
             machine,
             process: None,
+            conversation: String::new(),
             prepared: None,
             preparing: never(),
             last_words: VecDeque::new(),
@@ -136,6 +137,8 @@ struct Owner {
     name: String,
     machine: Machine,
     process: Option<Process>,
+    /// Claude's id of the conversation that the process is in.
+    conversation: String,
     prepared: Option<Prepared>,
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
@@ -249,7 +252,10 @@ impl Owner {
                     );
                     Woken::Nothing
                 }
-                Some(message) => Woken::Event(Event::Said(message)),
+                Some(message) => {
+                    self.follow(&message);
+                    Woken::Event(Event::Said(message))
+                }
                 None => Woken::Nothing,
             },
             Said::TooLong(bytes) => {
@@ -273,6 +279,19 @@ impl Owner {
                 let last_words = self.last_words.drain(..).collect::<Vec<_>>().join("\n");
                 Woken::Event(Event::Exited { how, last_words })
             }
+        }
+    }
+
+    /// Notes that the process goes on in another conversation: a `/clear` of Claude's own begins one.
+    fn follow(&mut self, message: &protocol::Message) {
+        if let protocol::Message::Init(init) = message
+            && !init.session_id.is_empty()
+            && init.session_id != self.conversation
+        {
+            log::info!("the conversation goes on as {}", init.session_id);
+            self.conversation.clone_from(&init.session_id);
+            self.actions
+                .push_back(Action::NoteConversation(init.session_id.clone()));
         }
     }
 
@@ -310,6 +329,7 @@ impl Owner {
             Action::Prepare => self.prepare()?,
             Action::Start => self.start()?,
             Action::NoteEnd => store.ended(session)?,
+            Action::NoteConversation(claude) => store.set_claude_session(session, claude)?,
             Action::Write(line) => {
                 let written = self
                     .process
@@ -487,6 +507,7 @@ impl Owner {
         if prepared.claude != session.claude {
             store.set_claude_session(self.session, &prepared.claude)?;
         }
+        self.conversation.clone_from(&prepared.claude);
         let outfit = &self.outfit;
         let arguments = Arguments {
             session: &prepared.claude,

@@ -94,7 +94,7 @@ impl Store {
         })
     }
 
-    /// Gives the session another Claude session id, because nothing was ever said under the old one. Normal.
+    /// Gives the session another Claude session id, under which nothing was said yet. Normal.
     pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
