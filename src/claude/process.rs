@@ -326,6 +326,18 @@ fn marked(proc: &Path, mark: &str) -> Vec<Pid> {
         .collect()
 }
 
+/// The mark that a process carries; None where it has none, or where it may not be looked at.
+fn mark_of(pid: i32) -> Option<String> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut entries = environ.split(|&byte| byte == 0);
+    let mark = entries.find_map(|entry| {
+        entry
+            .strip_prefix(MARK.as_bytes())
+            .and_then(|rest| rest.strip_prefix(b"="))
+    })?;
+    String::from_utf8(mark.to_owned()).ok()
+}
+
 /// When a live process started, in clock ticks after boot; None where there is none (a zombie is none).
 pub fn start_time(pid: i32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
@@ -349,12 +361,24 @@ pub fn boot_id() -> String {
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Ends a process of a former chappe that still serves the session: it gets `by_itself` to end by itself (without its
-/// stdin it will, at the end of its turn), then SIGTERM, then SIGKILL, with `step` after each. Blocks until it is
-/// gone; returns false if not even SIGKILL has helped.
+/// stdin it will, at the end of its turn), then SIGTERM, then SIGKILL, with `step` after each. What it leaves behind is
+/// ended too. Blocks until it is gone; returns false if not even SIGKILL has helped.
 pub fn end_leftover(pid: i32, start: u64, boot: &str, by_itself: Duration, step: Duration) -> bool {
-    if boot != boot_id() {
+    if boot != boot_id() || start_time(pid) != Some(start) {
         return true;
     }
+    // Read while it lives: the environment of a process goes with it.
+    let mark = mark_of(pid);
+    let is_gone = end_stranger(pid, start, by_itself, step);
+    if let Some(mark) = mark.filter(|_| is_gone) {
+        // 2.1.197 leaves a running tool behind when it is ended by SIGTERM.
+        sweep(&mark);
+    }
+    is_gone
+}
+
+/// Ends a process that is not our child.
+fn end_stranger(pid: i32, start: u64, by_itself: Duration, step: Duration) -> bool {
     let is_gone_within = |wait: Duration| {
         // It is nobody's child here, so there is nothing to wait on but its entry in /proc.
         for _ in 0..=wait.as_millis() / LOOK_EVERY.as_millis() {
