@@ -4,6 +4,10 @@
 mod cli;
 #[path = "../support/host.rs"]
 mod host;
+#[path = "../support/messages_api.rs"]
+mod messages_api;
 
 /// Conversations that go well.
 mod conversation;
+/// Stories with the actual CLI of Claude.
+mod real;
