@@ -119,7 +119,7 @@ impl Daemon {
             )
         };
         store
-            .admit_only(bot, &config.telegram.allowed_users)
+            .admit_only(&config.telegram.allowed_users)
             .map_err(|error| unwritable(&error))?;
         let courier = Courier::start(courier::Outfit {
             bot,
@@ -129,6 +129,11 @@ impl Daemon {
             bell,
             fatal: fatal_out.clone(),
             pulse: pulses.begin(),
+            allowed_users: config.telegram.allowed_users.clone(),
+            wake: {
+                let registry = Arc::clone(&registry);
+                Box::new(move |session| registry.wake(session))
+            },
         })
         .map_err(no_thread)?;
         // What a former chappe left goes before what is new.

@@ -18,6 +18,13 @@ pub fn start(filter: Option<&str>, journal: bool) {
         builder.filter_module(noisy, LevelFilter::Warn);
     }
     builder.format(move |out, record| {
+        // Whatever a filter says: at these levels they log URLs, and ours hold the token.
+        let talks_http = ["ureq", "rustls"]
+            .iter()
+            .any(|name| record.target().starts_with(name));
+        if talks_http && record.level() > Level::Warn {
+            return Ok(());
+        }
         let thread = std::thread::current();
         let name = thread.name().unwrap_or("?");
         if journal {

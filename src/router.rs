@@ -3,7 +3,9 @@
 //! Only numeric ids count, and only in private chats for now. What a stranger sends leads to nothing at all: no answer,
 //! no row, no thread.
 
-use crate::chat::{Arrival, Body, Inbound, Incoming, Person, Place, Press, UserId, Verdict};
+use crate::chat::{
+    Arrival, Body, ChatId, Inbound, Incoming, Person, Place, Press, UserId, Verdict,
+};
 
 /// What is to be done with an update.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,18 +91,26 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
             Route::Ignore("a stranger pressed a button")
         }
         Inbound::Press(press) => {
-            let Some((place, message)) = press.at else {
-                return Route::Ignore("a press on nothing");
+            // Where Telegram does not say which message carried the button, the press is none of ours, and is answered.
+            let alone = Place {
+                chat: ChatId(press.from.id.0),
+                topic: None,
             };
+            let (place, message) = press
+                .at
+                .map_or((alone, None), |(place, message)| (place, Some(message)));
             let arrival = Arrival {
                 update,
                 place,
                 user: press.from.id,
-                message: Some(message),
+                message,
                 edit_date: 0,
                 callback: Some(press.callback.clone()),
                 date: 0,
             };
+            if message.is_none() {
+                return Route::UnknownButton { arrival, press };
+            }
             match press.data.split_once(':') {
                 Some(("allow", token)) => Route::Decide {
                     arrival,

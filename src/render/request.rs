@@ -28,9 +28,11 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     if wanted.is_plan {
         return plan(&input, session);
     }
-    let empty = Map::new();
-    let fields = input.as_object().unwrap_or(&empty);
-    let details = details(&wanted.tool, fields);
+    let details = match input.as_object() {
+        Some(fields) => details(&wanted.tool, fields),
+        // Too deep to be read, or of a form that no tool has: then as it came.
+        None => visible(&wanted.input),
+    };
     let who = |line: Line| {
         let line = line.bold(session);
         if wanted.sub_agent {

@@ -7,6 +7,9 @@ use crate::chat::{Formatted, Span, Style, utf16_len};
 /// In place of a part that Telegram refused in every form.
 pub const NOT_SHOWN: &str = "A part of the answer could not be shown here.";
 
+/// When a request cannot be shown in any form: what nobody can see, nobody can allow.
+pub const REQUEST_NOT_SHOWN: &str = "Claude asked for something that could not be shown here, so it was denied. Ask Claude what it was.";
+
 pub const EDITED_TOO_LATE: &str =
     "I had already given that to Claude. To correct it, send it again as a new message.";
 
@@ -163,7 +166,7 @@ pub fn cannot_resume(session: &str, folder: &str) -> Formatted {
 pub fn crashed(how: &str) -> Formatted {
     Formatted::plain(format!(
         "⚠ Claude stopped unexpectedly ({how}) in the middle of this. What it had done until then stands. Write \
-         “go on” to continue."
+         “go on” to continue, or send it again if it had not begun."
     ))
 }
 

@@ -42,6 +42,8 @@ pub struct Collector {
     message: String,
     seen: u32,
     tools: u32,
+    /// Whether the conversation was shortened meanwhile.
+    compacted: bool,
 }
 
 impl Collector {
@@ -77,6 +79,27 @@ impl Collector {
         if !self.after.is_empty() {
             self.before = std::mem::take(&mut self.after);
         }
+    }
+
+    /// A text that the CLI wrote itself. Once it has shortened the conversation it says again what its commands had said
+    /// before; that is nothing new.
+    pub fn text_of_cli(&mut self, message: &str, text: &str) {
+        if !self.compacted {
+            self.text(message, text);
+        }
+    }
+
+    /// What a command of the CLI's own has printed. That of a compaction stands nowhere else; that of others is said as
+    /// a text as well.
+    pub fn command_output(&mut self, line: &str, text: &str) {
+        if self.compacted {
+            self.text(line, text);
+        }
+    }
+
+    /// Notes that the conversation was shortened.
+    pub fn compacted(&mut self) {
+        self.compacted = true;
     }
 
     /// Takes what goes out above a request.
@@ -160,6 +183,23 @@ mod tests {
         said.tool_call("m1");
         assert_eq!(said.before_request().len(), 1);
         assert!(said.before_request().is_empty());
+    }
+
+    #[test]
+    fn a_compaction_says_only_what_is_new() {
+        let mut said = Collector::default();
+        said.command_output("u0", "of a command that is also said");
+        said.text_of_cli("m1", "of a command");
+        assert_eq!(said.finish().0.len(), 1);
+        said.compacted();
+        said.text_of_cli("m2", "of a command");
+        said.command_output("u1", "Compacted");
+        said.text("m3", "and the answer");
+        let (answer, _) = said.finish();
+        let texts: Vec<_> = answer.iter().map(|block| block.text.as_str()).collect();
+        assert_eq!(texts, ["Compacted", "and the answer"]);
+        said.text_of_cli("m4", "in the next turn");
+        assert_eq!(said.finish().0.len(), 1);
     }
 
     #[test]

@@ -105,6 +105,8 @@ pub enum Action {
     Look,
     /// The process is gone: note that none serves the session.
     NoteEnd,
+    /// The process has begun another conversation, with this id: what is resumed from now on.
+    NoteConversation(String),
     /// Start the process. Answered by `Started` or `NotPrepared`.
     Start,
     /// Write a line to the process.
@@ -500,6 +502,9 @@ impl Machine {
                 if user.is_replay {
                     self.taken_if(out, |turn| user.uuid.as_deref() == Some(&turn.uuid));
                 }
+                if let (Some(uuid), Some(words)) = (&user.uuid, user.command_output()) {
+                    self.said.command_output(uuid, words);
+                }
                 if !user.tool_results.is_empty() && user.parent_tool_use_id.is_none() {
                     self.doing(now, Doing::Waiting, out);
                 }
@@ -539,6 +544,7 @@ impl Machine {
                 self.doing(now, Doing::Waiting, out);
                 self.quiet_since(now);
             }
+            Message::CompactBoundary(_) => self.said.compacted(),
             Message::Result(result) => self.on_result(now, &result, out),
             _ => {}
         }
@@ -575,6 +581,9 @@ impl Machine {
             match block {
                 // What the CLI writes in Claude's place when the API fails stands in the result as well.
                 protocol::Block::Text(_) if assistant.error.is_some() => {}
+                protocol::Block::Text(text) if main && assistant.synthetic => {
+                    self.said.text_of_cli(&assistant.message_id, &text);
+                }
                 protocol::Block::Text(text) if main => self.said.text(&assistant.message_id, &text),
                 protocol::Block::ToolUse { name, input, .. } => {
                     if main {

@@ -1,6 +1,6 @@
 //! The owner of a session: one thread that holds its process and does what the machine says.
 //!
-//! It blocks only in its select. What an action needs from the host for longer than a moment (ending a leftover, asking
+//! It blocks only in its select (and for a second at a time while the store fails). What an action needs from the host for longer than a moment (ending a leftover, asking
 //! for the version) is done by a thread of its own, which reports back. When the store fails, the actions at hand wait
 //! and nothing further is taken in, so that no step is ever skipped.
 
@@ -103,6 +103,7 @@ pub fn start(
             pulse,
             machine,
             process: None,
+            conversation: String::new(),
             prepared: None,
             preparing: never(),
             last_words: VecDeque::new(),
@@ -150,6 +151,8 @@ struct Owner {
     pulse: Arc<Pulse>,
     machine: Machine,
     process: Option<Process>,
+    /// Claude's id of the conversation that the process is in.
+    conversation: String,
     prepared: Option<Prepared>,
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
@@ -199,7 +202,7 @@ impl Owner {
                     let control = ears.control.recv_timeout(STORE_RETRY);
                     drop(resting);
                     if control != Err(RecvTimeoutError::Timeout) {
-                        self.told(control.ok());
+                        return self.end_without_store();
                     }
                     continue;
                 }
@@ -222,6 +225,28 @@ impl Owner {
             let now = Instant::now();
             self.actions.extend(self.machine.handle(now, event));
         }
+    }
+
+    /// Ends the process and the thread although something could not be stored, because chappe ends. What was not stored
+    /// is decided again at the next start, by what is.
+    fn end_without_store(mut self) {
+        log::error!(
+            "session {} ends with something that could not be stored",
+            self.session
+        );
+        if let Some(mut process) = self.process.take() {
+            process.close_input();
+            process.signal(Signal::SIGTERM);
+            let deadline = Instant::now() + self.outfit.settings.stop_grace;
+            while let Ok(said) = process.said().recv_deadline(deadline) {
+                if said == Said::Exited {
+                    break;
+                }
+            }
+            // Dropped here: killed if it still lives, reaped, and what it left behind ended.
+        }
+        self.outfit.board.hide(self.session);
+        self.registry.gone(self.session);
     }
 
     /// Waits for whatever comes first. Controls before what is in the store, and both before what Claude says.
@@ -247,7 +272,7 @@ impl Owner {
         }
     }
 
-    /// The one place where an owner waits.
+    /// Where an owner waits, except for a store that fails.
     fn wait(&self, ears: &Ears) -> Heard {
         let silent = never();
         let said = self.process.as_ref().map_or(&silent, Process::said);
@@ -259,8 +284,9 @@ impl Owner {
             recv(self.preparing) -> prepared => Heard::Prepared(
                 prepared.unwrap_or_else(|_| Err(not_started("the preparation broke off", None)))
             ),
-            recv(said) -> said => Heard::Said(said.unwrap_or(Said::Exited)),
+            // Before what Claude says: endless output must not hold up a deadline.
             recv(timer) -> _ => Heard::Timer,
+            recv(said) -> said => Heard::Said(said.unwrap_or(Said::Exited)),
         }
     }
 
@@ -281,7 +307,10 @@ impl Owner {
                     );
                     Woken::Nothing
                 }
-                Some(message) => Woken::Event(Event::Said(message)),
+                Some(message) => {
+                    self.follow(&message);
+                    Woken::Event(Event::Said(message))
+                }
                 None => Woken::Nothing,
             },
             Said::TooLong(bytes) => {
@@ -305,6 +334,19 @@ impl Owner {
                 let last_words = self.last_words.drain(..).collect::<Vec<_>>().join("\n");
                 Woken::Event(Event::Exited { how, last_words })
             }
+        }
+    }
+
+    /// Notes that the process goes on in another conversation: a `/clear` of Claude's own begins one.
+    fn follow(&mut self, message: &protocol::Message) {
+        if let protocol::Message::Init(init) = message
+            && !init.session_id.is_empty()
+            && init.session_id != self.conversation
+        {
+            log::info!("the conversation goes on as {}", init.session_id);
+            self.conversation.clone_from(&init.session_id);
+            self.actions
+                .push_back(Action::NoteConversation(init.session_id.clone()));
         }
     }
 
@@ -342,6 +384,7 @@ impl Owner {
             Action::Prepare => self.prepare()?,
             Action::Start => self.start()?,
             Action::NoteEnd => store.ended(session)?,
+            Action::NoteConversation(claude) => store.set_claude_session(session, claude)?,
             Action::Write(line) => {
                 let written = self
                     .process
@@ -372,7 +415,7 @@ impl Owner {
                 self.events.push_back(Event::Given(prompt, waiting));
             }
             Action::TakeBack(prompt) => store.take_back(*prompt)?,
-            Action::Taken(prompt) => store.taken(session, *prompt)?,
+            Action::Taken(prompt) => store.taken(*prompt)?,
             Action::Acted {
                 prompt,
                 tool,
@@ -457,13 +500,13 @@ impl Owner {
                 if self.registry.retire(session, something_waits)? {
                     return Ok(Life::Over);
                 }
-                self.events.push_back(self.look()?);
+                self.actions.push_back(Action::Look);
             }
             Action::Rest => {
                 if self.registry.rest(session, &ears.bell) {
                     return Ok(Life::Over);
                 }
-                self.events.push_back(self.look()?);
+                self.actions.push_back(Action::Look);
             }
             Action::End => {
                 self.registry.gone(session);
@@ -507,7 +550,7 @@ impl Owner {
     /// Starts the process, as it was prepared.
     fn start(&mut self) -> store::Result<()> {
         let Outfit { store, .. } = &*Arc::clone(&self.outfit);
-        let Some(prepared) = self.prepared.take() else {
+        let Some(prepared) = &self.prepared else {
             self.events.push_back(Event::NotPrepared(not_started(
                 "nothing was prepared",
                 None,
@@ -523,6 +566,11 @@ impl Owner {
         if claude != session.claude {
             store.set_claude_session(self.session, &claude)?;
         }
+        // Taken last: when the store fails, this is done again from its beginning.
+        let Some(prepared) = self.prepared.take() else {
+            return Ok(());
+        };
+        self.conversation.clone_from(&claude);
         let outfit = &self.outfit;
         let arguments = arguments::arguments(&LaunchSpec {
             session: match prepared.opening {
@@ -542,7 +590,7 @@ impl Owner {
             arguments,
             session.folder.clone(),
             format!("s{}", self.session),
-            claude,
+            session.mark.clone(),
         );
         match Process::start(&launch) {
             Ok(process) => {
@@ -589,7 +637,11 @@ impl Owner {
         });
         let shown = request::show(wanted, &name, &folder);
         let token = store::fresh_uuid().replace('-', "");
-        let mut above = answer::blocks("said", before);
+        let turn = match prompt {
+            Some(prompt) => self.outfit.store.prompt_uuid(prompt)?,
+            None => None,
+        };
+        let mut above = answer::blocks(turn.as_deref().unwrap_or(&token), before);
         above.extend(shown.above.into_iter().enumerate().map(|(part, body)| {
             (
                 format!("{token}/{part}"),
@@ -639,7 +691,7 @@ fn prepare(outfit: &Outfit, session: &Session) -> Result<Prepared, Trouble> {
         }
     }
     // Also where it ended before chappe came back: its tools may still run.
-    process::sweep(&session.claude);
+    process::sweep(&session.mark);
     let mut builder = fs::DirBuilder::new();
     if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
         let cause = format!(
@@ -661,7 +713,7 @@ fn prepare(outfit: &Outfit, session: &Session) -> Result<Prepared, Trouble> {
     };
     let (opening, claude) = match (kept, session.said) {
         // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
-        (Some(Kept::Hollow), false) => (Opening::New, Uuid::new_v4()),
+        (Some(Kept::Hollow), _) => (Opening::New, Uuid::new_v4()),
         // Where there is nothing to resume although something was said, the CLI says so, and so does chappe.
         (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
         (_, false) => (Opening::New, known()?),

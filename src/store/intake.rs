@@ -184,8 +184,8 @@ impl Intake<'_> {
         }
         let folder = root.join(&name);
         self.tx.execute(
-            "INSERT INTO session (name, folder, claude, created, active) VALUES (?1, ?2, ?3, ?4, ?4)",
-            (&name, folder.to_string_lossy(), super::fresh_uuid(), self.now),
+            "INSERT INTO session (name, folder, claude, mark, created, active) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+            (&name, folder.to_string_lossy(), super::fresh_uuid(), super::fresh_uuid(), self.now),
         )?;
         let session = SessionId(self.tx.last_insert_rowid());
         self.tx.execute(
@@ -327,7 +327,7 @@ impl Intake<'_> {
         // A request that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
         let shows_it =
             tries > 1 || message.is_none() || message == from.message.map(|message| message.0);
-        if place != from.place || !shows_it {
+        if place.chat != from.place.chat || !shows_it {
             return Ok(Pressed::Foreign);
         }
         if state != "open" {

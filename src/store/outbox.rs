@@ -5,7 +5,9 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Durability, Result, Store, place_of, topic_column};
-use crate::chat::{BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, Target};
+use crate::chat::{
+    BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
+};
 
 /// The lane that stands in a column.
 fn lane_of(lane: i64) -> Lane {
@@ -92,12 +94,13 @@ impl Store {
         })
     }
 
-    /// The first waiting row of each lane of each place whose chat is open.
+    /// The first waiting row of each lane of each place whose chat is open. (The state is named twice, because only the
+    /// second form lets SQLite use the index.)
     pub fn due(&self, bot: BotId) -> Result<Vec<Due>> {
         self.transaction(Durability::Normal, |tx| {
             tx.prepare_cached(
                 "SELECT MIN(row.id), row.chat, row.topic, row.lane FROM outbox row
-                 WHERE row.bot = ?1 AND row.state = 'waiting'
+                 WHERE row.bot = ?1 AND row.state = 'waiting' AND row.state IN ('waiting', 'sending')
                    AND row.chat NOT IN (SELECT chat FROM closed_chat WHERE bot = ?1)
                    AND (row.lane != 1 OR row.prompt IS NULL OR NOT EXISTS (
                        SELECT 1 FROM outbox earlier
@@ -135,9 +138,12 @@ impl Store {
                 })
                 .optional()?;
             let Some((place, json, tries, created)) = found else { return Ok(None) };
-            let post: Post = serde_json::from_str(&json).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(2, rusqlite::types::Type::Text, error.into())
-            })?;
+            let Ok(post) = serde_json::from_str::<Post>(&json) else {
+                // Written by a later chappe, or damaged. It must not hold up what comes behind it.
+                log::error!("outbox row {row} cannot be read and is not sent");
+                tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
+                return Ok(None);
+            };
             let edits = match &post {
                 Post::Edit { target: Target::Row(row), .. } => tx
                     .query_row("SELECT message FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
@@ -205,11 +211,33 @@ impl Store {
         })
     }
 
-    /// Telegram will never take this. Normal.
-    pub fn refuse(&self, row: RowId) -> Result<()> {
+    /// Telegram will never take this. Where it shows a request, nobody can decide that any more: it is denied, and the
+    /// session that must tell Claude so is returned. Full: a decision is one.
+    pub fn refuse(&self, row: RowId, now: i64, denied: &Post) -> Result<Option<SessionId>> {
+        self.transaction(Durability::Full, |tx| {
+            tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
+            let asked = tx
+                .query_row(
+                    "UPDATE request SET state = 'denied' WHERE row = ?1 AND state = 'open' RETURNING session, bot",
+                    [row.0],
+                    |request| Ok((SessionId(request.get(0)?), BotId(request.get(1)?))),
+                )
+                .optional()?;
+            let Some((session, bot)) = asked else { return Ok(None) };
+            let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
+                Ok(place_of(row.get(0)?, row.get(1)?))
+            })?;
+            insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
+            Ok(Some(session))
+        })
+    }
+
+    /// The chats that take nothing from this bot.
+    pub fn closed_chats(&self, bot: BotId) -> Result<Vec<ChatId>> {
         self.transaction(Durability::Normal, |tx| {
-            tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])
-                .map(drop)
+            tx.prepare_cached("SELECT chat FROM closed_chat WHERE bot = ?1")?
+                .query_map([bot.0], |row| row.get(0).map(ChatId))?
+                .collect()
         })
     }
 

@@ -15,13 +15,15 @@ CREATE TABLE bot (
     next_offset INTEGER NOT NULL
 ) STRICT;
 
--- A named conversation. `claude` is Claude's own session id; `said` is 1 once Claude has taken a prompt under it.
+-- A named conversation. `claude` is Claude's own session id; `said` is 1 once a turn under it has ended.
+-- `mark` is random, for life: by it the processes that the session's tools leave behind are found.
 -- `pid` with `pid_start` (clock ticks after boot) and `boot` names the live process; all NULL where there is none.
 CREATE TABLE session (
     id        INTEGER PRIMARY KEY,
     name      TEXT    NOT NULL UNIQUE COLLATE NOCASE,
     folder    TEXT    NOT NULL,
     claude    TEXT    NOT NULL,
+    mark      TEXT    NOT NULL,
     said      INTEGER NOT NULL DEFAULT 0,
     created   INTEGER NOT NULL,
     active    INTEGER NOT NULL,

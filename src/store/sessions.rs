@@ -16,7 +16,9 @@ pub struct Session {
     pub folder: PathBuf,
     /// Claude's own session id.
     pub claude: String,
-    /// Whether Claude has taken a prompt under that id.
+    /// Marks everything that is started for the session, in its environment. Random, and the same for ever.
+    pub mark: String,
+    /// Whether a turn under that id has ended.
     pub said: bool,
     /// When something last happened, in Unix seconds.
     pub active: i64,
@@ -49,6 +51,7 @@ fn session_from(row: &Row<'_>) -> Result<Session> {
         name: row.get("name")?,
         folder: PathBuf::from(row.get::<_, String>("folder")?),
         claude: row.get("claude")?,
+        mark: row.get("mark")?,
         said: row.get("said")?,
         active: row.get("active")?,
         living,
@@ -93,9 +96,9 @@ impl Store {
         })
     }
 
-    /// Applies the list of those who may speak to what is stored: who is not on it any more gets nothing more done and
-    /// nothing more sent. The list never changes while chappe runs, so once at the start is enough. Full.
-    pub fn admit_only(&self, bot: BotId, users: &[i64]) -> Result<()> {
+    /// Applies the list of those who may speak to what waits: who is not on it any more gets nothing done. The list never
+    /// changes while chappe runs, so once at the start is enough; what is sent is looked at when it is sent. Full.
+    pub fn admit_only(&self, users: &[i64]) -> Result<()> {
         let users = serde_json::to_string(users)
             .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
         self.transaction(Durability::Full, |tx| {
@@ -103,18 +106,12 @@ impl Store {
                 "UPDATE inbox SET state = 'refused' WHERE state = 'waiting'
                  AND user NOT IN (SELECT value FROM json_each(?1))",
                 [&users],
-            )?;
-            // A private chat has the number of its person.
-            tx.execute(
-                "UPDATE outbox SET state = 'withdrawn' WHERE bot = ?1 AND state IN ('waiting', 'sending')
-                 AND chat > 0 AND chat NOT IN (SELECT value FROM json_each(?2))",
-                (bot.0, &users),
             )
             .map(drop)
         })
     }
 
-    /// Gives the session another Claude session id, because nothing was ever said under the old one. Normal.
+    /// Gives the session another Claude session id, under which nothing was said yet. Normal.
     pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(

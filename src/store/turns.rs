@@ -137,14 +137,23 @@ impl Store {
     }
 
     /// Claude has taken the prompt. Normal.
-    pub fn taken(&self, session: SessionId, prompt: PromptId) -> Result<()> {
+    pub fn taken(&self, prompt: PromptId) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
                 "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
                 [prompt.0],
             )?;
-            tx.execute("UPDATE session SET said = 1 WHERE id = ?1", [session.0])?;
             Ok(())
+        })
+    }
+
+    /// The uuid of a prompt; None where there is none.
+    pub fn prompt_uuid(&self, prompt: PromptId) -> Result<Option<String>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.query_row("SELECT uuid FROM prompt WHERE id = ?1", [prompt.0], |row| {
+                row.get(0)
+            })
+            .optional()
         })
     }
 
@@ -187,11 +196,14 @@ impl Store {
                     |row| Ok(place_of(row.get(0)?, row.get(1)?)),
                 )
                 .optional()?;
+            // Only a turn that Claude itself has ended proves that there is something to resume.
+            let by_claude =
+                matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
             // Closed before: it was stored the first time.
             let Some(place) = place else { return Ok(()) };
             tx.execute(
-                "UPDATE session SET cost = cost + ?2, active = ?3 WHERE id = ?1",
-                (session.0, closing.spent.cost, now),
+                "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4 WHERE id = ?1",
+                (session.0, closing.spent.cost, now, by_claude),
             )?;
             for (key, post) in &closing.posts {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;

@@ -15,10 +15,12 @@ use serde_json::value::RawValue;
 
 use super::api::{Api, Failure};
 use super::outgoing;
-use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing};
+use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
 use crate::board::Board;
-use crate::chat::{BotId, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId};
+use crate::chat::{
+    BotId, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId, SessionId,
+};
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulse;
@@ -46,6 +48,10 @@ pub struct Outfit {
     /// Where an end of everything is reported.
     pub fatal: Sender<Fatal>,
     pub pulse: Arc<Pulse>,
+    /// Who may get anything at all.
+    pub allowed_users: Vec<i64>,
+    /// Wakes a session's owner.
+    pub wake: Box<dyn Fn(SessionId) + Send>,
 }
 
 /// The running courier. Dropping it stops it without a last round.
@@ -140,7 +146,8 @@ enum Event {
 enum Settle {
     Delivered(RowId, Option<MessageId>),
     PutBack(RowId, Sent),
-    Replace(RowId, Post),
+    /// Telegram refused it for its content: something simpler goes, or nothing.
+    Simplify(RowId),
     Refuse(RowId),
     CloseChat(ChatId),
     DropTopic(Place),
@@ -227,7 +234,12 @@ impl Scheduler {
             }
             let now = Instant::now();
             let due = self.outfit.store.due(self.outfit.bot)?;
-            let plan = self.pacing.plan(now, &due, &self.outfit.board.look());
+            let closed = self.outfit.store.closed_chats(self.outfit.bot)?;
+            let mut board = self.outfit.board.look();
+            board.retain(|progress| {
+                !closed.contains(&progress.place.chat) && self.may_get(progress.place.chat)
+            });
+            let plan = self.pacing.plan(now, &due, &board);
             let Some(call) = plan.call else {
                 return Ok(plan.look_again);
             };
@@ -260,6 +272,10 @@ impl Scheduler {
     fn prepare(&mut self, call: &Call) -> StoreResult<Option<outgoing::Call>> {
         match call {
             Call::Row(due) => {
+                if !self.may_get(due.place.chat) {
+                    self.unsettled.push_back(Settle::Refuse(due.row));
+                    return Ok(None);
+                }
                 let Some(ready) = self.outfit.store.begin(due.row)? else {
                     return Ok(None);
                 };
@@ -283,6 +299,11 @@ impl Scheduler {
         }
     }
 
+    /// Whether a chat may get anything. A private one has the number of its person.
+    fn may_get(&self, chat: ChatId) -> bool {
+        chat.0 < 0 || self.outfit.allowed_users.contains(&chat.0)
+    }
+
     /// Decides what a call's result means, for its row and for its chat.
     fn settle(&mut self, Report { call, result }: Report) {
         self.in_flight -= 1;
@@ -291,14 +312,15 @@ impl Scheduler {
             Err(failure) => self.settle_failed(&call, failure),
         };
         let now = Instant::now();
-        self.pacing.ended(now, &call, end);
-        if let End::Flood(wait) = end {
-            let until = unix_now()
-                .saturating_add(i64::try_from(wait.as_secs()).unwrap_or(i64::MAX))
-                .saturating_add(1);
-            let all = self.pacing.all_wait_until(now).is_some();
-            self.unsettled
-                .push_back(Settle::Flooded((!all).then_some(chat_of(&call)), until));
+        let stops = self.pacing.ended(now, &call, end);
+        if let (End::Flood(wait), Some(stops)) = (end, stops) {
+            let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
+            let until = unix_now().saturating_add(wait).saturating_add(1);
+            let chat = match stops {
+                Stops::Chat => Some(chat_of(&call)),
+                Stops::All => None,
+            };
+            self.unsettled.push_back(Settle::Flooded(chat, until));
         }
     }
 
@@ -331,6 +353,17 @@ impl Scheduler {
     }
 
     fn settle_failed(&mut self, call: &Call, failure: Failure) -> End {
+        if let Call::Row(
+            due @ Due {
+                lane: Lane::Toast, ..
+            },
+        ) = call
+        {
+            // Good for seconds, and worth no second call. What the press asked for has been done.
+            log::debug!("a press was not answered: {failure}");
+            self.unsettled.push_back(Settle::Refuse(due.row));
+            return End::Done(None);
+        }
         let row = match call {
             Call::Row(due) => Some(*due),
             Call::Status { .. } | Call::Typing(_) => None,
@@ -350,7 +383,7 @@ impl Scheduler {
                 log::warn!("nobody knows whether a call arrived: {why}");
                 match row {
                     // Nobody misses these, and a second one could come much too late.
-                    Some(due) if matches!(due.lane, Lane::Toast | Lane::Reaction) => {
+                    Some(due) if due.lane == Lane::Reaction => {
                         self.unsettled.push_back(Settle::Refuse(due.row));
                     }
                     row => self.put_back(row, Sent::Perhaps),
@@ -401,44 +434,60 @@ impl Scheduler {
             },
             Refusal::Content => {
                 if let Some(due) = row {
-                    self.unsettled.push_back(match self.simpler(due.row) {
-                        Some(post) => Settle::Replace(due.row, post),
-                        None => Settle::Refuse(due.row),
-                    });
+                    self.unsettled.push_back(Settle::Simplify(due.row));
                 }
             }
         }
         End::Done(None)
     }
 
-    /// What goes out in place of a post that Telegram refused for its content: the same without formatting; then a
-    /// line that says so; then nothing.
-    fn simpler(&self, row: RowId) -> Option<Post> {
+    /// Puts in place of a post that Telegram refused for its content: the same without formatting; then a line that
+    /// says so; then nothing. A request is never shown without what it is for.
+    fn simplify(&self, row: RowId) -> StoreResult<()> {
         let last_resort = Formatted::plain(texts::NOT_SHOWN);
-        match self.outfit.store.post(row).ok().flatten()? {
-            Post::Message { body, .. } if body == last_resort => None,
-            Post::Message {
+        let simpler = match self.outfit.store.post(row)? {
+            Some(Post::Message {
                 body,
                 buttons,
                 silent,
-            } if !body.spans.is_empty() => Some(Post::Message {
+            }) if !body.spans.is_empty() => Some(Post::Message {
                 body: Formatted::plain(body.text),
                 buttons,
                 silent,
             }),
-            Post::Message {
-                buttons, silent, ..
-            } => Some(Post::Message {
+            Some(Post::Message {
+                body,
+                buttons,
+                silent,
+            }) if buttons.is_empty() && body != last_resort => Some(Post::Message {
                 body: last_resort,
                 buttons,
                 silent,
             }),
-            Post::Edit { target, body } if !body.spans.is_empty() => Some(Post::Edit {
+            Some(Post::Edit { target, body }) if !body.spans.is_empty() => Some(Post::Edit {
                 target,
                 body: Formatted::plain(body.text),
             }),
-            Post::Edit { .. } | Post::Toast { .. } | Post::Reaction { .. } => None,
+            _ => None,
+        };
+        match simpler {
+            Some(post) => self.outfit.store.replace(row, &post),
+            None => self.refuse(row),
         }
+    }
+
+    /// Gives a row up. A request that nobody can see is denied, and its session told.
+    fn refuse(&self, row: RowId) -> StoreResult<()> {
+        let body = Formatted::plain(texts::REQUEST_NOT_SHOWN);
+        let denied = Post::Message {
+            body,
+            buttons: Vec::new(),
+            silent: false,
+        };
+        if let Some(session) = self.outfit.store.refuse(row, unix_now(), &denied)? {
+            (self.outfit.wake)(session);
+        }
+        Ok(())
     }
 
     fn put_back(&mut self, row: Option<Due>, sent: Sent) {
@@ -452,8 +501,8 @@ impl Scheduler {
         match settle {
             Settle::Delivered(row, message) => store.delivered(*row, *message),
             Settle::PutBack(row, sent) => store.put_back(*row, matches!(sent, Sent::Perhaps)),
-            Settle::Replace(row, post) => store.replace(*row, post),
-            Settle::Refuse(row) => store.refuse(*row),
+            Settle::Simplify(row) => self.simplify(*row),
+            Settle::Refuse(row) => self.refuse(*row),
             Settle::CloseChat(chat) => store.close_chat(*bot, *chat, unix_now()),
             Settle::DropTopic(place) => store.drop_topic(*bot, *place),
             Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),

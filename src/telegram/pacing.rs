@@ -74,6 +74,13 @@ impl Call {
     }
 }
 
+/// What a flood wait stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stops {
+    Chat,
+    All,
+}
+
 /// How a call ended, as far as its chat's pace goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -100,8 +107,10 @@ pub struct Plan {
 #[derive(Default)]
 pub struct Pacing {
     chats: HashMap<ChatId, Chat>,
-    /// Whole-bot waits: a flood of many chats, or no network.
-    all_wait: Option<Instant>,
+    /// A flood that stops all chats.
+    all_flooded: Option<Instant>,
+    /// No network.
+    offline: Option<Instant>,
     unreached: u32,
     recent_floods: Vec<(Instant, ChatId)>,
     statuses: HashMap<PromptId, Status>,
@@ -126,6 +135,8 @@ struct Status {
     doing: Doing,
     waiting: usize,
     at: Instant,
+    /// Whether it was sent and nobody knows whether it arrived.
+    is_lost: bool,
 }
 
 impl Pacing {
@@ -134,7 +145,7 @@ impl Pacing {
         let until = Some(now + wait.min(WAIT_MAX));
         match chat {
             Some(chat) => self.chats.entry(chat).or_default().waits = until,
-            None => self.all_wait = until,
+            None => self.all_flooded = until,
         }
     }
 
@@ -153,7 +164,11 @@ impl Pacing {
                 look_again: None,
             };
         }
-        if let Some(until) = self.all_wait.filter(|&until| until > now) {
+        if let Some(until) = self
+            .all_flooded
+            .max(self.offline)
+            .filter(|&until| until > now)
+        {
             return Plan {
                 call: None,
                 look_again: Some(until),
@@ -278,6 +293,9 @@ impl Pacing {
                 _ => progress.since + STATUS_AFTER,
             };
         };
+        if shown.is_lost {
+            return now + WAIT_MAX;
+        }
         let age = now.saturating_duration_since(progress.since);
         let gap = match age.as_secs() {
             0..120 => Duration::from_secs(3),
@@ -323,6 +341,7 @@ impl Pacing {
                     doing: progress.doing.clone(),
                     waiting: progress.waiting,
                     at: now,
+                    is_lost: false,
                 };
                 self.statuses.insert(progress.prompt, status);
             }
@@ -330,11 +349,11 @@ impl Pacing {
         }
     }
 
-    /// A call has ended.
-    pub fn ended(&mut self, now: Instant, call: &Call, end: End) {
+    /// A call has ended. Returns what a flood wait stops, if it was one.
+    pub fn ended(&mut self, now: Instant, call: &Call, end: End) -> Option<Stops> {
         if call.is_toast() {
             self.toast_in_flight = false;
-            return;
+            return None;
         }
         self.in_flight = self.in_flight.saturating_sub(1);
         let chat = self.chats.entry(call.chat()).or_default();
@@ -343,6 +362,7 @@ impl Pacing {
             chat.unknown = 0;
             self.unreached = 0;
         }
+        let mut stops = None;
         match end {
             End::Done(_) | End::MessageGone => {}
             End::Flood(wait) => {
@@ -351,16 +371,19 @@ impl Pacing {
                 self.recent_floods
                     .retain(|(_, flooded)| *flooded != call.chat());
                 self.recent_floods.push((now, call.chat()));
-                if self.recent_floods.len() >= FLOODS_MAX {
-                    self.all_wait = Some(until);
-                }
+                stops = Some(if self.recent_floods.len() >= FLOODS_MAX {
+                    self.all_flooded = self.all_flooded.max(Some(until));
+                    Stops::All
+                } else {
+                    Stops::Chat
+                });
             }
             End::Unknown => {
                 chat.waits = Some(now + retry_wait(chat.unknown));
                 chat.unknown = chat.unknown.saturating_add(1);
             }
             End::Unreachable => {
-                self.all_wait = Some(now + retry_wait(self.unreached));
+                self.offline = Some(now + retry_wait(self.unreached));
                 self.unreached = self.unreached.saturating_add(1);
             }
         }
@@ -368,6 +391,18 @@ impl Pacing {
             (Call::Status { progress, .. }, End::Done(Some(message))) => {
                 if let Some(status) = self.statuses.get_mut(&progress.prompt) {
                     status.message = Some(message);
+                }
+            }
+            // It may stand there, and nobody knows its number: another one beside it would help nobody.
+            (
+                Call::Status {
+                    progress,
+                    message: None,
+                },
+                End::Unknown,
+            ) => {
+                if let Some(status) = self.statuses.get_mut(&progress.prompt) {
+                    status.is_lost = true;
                 }
             }
             (Call::Status { progress, .. }, End::MessageGone) => {
@@ -379,11 +414,7 @@ impl Pacing {
             }
             _ => {}
         }
-    }
-
-    /// Whether everything waits, so that the wait is worth storing for all chats.
-    pub fn all_wait_until(&self, now: Instant) -> Option<Instant> {
-        self.all_wait.filter(|&until| until > now)
+        stops
     }
 }
 

@@ -40,6 +40,9 @@ const CONFLICT_WAITS: [u64; 4] = [5, 10, 20, 30];
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// How long the poller is silent at most, so that the watchdog does not take a long wait for a hang.
+const REST_STEP: Duration = Duration::from_secs(60);
+
 /// How often finished rows are looked for and forgotten, in seconds.
 const PRUNE_EVERY: i64 = 3600;
 
@@ -134,11 +137,24 @@ impl Poll {
                     return;
                 }
             };
-            match self.waited.recv_timeout(wait) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
+            if !self.rest(wait) {
+                return;
             }
         }
+    }
+
+    /// Waits between two calls, and shows now and then that it does. Returns whether to go on.
+    fn rest(&self, wait: Duration) -> bool {
+        let mut left = wait;
+        while !left.is_zero() {
+            let step = left.min(REST_STEP);
+            if self.waited.recv_timeout(step) != Err(RecvTimeoutError::Timeout) {
+                return false;
+            }
+            left -= step;
+            (self.outfit.attempt_ended)(false);
+        }
+        true
     }
 
     /// One call, and what it brings.

@@ -4,6 +4,8 @@
 mod cli;
 #[path = "../support/host.rs"]
 mod host;
+#[path = "../support/messages_api.rs"]
+mod messages_api;
 
 /// Conversations that go well.
 mod conversation;
@@ -15,6 +17,8 @@ mod demo;
 mod incoming;
 /// Claude asks a person.
 mod permission;
+/// Stories with the actual CLI of Claude.
+mod real;
 /// What the next start makes of what was left.
 mod restart;
 /// What must not get out.

@@ -55,6 +55,15 @@ pub struct User {
     pub tool_results: Vec<ToolResult>,
 }
 
+impl User {
+    /// What a command of the CLI's own has printed, where the line tells that and nothing else (`Compacted`).
+    pub fn command_output(&self) -> Option<&str> {
+        let inner = self.text.strip_prefix("<local-command-stdout>")?;
+        let inner = inner.strip_suffix("</local-command-stdout>")?.trim();
+        (!inner.is_empty()).then_some(inner)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolResult {
     pub tool_use_id: String,

@@ -101,7 +101,9 @@ fn a_refused_part_does_not_hold_up_the_request_below_it() {
         panic!("the text goes first")
     };
     begin(&store, above).expect("it waits");
-    store.refuse(above).expect("it is settled");
+    store
+        .refuse(above, NOW, &post("denied"))
+        .expect("it is settled");
     assert_eq!(due(&store), [RowId(above.0 + 1)]);
 }
 
@@ -140,7 +142,9 @@ fn what_is_refused_makes_room_for_the_next() {
     let first = put(&store, HOME, Lane::Text, "first");
     let second = put(&store, HOME, Lane::Text, "second");
     begin(&store, first).expect("it waits");
-    store.refuse(first).expect("it is settled");
+    store
+        .refuse(first, NOW, &post("denied"))
+        .expect("it is settled");
     assert_eq!(due(&store), [second]);
     assert_eq!(begin(&store, first), None);
 }

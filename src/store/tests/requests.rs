@@ -164,7 +164,6 @@ fn a_press_from_anywhere_else_does_nothing() {
         let foreign = [
             ("token-r", press(2, HOME, 501)),
             ("token-r", press(3, place(43), 500)),
-            ("token-r", press(4, topic(42, 9), 500)),
             (
                 "token-r",
                 Arrival {

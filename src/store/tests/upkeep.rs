@@ -121,7 +121,7 @@ fn it_is_quiet_when_nothing_waits() {
     assert!(!is_quiet(), "a message waits");
     let (prompt, _) = give(&store, session).expect("a message waits");
     assert!(!is_quiet(), "a prompt is open");
-    store.taken(session, prompt.id).expect("it is noted");
+    store.taken(prompt.id).expect("it is noted");
     assert!(!is_quiet(), "also when Claude has it");
     store
         .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
@@ -286,7 +286,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("work", Normal, store.work(session).map(drop));
         give(store, session).expect("a message waits");
         assert_eq!(last_durability(store), Full, "give_next");
-        check("taken", Normal, store.taken(session, prompt));
+        check("taken", Normal, store.taken(prompt));
         check("acted", Normal, store.acted(prompt, "Bash", "{}"));
         let request = asked(Some(prompt), "r");
         check("ask", Full, store.ask(BOT, session, NOW, &request));
@@ -301,7 +301,11 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("put_back", Normal, store.put_back(row, true));
         check("replace", Normal, store.replace(row, &post("simpler")));
         check("delivered", Normal, store.delivered(row, None));
-        check("refuse", Normal, store.refuse(row));
+        check(
+            "refuse",
+            Full,
+            store.refuse(row, NOW, &post("denied")).map(drop),
+        );
         let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
         check("unasked", Full, unasked);
         check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));

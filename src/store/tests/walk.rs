@@ -178,8 +178,8 @@ impl Walk {
             }
             Step::Give { session } => self.give(session),
             Step::Taken { prompt } => {
-                if let Some(&(session, prompt)) = choose(&self.prompts, prompt) {
-                    self.store.taken(session, prompt)?;
+                if let Some(&(_, prompt)) = choose(&self.prompts, prompt) {
+                    self.store.taken(prompt)?;
                 }
             }
             Step::Ask { prompt, before } => self.ask(prompt, before)?,
@@ -408,7 +408,7 @@ impl Walk {
         match how {
             0 => self.store.put_back(row, false)?,
             1 => self.store.put_back(row, true)?,
-            2 => self.store.refuse(row)?,
+            2 => drop(self.store.refuse(row, NOW, &post("denied"))?),
             3 => self.store.replace(row, &post("simpler"))?,
             _ => {
                 self.messages += 1;

@@ -585,6 +585,7 @@ impl World {
                 }
             }
             Action::NoteEnd => self.fail("only the owner knows of an end"),
+            Action::NoteConversation(_) => self.fail("only the owner follows a conversation"),
             Action::Write(line) => self.write(&line),
             Action::CloseInput => self.end("close").input_open = false,
             Action::Terminate => drop(self.end("terminate")),

@@ -1,0 +1,274 @@
+//! Stories with the actual `claude` CLI: chappe between the loopback Bot API and the stand-in for the Messages API.
+//!
+//! What chappe assumes of the CLI is proved here, with whatever version is installed. Without a CLI each story says by
+//! name that it was skipped, and passes. What stands between `[[` and `]]` tells the model's stand-in what to do.
+
+/// Turns, what is remembered of them, and what they cost.
+mod conversation;
+/// Ends in the middle of a turn, by whatever hand.
+mod endings;
+/// What Claude wants to be allowed.
+mod requests;
+/// What neither Claude nor its tools get to see of chappe.
+mod secrets;
+/// When the API fails.
+mod trouble;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use chappe::loopback::botapi::Shown;
+use crossbeam_channel::RecvTimeoutError;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use crate::cli;
+use crate::host::{Host, SOON, USER, processes_of};
+use crate::messages_api::{Kind, MessagesApi, Request, ToolResult};
+
+/// How often something is looked at that nobody announces, such as a process.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Where a story plays.
+pub struct Stage {
+    pub model: MessagesApi,
+    pub host: Host,
+}
+
+impl Stage {
+    /// A host whose Claude is the actual CLI; None where there is none.
+    pub fn new(test: &str) -> Option<Stage> {
+        let claude = cli::real_claude(test)?;
+        let model = MessagesApi::start();
+        let mut host = Host::new();
+        let environment = cli::environment(&model.url(), &host.folder.path().join("claude"));
+        host.claude = format!("command = [{claude:?}]\n[claude.env]\n");
+        for (name, value) in environment {
+            let _ = writeln!(host.claude, "{name} = {value:?}");
+        }
+        let stage = Stage { model, host };
+        fs::create_dir_all(stage.folder()).expect("the host's folder can be written");
+        Some(stage)
+    }
+
+    /// Puts a line into the table `[claude]` of the configuration.
+    pub fn set_claude(&mut self, line: &str) {
+        self.host.claude.insert_str(0, &format!("{line}\n"));
+    }
+
+    /// Puts a variable into the environment that the configuration gives to Claude.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.host.claude, "{name} = {value:?}");
+    }
+
+    /// The folder of the first session.
+    pub fn folder(&self) -> PathBuf {
+        self.host.sessions_root().join("default")
+    }
+
+    pub fn say(&self, text: &str) -> i64 {
+        self.host.api.say(&self.host.person(), text)
+    }
+
+    /// Says something and waits for a message below it that contains `answer`.
+    pub fn ask(&self, text: &str, answer: &str) -> Shown {
+        let said = self.say(text);
+        let what = format!("an answer to {text:?} with {answer:?}");
+        self.host.wait(&what, |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below.find(|shown| shown.text.contains(answer)).cloned()
+        })
+    }
+
+    /// Asks what Claude remembers, and checks that it is exactly `texts`.
+    pub fn remembers(&self, texts: &[&str]) {
+        self.ask("[[remember]]", "remember turns=");
+        let turn = self.turns().pop().expect("there was a turn");
+        let (last, before) = turn.texts.split_last().expect("something was said");
+        assert_eq!(
+            (last.as_str(), before),
+            (
+                "[[remember]]",
+                &texts
+                    .iter()
+                    .map(|text| (*text).to_owned())
+                    .collect::<Vec<_>>()[..]
+            )
+        );
+    }
+
+    /// Waits for a request that shows `text`, and returns its message and what the button with this label carries.
+    pub fn button(&self, text: &str, label: &str) -> (i64, String) {
+        self.host.wait(&format!("the button {label:?}"), |view| {
+            view.from_bot(USER).find_map(|shown| {
+                let mut buttons = shown.buttons.iter().flatten();
+                let (_, data) = buttons.find(|(name, _)| name == label)?;
+                shown.text.contains(text).then(|| (shown.id, data.clone()))
+            })
+        })
+    }
+
+    /// Waits for that button and presses it; returns its message.
+    pub fn press(&self, text: &str, label: &str) -> i64 {
+        let (message, data) = self.button(text, label);
+        self.host.api.press(&self.host.person(), message, &data);
+        message
+    }
+
+    /// The requests for steps of turns.
+    pub fn turns(&self) -> Vec<Request> {
+        let requests = self.model.requests();
+        requests
+            .into_iter()
+            .filter(|request| request.kind == Kind::Turn)
+            .collect()
+    }
+
+    /// What the model was told by the last tool.
+    pub fn told_by_tool(&self) -> ToolResult {
+        let last = self.turns().pop();
+        last.and_then(|turn| turn.tool_result)
+            .expect("the last step followed a tool")
+    }
+
+    /// The live `claude` processes of this host, not what they started.
+    pub fn claudes(&self) -> Vec<i32> {
+        let speaks_protocol = |pid: &i32| {
+            arguments(*pid)
+                .iter()
+                .any(|argument| argument == "--replay-user-messages")
+        };
+        let all: Vec<i32> = processes_of(self.host.folder.path())
+            .into_iter()
+            .filter(speaks_protocol)
+            .collect();
+        // Between fork and exec a tool looks like its parent.
+        all.iter()
+            .copied()
+            .filter(|pid| parent(*pid).is_none_or(|parent| !all.contains(&parent)))
+            .collect()
+    }
+
+    /// The one live `claude` process.
+    pub fn claude(&self) -> i32 {
+        let claudes = self.claudes();
+        assert_eq!(claudes.len(), 1, "{claudes:?}");
+        claudes[0]
+    }
+
+    /// Everything that belongs to this host and still runs.
+    pub fn processes(&self) -> Vec<i32> {
+        processes_of(self.host.folder.path())
+    }
+
+    /// The most `claude` processes that lived at once while `story` was played.
+    pub fn most_claudes(&self, story: impl FnOnce()) -> usize {
+        let (playing, over) = crossbeam_channel::bounded::<()>(0);
+        std::thread::scope(|scope| {
+            // It goes when the story ends, also by a panic.
+            let playing = playing;
+            let watch = scope.spawn(|| {
+                let mut most = 0;
+                while over.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    most = most.max(self.claudes().len());
+                }
+                most
+            });
+            story();
+            drop(playing);
+            watch.join().expect("the watch does not panic")
+        })
+    }
+
+    /// Panics if anything of this host still runs.
+    pub fn nothing_runs(&self) {
+        self.none_runs(&self.processes());
+    }
+
+    /// Panics if one of these processes of this host still runs.
+    pub fn none_runs(&self, former: &[i32]) {
+        let mut left = self.processes();
+        left.retain(|pid| former.contains(pid));
+        let left: Vec<_> = left.into_iter().map(arguments).collect();
+        assert!(left.is_empty(), "still running: {left:#?}");
+    }
+
+    /// Makes a pipe in the session's folder. `cat NAME` is a tool that nobody is asked about, and that runs for as
+    /// long as the test holds what [`Gate::reached`] gives.
+    pub fn gate(&self, name: &str) -> Gate {
+        let pipe = self.folder().join(name);
+        mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe can be made");
+        Gate(pipe)
+    }
+
+    /// Reads from chappe's database.
+    pub fn read<T: rusqlite::types::FromSql>(&self, query: &str) -> Vec<T> {
+        let path = self.host.state_dir().join("chappe.db");
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let database =
+            rusqlite::Connection::open_with_flags(path, flags).expect("there is a database");
+        let mut statement = database.prepare(query).expect("the query fits the tables");
+        let rows = statement
+            .query_map([], |row| row.get(0))
+            .expect("the query can be run");
+        rows.collect::<Result<_, _>>()
+            .expect("the column has this type")
+    }
+
+    /// Claude's id of the one session.
+    pub fn session_id(&self) -> String {
+        self.read("SELECT claude FROM session").remove(0)
+    }
+}
+
+/// A pipe that holds up whoever reads it.
+pub struct Gate(PathBuf);
+
+impl Gate {
+    /// Waits until somebody reads. They are held up until what is returned is dropped.
+    pub fn reached(self) -> impl Drop {
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let pipe = until("a reader of the gate", || {
+            match open(&self.0, flags, Mode::empty()) {
+                Ok(pipe) => Some(pipe),
+                Err(Errno::ENXIO) => None,
+                Err(errno) => panic!("the gate cannot be opened: {errno}"),
+            }
+        });
+        // After the tool 2.1.197 reads the file itself, to know it for the next one; there it would wait for ever.
+        fs::remove_file(&self.0).expect("the gate can be removed");
+        pipe
+    }
+}
+
+/// Looks until there is something to see; panics when that takes too long.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "no {what} within {SOON:?}");
+        // There is nothing to wait on: what is looked for is nobody's child here.
+        let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_EVERY);
+    }
+}
+
+/// The arguments of a process; none of one that is gone.
+pub fn arguments(pid: i32) -> Vec<String> {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    bytes
+        .split(|byte| *byte == 0)
+        .map(|argument| String::from_utf8_lossy(argument).into_owned())
+        .collect()
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields = stat.rsplit_once(')')?.1;
+    fields.split_ascii_whitespace().nth(1)?.parse().ok()
+}
