@@ -93,13 +93,13 @@ fn claude_is_started_with_what_chappe_relies_on() {
     stage.ask("hello", "echo: hello");
     let line = arguments(stage.claude()).join(" ");
     for flag in [
-        "--input-format stream-json --output-format stream-json --verbose",
-        "--permission-prompt-tool stdio",
+        "--input-format=stream-json --output-format=stream-json --verbose",
+        "--permission-prompt-tool=stdio",
         "--replay-user-messages",
         "--include-partial-messages",
-        "--permission-mode default",
+        "--permission-mode=default",
         "--disallowedTools=WebFetch",
-        &format!("--session-id {}", stage.session_id()),
+        &format!("--session-id={}", stage.session_id()),
         &format!(
             "--disallowedTools=Read(/{}/**)",
             stage.host.state_dir().display()
