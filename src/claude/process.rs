@@ -43,6 +43,10 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// How often something is looked at that does not announce itself.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// How long a dead process's reader may wait for its owner in all. Longer than any store is likely to fail for a moment,
+/// and an end for output that never ends.
+const OWNER_MAX: Duration = Duration::from_secs(60);
+
 /// Marks the process and everything it starts, in their environment.
 const MARK: &str = "CHAPPE_RUN";
 
@@ -163,8 +167,11 @@ impl Process {
                 },
             );
         })?;
+        let mark = launch.mark.clone();
         thread::spawn(format!("{name}-wait"), move || {
             wait_for_exit(pid);
+            // First, so that nothing it left behind goes on writing into the pipe.
+            sweep(&mark);
             let left = run_dry(&stdout_done, DRAIN_MAX, || {
                 waits_for_owner.load(Ordering::Relaxed)
             });
@@ -238,19 +245,22 @@ fn wait_for_exit(pid: Pid) {
 }
 
 /// Waits until a reader has come to the end of its pipe, or has waited for it in vain for `limit`; returns what is left
-/// of that. The time in which the reader waits for its owner does not count: what the process has said would be lost.
+/// of that. The time in which the reader waits for its owner counts apart: what the process has said would be lost.
 fn run_dry(
     done: &Receiver<()>,
     limit: Duration,
     mut waits_for_owner: impl FnMut() -> bool,
 ) -> Duration {
     let mut left = limit;
-    while !left.is_zero() {
+    let mut left_for_owner = OWNER_MAX;
+    while !left.is_zero() && !left_for_owner.is_zero() {
         // Nothing is ever sent here: it is over when the reader drops its end.
         if done.recv_timeout(LOOK_EVERY) != Err(RecvTimeoutError::Timeout) {
             break;
         }
-        if !waits_for_owner() {
+        if waits_for_owner() {
+            left_for_owner = left_for_owner.saturating_sub(LOOK_EVERY);
+        } else {
             left = left.saturating_sub(LOOK_EVERY);
         }
     }
