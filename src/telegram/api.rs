@@ -175,14 +175,7 @@ fn of_transport(error: &ureq::Error) -> Failure {
         | Error::BadUri(_) => true,
         Error::ConnectProxyFailed(_) | Error::Tls(_) | Error::Rustls(_) => true,
         Error::Timeout(timeout) => matches!(timeout, Timeout::Resolve | Timeout::Connect),
-        Error::Io(error) => matches!(
-            error.kind(),
-            ErrorKind::ConnectionRefused
-                | ErrorKind::NetworkUnreachable
-                | ErrorKind::HostUnreachable
-                | ErrorKind::AddrNotAvailable
-                | ErrorKind::NetworkDown
-        ),
+        Error::Io(error) => never_sent(error),
         _ => false,
     };
     if never_connected {
@@ -192,6 +185,32 @@ fn of_transport(error: &ureq::Error) -> Failure {
     }
 }
 
+/// Whether an I/O error came before the first byte of a request could be sent.
+fn never_sent(error: &std::io::Error) -> bool {
+    is_lookup(error)
+        || is_certificate(error)
+        || matches!(
+            error.kind(),
+            ErrorKind::ConnectionRefused
+                | ErrorKind::NetworkUnreachable
+                | ErrorKind::HostUnreachable
+                | ErrorKind::AddrNotAvailable
+                | ErrorKind::NetworkDown
+        )
+}
+
+/// Whether a name could not be resolved. The standard library has no kind for it, only these words.
+fn is_lookup(error: &std::io::Error) -> bool {
+    error
+        .to_string()
+        .contains("failed to lookup address information")
+}
+
+/// Whether the server's certificate was not accepted. It comes wrapped as bad data, with rustls's words.
+fn is_certificate(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::InvalidData && error.to_string().contains("certificate")
+}
+
 /// Names a transport error without its text, which may hold the URL.
 fn kind(error: &ureq::Error) -> &'static str {
     use ureq::Error;
@@ -199,10 +218,16 @@ fn kind(error: &ureq::Error) -> &'static str {
         Error::HostNotFound => "the host's name is not known (no network, or no DNS)",
         Error::ConnectionFailed => "no connection",
         Error::Timeout(_) => "timeout",
-        Error::Tls(_) | Error::Rustls(_) => "TLS failed (is the clock right?)",
+        Error::Tls(_) | Error::Rustls(_) => "TLS failed",
         Error::ConnectProxyFailed(_) | Error::InvalidProxyUrl => "the proxy did not connect",
         Error::BodyExceedsLimit(_) => "answer too large",
         Error::Protocol(_) => "broken HTTP",
+        Error::Io(error) if is_lookup(error) => {
+            "the host's name is not known (no network, or no DNS)"
+        }
+        Error::Io(error) if is_certificate(error) => {
+            "TLS failed: the certificate is not accepted (is the clock right?)"
+        }
         Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused => "connection refused",
             ErrorKind::ConnectionReset => "connection reset",
@@ -262,6 +287,27 @@ mod tests {
                 description: "Bad Request: moved".into(),
                 migrate_to: Some(-100)
             }
+        );
+    }
+
+    #[test]
+    fn without_a_name_nothing_was_sent() {
+        let api = Api::new("http://no-such-host.invalid", "123:secret", None).unwrap();
+        let failure = api
+            .call("getMe", b"{}", Duration::from_secs(20))
+            .unwrap_err();
+        assert_eq!(
+            failure,
+            Failure::Unreachable("the host's name is not known (no network, or no DNS)")
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_accepted_is_told_and_nothing_was_sent() {
+        let words = "invalid peer certificate: UnknownIssuer";
+        let error = ureq::Error::Io(std::io::Error::new(ErrorKind::InvalidData, words));
+        assert!(
+            matches!(of_transport(&error), Failure::Unreachable(why) if why.contains("certificate"))
         );
     }
 
