@@ -1,7 +1,7 @@
 //! Claude asks a person: who may decide, what runs then, and what it looks like.
 
 use crate::host::{Host, USER};
-use chappe::loopback::botapi::Person;
+use chappe::loopback::botapi::{Fault, Person, Trouble};
 
 const BOB: i64 = 1002;
 const STRANGER: i64 = 666;
@@ -45,6 +45,62 @@ fn allowed_it_runs_once_and_denied_it_does_not() {
     host.says(USER, request.id, "✗ Denied by Ada");
     host.answer("tool said: The user denied this.");
     assert!(!host.file("never").exists());
+}
+
+#[test]
+fn what_telegram_will_not_show_is_denied_and_told() {
+    let host = Host::new();
+    let _chappe = host.start();
+    // With its formatting, and without.
+    host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 2,
+        what: Trouble::Answer {
+            code: 400,
+            description: "Bad Request: something about it".to_owned(),
+            parameters: None,
+        },
+    });
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    host.answer("so it was denied");
+    host.answer("tool said: The user denied this.");
+    assert!(!host.file("never").exists());
+    let buttons = host
+        .api
+        .messages(USER)
+        .into_iter()
+        .flat_map(|shown| shown.buttons);
+    assert_eq!(buttons.count(), 0, "nobody can allow what nobody could see");
+}
+
+#[test]
+fn a_press_counts_although_it_cannot_be_answered_and_is_answered_once() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.api.fault(Fault {
+        method: "answerCallbackQuery",
+        chat: None,
+        times: u32::MAX,
+        what: Trouble::RetryAfter(600),
+    });
+    host.press(&host.person(), &request, "Allow once");
+    host.answer("tool said:");
+    assert!(host.file("made").exists());
+    let answers = host.wait("the answer to the press", |view| {
+        let answers = view.calls_of("answerCallbackQuery").count();
+        (answers > 0).then_some(answers)
+    });
+    assert_eq!(answers, 1);
+    host.say("hello");
+    host.answer("echo: hello");
+    let answers = host.api.calls();
+    let answers = answers
+        .iter()
+        .filter(|call| call.method == "answerCallbackQuery");
+    assert_eq!(answers.count(), 1, "once is all");
 }
 
 #[test]
