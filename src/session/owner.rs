@@ -1,8 +1,8 @@
 //! The owner of a session: one thread that holds its process and does what the machine says.
 //!
-//! It blocks only in its select (and for a second at a time while the store fails). What an action needs from the host for longer than a moment (ending a leftover, asking
-//! for the version) is done by a thread of its own, which reports back. When the store fails, the actions at hand wait
-//! and nothing further is taken in, so that no step is ever skipped.
+//! It blocks only in its select, and for a second at a time while the store fails. What an action needs from the host
+//! for longer than a moment (ending a leftover, asking for the version) is done by a thread of its own, which reports
+//! back. When the store fails, the actions at hand wait and nothing further is taken in, so that no step is skipped.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
