@@ -25,6 +25,7 @@ use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::session::machine::Settings;
 use crate::session::owner;
+use crate::session::prepare::Setup;
 use crate::session::registry::{Control, Registry};
 use crate::store::Store;
 use crate::telegram::api::Api;
@@ -94,15 +95,19 @@ impl Daemon {
             store: Arc::clone(&store),
             board: Arc::clone(&board),
             settings: settings.clone(),
-            command: config.claude.command.clone(),
-            permission_mode: config.claude.permission_mode.clone(),
-            model: config.claude.model.clone(),
-            max_turns: config.claude.max_turns,
-            deny: deny_rules(config),
-            extra_args: config.claude.extra_args.clone(),
-            environment: child_environment(environment, &config.claude.env),
+            setup: Setup {
+                command: config.claude.command.clone(),
+                permission_mode: config.claude.permission_mode.clone(),
+                model: config.claude.model.clone(),
+                max_turns: config.claude.max_turns,
+                deny: deny_rules(config),
+                extra_args: config.claude.extra_args.clone(),
+                environment: child_environment(environment, &config.claude.env),
+                leftover_grace: config.sessions.shutdown_grace,
+                stop_grace: config.sessions.stop_grace,
+                version: Mutex::new(None),
+            },
             pulses: Arc::clone(&pulses),
-            version: Mutex::new(None),
         });
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {
             let registry = registry.clone();

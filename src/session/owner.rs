@@ -5,39 +5,29 @@
 //! back. When the store fails, the actions at hand wait and nothing further is taken in, so that no step is skipped.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
-use nix::sys::signal::Signal;
-use uuid::Uuid;
-
 use super::machine::{Action, Closed, Event, Finished, Machine, Settings, Trouble};
+use super::prepare::{Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use crate::board::{Board, Progress};
 use crate::chat::{BotId, Button, Post, PromptId, SessionId, Verdict, Wanted};
-use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
-use crate::claude::process::{self, Fingerprint, Launch, Process, Said};
+use crate::claude::process::{self, Process, Said};
 use crate::claude::protocol;
-use crate::claude::transcript::{self, Kept};
 use crate::clock::unix_now;
 use crate::pulse::{Pulse, Pulses};
 use crate::render::{answer, request, texts};
 use crate::router;
-use crate::store::{self, Asked, Closing, Living, Session, Store};
+use crate::store::{self, Asked, Closing, Living, Store};
 use crate::thread;
+use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
+use nix::sys::signal::Signal;
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
-
-/// How long `claude --version` may take.
-const VERSION_MAX: Duration = Duration::from_secs(20);
 
 /// Lines of stderr that are kept for the case that the process ends.
 const LAST_WORDS_MAX: usize = 20;
@@ -48,35 +38,10 @@ pub struct Outfit {
     pub store: Arc<Store>,
     pub board: Arc<Board>,
     pub settings: Settings,
-    /// The program and its first arguments.
-    pub command: Vec<String>,
-    pub permission_mode: String,
-    pub model: Option<String>,
-    pub max_turns: u32,
-    /// Rules that always deny.
-    pub deny: Vec<String>,
-    pub extra_args: Vec<String>,
-    /// The child's whole environment, without what the protocol adds.
-    pub environment: Vec<(OsString, OsString)>,
+    /// How `claude` is started.
+    pub setup: Setup,
     /// Where each owner's pulse is known.
     pub pulses: Arc<Pulses>,
-    /// The version of the program that was last asked for it.
-    pub version: Mutex<Option<(Fingerprint, Version)>>,
-}
-
-/// How a process joins its conversation.
-#[derive(Clone, Copy)]
-enum Opening {
-    New,
-    Resume,
-}
-
-/// What a start needs, once it has been looked at.
-struct Prepared {
-    version: Version,
-    opening: Opening,
-    /// Claude's session id; a new one where the old one could not have worked.
-    claude: Uuid,
 }
 
 /// Starts the thread of a session's owner.
@@ -534,7 +499,7 @@ impl Owner {
         let outfit = Arc::clone(&self.outfit);
         let started = thread::spawn(format!("s{}-prepare", self.session), move || {
             // Nobody listens any more when chappe ends; then nobody needs it.
-            let _ = report.send(prepare(&outfit, &session));
+            let _ = report.send(outfit.setup.prepare(&session));
         });
         match started {
             Ok(_) => self.preparing = preparing,
@@ -571,27 +536,8 @@ impl Owner {
             return Ok(());
         };
         self.conversation.clone_from(&claude);
-        let outfit = &self.outfit;
-        let arguments = arguments::arguments(&LaunchSpec {
-            session: match prepared.opening {
-                Opening::New => arguments::Session::New(prepared.claude),
-                Opening::Resume => arguments::Session::Resume(prepared.claude),
-            },
-            permission_mode: outfit.permission_mode.clone(),
-            model: outfit.model.clone(),
-            max_turns: outfit.max_turns,
-            append_system_prompt: None,
-            deny_rules: outfit.deny.clone(),
-            extra_args: outfit.extra_args.clone(),
-            version: prepared.version,
-        });
-        let launch = launch(
-            outfit,
-            arguments,
-            session.folder.clone(),
-            format!("s{}", self.session),
-            session.mark.clone(),
-        );
+        let setup = &self.outfit.setup;
+        let launch = setup.launch(&session, &prepared);
         match Process::start(&launch) {
             Ok(process) => {
                 let pid = process.pid();
@@ -614,11 +560,8 @@ impl Owner {
                 }
             }
             Err(error) => {
-                self.events.push_back(Event::NotPrepared(spawn_trouble(
-                    &outfit.command,
-                    &session.folder,
-                    &error,
-                )));
+                let trouble = setup.spawn_trouble(&session.folder, &error);
+                self.events.push_back(Event::NotPrepared(trouble));
             }
         }
         Ok(())
@@ -672,156 +615,6 @@ impl Owner {
             },
             token,
         })
-    }
-}
-
-/// Looks at everything that a start needs. May block for long.
-fn prepare(outfit: &Outfit, session: &Session) -> Result<Prepared, Trouble> {
-    if let Some(Living { pid, start, boot }) = &session.living {
-        let Settings {
-            shutdown_grace,
-            stop_grace,
-            ..
-        } = outfit.settings;
-        if !process::end_leftover(*pid, *start, boot, shutdown_grace, stop_grace) {
-            return Err(not_started(
-                &format!("an old claude ({pid}) cannot be ended"),
-                None,
-            ));
-        }
-    }
-    // Also where it ended before chappe came back: its tools may still run.
-    process::sweep(&session.mark);
-    let mut builder = fs::DirBuilder::new();
-    if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
-        let cause = format!(
-            "its folder {} cannot be made ({error})",
-            session.folder.display()
-        );
-        return Err(not_started(&cause, None));
-    }
-    let version = version(outfit, &session.folder)?;
-    let kept = config_dir(&outfit.environment).map(|dir| transcript::kept(&dir, &session.claude));
-    let known = || {
-        let broken = |_| {
-            not_started(
-                "the store names it by an id that Claude does not take",
-                None,
-            )
-        };
-        session.claude.parse::<Uuid>().map_err(broken)
-    };
-    let (opening, claude) = match (kept, session.said) {
-        // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
-        (Some(Kept::Hollow), _) => (Opening::New, Uuid::new_v4()),
-        // Where there is nothing to resume although something was said, the CLI says so, and so does chappe.
-        (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
-        (_, false) => (Opening::New, known()?),
-    };
-    Ok(Prepared {
-        version,
-        opening,
-        claude,
-    })
-}
-
-/// The program's version, asked once for as long as the program on disk stays the same.
-fn version(outfit: &Outfit, folder: &Path) -> Result<Version, Trouble> {
-    let path = variable(&outfit.environment, "PATH").unwrap_or_default();
-    let fingerprint = process::fingerprint(&outfit.command, path);
-    let mut known = outfit
-        .version
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some((of, version)) = &*known
-        && *of == fingerprint
-    {
-        return Ok(*version);
-    }
-    let launch = launch(
-        outfit,
-        vec!["--version".to_owned()],
-        folder.to_owned(),
-        "version".to_owned(),
-        store::fresh_uuid(),
-    );
-    let line = process::first_line(&launch, VERSION_MAX)
-        .map_err(|error| spawn_trouble(&outfit.command, folder, &error))?;
-    let Some(version) = Version::parse(&line) else {
-        let cause = format!(
-            "`{} --version` does not look like Claude Code",
-            outfit.command.join(" ")
-        );
-        return Err(not_started(
-            &cause,
-            Some("Look at claude.command in config.toml."),
-        ));
-    };
-    log::info!("Claude Code is version {version}");
-    *known = Some((fingerprint, version));
-    Ok(version)
-}
-
-fn launch(
-    outfit: &Outfit,
-    arguments: Vec<String>,
-    folder: PathBuf,
-    name: String,
-    mark: String,
-) -> Launch {
-    let protocol = ENVIRONMENT.into_iter().chain([FOREGROUND_ONLY]);
-    let protocol = protocol.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    Launch {
-        argv: outfit.command.iter().cloned().chain(arguments).collect(),
-        folder,
-        environment: outfit.environment.iter().cloned().chain(protocol).collect(),
-        mark,
-        name,
-    }
-}
-
-fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
-    environment
-        .iter()
-        .find(|(variable, _)| variable == name)
-        .map(|(_, value)| value.as_os_str())
-}
-
-/// Where Claude keeps its transcripts.
-fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
-    match variable(environment, "CLAUDE_CONFIG_DIR") {
-        Some(dir) => Some(PathBuf::from(dir)),
-        None => Some(Path::new(variable(environment, "HOME")?).join(".claude")),
-    }
-}
-
-fn not_started(cause: &str, cure: Option<&str>) -> Trouble {
-    Trouble::NotStarted {
-        cause: cause.to_owned(),
-        cure: cure.map(str::to_owned),
-    }
-}
-
-/// Why a process could not be started, in words.
-fn spawn_trouble(command: &[String], folder: &Path, error: &std::io::Error) -> Trouble {
-    let program = command.first().map_or("", String::as_str);
-    match error.kind() {
-        std::io::ErrorKind::NotFound if !folder.is_dir() => not_started(
-            &format!("its folder {} is not there", folder.display()),
-            None,
-        ),
-        std::io::ErrorKind::NotFound => not_started(
-            &format!("there is no program {program}"),
-            Some(
-                "Install Claude Code on this host (npm install -g @anthropic-ai/claude-code), or name it in \
-                 config.toml: [claude] command = [\"/path/to/claude\"].",
-            ),
-        ),
-        std::io::ErrorKind::PermissionDenied => {
-            not_started(&format!("{program} may not be run by this user"), None)
-        }
-        std::io::ErrorKind::TimedOut => not_started(&format!("{program} does not answer"), None),
-        _ => not_started(&format!("{program}: {error}"), None),
     }
 }
 

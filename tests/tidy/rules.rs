@@ -27,6 +27,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("cli", Layer::Wiring),
     ("session", Layer::Directory),
     ("session/owner", Layer::Thread),
+    ("session/prepare", Layer::Thread),
     ("session/registry", Layer::Thread),
     ("session/machine", Layer::Pure),
     ("session/answer", Layer::Pure),

@@ -1,0 +1,226 @@
+//! What a start of `claude` needs, looked at before it is made: nothing left of a former one, a folder, a version, and
+//! whether the conversation is resumed or begun.
+//!
+//! Everything here may block for long, so it is called from a thread of its own. It starts no session's process and
+//! writes nothing into the store; what cannot be done is told in words, with a cure where one is known.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::machine::Trouble;
+use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
+use crate::claude::process::{self, Fingerprint, Launch};
+use crate::claude::transcript::{self, Kept};
+use crate::store::{self, Living, Session};
+
+/// How long `claude --version` may take.
+const VERSION_MAX: Duration = Duration::from_secs(20);
+
+/// How `claude` is started on this host, the same for all sessions.
+pub struct Setup {
+    /// The program and its first arguments.
+    pub command: Vec<String>,
+    pub permission_mode: String,
+    pub model: Option<String>,
+    pub max_turns: u32,
+    /// Rules that always deny.
+    pub deny: Vec<String>,
+    pub extra_args: Vec<String>,
+    /// The child's whole environment, without what the protocol adds.
+    pub environment: Vec<(OsString, OsString)>,
+    /// How long a process of a former chappe may go on by itself.
+    pub leftover_grace: Duration,
+    /// Each step of its ending after that.
+    pub stop_grace: Duration,
+    /// The version of the program that was last asked for it.
+    pub version: Mutex<Option<(Fingerprint, Version)>>,
+}
+
+/// How a process joins its conversation.
+#[derive(Clone, Copy)]
+enum Opening {
+    New,
+    Resume,
+}
+
+/// What a start needs, once it has been looked at.
+pub struct Prepared {
+    pub version: Version,
+    opening: Opening,
+    /// Claude's session id; a new one where the old one could not have worked.
+    pub claude: Uuid,
+}
+
+impl Setup {
+    /// Looks at everything that a start needs. May block for long.
+    pub fn prepare(&self, session: &Session) -> Result<Prepared, Trouble> {
+        if let Some(Living { pid, start, boot }) = &session.living
+            && !process::end_leftover(*pid, *start, boot, self.leftover_grace, self.stop_grace)
+        {
+            return Err(not_started(
+                &format!("an old claude ({pid}) cannot be ended"),
+                None,
+            ));
+        }
+        // Also where it ended before chappe came back: its tools may still run.
+        process::sweep(&session.mark);
+        let mut builder = fs::DirBuilder::new();
+        if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
+            let cause = format!(
+                "its folder {} cannot be made ({error})",
+                session.folder.display()
+            );
+            return Err(not_started(&cause, None));
+        }
+        let version = self.version(&session.folder)?;
+        let kept = config_dir(&self.environment).map(|dir| transcript::kept(&dir, &session.claude));
+        let known = || {
+            let broken = |_| {
+                not_started(
+                    "the store names it by an id that Claude does not take",
+                    None,
+                )
+            };
+            session.claude.parse::<Uuid>().map_err(broken)
+        };
+        let (opening, claude) = match (kept, session.said) {
+            // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
+            (Some(Kept::Hollow), _) => (Opening::New, Uuid::new_v4()),
+            // Where there is nothing to resume although something was said, the CLI says so, and so does chappe.
+            (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
+            (_, false) => (Opening::New, known()?),
+        };
+        Ok(Prepared {
+            version,
+            opening,
+            claude,
+        })
+    }
+
+    /// What is to be started for a session that has been prepared.
+    pub fn launch(&self, session: &Session, prepared: &Prepared) -> Launch {
+        let arguments = arguments::arguments(&LaunchSpec {
+            session: match prepared.opening {
+                Opening::New => arguments::Session::New(prepared.claude),
+                Opening::Resume => arguments::Session::Resume(prepared.claude),
+            },
+            permission_mode: self.permission_mode.clone(),
+            model: self.model.clone(),
+            max_turns: self.max_turns,
+            append_system_prompt: None,
+            deny_rules: self.deny.clone(),
+            extra_args: self.extra_args.clone(),
+            version: prepared.version,
+        });
+        self.launch_with(
+            arguments,
+            session.folder.clone(),
+            format!("s{}", session.id),
+            session.mark.clone(),
+        )
+    }
+
+    /// The program's version, asked once for as long as the program on disk stays the same.
+    fn version(&self, folder: &Path) -> Result<Version, Trouble> {
+        let path = variable(&self.environment, "PATH").unwrap_or_default();
+        let fingerprint = process::fingerprint(&self.command, path);
+        let mut known = self.version.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, version)) = &*known
+            && *of == fingerprint
+        {
+            return Ok(*version);
+        }
+        let launch = self.launch_with(
+            vec!["--version".to_owned()],
+            folder.to_owned(),
+            "version".to_owned(),
+            store::fresh_uuid(),
+        );
+        let line = process::first_line(&launch, VERSION_MAX)
+            .map_err(|error| self.spawn_trouble(folder, &error))?;
+        let Some(version) = Version::parse(&line) else {
+            let cause = format!(
+                "`{} --version` does not look like Claude Code",
+                self.command.join(" ")
+            );
+            return Err(not_started(
+                &cause,
+                Some("Look at claude.command in config.toml."),
+            ));
+        };
+        log::info!("Claude Code is version {version}");
+        *known = Some((fingerprint, version));
+        Ok(version)
+    }
+
+    fn launch_with(
+        &self,
+        arguments: Vec<String>,
+        folder: PathBuf,
+        name: String,
+        mark: String,
+    ) -> Launch {
+        let protocol = ENVIRONMENT.into_iter().chain([FOREGROUND_ONLY]);
+        let protocol = protocol.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        Launch {
+            argv: self.command.iter().cloned().chain(arguments).collect(),
+            folder,
+            environment: self.environment.iter().cloned().chain(protocol).collect(),
+            mark,
+            name,
+        }
+    }
+
+    /// Why a process could not be started, in words.
+    pub fn spawn_trouble(&self, folder: &Path, error: &io::Error) -> Trouble {
+        let program = self.command.first().map_or("", String::as_str);
+        match error.kind() {
+            io::ErrorKind::NotFound if !folder.is_dir() => not_started(
+                &format!("its folder {} is not there", folder.display()),
+                None,
+            ),
+            io::ErrorKind::NotFound => not_started(
+                &format!("there is no program {program}"),
+                Some(
+                    "Install Claude Code on this host (npm install -g @anthropic-ai/claude-code), or name it in \
+                     config.toml: [claude] command = [\"/path/to/claude\"].",
+                ),
+            ),
+            io::ErrorKind::PermissionDenied => {
+                not_started(&format!("{program} may not be run by this user"), None)
+            }
+            io::ErrorKind::TimedOut => not_started(&format!("{program} does not answer"), None),
+            _ => not_started(&format!("{program}: {error}"), None),
+        }
+    }
+}
+
+fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
+    environment
+        .iter()
+        .find(|(variable, _)| variable == name)
+        .map(|(_, value)| value.as_os_str())
+}
+
+/// Where Claude keeps its transcripts.
+fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+    match variable(environment, "CLAUDE_CONFIG_DIR") {
+        Some(dir) => Some(PathBuf::from(dir)),
+        None => Some(Path::new(variable(environment, "HOME")?).join(".claude")),
+    }
+}
+
+/// There can be no process, for a cause that no start in particular has.
+pub fn not_started(cause: &str, cure: Option<&str>) -> Trouble {
+    Trouble::NotStarted {
+        cause: cause.to_owned(),
+        cure: cure.map(str::to_owned),
+    }
+}
