@@ -3,5 +3,5 @@
 pub mod answer;
 pub mod machine;
 pub mod owner;
-
+pub mod recovery;
 pub mod registry;
