@@ -3,4 +3,5 @@
 pub mod arguments;
 pub mod process;
 pub mod protocol;
+pub mod trace;
 pub mod transcript;

@@ -4,10 +4,17 @@
 //! made of the path by rules that change, so it is searched, never computed.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+use super::trace::{self, Trace, Tracer};
+
+/// The longest row that is looked at, in bytes. A prompt has at most 500 kB, an answer less; what is longer is the result
+/// of a tool.
+const ROW_MAX: u64 = 16 << 20;
 
 /// What Claude has on disk of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,32 +31,98 @@ pub enum Kept {
 
 /// Finds out what Claude has of the session.
 pub fn kept(config_dir: &Path, session: &str) -> Kept {
-    let projects = config_dir.join("projects");
-    let folders = match fs::read_dir(&projects) {
-        Ok(folders) => folders,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Kept::Nothing,
-        Err(_) => return Kept::Unknown,
+    let Ok(files) = files(config_dir, session) else {
+        return Kept::Unknown;
     };
-    let name = format!("{session}.jsonl");
-    let files: Vec<PathBuf> = folders
-        .flatten()
-        .map(|folder| folder.path().join(&name))
-        .collect();
-    for file in files {
-        match File::open(&file) {
-            Ok(file) => {
-                return if has_user_row(BufReader::new(file)) {
-                    Kept::Said
-                } else {
-                    Kept::Hollow
-                };
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
+    let mut kept = Kept::Nothing;
+    for (_, file) in files {
+        match has_user_row(BufReader::new(file)) {
+            Ok(true) => return Kept::Said,
+            Ok(false) => kept = Kept::Hollow,
             Err(_) => return Kept::Unknown,
         }
     }
-    Kept::Nothing
+    kept
+}
+
+/// Finds out what became of a prompt, by its uuid. The process that had it must have ended: until then, rows come late.
+///
+/// Takes a second for each few hundred MB of transcript, and the memory of its longest row.
+pub fn trace(config_dir: &Path, session: &str, uuid: &str) -> Trace {
+    let Ok(files) = files(config_dir, session) else {
+        return Trace::Unreadable;
+    };
+    for (path, file) in files {
+        let mut tracer = Tracer::new(uuid);
+        let read = each_row(BufReader::new(file), |row| {
+            match row {
+                Some(row) => tracer.line(row),
+                None => tracer.unreadable(),
+            }
+            ControlFlow::Continue(())
+        });
+        if read.is_err() {
+            return Trace::Unreadable;
+        }
+        let refused = tracer
+            .agents()
+            .iter()
+            .any(|agent| was_refused(&path, agent));
+        if let Some(mut progress) = tracer.finish() {
+            progress.refused_by_restart |= refused;
+            return Trace::Found(progress);
+        }
+    }
+    Trace::Missing
+}
+
+/// Opens the session's transcripts: one, or none; more only if someone has copied them.
+fn files(config_dir: &Path, session: &str) -> io::Result<Vec<(PathBuf, File)>> {
+    let folders = match fs::read_dir(config_dir.join("projects")) {
+        Ok(folders) => folders,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let name = format!("{session}.jsonl");
+    let mut files = Vec::new();
+    for folder in folders {
+        let path = folder?.path().join(&name);
+        match File::open(&path) {
+            Ok(file) => files.push((path, file)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a sub-agent of the session was refused something because nobody was there to be asked. Its rows stand in
+/// `<session id>/subagents/agent-<id>.jsonl`; one that cannot be read was refused nothing that is known.
+fn was_refused(transcript: &Path, agent: &str) -> bool {
+    // The id comes out of a file, and names one.
+    if !agent
+        .chars()
+        .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+    {
+        return false;
+    }
+    let path = transcript
+        .with_extension("")
+        .join(format!("subagents/agent-{agent}.jsonl"));
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let mut refused = false;
+    let read = each_row(BufReader::new(file), |row| {
+        refused |= row.is_some_and(trace::is_refusal);
+        if refused {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    refused && read.is_ok()
 }
 
 #[derive(Deserialize)]
@@ -59,16 +132,37 @@ struct Row<'a> {
 }
 
 /// Whether a row of type `user` is there. A row that does not parse (the torn last one of a crash) counts for nothing.
-fn has_user_row(mut file: impl BufRead) -> bool {
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        match file.read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return false,
-            Ok(_) => {}
+fn has_user_row(file: impl BufRead) -> io::Result<bool> {
+    let mut found = false;
+    each_row(file, |row| {
+        let row = row.and_then(|row| serde_json::from_slice::<Row<'_>>(row).ok());
+        found = row.is_some_and(|row| row.kind == "user");
+        if found {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
-        if serde_json::from_slice::<Row<'_>>(&line).is_ok_and(|row| row.kind == "user") {
-            return true;
+    })?;
+    Ok(found)
+}
+
+/// Hands over row by row, each in the same memory; None for one that is too long.
+fn each_row(
+    mut file: impl BufRead,
+    mut take: impl FnMut(Option<&[u8]>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    let mut row = Vec::new();
+    loop {
+        row.clear();
+        if file.by_ref().take(ROW_MAX).read_until(b'\n', &mut row)? == 0 {
+            return Ok(());
+        }
+        let is_whole = row.len() as u64 != ROW_MAX || row.ends_with(b"\n");
+        if !is_whole {
+            file.skip_until(b'\n')?;
+        }
+        if take(is_whole.then_some(&row)).is_break() {
+            return Ok(());
         }
     }
 }
@@ -97,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_torn_row_is_not_a_user_row() {
-        assert!(!has_user_row(&b"{\"type\":\"user\""[..]));
-        assert!(!has_user_row(&b""[..]));
+        assert!(!has_user_row(&b"{\"type\":\"user\""[..]).unwrap());
+        assert!(!has_user_row(&b""[..]).unwrap());
     }
 }

@@ -4,4 +4,5 @@ pub mod answer;
 pub mod machine;
 pub mod owner;
 pub mod prepare;
+pub mod recovery;
 pub mod registry;

@@ -43,6 +43,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/api", Layer::Adapter),
     ("claude", Layer::Directory),
     ("claude/protocol", Layer::Pure),
+    ("claude/trace", Layer::Pure),
     ("claude/arguments", Layer::Pure),
     ("claude/process", Layer::Adapter),
     ("claude/transcript", Layer::Adapter),
@@ -85,6 +86,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "session/machine",
         "claude/protocol",
         "the machine's events and actions carry the CLI's messages",
+    ),
+    (
+        "session/recovery",
+        "claude/trace",
+        "what Claude has of a prompt is what is decided by",
     ),
 ];
 

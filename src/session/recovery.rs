@@ -1,0 +1,161 @@
+//! What to do with a prompt that was given and not closed, when nothing of the process that had it is left. Pure: the
+//! facts are gathered before, and nothing is written to Claude before it is decided.
+//!
+//! Two things must not happen: that a prompt is lost, and that its tools run twice without anybody knowing. So the same
+//! prompt is written again only where Claude does not have it and nothing was seen to start.
+
+use std::time::Duration;
+
+use crate::chat::Block;
+use crate::claude::trace::{Progress, Trace};
+
+/// How long after the sign of a swallowed prompt a turn may still begin; see [`Decision::Again`].
+pub const SWALLOWED_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest list of what was seen to start, in characters.
+const ACTED_MAX: usize = 1_200;
+/// The longest input in that list, in characters.
+const INPUT_MAX: usize = 160;
+
+/// What is known of an open prompt when nothing of a former process is left.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Its text, as it was written.
+    pub prompt: String,
+    /// Whether it is one of Claude's built-in commands, sent alone.
+    pub is_command: bool,
+    pub trace: Trace,
+    /// What was seen to start in its turn, oldest first.
+    pub acted: Vec<Acted>,
+    /// Whether something was said in this session before.
+    pub had_turns: bool,
+}
+
+/// A tool that was seen to start, and may have changed something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acted {
+    pub tool: String,
+    /// As JSON, possibly cut.
+    pub input: String,
+}
+
+/// What to do with the prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Its answer is known: deliver it. An empty one is an answer, too.
+    Finished { answer: Vec<Block>, tools: u32 },
+    /// Write the same prompt again, with its uuid. If its replay line or its `completed` comes, and no `init` within
+    /// [`SWALLOWED_AFTER`], Claude had it after all: send `continue_prompt(&[], false)`.
+    Again,
+    /// Resume, and send this text as a new prompt.
+    Continue { text: String },
+    /// A built-in command: never again, and its outcome is not known.
+    Unknown,
+    /// A person must say: Continue (with this text), Send again, or Drop.
+    Ask { text: String },
+}
+
+/// Decides about a prompt. With `ask_first` (`resume_turns = "ask"`) nothing is continued unasked.
+pub fn decide(facts: &Facts, ask_first: bool) -> Decision {
+    let Facts {
+        prompt,
+        is_command,
+        trace,
+        acted,
+        had_turns,
+    } = facts;
+    if *is_command {
+        return Decision::Unknown;
+    }
+    let go_on = |text| {
+        if ask_first {
+            Decision::Ask { text }
+        } else {
+            Decision::Continue { text }
+        }
+    };
+    match trace {
+        Trace::Found(Progress {
+            finished: Some(answer),
+            tools,
+            refused_by_restart: false,
+        }) => Decision::Finished {
+            answer: answer.clone(),
+            tools: *tools,
+        },
+        Trace::Found(progress) => go_on(continue_prompt(acted, progress.refused_by_restart)),
+        Trace::Missing if acted.is_empty() => Decision::Again,
+        Trace::Missing => go_on(continue_missing_prompt(prompt, acted)),
+        Trace::Unreadable if *had_turns => go_on(continue_missing_prompt(prompt, acted)),
+        // Perhaps there is nothing that could be resumed.
+        Trace::Unreadable => Decision::Ask {
+            text: continue_missing_prompt(prompt, acted),
+        },
+    }
+}
+
+/// The text that lets Claude go on with a prompt that it has. It is right whether or not the turn had ended.
+/// `refused_by_restart`: the model was told of refusals that no person had made. At most 2,000 characters.
+pub fn continue_prompt(acted: &[Acted], refused_by_restart: bool) -> String {
+    let mut text = "The connection was lost while you worked on this. If you had already finished, repeat your final \
+                    answer. Otherwise go on where you stopped; before repeating an action, check whether it has happened."
+        .to_owned();
+    if refused_by_restart {
+        text.push_str(
+            "\n\nThe refusals that speak of a closed stream came from a restart, not from the user. Ask again for what \
+             you still need.",
+        );
+    }
+    text.push_str(&seen_to_start(acted));
+    text
+}
+
+/// The text that lets Claude go on with a prompt that it may have lost: the prompt goes with it, as a quotation and no
+/// order to begin anew.
+fn continue_missing_prompt(prompt: &str, acted: &[Acted]) -> String {
+    format!(
+        "The connection was lost while you worked on the message below, and it may be missing from what you remember. \
+         If you had already finished, repeat your final answer. Otherwise go on where you stopped; before repeating an \
+         action, check whether it has happened.{}\n\nThe message:\n\n{prompt}",
+        seen_to_start(acted)
+    )
+}
+
+/// What was seen to start, as a list. If it is too long its end is kept: what was last done is what may be half done.
+fn seen_to_start(acted: &[Acted]) -> String {
+    let mut lines = Vec::new();
+    let mut length = 0;
+    for Acted { tool, input } in acted.iter().rev() {
+        let line = one_line(&format!("{tool} {input}"));
+        length += line.chars().count() + 3;
+        if length > ACTED_MAX {
+            lines.push(format!("({} earlier ones)", acted.len() - lines.len()));
+            break;
+        }
+        lines.push(line);
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let list: String = lines
+        .iter()
+        .rev()
+        .map(|line| format!("\n- {line}"))
+        .collect();
+    format!("\n\nSeen to start:{list}")
+}
+
+/// Short, and without anything that would break the list.
+fn one_line(text: &str) -> String {
+    let mut letters = text
+        .chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter });
+    let mut line: String = letters.by_ref().take(INPUT_MAX).collect();
+    if letters.next().is_some() {
+        line.push('…');
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests;
