@@ -21,13 +21,28 @@ pub struct Progress {
     pub doing: Doing,
     /// When that began.
     pub doing_since: Instant,
+    /// What the turn was interrupted by before, and goes on after.
+    pub interruption: Option<Interruption>,
+    /// What the button that stops the turn carries.
+    pub stop: String,
     /// How many messages wait for the next turn.
     pub waiting: usize,
+}
+
+/// Why a turn had to be taken up again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// chappe itself was restarted.
+    Restart,
+    /// Claude's process died: how, in words, and which attempt this is.
+    Crash { how: String, attempt: u32, of: u32 },
 }
 
 /// What is going on in a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doing {
+    /// Claude is started once more.
+    Starting,
     /// Claude has the prompt, and nothing has been seen of it yet.
     Waiting,
     Thinking,
@@ -47,6 +62,8 @@ pub enum Doing {
     },
     /// The conversation is being shortened.
     Compacting,
+    /// A person has said stop.
+    Stopping,
 }
 
 /// The board and its bell.
@@ -122,6 +139,8 @@ mod tests {
             since: now,
             doing,
             doing_since: now,
+            interruption: None,
+            stop: String::new(),
             waiting: 0,
         }
     }

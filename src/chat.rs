@@ -151,6 +151,8 @@ pub struct Incoming {
     pub date: i64,
     /// Unix seconds of the last change; 0 for a message as it was first sent.
     pub edit_date: i64,
+    /// Who wrote it, where it was forwarded; for display only.
+    pub origin: Option<String>,
     pub body: Body,
 }
 
@@ -199,6 +201,61 @@ pub struct Prompt {
     /// The final text, as written to Claude.
     pub text: String,
     pub place: Place,
+    /// How often it has been written to Claude, with the prompts that it continues after a crash.
+    pub attempts: u32,
+    /// How often in a row it, or what it tries again, has failed at the API.
+    pub tries: u32,
+    /// Whether it is one of Claude's own commands, given alone.
+    pub is_command: bool,
+}
+
+/// A message that waits to become a prompt, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    pub place: Place,
+    pub user: UserId,
+    pub text: String,
+    /// Who wrote it, where it was forwarded.
+    pub origin: Option<String>,
+    /// When it arrived, in milliseconds of Unix time.
+    pub arrived: i64,
+    /// Its place in the line: less is sooner. Only messages of one rank go together.
+    pub rank: i64,
+}
+
+/// What becomes of the messages at the head of the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// More may belong to them: look again after so long.
+    NotYet(std::time::Duration),
+    /// So many of them are the next prompt.
+    Give {
+        count: usize,
+        /// The final text.
+        text: String,
+        /// Whether it is one of Claude's own commands.
+        is_command: bool,
+    },
+}
+
+/// A session as it stands in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Overview {
+    pub session: SessionId,
+    pub name: String,
+    /// Whether the place that asks talks to it.
+    pub is_current: bool,
+    /// How much waits to be given.
+    pub waiting: usize,
+    /// Since when a turn runs, in Unix seconds.
+    pub working: Option<i64>,
+    /// Whether it has a process.
+    pub is_live: bool,
+    pub held: Option<Hold>,
+    /// When something last happened, in Unix seconds.
+    pub active: i64,
+    /// Dollars.
+    pub cost: f64,
 }
 
 /// How a turn ended.
@@ -210,10 +267,18 @@ pub enum Outcome {
     Failed,
     /// The turn limit (`max_turns`) was reached.
     TurnLimit,
-    /// The process ended in the middle of the turn.
+    /// The money limit of the process was reached.
+    BudgetSpent,
+    /// The process ended in the middle of the turn, again and again.
     Crashed,
-    /// chappe was stopped or killed in the middle of the turn.
+    /// chappe was stopped or killed in the middle of the turn, and a person must say how it goes on.
     Interrupted,
+    /// A person stopped it.
+    Stopped,
+    /// Cut off, and taken up by another prompt.
+    Continued,
+    /// One of Claude's own commands that was cut off: whether it was done is not known, and it is never repeated.
+    Unknown,
 }
 
 impl Outcome {
@@ -223,8 +288,12 @@ impl Outcome {
             Outcome::Answered => "answered",
             Outcome::Failed => "failed",
             Outcome::TurnLimit => "turn_limit",
+            Outcome::BudgetSpent => "budget_spent",
             Outcome::Crashed => "crashed",
             Outcome::Interrupted => "interrupted",
+            Outcome::Stopped => "stopped",
+            Outcome::Continued => "continued",
+            Outcome::Unknown => "unknown",
         }
     }
 }
@@ -261,12 +330,28 @@ pub enum Post {
         #[serde(default)]
         silent: bool,
     },
-    /// A message of ours shows something else from now on, and loses its buttons.
-    Edit { target: Target, body: Formatted },
+    /// A message of ours shows something else from now on, with these buttons and no others.
+    Edit {
+        target: Target,
+        body: Formatted,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        buttons: Vec<Vec<Button>>,
+    },
     /// The answer to a press, shown for a moment on the screen of who pressed.
     Toast { callback: String, text: String },
     /// A small sign on a message of the user's.
     Reaction { message: MessageId, emoji: String },
+}
+
+impl Post {
+    /// A message that is no more than that.
+    pub fn message(body: Formatted) -> Post {
+        Post::Message {
+            body,
+            buttons: Vec::new(),
+            silent: false,
+        }
+    }
 }
 
 /// Which message of ours an edit is for.
@@ -285,6 +370,83 @@ pub struct Button {
     pub label: String,
     /// What comes back in a press: at most 64 bytes.
     pub data: String,
+}
+
+/// What a button does that is none of a request's. It is stored; the button carries only a random token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Act {
+    /// What waits goes on.
+    Run,
+    /// What waits, and what was to be tried again, is forgotten.
+    Drop,
+    /// What failed is tried again: by the text that was stored for that.
+    Retry,
+    /// What was cut off is given once more, as it was written.
+    SendAgain,
+    /// The session begins a new conversation.
+    StartFresh,
+    /// A changed message goes to Claude as a correction.
+    Correct { text: String },
+    /// A turn that came to its limit goes on.
+    GoOn,
+    /// The place talks to the button's session from now on.
+    Switch,
+}
+
+impl Act {
+    /// What a button with this token carries.
+    pub fn button_data(token: &str) -> String {
+        format!("do:{token}")
+    }
+}
+
+/// A button that is offered: what it says, and what it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    pub label: String,
+    pub act: Act,
+}
+
+impl Offer {
+    pub fn new(label: impl Into<String>, act: Act) -> Offer {
+        Offer {
+            label: label.into(),
+            act,
+        }
+    }
+}
+
+/// A message with buttons that do something. Rows of buttons.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    pub body: Formatted,
+    pub offers: Vec<Vec<Offer>>,
+}
+
+/// Why what waits for a session is not given to Claude.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A person said stop: until they say go on.
+    Held,
+    /// A turn has failed: until a time, or until somebody says go on.
+    Paused,
+    /// There can be no process: until somebody says try again.
+    Broken,
+    /// A turn was cut off, and a person must say how it goes on.
+    Asking,
+}
+
+impl Hold {
+    /// The word that stands in the store. Never changed once released.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Hold::Held => "held",
+            Hold::Paused => "paused",
+            Hold::Broken => "broken",
+            Hold::Asking => "asking",
+        }
+    }
 }
 
 /// What Claude wants to be allowed.

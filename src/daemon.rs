@@ -20,6 +20,7 @@ use signal_hook::iterator::Signals;
 use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::claude::arguments::deny_folder;
+use crate::clock::unix_now;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
@@ -30,6 +31,7 @@ use crate::session::registry::{Control, Registry};
 use crate::store::Store;
 use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
+use crate::telegram::dispatch::Desk;
 use crate::telegram::poller::{self, Poller};
 use crate::{notify, thread};
 
@@ -88,6 +90,9 @@ impl Daemon {
             },
             stop_grace: config.sessions.stop_grace,
             shutdown_grace: config.sessions.shutdown_grace,
+            retries: config.sessions.retries,
+            retry_delay: config.sessions.retry_delay,
+            ask_first: config.sessions.ask_before_resume,
         };
         let pulses = Arc::new(Pulses::default());
         let outfit = Arc::new(owner::Outfit {
@@ -95,6 +100,7 @@ impl Daemon {
             store: Arc::clone(&store),
             board: Arc::clone(&board),
             settings: settings.clone(),
+            batch_window: config.sessions.batch_window,
             setup: Setup {
                 command: config.claude.command.clone(),
                 permission_mode: config.claude.permission_mode.clone(),
@@ -126,6 +132,10 @@ impl Daemon {
         store
             .admit_only(&config.telegram.allowed_users)
             .map_err(|error| unwritable(&error))?;
+        // Whoever starts chappe again may have mended what was wrong.
+        store
+            .try_broken_again(unix_now())
+            .map_err(|error| unwritable(&error))?;
         let courier = Courier::start(courier::Outfit {
             bot,
             api: api.clone(),
@@ -151,10 +161,12 @@ impl Daemon {
             api,
             store: Arc::clone(&store),
             board,
-            allowed_users: config.telegram.allowed_users.clone(),
-            reactions: config.telegram.reactions,
-            sessions_root: config.sessions.root.clone(),
-            host: host_name(),
+            desk: Desk {
+                allowed_users: config.telegram.allowed_users.clone(),
+                reactions: config.telegram.reactions,
+                sessions_root: config.sessions.root.clone(),
+                host: host_name(),
+            },
             wake: Box::new(move |session| waker.wake(session)),
             fatal: fatal_out,
             attempt_ended: watchdog(pulses),

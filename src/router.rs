@@ -17,11 +17,17 @@ pub enum Route<'a> {
         arrival: Arrival,
         suggested: String,
         text: &'a str,
+        /// Who wrote it, where it was forwarded.
+        origin: Option<&'a str>,
     },
     /// A message was changed.
     Edit { arrival: Arrival, text: &'a str },
     /// A command of chappe's own.
-    Command { arrival: Arrival, command: Command },
+    Command {
+        arrival: Arrival,
+        suggested: String,
+        command: Command<'a>,
+    },
     /// A message that cannot be taken; what it is, in words.
     Unsupported {
         arrival: Arrival,
@@ -34,15 +40,56 @@ pub enum Route<'a> {
         token: &'a str,
         verdict: Verdict,
     },
+    /// A press on the button that stops a turn, named by its prompt's uuid.
+    StopTurn {
+        arrival: Arrival,
+        press: &'a Press,
+        uuid: &'a str,
+    },
+    /// A press on a button whose meaning is stored.
+    Act {
+        arrival: Arrival,
+        press: &'a Press,
+        token: &'a str,
+    },
     /// A press on a button that is none of ours.
     UnknownButton { arrival: Arrival, press: &'a Press },
 }
 
 /// What chappe itself does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum Command<'a> {
     Start,
     Help,
+    /// Stops the turn, and holds what waits.
+    Stop,
+    /// Makes a session of this name.
+    New(&'a str),
+    /// Talks to the session of this name from now on; with an empty one, asks to which.
+    Session(&'a str),
+    /// What waits.
+    Queue,
+    /// How everything is.
+    Status,
+}
+
+/// chappe's commands for Telegram's menu: name and description.
+pub const MENU: &[(&str, &str)] = &[
+    ("stop", "Stop what Claude is doing"),
+    ("new", "Make a session: /new name"),
+    ("session", "Switch to another session"),
+    ("queue", "What waits"),
+    ("status", "How everything is"),
+    ("help", "What there is"),
+];
+
+/// The longest name of a session.
+const NAME_MAX: usize = 64;
+
+/// Whether a session may have this name. It becomes a folder's as well.
+pub fn is_name(name: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    (1..=NAME_MAX).contains(&name.len()) && name.chars().all(fits)
 }
 
 /// What a button for a request carries.
@@ -51,6 +98,11 @@ pub fn button_data(verdict: Verdict, token: &str) -> String {
         Verdict::Allow => format!("allow:{token}"),
         Verdict::Deny => format!("deny:{token}"),
     }
+}
+
+/// What the button that stops a turn carries: the uuid of the turn's prompt.
+pub fn stop_data(uuid: &str) -> String {
+    format!("stop:{uuid}")
 }
 
 /// Decides about one update.
@@ -66,11 +118,17 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                 let arrival = arrival_of(update, message, person);
                 match body {
                     Body::Text(text) => match command_of(text) {
-                        Some(command) => Route::Command { arrival, command },
-                        None => Route::Prompt {
+                        // What others wrote is no order.
+                        Some(command) if message.origin.is_none() => Route::Command {
+                            arrival,
+                            suggested: suggested_name(person, message.place),
+                            command,
+                        },
+                        _ => Route::Prompt {
                             arrival,
                             suggested: suggested_name(person, message.place),
                             text,
+                            origin: message.origin.as_deref(),
                         },
                     },
                     Body::Unsupported(what) => Route::Unsupported { arrival, what },
@@ -124,6 +182,16 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     token,
                     verdict: Verdict::Deny,
                 },
+                Some(("stop", uuid)) => Route::StopTurn {
+                    arrival,
+                    press,
+                    uuid,
+                },
+                Some(("do", token)) => Route::Act {
+                    arrival,
+                    press,
+                    token,
+                },
                 _ => Route::UnknownButton { arrival, press },
             }
         }
@@ -148,14 +216,24 @@ fn arrival_of(update: i64, message: &Incoming, person: &Person) -> Arrival {
 }
 
 /// The command that a text is. The whole first word counts, whatever Telegram marks as a command; `@bot` is cut off.
-fn command_of(text: &str) -> Option<Command> {
+/// "stop" needs no slash: who wants that is in a hurry.
+fn command_of(text: &str) -> Option<Command<'_>> {
+    if text.trim().eq_ignore_ascii_case("stop") {
+        return Some(Command::Stop);
+    }
     let word = text.split_whitespace().next()?;
     if !text.starts_with('/') {
         return None;
     }
+    let argument = text[word.len()..].trim();
     match word.split('@').next()? {
         "/start" => Some(Command::Start),
         "/help" => Some(Command::Help),
+        "/stop" => Some(Command::Stop),
+        "/new" => Some(Command::New(argument)),
+        "/session" | "/sessions" => Some(Command::Session(argument)),
+        "/queue" => Some(Command::Queue),
+        "/status" => Some(Command::Status),
         _ => None,
     }
 }
@@ -197,6 +275,7 @@ mod tests {
             message: MessageId(1),
             date: 5,
             edit_date: 0,
+            origin: None,
             body: Body::Text(text.into()),
         })
     }
@@ -271,6 +350,49 @@ mod tests {
     }
 
     #[test]
+    fn commands_have_arguments_and_stop_needs_no_slash() {
+        assert_eq!(command_of("/new  web "), Some(Command::New("web")));
+        assert_eq!(command_of("/session"), Some(Command::Session("")));
+        assert_eq!(
+            command_of("/session@bot web"),
+            Some(Command::Session("web"))
+        );
+        for text in ["stop", " Stop\n", "STOP", "/stop", "/stop now"] {
+            assert_eq!(command_of(text), Some(Command::Stop), "{text:?}");
+        }
+        assert_eq!(command_of("stop the server"), None);
+        for (name, _) in MENU {
+            assert!(command_of(&format!("/{name}")).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_forwarded_is_no_command() {
+        let Inbound::Message(mut incoming) = message(7, "/stop") else {
+            unreachable!()
+        };
+        incoming.origin = Some("Bob".into());
+        let forwarded = Inbound::Message(incoming);
+        assert!(matches!(
+            route(1, &forwarded, &[7]),
+            Route::Prompt {
+                origin: Some("Bob"),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_name_is_good_for_a_folder() {
+        for name in ["web", "A_b-3", &"x".repeat(64)] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in ["", "..", "a/b", "ä", "a b", &"x".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_text_keeps_every_character() {
         let inbound = message(7, "  /x \n y ");
         let Route::Prompt {
@@ -301,5 +423,15 @@ mod tests {
             Route::UnknownButton { .. }
         ));
         assert!(button_data(Verdict::Allow, &"0".repeat(32)).len() <= 64);
+        let uuid = "00000000-0000-0000-0000-000000000000";
+        let stop = press(7, &stop_data(uuid));
+        assert!(
+            matches!(route(1, &stop, &[7]), Route::StopTurn { uuid: read, .. } if read == uuid)
+        );
+        let act = press(7, &crate::chat::Act::button_data("t0k"));
+        assert!(matches!(
+            route(1, &act, &[7]),
+            Route::Act { token: "t0k", .. }
+        ));
     }
 }

@@ -216,6 +216,9 @@ impl Process {
         }
     }
 
+    /// TEMP
+    pub fn end_tools(&self, _since: u64) {}
+
     /// Reaps the process after [`Said::Exited`], and ends whatever it has left behind.
     pub fn reap(&mut self) -> ExitStatus {
         let status = self.child.wait().unwrap_or_else(|error| {
@@ -369,6 +372,11 @@ fn mark_of(proc: &Path, pid: i32) -> Option<String> {
         let mark = entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
         String::from_utf8(mark.to_vec()).ok()
     })
+}
+
+/// TEMP
+pub fn now_ticks() -> u64 {
+    0
 }
 
 /// When a live process started, in clock ticks after boot; None where there is none (a zombie is none).

@@ -41,7 +41,16 @@ const KEYS: [(&str, &[&str]); 4] = [
     ),
     (
         "sessions",
-        &["root", "idle_timeout", "stop_grace", "shutdown_grace"],
+        &[
+            "root",
+            "idle_timeout",
+            "retries",
+            "retry_delay",
+            "stop_grace",
+            "shutdown_grace",
+            "batch_window",
+            "resume_turns",
+        ],
     ),
 ];
 

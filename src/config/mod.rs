@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use environment::{Environment, RESERVED_VARIABLES, child_environment};
 pub use error::ConfigError;
+pub use suggest::nearest;
 pub use token::Token;
 
 use document::{Document, Section};
@@ -101,6 +102,14 @@ pub struct Sessions {
     /// The directory in which sessions' folders are made.
     pub root: PathBuf,
     pub idle_timeout: IdleTimeout,
+    /// How often a turn whose process has died is taken up again.
+    pub retries: u32,
+    /// How long the first of these waits; each further one twice as long.
+    pub retry_delay: Duration,
+    /// How long quick lines are waited for, so that they go together.
+    pub batch_window: Duration,
+    /// Whether a person is asked before a turn goes on that a restart of chappe has cut off and that had begun to act.
+    pub ask_before_resume: bool,
     /// How long each step of interrupt, SIGTERM, SIGKILL may take.
     pub stop_grace: Duration,
     /// How long running turns may finish when chappe is stopped; at most an hour.
@@ -331,6 +340,22 @@ fn sessions(
         idle_timeout: section
             .get("idle_timeout", values::idle_timeout)?
             .unwrap_or(IdleTimeout::After(Duration::from_secs(600))),
+        retries: section.get("retries", values::retries)?.unwrap_or(3),
+        retry_delay: section
+            .get(
+                "retry_delay",
+                within(Duration::from_millis(10), Duration::from_secs(60)),
+            )?
+            .unwrap_or(Duration::from_secs(1)),
+        batch_window: section
+            .get(
+                "batch_window",
+                within(Duration::ZERO, Duration::from_secs(10)),
+            )?
+            .unwrap_or(Duration::from_millis(300)),
+        ask_before_resume: section
+            .get("resume_turns", values::resume_turns)?
+            .unwrap_or(false),
         stop_grace: section
             .get(
                 "stop_grace",

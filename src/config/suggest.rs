@@ -2,10 +2,7 @@
 
 /// Returns the candidate nearest to `word`, if one is near enough to be a slip of the hand: about one edit for every
 /// three letters, or a beginning of at least four letters.
-pub(super) fn nearest<'c>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'c str>,
-) -> Option<&'c str> {
+pub fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let word = normal(word);
     let limit = 1 + word.chars().count() / 3;
     candidates

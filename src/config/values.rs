@@ -19,6 +19,9 @@ use super::{Claude, IdleTimeout};
 /// A value of the file with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
+/// The most attempts that make sense: what has died so often dies again.
+const RETRIES_MAX: u32 = 20;
+
 /// How somebody learns the number that `allowed_users` wants.
 pub(super) const FIND_YOUR_ID: &str =
     "to find your numeric id, write to @userinfobot in Telegram: it answers with it";
@@ -179,6 +182,24 @@ pub(super) fn model(value: &Value<'_>) -> Result<Option<String>, Complaint> {
 pub(super) fn max_turns(value: &Value<'_>) -> Result<u32, Complaint> {
     let number = integer(value)?;
     u32::try_from(number).map_err(|_| Complaint::new("must be between 0 (no limit) and 4294967295"))
+}
+
+/// How often something is tried again.
+pub(super) fn retries(value: &Value<'_>) -> Result<u32, Complaint> {
+    let number = integer(value)?;
+    u32::try_from(number)
+        .ok()
+        .filter(|number| *number <= RETRIES_MAX)
+        .ok_or_else(|| Complaint::new(format!("must be between 0 and {RETRIES_MAX}")))
+}
+
+/// Whether a person is asked before a turn goes on that a restart has cut off.
+pub(super) fn resume_turns(value: &Value<'_>) -> Result<bool, Complaint> {
+    match text(value)?.as_str() {
+        "auto" => Ok(false),
+        "ask" => Ok(true),
+        _ => Err(Complaint::new("must be \"auto\" or \"ask\"")),
+    }
 }
 
 /// Permission rules of the CLI: the name of a tool, then perhaps a pattern in parentheses.

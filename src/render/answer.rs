@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{markdown, status, texts};
-use crate::chat::{Block, Formatted, Outcome, Post, Prompt, Spent, Target};
+use crate::chat::{Act, Block, Formatted, Notice, Offer, Outcome, Post, Prompt, Spent, Target};
 
 /// Blocks as messages, keyed by (turn, message id, block, part).
 pub fn blocks(turn: &str, blocks: &[Block]) -> Vec<(String, Post)> {
@@ -16,7 +16,7 @@ pub fn blocks(turn: &str, blocks: &[Block]) -> Vec<(String, Post)> {
             .map(move |(part, body)| {
                 (
                     format!("{turn}/{}/{}/{part}", block.message, block.index),
-                    message(body),
+                    Post::message(body),
                 )
             })
     });
@@ -28,27 +28,30 @@ pub struct Ended<'a> {
     pub prompt: &'a Prompt,
     pub outcome: Outcome,
     pub answer: &'a [Block],
-    /// What went wrong, in words.
-    pub cause: &'a str,
     pub spent: Spent,
     pub tools: u32,
     /// None for a turn of a former chappe.
     pub took: Option<Duration>,
 }
 
-/// What goes out for a turn that has ended.
-pub fn ended(turn: &Ended<'_>) -> Vec<(String, Post)> {
+/// What goes out for a turn that has ended: messages, and behind them what is offered with buttons. Why a turn has
+/// failed is none of it: that is told with what is held because of it.
+pub fn ended(turn: &Ended<'_>) -> (Vec<(String, Post)>, Vec<Notice>) {
     let uuid = &turn.prompt.uuid;
     let mut posts = blocks(uuid, turn.answer);
     let note = match turn.outcome {
         Outcome::Answered if posts.is_empty() => Some(Formatted::plain(texts::EMPTY_ANSWER)),
-        Outcome::Answered => None,
-        Outcome::Failed => Some(texts::failed(turn.cause)),
-        Outcome::TurnLimit => Some(texts::turn_limit()),
-        Outcome::Crashed => Some(texts::crashed(turn.cause)),
-        Outcome::Interrupted => Some(texts::interrupted()),
+        Outcome::Unknown => Some(texts::unknown_outcome(&turn.prompt.text)),
+        Outcome::Answered
+        | Outcome::Failed
+        | Outcome::TurnLimit
+        | Outcome::BudgetSpent
+        | Outcome::Crashed
+        | Outcome::Interrupted
+        | Outcome::Stopped
+        | Outcome::Continued => None,
     };
-    posts.extend(note.map(|body| (format!("{uuid}/note"), message(body))));
+    posts.extend(note.map(|body| (format!("{uuid}/note"), Post::message(body))));
     // Last, so that the answer does not wait for it. Nothing is sent where no status message was shown.
     let body = status::closing(turn.outcome, turn.tools, turn.took, turn.spent.cost);
     posts.push((
@@ -56,17 +59,17 @@ pub fn ended(turn: &Ended<'_>) -> Vec<(String, Post)> {
         Post::Edit {
             target: Target::Status(turn.prompt.id),
             body,
+            buttons: Vec::new(),
         },
     ));
-    posts
-}
-
-fn message(body: Formatted) -> Post {
-    Post::Message {
-        body,
-        buttons: Vec::new(),
-        silent: false,
-    }
+    let offers = match turn.outcome {
+        Outcome::TurnLimit => vec![Notice {
+            body: texts::turn_limit(),
+            offers: vec![vec![Offer::new("Go on", Act::GoOn)]],
+        }],
+        _ => Vec::new(),
+    };
+    (posts, offers)
 }
 
 #[cfg(test)]
@@ -84,6 +87,9 @@ mod tests {
             uuid: "u".into(),
             text: "x".into(),
             place,
+            attempts: 1,
+            tries: 0,
+            is_command: false,
         };
         let answer = [Block {
             message: "m".into(),
@@ -99,12 +105,12 @@ mod tests {
             prompt: &prompt,
             outcome,
             answer,
-            cause: "c",
             spent: Spent::default(),
             tools: 0,
             took: None,
         };
-        ended(&turn).into_iter().map(|(key, _)| key).collect()
+        let (posts, _) = ended(&turn);
+        posts.into_iter().map(|(key, _)| key).collect()
     }
 
     #[test]
@@ -117,11 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_answer_and_a_failure_are_told() {
+    fn an_empty_answer_and_a_command_that_was_cut_off_are_told() {
         assert_eq!(keys(Outcome::Answered, ""), ["u/note", "u/status"]);
-        assert_eq!(
-            keys(Outcome::Crashed, "half"),
-            ["u/m/2/0", "u/note", "u/status"]
-        );
+        assert_eq!(keys(Outcome::Unknown, ""), ["u/note", "u/status"]);
+        assert_eq!(keys(Outcome::Stopped, "half"), ["u/m/2/0", "u/status"]);
     }
 }

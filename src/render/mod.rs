@@ -1,7 +1,9 @@
 //! Makes what people read: from data to text. Pure.
 
 pub mod answer;
+pub mod lists;
 pub mod markdown;
+pub mod notice;
 pub mod request;
 pub mod split;
 pub mod status;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::texts::Line;
-use crate::board::{Doing, Progress};
+use crate::board::{Doing, Interruption, Progress};
 use crate::chat::{Formatted, Outcome};
 
 /// After so long without a change the line says since when.
@@ -11,8 +11,18 @@ const SILENT_AFTER: Duration = Duration::from_secs(60);
 
 /// The line while the turn runs.
 pub fn line(progress: &Progress, now: Instant) -> Formatted {
-    let line = Line::default().plain("⏳ ");
+    let line = match &progress.interruption {
+        None => Line::default(),
+        Some(Interruption::Restart) => Line::default()
+            .plain("I was restarted in the middle of this. Going on where it stopped.\n"),
+        Some(Interruption::Crash { how, attempt, of }) => Line::default().plain(&format!(
+            "⚠ Claude stopped unexpectedly ({how}). Started again, {attempt} of {of}.\n"
+        )),
+    };
+    let line = line.plain("⏳ ");
     let line = match &progress.doing {
+        Doing::Starting => line.plain("Starting Claude"),
+        Doing::Stopping => line.plain("Stopping"),
         Doing::Waiting => line.plain("Waiting for Claude"),
         Doing::Thinking => line.plain("Thinking"),
         Doing::Writing => line.plain("Writing"),
@@ -65,13 +75,26 @@ fn verb(tool: &str) -> &str {
     }
 }
 
+/// What stands there while chappe itself is stopped.
+pub fn paused() -> Formatted {
+    Formatted::plain("⏳ Paused for a restart. It goes on by itself.")
+}
+
+/// What stands there when a turn was stopped before it had gone on.
+pub fn stopped() -> Formatted {
+    closing(Outcome::Stopped, 0, None, 0.0)
+}
+
 /// The line that stays when the turn is over.
 pub fn closing(outcome: Outcome, tools: u32, took: Option<Duration>, cost: f64) -> Formatted {
-    let sign = match outcome {
-        Outcome::Answered => "✓",
-        Outcome::Failed | Outcome::TurnLimit | Outcome::Crashed | Outcome::Interrupted => "⚠",
+    let (sign, word) = match outcome {
+        Outcome::Answered => ("✓", None),
+        Outcome::Stopped => ("✗", Some("Stopped")),
+        Outcome::Continued => ("✓", Some("Continued")),
+        Outcome::Failed | Outcome::TurnLimit | Outcome::BudgetSpent => ("⚠", None),
+        Outcome::Crashed | Outcome::Interrupted | Outcome::Unknown => ("⚠", Some("Interrupted")),
     };
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = word.map(str::to_owned).into_iter().collect();
     match tools {
         0 => {}
         1 => parts.push("1 tool".to_owned()),
@@ -82,7 +105,7 @@ pub fn closing(outcome: Outcome, tools: u32, took: Option<Duration>, cost: f64) 
         parts.push(format!("${cost:.2}"));
     }
     if parts.is_empty() {
-        parts.push("Interrupted".to_owned());
+        parts.push("Done".to_owned());
     }
     Formatted::plain(format!("{sign} {}", parts.join(" · ")))
 }
@@ -121,6 +144,8 @@ mod tests {
                 target: "npm test".into(),
             },
             doing_since: since,
+            interruption: None,
+            stop: String::new(),
             waiting: 1,
         };
         let at = |seconds| since + Duration::from_secs(seconds);
@@ -142,6 +167,16 @@ mod tests {
             line(&progress, at(3)).text,
             "⏳ Anthropic is overloaded, trying again (2 of 10) · 3 s"
         );
+        progress.interruption = Some(Interruption::Crash {
+            how: "signal 9".into(),
+            attempt: 1,
+            of: 3,
+        });
+        progress.doing = Doing::Starting;
+        assert_eq!(
+            line(&progress, at(3)).text,
+            "⚠ Claude stopped unexpectedly (signal 9). Started again, 1 of 3.\n⏳ Starting Claude · 3 s"
+        );
     }
 
     #[test]
@@ -152,6 +187,11 @@ mod tests {
             "✓ 4 tools · 23 s · $0.04"
         );
         assert_eq!(closing(Outcome::Failed, 0, took, 0.0).text, "⚠ 23 s");
+        assert_eq!(
+            closing(Outcome::Stopped, 1, took, 0.0).text,
+            "✗ Stopped · 1 tool · 23 s"
+        );
+        assert_eq!(closing(Outcome::Answered, 0, None, 0.0).text, "✓ Done");
         assert_eq!(
             closing(Outcome::Interrupted, 0, None, 0.0).text,
             "⚠ Interrupted"

@@ -10,15 +10,34 @@ pub const NOT_SHOWN: &str = "A part of the answer could not be shown here.";
 /// When a request cannot be shown in any form: what nobody can see, nobody can allow.
 pub const REQUEST_NOT_SHOWN: &str = "Claude asked for something that could not be shown here, so it was denied. Ask Claude what it was.";
 
-pub const EDITED_TOO_LATE: &str =
-    "I had already given that to Claude. To correct it, send it again as a new message.";
+pub const EDITED_TOO_LATE: &str = "I had already given that to Claude.";
+
+/// What goes to Claude before a text that was changed too late.
+pub const CORRECTION: &str = "A correction of what I wrote before:\n";
+
+/// What goes to Claude when a turn that came to its limit is to go on.
+pub const GO_ON: &str = "Go on where you stopped.";
+
+/// Below a message that told of a failure, once it is tried again by itself.
+pub const GOES_ON: &str = "Trying again.";
 
 pub const EMPTY_ANSWER: &str = "Claude ended the turn without saying anything.";
+
+/// The button that stops a turn.
+pub const STOP: &str = "Stop";
 
 pub const TOAST_ALLOWED: &str = "Allowed";
 pub const TOAST_DENIED: &str = "Denied";
 pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
 pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
+
+pub const TOAST_STOPPING: &str = "Stopping";
+pub const TOAST_TURN_OVER: &str = "That turn is over.";
+pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";
+pub const TOAST_TOO_MANY: &str = "Too much waits already. Nothing was done.";
+
+pub const NO_SESSIONS: &str =
+    "There is no session yet. Write something, or make one: /new and a name.";
 
 /// Builds a text with bold and code stretches, counting offsets along the way.
 #[derive(Default)]
@@ -74,9 +93,19 @@ pub fn help() -> Formatted {
     Line::default()
         .plain(
             "Write what you want done. Claude Code works on this host and answers here. What you send while it works \
-             waits and goes next.\n\n\
-             When it needs your permission, it asks with buttons; until you press one, nothing happens.\n\n",
+             waits and goes next. When it needs your permission, it asks with buttons; until you press one, nothing \
+             happens.\n\n",
         )
+        .code("/stop")
+        .plain(" ends the turn (so does “stop”)\n")
+        .code("/new web")
+        .plain(" makes a session, ")
+        .code("/session")
+        .plain(" switches\n")
+        .code("/queue")
+        .plain(" shows what waits, ")
+        .code("/status")
+        .plain(" how everything is\n\n")
         .code("/compact")
         .plain(", ")
         .code("/context")
@@ -121,6 +150,11 @@ pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")
 }
 
+/// Below a request whose turn a person has stopped.
+pub fn withdrawn_by_stop(shown: &Formatted) -> Formatted {
+    below(shown, "✗ Withdrawn: the turn was stopped. Nothing was run.")
+}
+
 fn below(shown: &Formatted, line: &str) -> Formatted {
     let mut body = shown.clone();
     body.text.push_str("\n\n");
@@ -136,57 +170,81 @@ pub fn bug() -> Formatted {
     )
 }
 
-/// When Claude cannot be started. `cause` is one line; the cure follows where there is a known one.
-pub fn cannot_start(session: &str, cause: &str, cure: Option<&str>) -> Formatted {
-    let line = Line::default()
-        .plain("I can't start Claude for ")
-        .bold(session)
-        .plain(&format!(": {cause}"));
-    let line = match cure {
-        Some(cure) => line.plain(&format!("\n{cure}")),
-        None => line,
-    };
-    line.plain("\nYour message is kept. When you write again, I try again.")
-        .end()
-}
-
-/// When Claude has nothing to resume.
-pub fn cannot_resume(session: &str, folder: &str) -> Formatted {
+/// When one of Claude's own commands was cut off: it is never repeated.
+pub fn unknown_outcome(command: &str) -> Formatted {
+    let word = command.split_whitespace().next().unwrap_or_default();
     Line::default()
-        .plain("I can't bring ")
-        .bold(session)
-        .plain(" back: Claude has no conversation with this id in ")
-        .code(folder)
-        .plain(" (was the folder moved, or Claude's own data removed?).")
-        .plain("\nYour message is kept. When you write again, I try again.")
+        .plain("⚠ I was restarted while Claude worked on ")
+        .code(word)
+        .plain(". Whether it was done is not known, and I don't repeat it.")
         .end()
 }
 
-/// When the process ended in the middle of a turn.
-pub fn crashed(how: &str) -> Formatted {
-    Formatted::plain(format!(
-        "⚠ Claude stopped unexpectedly ({how}) in the middle of this. What it had done until then stands. Write \
-         “go on” to continue, or send it again if it had not begun."
-    ))
+/// To a name that no session can have.
+pub fn bad_name(name: &str) -> Formatted {
+    let line = Line::default();
+    let line = if name.is_empty() {
+        line.plain("A session needs a name")
+    } else {
+        line.plain("A session can't be named ").bold(name)
+    };
+    line.plain(": letters, digits, - and _, 64 at most. Like this: ")
+        .code("/new web")
+        .end()
 }
 
-/// When chappe itself stopped in the middle of a turn.
-pub fn interrupted() -> Formatted {
-    Formatted::plain(
-        "⚠ I was restarted in the middle of this. What Claude had done until then stands. Write “go on” to continue.",
-    )
+/// A session was made, and the place talks to it.
+pub fn session_made(name: &str, folder: &str) -> Formatted {
+    Line::default()
+        .plain("Session ")
+        .bold(name)
+        .plain(" is ready in ")
+        .code(folder)
+        .plain(". What you write now goes there.")
+        .end()
 }
 
-/// When the API refused or failed; `cause` is what the CLI said.
-pub fn failed(cause: &str) -> Formatted {
-    Formatted::plain(format!("⚠ {cause}\nSend it again to try again."))
+pub fn session_exists(name: &str) -> Formatted {
+    Line::default()
+        .plain("There is a session ")
+        .bold(name)
+        .plain(" already. Press to talk to it.")
+        .end()
+}
+
+/// The place talks to another session.
+pub fn switched(name: &str) -> Formatted {
+    Line::default()
+        .plain("What you write now goes to ")
+        .bold(name)
+        .plain(".")
+        .end()
+}
+
+/// To a name that no session has. `meant` is one that is near.
+pub fn no_such_session(name: &str, meant: Option<&str>) -> Formatted {
+    let line = Line::default()
+        .plain("There is no session ")
+        .bold(name)
+        .plain(".");
+    match meant {
+        Some(meant) => line.plain(" Did you mean ").bold(meant).plain("?").end(),
+        None => line.plain(" /session lists them.").end(),
+    }
+}
+
+/// To a stop where nothing runs.
+pub fn nothing_runs(session: &str) -> Formatted {
+    Line::default()
+        .plain("Nothing is running in ")
+        .bold(session)
+        .plain(".")
+        .end()
 }
 
 /// When the turn limit was reached.
 pub fn turn_limit() -> Formatted {
-    Formatted::plain(
-        "⚠ The limit of steps for one message (claude.max_turns) is reached. Write “go on” to continue.",
-    )
+    Formatted::plain("⚠ The limit of steps for one message (claude.max_turns) is reached.")
 }
 
 #[cfg(test)]

@@ -3,45 +3,30 @@
 //! The contract: after each event all actions are performed, in order, before the next event. `deadline()` says when
 //! [`Event::Tick`] is due. At most one prompt is given and not closed; nothing is written to a process that is not
 //! there; a prompt that was given is closed exactly once, or stays open for the next start of chappe.
+//!
+//! Here stand the words (events, actions, states) and what is done next when nobody has to say so. The rest in reading
+//! order: [`life`] (start, backoff, ending, shutdown), [`lines`] (what Claude says), [`stop`], [`resume`] (what becomes
+//! of prompts that were cut off).
 
-use std::collections::HashSet;
+mod life;
+mod lines;
+mod resume;
+mod stop;
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
-use super::answer::{Collector, may_change, target};
-use crate::board::Doing;
-use crate::chat::{Block, Decision, Outcome, Prompt, PromptId, Spent, Verdict, Wanted};
-use crate::claude::protocol::{
-    self, Assistant, BlockKind, ControlCommand, ControlRequest, Initialized, Lifecycle, Message,
-    RawJson, StreamEvent, TurnResult,
-};
-
-/// How long a process may take from its start until it answers. Slow MCP servers take half a minute.
-const START_MAX: Duration = Duration::from_secs(90);
-
-/// SIGKILL never comes sooner after SIGTERM: the transcript is written in between.
-const KILL_AFTER_MIN: Duration = Duration::from_millis(250);
-
-/// How much of a tool's input is kept with what was seen to start, in characters.
-const ACTED_MAX: usize = 200;
-
-/// The id of the one control request that a process gets at its start.
-const INITIALIZE: &str = "chappe-initialize";
-const INTERRUPT: &str = "chappe-interrupt";
+use super::answer::Collector;
+use super::outcome::Wait;
+use super::recovery::Facts;
+use crate::board::{Doing, Interruption};
+use crate::chat::{Block, Decision, Hold, Outcome, Prompt, PromptId, Spent, Verdict, Wanted};
+use crate::claude::protocol::{self, Message, RawJson};
 
 /// What Claude hears when a request is denied.
 const DENIED: &str = "The user denied this.";
 /// What it hears when its plan is not approved.
 const PLAN_DENIED: &str = "The user did not approve this plan. Ask what should be different.";
-/// What it hears when it asks by its question dialog.
-const ASK_IN_TEXT: &str = "The user cannot see question dialogs here. Ask the question in plain text instead, with \
-                           the options as a list.";
-/// What the CLI hears when it wants something that is not known here.
-const UNKNOWN_REQUEST: &str = "not supported by this client";
-
-/// Why a turn ended whose process takes no more input.
-const DEAF: &str = "it did not react any more";
 
 /// What the machine is told once.
 #[derive(Clone, Debug)]
@@ -52,6 +37,12 @@ pub struct Settings {
     pub stop_grace: Duration,
     /// How long a turn may go on when chappe is stopped.
     pub shutdown_grace: Duration,
+    /// How often a turn whose process has died is taken up again.
+    pub retries: u32,
+    /// How long the first of these waits; each further one twice as long.
+    pub retry_delay: Duration,
+    /// Whether a person is asked before a turn goes on that a restart of chappe has cut off.
+    pub ask_first: bool,
 }
 
 /// Why there is no process, or none that can work. In words for the person, with a cure where one is known.
@@ -59,21 +50,53 @@ pub struct Settings {
 pub enum Trouble {
     /// It could not be started or ended at once.
     NotStarted { cause: String, cure: Option<String> },
+    /// The host has no process, thread or memory to give just now.
+    HostIsFull { cause: String },
     /// Claude has no such conversation.
     NothingToResume,
+}
+
+/// What the store holds for a session.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// How many messages and prompts wait to be given.
+    pub waiting: usize,
+    /// Whether nothing of it may be given.
+    pub held: bool,
+    /// When that is over by itself.
+    pub held_until: Option<Instant>,
+    /// Whether a person has said stop.
+    pub stop: bool,
+    pub decisions: Vec<Decision>,
+    /// Prompts that were given and not closed.
+    pub open: Vec<Prompt>,
+}
+
+/// What came of the wish to give the next prompt.
+#[derive(Clone, Debug)]
+pub enum Given {
+    Nothing,
+    /// More may belong to what waits.
+    NotYet {
+        wait: Duration,
+        waiting: usize,
+    },
+    /// It is marked as sent; so much waits on.
+    Prompt {
+        prompt: Prompt,
+        waiting: usize,
+    },
+    /// A prompt that was cut off is marked as sent once more.
+    Again(Prompt),
 }
 
 /// What happens to a session.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// What the store holds for the session now.
-    Work {
-        waiting: usize,
-        decisions: Vec<Decision>,
-        open: Vec<Prompt>,
-    },
-    /// Everything that a start needs is there, and no process of a former chappe is left.
-    Prepared,
+    Work(Work),
+    /// Everything that a start needs is there, and no process of before is left; what is known of the prompts that were
+    /// cut off.
+    Prepared(Vec<(PromptId, Facts)>),
     NotPrepared(Trouble),
     /// The process runs.
     Started,
@@ -84,8 +107,7 @@ pub enum Event {
         how: String,
         last_words: String,
     },
-    /// The next prompt is marked as sent (None: nothing waits), and how many messages wait on.
-    Given(Option<Prompt>, usize),
+    Given(Given),
     /// The process takes no more input.
     NotReading,
     /// A deadline has come.
@@ -99,8 +121,9 @@ pub enum Event {
 /// What the owner does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// End what a former chappe left, find out the version, make the folder. Answered by `Prepared` or `NotPrepared`.
-    Prepare,
+    /// End what was left, find out the version, make the folder, and what became of these prompts. Answered by
+    /// `Prepared` or `NotPrepared`.
+    Prepare(Vec<PromptId>),
     /// Look at the store again. Answered by `Work`.
     Look,
     /// The process is gone: note that none serves the session.
@@ -114,10 +137,21 @@ pub enum Action {
     CloseInput,
     Terminate,
     Kill,
+    /// End what the tools of the last turn have started; the process itself goes on.
+    EndTools,
     /// Make a prompt of what waits. Answered by `Given`.
     GiveNext,
-    /// The prompt just given cannot be written: its messages wait again.
+    /// Mark a prompt that was cut off as sent once more. Answered by `Given`.
+    GiveAgain(PromptId),
+    /// The prompt just given cannot be written, or was taken back unread: its messages wait again.
     TakeBack(PromptId),
+    /// Close a prompt that was cut off and queue this text, which goes on with it.
+    ContinueAs {
+        prompt: PromptId,
+        text: String,
+    },
+    /// chappe ends before the turn does; the prompt stays open.
+    Leave(Prompt),
     /// Claude has taken the prompt.
     Taken(PromptId),
     /// A tool that may change something starts.
@@ -143,28 +177,37 @@ pub enum Action {
     },
     /// Close a turn and store its answer.
     Finish(Finished),
+    /// A stop was carried out where no turn ran; whether it has ended anything.
+    Stopped {
+        anything: bool,
+    },
     /// Store what came without having been asked for.
     Unasked {
         blocks: Vec<Block>,
         spent: Spent,
     },
-    /// Tell the person why there is no process.
-    Tell(Trouble),
+    /// There can be no process: hold what waits, and tell why.
+    HoldBack(Trouble),
+    /// The time of a hold has come: what failed is tried again.
+    GoOn,
     /// Put up what the turn does, or take it down.
-    Show {
-        prompt: Prompt,
-        since: Instant,
-        doing: Doing,
-        doing_since: Instant,
-        waiting: usize,
-    },
+    Show(Shown),
     Hide,
     /// Nothing is left to do: end the thread, unless something has come meanwhile.
     Retire,
-    /// End the thread, although messages may wait: until somebody writes again.
-    Rest,
     /// End the thread, because chappe ends.
     End,
+}
+
+/// A turn as it is shown while it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub prompt: Prompt,
+    pub since: Instant,
+    pub doing: Doing,
+    pub doing_since: Instant,
+    pub interruption: Option<Interruption>,
+    pub waiting: usize,
 }
 
 /// Why a request was closed without a decision.
@@ -172,6 +215,8 @@ pub enum Action {
 pub enum Closed {
     /// Claude took it back.
     Withdrawn,
+    /// A person has stopped the turn.
+    Stopped,
     /// The process that asked is gone, or ends because chappe does.
     Expired,
 }
@@ -184,10 +229,23 @@ pub struct Finished {
     pub answer: Vec<Block>,
     /// What went wrong, in words; empty where nothing did.
     pub cause: String,
+    /// What helps, where that is known.
+    pub cure: Option<String>,
     pub spent: Spent,
     pub tools: u32,
     /// None for a turn of a former chappe.
     pub took: Option<Duration>,
+    /// Whether what waits is held because of it.
+    pub pause: Option<Pause>,
+}
+
+/// How a session is held after a turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub reason: Hold,
+    pub wait: Wait,
+    /// The text that goes on with the turn.
+    pub retry: String,
 }
 
 /// The states. What is meaningful only in one stands in it.
@@ -195,6 +253,8 @@ pub struct Finished {
 enum State {
     /// No process.
     Asleep,
+    /// The process has died, and another one is started at this time.
+    Backoff { until: Instant },
     /// No process yet: what it needs is being looked at.
     Preparing,
     /// The process runs and has not answered yet.
@@ -225,7 +285,7 @@ enum Step {
     Killed,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Turn {
     prompt: Prompt,
     since: Instant,
@@ -234,8 +294,38 @@ struct Turn {
     doing_since: Instant,
     /// What it did when a person was asked, and does again once that is decided.
     meanwhile: Option<Doing>,
-    /// Set when chappe ends before the turn does: until when its interruption may take.
-    leaving: Option<Instant>,
+    /// What it was interrupted by before.
+    interruption: Option<Interruption>,
+    /// Set when the turn is to end before it is done.
+    cut: Option<Cut>,
+    /// Set for a prompt that is written once more: how far it is known that Claude takes it up.
+    again: Again,
+}
+
+/// Why a turn is to end before it is done, and until when it may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Cut {
+    by: By,
+    until: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// A person has said stop.
+    Person,
+    /// chappe ends.
+    Shutdown,
+}
+
+/// Whether Claude takes up a prompt that was written before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// It was not written before, or its turn has begun.
+    No,
+    /// Nothing is known yet.
+    Written,
+    /// It looks as if Claude knew it and did nothing; at this time that is certain.
+    Swallowed(Instant),
 }
 
 /// A session's mind.
@@ -245,9 +335,28 @@ pub struct Machine {
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
     waiting: usize,
+    held: bool,
+    held_until: Option<Instant>,
+    /// Until when what waits may still be a part of something.
+    gathering: Option<Instant>,
+    /// Prompts whose turn was cut off, until it is known what became of them.
+    cut_off: Vec<Prompt>,
+    /// Prompts that are to be written once more.
+    again: VecDeque<Prompt>,
+    /// What the next turn was interrupted by before.
+    interruption: Option<Interruption>,
+    /// Starts in a row that have failed, and how the last one did.
+    failed_starts: u32,
+    last_failure: Option<String>,
     /// Requests of this process that nobody has decided.
     asked: HashSet<String>,
     said: Collector,
+    /// What the API last failed with in this turn, as the CLI calls it.
+    api_error: Option<String>,
+    /// When the account's usage limit is over, in Unix seconds, where the process has said so.
+    limit_until: Option<i64>,
+    /// Work of this process that runs on after its turn.
+    tasks: BTreeSet<String>,
     /// The total that the process had reported before the turn at hand, in dollars.
     cost_before: f64,
     /// Claude's own commands, as the process listed them.
@@ -263,8 +372,19 @@ impl Machine {
             state: State::Asleep,
             taken_up: false,
             waiting: 0,
+            held: false,
+            held_until: None,
+            gathering: None,
+            cut_off: Vec::new(),
+            again: VecDeque::new(),
+            interruption: None,
+            failed_starts: 0,
+            last_failure: None,
             asked: HashSet::new(),
             said: Collector::default(),
+            api_error: None,
+            limit_until: None,
+            tasks: BTreeSet::new(),
             cost_before: 0.0,
             commands: Vec::new(),
             shutdown: None,
@@ -280,16 +400,24 @@ impl Machine {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
             State::Asleep | State::Preparing | State::Over => None,
-            State::Starting { until, .. } | State::Ending { until, .. } => Some(*until),
-            State::Open { since } if self.asked.is_empty() => {
-                Some(*since + self.settings.idle_timeout?)
+            State::Backoff { until }
+            | State::Starting { until, .. }
+            | State::Ending { until, .. } => Some(*until),
+            State::Open { since } => {
+                // A process that waits for a person, or still works, is not quiet.
+                let quiet = self.asked.is_empty() && self.tasks.is_empty();
+                let idle = self.settings.idle_timeout.filter(|_| quiet);
+                let idle = idle.map(|timeout| *since + timeout);
+                earliest([idle, self.gathering, self.held_until])
             }
-            State::Open { .. } => None,
-            State::Busy(Turn {
-                leaving: Some(until),
-                ..
-            }) => Some(*until),
-            State::Busy(_) => self.shutdown,
+            State::Busy(Turn { cut: Some(cut), .. }) => Some(cut.until),
+            State::Busy(turn) => {
+                let swallowed = match turn.again {
+                    Again::Swallowed(at) => Some(at),
+                    Again::No | Again::Written => None,
+                };
+                earliest([swallowed, self.shutdown])
+            }
         }
     }
 
@@ -298,36 +426,26 @@ impl Machine {
         let mut actions = Vec::new();
         let out = &mut actions;
         match event {
-            Event::Work {
-                waiting,
-                decisions,
-                open,
-            } => self.on_work(now, waiting, decisions, open, out),
-            Event::Prepared => {
-                if matches!(self.state, State::Preparing) {
-                    if self.waiting > 0 {
-                        out.push(Action::Start);
-                    } else {
-                        // It was only to end what a former chappe left.
-                        self.state = State::Asleep;
-                        self.advance(now, out);
-                    }
-                }
-            }
+            Event::Work(work) => self.on_work(now, work, out),
+            Event::Prepared(facts) => self.on_prepared(now, &facts, out),
             Event::NotPrepared(trouble) => {
                 if matches!(self.state, State::Preparing) {
-                    self.give_up(trouble, out);
+                    self.give_up(now, trouble, out);
                 }
             }
             Event::Started => self.on_started(now, out),
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
-            Event::Given(prompt, waiting) => self.on_given(now, prompt, waiting, out),
+            Event::Given(given) => self.on_given(now, given, out),
             Event::NotReading => {
                 // It will not hear anything else either; the turn ends with it.
                 if !matches!(
                     self.state,
-                    State::Ending { .. } | State::Asleep | State::Preparing | State::Over
+                    State::Ending { .. }
+                        | State::Asleep
+                        | State::Backoff { .. }
+                        | State::Preparing
+                        | State::Over
                 ) {
                     self.end_by(now, Step::Terminated, out);
                 }
@@ -339,17 +457,10 @@ impl Machine {
         actions
     }
 
-    fn on_work(
-        &mut self,
-        now: Instant,
-        waiting: usize,
-        decisions: Vec<Decision>,
-        open: Vec<Prompt>,
-        out: &mut Vec<Action>,
-    ) {
+    fn on_work(&mut self, now: Instant, work: Work, out: &mut Vec<Action>) {
         if self.taken_up {
             // Controls go before prompts.
-            for decision in decisions {
+            for decision in work.decisions {
                 self.on_decision(now, &decision, out);
             }
         } else {
@@ -359,33 +470,20 @@ impl Machine {
                 request: None,
                 why: Closed::Expired,
             });
+            if !work.open.is_empty() {
+                self.interruption = Some(Interruption::Restart);
+            }
         }
-        let current = match &self.state {
-            State::Busy(turn) => Some(turn.prompt.id),
-            _ => None,
-        };
-        // What else is open was given by a former chappe. When this one ends, prompts stay open on purpose.
-        let left = open.into_iter().filter(|prompt| Some(prompt.id) != current);
-        let left: Vec<Prompt> = left.filter(|_| self.shutdown.is_none()).collect();
-        if !left.is_empty() && matches!(self.state, State::Asleep) {
-            // The process that was in the middle of it may still be at work, and nobody reads what it says.
-            self.state = State::Preparing;
-            out.push(Action::Prepare);
+        self.waiting = work.waiting;
+        self.held = work.held;
+        self.held_until = work.held_until;
+        self.gathering = None;
+        self.find_cut_off(work.open);
+        if work.stop {
+            self.on_stop(now, out);
         }
-        for prompt in left {
-            out.push(Action::Finish(Finished {
-                prompt,
-                outcome: Outcome::Interrupted,
-                answer: Vec::new(),
-                cause: String::new(),
-                spent: Spent::default(),
-                tools: 0,
-                took: None,
-            }));
-        }
-        self.waiting = waiting;
         if let State::Busy(turn) = &self.state {
-            out.push(show(turn, waiting));
+            out.push(show(turn, self.waiting));
         }
         self.advance(now, out);
     }
@@ -427,38 +525,31 @@ impl Machine {
         }
     }
 
-    fn on_started(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if !matches!(self.state, State::Preparing) {
-            return;
-        }
-        self.cost_before = 0.0;
-        self.asked.clear();
-        self.said = Collector::default();
-        self.state = State::Starting {
-            until: now + START_MAX,
-            said: None,
+    fn on_given(&mut self, now: Instant, given: Given, out: &mut Vec<Action>) {
+        let (prompt, again) = match given {
+            Given::Nothing => {
+                self.waiting = 0;
+                return;
+            }
+            Given::NotYet { wait, waiting } => {
+                self.waiting = waiting;
+                self.gathering = Some(now + wait);
+                return;
+            }
+            Given::Prompt { prompt, waiting } => {
+                self.waiting = waiting;
+                (prompt, Again::No)
+            }
+            Given::Again(prompt) => (prompt, Again::Written),
         };
-        out.push(Action::Write(protocol::control_request(
-            INITIALIZE,
-            &ControlCommand::Initialize {
-                mcp_servers: Vec::new(),
-            },
-        )));
-    }
-
-    fn on_given(
-        &mut self,
-        now: Instant,
-        prompt: Option<Prompt>,
-        waiting: usize,
-        out: &mut Vec<Action>,
-    ) {
-        self.waiting = waiting;
-        let Some(prompt) = prompt else { return };
         if !matches!(self.state, State::Open { .. }) {
             // The process failed while the store was asked. Not a byte of the prompt was written.
-            out.push(Action::TakeBack(prompt.id));
-            self.waiting += 1;
+            if again == Again::Written {
+                self.again.push_front(prompt);
+            } else {
+                out.push(Action::TakeBack(prompt.id));
+                self.waiting += 1;
+            }
             return;
         }
         out.push(Action::Write(protocol::user_line(
@@ -472,486 +563,51 @@ impl Machine {
             doing: Doing::Waiting,
             doing_since: now,
             meanwhile: None,
-            leaving: None,
+            interruption: self.interruption.take(),
+            cut: None,
+            again,
         };
-        out.push(show(&turn, waiting));
+        out.push(show(&turn, self.waiting));
         // What was said before belongs to a turn that nobody asked for, and goes out with its result.
+        self.api_error = None;
         self.state = State::Busy(turn);
     }
 
-    fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
-        if matches!(self.state, State::Asleep | State::Preparing | State::Over) {
-            return;
-        }
-        match message {
-            Message::ControlResponse {
-                request_id,
-                outcome,
-            } if request_id == INITIALIZE => {
-                self.on_initialized(now, outcome, out);
-            }
-            Message::Lifecycle {
-                uuid,
-                state: Lifecycle::Started,
-            } => self.taken_if(out, |turn| turn.uuid == uuid),
-            Message::Init(init) => {
-                self.taken_if(out, |turn| init.user_message_uuids.contains(&turn.uuid));
-                self.doing(now, Doing::Waiting, out);
-            }
-            Message::User(user) => {
-                if user.is_replay {
-                    self.taken_if(out, |turn| user.uuid.as_deref() == Some(&turn.uuid));
-                }
-                if let (Some(uuid), Some(words)) = (&user.uuid, user.command_output()) {
-                    self.said.command_output(uuid, words);
-                }
-                if !user.tool_results.is_empty() && user.parent_tool_use_id.is_none() {
-                    self.doing(now, Doing::Waiting, out);
-                }
-            }
-            Message::Assistant(assistant) => self.on_assistant(now, assistant, out),
-            Message::Stream(stream) => match stream.event {
-                StreamEvent::BlockStart {
-                    kind: BlockKind::Thinking,
-                    ..
-                } => self.doing(now, Doing::Thinking, out),
-                StreamEvent::BlockStart {
-                    kind: BlockKind::Text,
-                    ..
-                } => self.doing(now, Doing::Writing, out),
-                _ => {}
-            },
-            Message::ApiRetry(retry) => {
-                let doing = Doing::Retrying {
-                    attempt: retry.attempt,
-                    of: retry.max_retries,
-                    status: retry.error_status,
-                };
-                self.doing(now, doing, out);
-            }
-            Message::Status(status) if status.status.as_deref() == Some("compacting") => {
-                self.doing(now, Doing::Compacting, out);
-            }
-            Message::ControlRequest {
-                request_id,
-                request,
-            } => self.on_request(now, request_id, request, out),
-            Message::ControlCancel { request_id } if self.asked.remove(&request_id) => {
-                out.push(Action::CloseRequests {
-                    request: Some(request_id),
-                    why: self.taken_back(),
-                });
-                self.doing(now, Doing::Waiting, out);
-                self.quiet_since(now);
-            }
-            Message::CompactBoundary(_) => self.said.compacted(),
-            Message::Result(result) => self.on_result(now, &result, out),
-            _ => {}
-        }
-    }
-
-    fn on_initialized(
-        &mut self,
-        now: Instant,
-        outcome: Result<Value, String>,
-        out: &mut Vec<Action>,
-    ) {
-        let State::Starting { said, .. } = &mut self.state else {
-            return;
-        };
-        match outcome {
-            Ok(answer) => {
-                self.commands = Initialized::from(&answer).commands;
-                self.state = State::Open { since: now };
-                self.advance(now, out);
-            }
-            Err(error) => {
-                *said = Some(error);
-                self.end_by(now, Step::Killed, out);
-            }
-        }
-    }
-
-    fn on_assistant(&mut self, now: Instant, assistant: Assistant, out: &mut Vec<Action>) {
-        self.taken_if(out, |turn| {
-            assistant.user_message_uuids.contains(&turn.uuid)
-        });
-        let main = assistant.parent_tool_use_id.is_none();
-        for block in assistant.blocks {
-            match block {
-                // What the CLI writes in Claude's place when the API fails stands in the result as well.
-                protocol::Block::Text(_) if assistant.error.is_some() => {}
-                protocol::Block::Text(text) if main && assistant.synthetic => {
-                    self.said.text_of_cli(&assistant.message_id, &text);
-                }
-                protocol::Block::Text(text) if main => self.said.text(&assistant.message_id, &text),
-                protocol::Block::ToolUse { name, input, .. } => {
-                    if main {
-                        self.said.tool_call(&assistant.message_id);
-                    }
-                    if let State::Busy(turn) = &self.state
-                        && may_change(&name)
-                    {
-                        let short = input.text().chars().take(ACTED_MAX).collect();
-                        out.push(Action::Acted {
-                            prompt: turn.prompt.id,
-                            tool: name.clone(),
-                            input: short,
-                        });
-                    }
-                    let target = input
-                        .parse()
-                        .map_or_else(|_| String::new(), |input| target(&input));
-                    self.doing(now, Doing::Tool { name, target }, out);
-                }
-                protocol::Block::Text(_) => {}
-                protocol::Block::Thinking(_) | protocol::Block::Other(_) => {
-                    if main {
-                        self.said.other(&assistant.message_id);
-                    }
-                }
-            }
-        }
-    }
-
-    fn on_request(
-        &mut self,
-        now: Instant,
-        request_id: String,
-        request: ControlRequest,
-        out: &mut Vec<Action>,
-    ) {
-        if matches!(self.state, State::Ending { .. }) {
-            // It gets no more lines, and its end answers everything.
-            return;
-        }
-        let wanted = match request {
-            ControlRequest::CanUseTool(wanted) => wanted,
-            ControlRequest::McpMessage { .. } | ControlRequest::Other { .. } => {
-                out.push(Action::Write(protocol::control_error(
-                    &request_id,
-                    UNKNOWN_REQUEST,
-                )));
-                return;
-            }
-        };
-        if wanted.tool_name == protocol::QUESTION_TOOL {
-            out.push(Action::Write(protocol::deny(&request_id, ASK_IN_TEXT)));
-            return;
-        }
-        let prompt = match &self.state {
-            State::Busy(turn) => Some(turn.prompt.id),
-            State::Open { .. } => None,
-            // It has not answered yet, so that nobody can have asked it for anything.
-            _ => {
-                out.push(Action::Write(protocol::deny(&request_id, DENIED)));
-                return;
-            }
-        };
-        if !self.asked.insert(request_id.clone()) {
-            // It is shown already.
-            return;
-        }
-        out.push(Action::Ask {
-            prompt,
-            wanted: Wanted {
-                request: request_id,
-                is_plan: wanted.tool_name == protocol::PLAN_TOOL,
-                tool: wanted.tool_name,
-                input: wanted.input.text().to_owned(),
-                sub_agent: wanted.agent_id.is_some(),
-            },
-            before: self.said.before_request(),
-        });
-        self.doing(now, Doing::Asking, out);
-        if self.shutdown.is_some() {
-            self.leave(now, out);
-        }
-    }
-
-    fn on_result(&mut self, now: Instant, result: &TurnResult, out: &mut Vec<Action>) {
-        let spent = self.spent(result);
-        if let State::Starting { said, .. } = &mut self.state
-            && !result.errors.is_empty()
-        {
-            // A start that fails says so in a result without a turn, and then exits.
-            *said = Some(result.errors.join("; "));
-            return;
-        }
-        let ours = result.origin_kind.is_none()
-            && match &self.state {
-                State::Busy(turn) => {
-                    turn.taken
-                        || result.user_message_uuids.is_empty()
-                        || result.user_message_uuids.contains(&turn.prompt.uuid)
-                }
-                _ => false,
-            };
-        let (mut answer, tools) = self.said.finish();
-        // Of a turn that was cut off, what was said has gone out already.
-        if answer.is_empty()
-            && !matches!(self.state, State::Ending { .. })
-            && !result.is_error
-            && !result.text.as_deref().unwrap_or("").trim().is_empty()
-        {
-            // Built-in commands may answer in the result alone.
-            answer.push(Block {
-                message: "result".to_owned(),
-                index: 0,
-                text: result.text.clone().unwrap_or_default(),
-            });
-        }
-        if !ours {
-            if !answer.is_empty() || spent != Spent::default() {
-                out.push(Action::Unasked {
-                    blocks: answer,
-                    spent,
-                });
-            }
-            self.quiet_since(now);
-            return;
-        }
-        let State::Busy(turn) = std::mem::replace(&mut self.state, State::Open { since: now })
-        else {
-            unreachable!("only a result of a turn is ours")
-        };
-        if !turn.taken {
-            out.push(Action::Taken(turn.prompt.id));
-        }
-        if !self.asked.is_empty() {
-            self.asked.clear();
-            out.push(Action::CloseRequests {
-                request: None,
-                why: if turn.leaving.is_some() {
-                    Closed::Expired
-                } else {
-                    Closed::Withdrawn
-                },
-            });
-        }
-        // A turn that was done before it heard of the interruption has its answer.
-        if turn.leaving.is_none() || !result.is_error {
-            let (outcome, cause) = outcome(result);
-            out.push(Action::Finish(Finished {
-                prompt: turn.prompt,
-                outcome,
-                answer,
-                cause,
-                spent,
-                tools,
-                took: Some(now.saturating_duration_since(turn.since)),
-            }));
-        }
-        out.push(Action::Hide);
-        if self.shutdown.is_some() || self.settings.idle_timeout == Some(Duration::ZERO) {
-            self.end_by(now, Step::InputClosed, out);
-        } else {
-            self.advance(now, out);
-        }
-    }
-
-    fn on_exited(&mut self, now: Instant, how: &str, last_words: &str, out: &mut Vec<Action>) {
-        if !self.asked.is_empty() {
-            self.asked.clear();
-            out.push(Action::CloseRequests {
-                request: None,
-                why: Closed::Expired,
-            });
-        }
-        match std::mem::replace(&mut self.state, State::Asleep) {
-            State::Starting { said, .. }
-            | State::Ending {
-                failed: said @ Some(_),
-                ..
-            } => {
-                let cause = said
-                    .filter(|said| !said.is_empty())
-                    .unwrap_or_else(|| last_words.trim().to_owned());
-                self.give_up(start_trouble(how, &cause), out);
-            }
-            State::Busy(turn) => {
-                if turn.leaving.is_none() {
-                    let (answer, tools) = self.said.finish();
-                    let cause = match last_words.trim().lines().next_back() {
-                        Some(words) if !words.is_empty() => format!("{how}: {words}"),
-                        _ => how.to_owned(),
-                    };
-                    out.push(Action::Finish(Finished {
-                        prompt: turn.prompt,
-                        outcome: Outcome::Crashed,
-                        answer,
-                        cause,
-                        spent: Spent::default(),
-                        tools,
-                        took: Some(now.saturating_duration_since(turn.since)),
-                    }));
-                }
-                out.push(Action::Hide);
-                self.advance(now, out);
-            }
-            State::Open { .. } | State::Ending { .. } | State::Asleep | State::Preparing => {
-                self.advance(now, out)
-            }
-            State::Over => self.state = State::Over,
-        }
-    }
-
-    fn on_tick(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.deadline().is_none_or(|deadline| deadline > now) {
-            return;
-        }
-        match &mut self.state {
-            State::Starting { said, .. } => {
-                if said.is_none() {
-                    let seconds = START_MAX.as_secs();
-                    *said = Some(format!("it did not answer within {seconds} s"));
-                }
-                self.end_by(now, Step::Killed, out);
-            }
-            State::Open { .. } => self.end_by(now, Step::InputClosed, out),
-            State::Busy(Turn {
-                leaving: Some(_), ..
-            }) => self.end_by(now, Step::InputClosed, out),
-            State::Busy(_) => self.leave(now, out),
-            State::Ending { step, .. } => {
-                let next = match step {
-                    Step::InputClosed => Step::Terminated,
-                    Step::Terminated | Step::Killed => Step::Killed,
-                };
-                self.end_by(now, next, out);
-            }
-            State::Asleep | State::Preparing | State::Over => {}
-        }
-    }
-
-    fn on_shutdown(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if self.shutdown.is_some() {
-            return;
-        }
-        self.shutdown = Some(now + self.settings.shutdown_grace);
-        match &self.state {
-            // A look at what is open may still wait to be made; the next start makes it again.
-            State::Asleep | State::Preparing => {
-                self.state = State::Over;
-                out.push(Action::End);
-            }
-            State::Starting { .. } | State::Open { .. } => self.end_by(now, Step::InputClosed, out),
-            // Who waits for a person would wait in vain.
-            State::Busy(_) if !self.asked.is_empty() => self.leave(now, out),
-            State::Busy(_) | State::Ending { .. } | State::Over => {}
-        }
-    }
-
-    fn on_hurry(&mut self, now: Instant, out: &mut Vec<Action>) {
-        self.on_shutdown(now, out);
-        match &mut self.state {
-            State::Asleep | State::Preparing | State::Over => {}
-            State::Ending {
-                step: Step::Terminated | Step::Killed,
-                until,
-                ..
-            } => *until = (*until).min(now + KILL_AFTER_MIN),
-            _ => {
-                self.end_by(now, Step::Terminated, out);
-                if let State::Ending { until, .. } = &mut self.state {
-                    *until = now + KILL_AFTER_MIN;
-                }
-            }
-        }
-    }
-
-    /// Interrupts a turn that chappe's end does not wait for. The prompt stays open.
-    fn leave(&mut self, now: Instant, out: &mut Vec<Action>) {
-        if let State::Busy(turn) = &mut self.state
-            && turn.leaving.is_none()
-        {
-            turn.leaving = Some(now + self.settings.stop_grace);
-            out.push(Action::Write(protocol::control_request(
-                INTERRUPT,
-                &ControlCommand::Interrupt {
-                    cancel_queued: true,
-                },
-            )));
-        }
-    }
-
-    /// Why Claude takes a request back: by itself, or because chappe's end has interrupted it.
-    fn taken_back(&self) -> Closed {
-        match &self.state {
-            State::Busy(turn) if turn.leaving.is_some() => Closed::Expired,
-            _ => Closed::Withdrawn,
-        }
-    }
-
-    /// Ends the process, beginning with the given step.
-    fn end_by(&mut self, now: Instant, step: Step, out: &mut Vec<Action>) {
-        if let State::Busy(turn) = &self.state {
-            // Ended in the middle of a turn. What becomes of the prompt depends on who wanted it.
-            let finished = turn.leaving.is_none() && self.shutdown.is_none();
-            if finished {
-                let (prompt, since) = (turn.prompt.clone(), turn.since);
-                let (answer, tools) = self.said.finish();
-                out.push(Action::Finish(Finished {
-                    prompt,
-                    outcome: Outcome::Crashed,
-                    answer,
-                    cause: DEAF.to_owned(),
-                    spent: Spent::default(),
-                    tools,
-                    took: Some(now.saturating_duration_since(since)),
-                }));
-            }
-            out.push(Action::Hide);
-        }
-        out.push(match step {
-            Step::InputClosed => Action::CloseInput,
-            Step::Terminated => Action::Terminate,
-            Step::Killed => Action::Kill,
-        });
-        // A process that is ended before it has answered is a start that failed, and is told as one.
-        let failed = match &mut self.state {
-            State::Starting { said, .. } => Some(said.take().unwrap_or_default()),
-            State::Ending { failed, .. } => failed.take(),
-            _ => None,
-        };
-        self.state = State::Ending {
-            step,
-            until: now + self.settings.stop_grace.max(KILL_AFTER_MIN),
-            failed,
-        };
-    }
-
-    /// Tells why there is no process, and lets the session rest with what waits for it.
-    fn give_up(&mut self, trouble: Trouble, out: &mut Vec<Action>) {
-        self.state = State::Asleep;
-        if self.shutdown.is_some() {
-            self.state = State::Over;
-            out.push(Action::End);
-            return;
-        }
-        // Where nothing waits, nobody needs a process.
-        if self.waiting > 0 {
-            out.push(Action::Tell(trouble));
-        }
-        out.push(Action::Rest);
+    /// Whether there is something to give that may be given.
+    fn has_work(&self) -> bool {
+        !self.again.is_empty() || (!self.held && self.waiting > 0)
     }
 
     /// Does what can be done next without anybody having to say so.
     fn advance(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let is_free = matches!(self.state, State::Asleep | State::Open { .. });
+        if is_free && self.shutdown.is_none() && self.held_until.is_some_and(|at| at <= now) {
+            self.held_until = None;
+            out.push(Action::GoOn);
+            out.push(Action::Look);
+            return;
+        }
         match &self.state {
             State::Asleep if self.shutdown.is_some() => {
                 self.state = State::Over;
                 out.push(Action::End);
             }
-            State::Asleep if self.waiting > 0 => {
-                self.state = State::Preparing;
-                out.push(Action::Prepare);
+            // A session that is held stays as it is, also in the middle of a turn that was cut off.
+            State::Asleep if self.has_work() || (!self.held && !self.cut_off.is_empty()) => {
+                self.prepare(now, out);
             }
             State::Asleep => out.push(Action::Retire),
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
-            State::Open { .. } if self.waiting > 0 => out.push(Action::GiveNext),
+            State::Open { .. } => {
+                if let Some(prompt) = self.again.pop_front() {
+                    out.push(Action::GiveAgain(prompt.id));
+                } else if self.has_work() && self.gathering.is_none_or(|until| until <= now) {
+                    self.gathering = None;
+                    out.push(Action::GiveNext);
+                }
+            }
             _ => {}
         }
     }
@@ -963,17 +619,6 @@ impl Machine {
         }
     }
 
-    /// Notes that Claude has taken the prompt at hand, if `says_so`.
-    fn taken_if(&mut self, out: &mut Vec<Action>, says_so: impl FnOnce(&Prompt) -> bool) {
-        if let State::Busy(turn) = &mut self.state
-            && !turn.taken
-            && says_so(&turn.prompt)
-        {
-            turn.taken = true;
-            out.push(Action::Taken(turn.prompt.id));
-        }
-    }
-
     /// Notes what the turn does now.
     fn doing(&mut self, now: Instant, doing: Doing, out: &mut Vec<Action>) {
         let waiting = self.waiting;
@@ -982,6 +627,7 @@ impl Machine {
             return;
         }
         if let State::Busy(turn) = &mut self.state
+            && turn.cut.is_none()
             && turn.doing != doing
         {
             let before = std::mem::replace(&mut turn.doing, doing);
@@ -992,87 +638,21 @@ impl Machine {
             out.push(show(turn, waiting));
         }
     }
-
-    /// What the turn cost: the difference to the total before it, or what the CLI itself says.
-    fn spent(&mut self, result: &TurnResult) -> Spent {
-        let total = result.total_cost_usd.unwrap_or(self.cost_before);
-        let cost = result
-            .cost_since_last_result
-            .unwrap_or((total - self.cost_before).max(0.0));
-        self.cost_before = total;
-        let usage = &result.usage;
-        Spent {
-            cost,
-            input_tokens: usage.input_tokens
-                + usage.cache_creation_input_tokens
-                + usage.cache_read_input_tokens,
-            output_tokens: usage.output_tokens,
-        }
-    }
 }
 
 fn show(turn: &Turn, waiting: usize) -> Action {
-    Action::Show {
+    Action::Show(Shown {
         prompt: turn.prompt.clone(),
         since: turn.since,
         doing: turn.doing.clone(),
         doing_since: turn.doing_since,
+        interruption: turn.interruption.clone(),
         waiting,
-    }
+    })
 }
 
-/// How a turn ended, and what went wrong. `is_error` is what counts: an API failure comes as a `success`.
-fn outcome(result: &TurnResult) -> (Outcome, String) {
-    if !result.is_error {
-        return (Outcome::Answered, String::new());
-    }
-    if result.subtype == "error_max_turns" {
-        return (Outcome::TurnLimit, String::new());
-    }
-    let cause = match &result.text {
-        Some(text) if !text.trim().is_empty() => text.trim().to_owned(),
-        _ => {
-            // Diagnostic noise of the CLI, which says nothing to a person.
-            let said: Vec<_> = result
-                .errors
-                .iter()
-                .filter(|error| !error.starts_with("[ede_"))
-                .cloned()
-                .collect();
-            if said.is_empty() {
-                "Claude broke the turn off.".to_owned()
-            } else {
-                said.join("; ")
-            }
-        }
-    };
-    (Outcome::Failed, cause)
-}
-
-/// Why a start failed, and what helps, from what the CLI wrote.
-fn start_trouble(how: &str, said: &str) -> Trouble {
-    if said.contains("No conversation found") {
-        return Trouble::NothingToResume;
-    }
-    let cure = if said.contains("root/sudo privileges") {
-        Some(
-            "Set IS_SANDBOX = \"1\" in [claude] env, use another permission_mode, or run chappe as another user.",
-        )
-    } else if said.contains("unknown option") {
-        Some(
-            "Look at claude.extra_args in config.toml: this version of Claude Code does not know one of them.",
-        )
-    } else {
-        None
-    };
-    let cause = match said.lines().rev().find(|line| !line.trim().is_empty()) {
-        Some(line) => format!("{how}: {}", line.trim()),
-        None => how.to_owned(),
-    };
-    Trouble::NotStarted {
-        cause,
-        cure: cure.map(str::to_owned),
-    }
+fn earliest(deadlines: impl IntoIterator<Item = Option<Instant>>) -> Option<Instant> {
+    deadlines.into_iter().flatten().min()
 }
 
 #[cfg(test)]

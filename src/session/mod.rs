@@ -1,7 +1,9 @@
 //! Sessions: what a conversation does next, the thread that does it, and the list of those threads.
 
 pub mod answer;
+pub mod batch;
 pub mod machine;
+pub mod outcome;
 pub mod owner;
 pub mod prepare;
 pub mod recovery;

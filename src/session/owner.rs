@@ -10,24 +10,31 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::machine::{Action, Closed, Event, Finished, Machine, Settings, Trouble};
-use super::prepare::{Prepared, Setup, not_started};
+use super::batch;
+use super::machine::{
+    Action, Closed, Event, Finished, Given, Machine, Settings, Shown, Trouble, Work,
+};
+use super::outcome::Wait;
+use super::prepare::{CutOff, Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use crate::board::{Board, Progress};
-use crate::chat::{BotId, Button, Post, PromptId, SessionId, Verdict, Wanted};
+use crate::chat::{BotId, Button, Hold, Post, PromptId, SessionId, Target, Verdict, Wanted};
 use crate::claude::process::{self, Process, Said};
 use crate::claude::protocol;
-use crate::clock::unix_now;
+use crate::clock::{unix_millis, unix_now};
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, request, texts};
+use crate::render::{answer, notice, request, status, texts};
 use crate::router;
-use crate::store::{self, Asked, Closing, Living, Store};
+use crate::store::{self, Asked, Closing, Holding, Living, Next, Store};
 use crate::thread;
 use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How long a host that has no process or thread to give is left alone, in seconds.
+const FULL_RETRY: i64 = 60;
 
 /// Lines of stderr that are kept for the case that the process ends.
 const LAST_WORDS_MAX: usize = 20;
@@ -38,6 +45,8 @@ pub struct Outfit {
     pub store: Arc<Store>,
     pub board: Arc<Board>,
     pub settings: Settings,
+    /// How long quick lines are waited for.
+    pub batch_window: Duration,
     /// How `claude` is started.
     pub setup: Setup,
     /// Where each owner's pulse is known.
@@ -72,6 +81,7 @@ pub fn start(
             prepared: None,
             preparing: never(),
             last_words: VecDeque::new(),
+            turn_began: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -92,11 +102,7 @@ impl Drop for AnnounceEnd {
     fn drop(&mut self) {
         if std::thread::panicking() {
             log::error!("the owner of session {} has panicked", self.session);
-            let post = Post::Message {
-                body: texts::bug(),
-                buttons: Vec::new(),
-                silent: false,
-            };
+            let post = Post::message(texts::bug());
             let Outfit {
                 bot, store, board, ..
             } = &*self.outfit;
@@ -122,6 +128,8 @@ struct Owner {
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
     last_words: VecDeque<String>,
+    /// When the last prompt was given, in clock ticks after boot.
+    turn_began: u64,
     /// What the machine wants done, in order.
     actions: VecDeque<Action>,
     /// What came of actions, to be told once all of them are done.
@@ -157,7 +165,7 @@ enum Woken {
 impl Owner {
     fn run(mut self, ears: &Ears) {
         loop {
-            match self.perform_all(ears) {
+            match self.perform_all() {
                 Ok(Life::Over) => return,
                 Ok(Life::GoesOn) => {}
                 Err(error) => {
@@ -225,9 +233,10 @@ impl Owner {
             Heard::Prepared(prepared) => {
                 self.preparing = never();
                 Woken::Event(match prepared {
-                    Ok(prepared) => {
+                    Ok(mut prepared) => {
+                        let facts = std::mem::take(&mut prepared.facts);
                         self.prepared = Some(prepared);
-                        Event::Prepared
+                        Event::Prepared(facts)
                     }
                     Err(trouble) => Event::NotPrepared(trouble),
                 })
@@ -318,17 +327,23 @@ impl Owner {
     /// Reads what waits for the session.
     fn look(&self) -> store::Result<Event> {
         let work = self.outfit.store.work(self.session)?;
-        Ok(Event::Work {
+        let until = work.held.and_then(|held| held.until);
+        let left = until.map(|until| seconds_to(until, unix_now()));
+        Ok(Event::Work(Work {
             waiting: work.waiting,
+            held: work.held.is_some(),
+            // A time that is further away than the clock reaches never comes.
+            held_until: left.and_then(|left| Instant::now().checked_add(left)),
+            stop: work.stop,
             decisions: work.decisions,
             open: work.open,
-        })
+        }))
     }
 
     /// Does what the machine wants, in order. What fails because of the store stays the next one to be done.
-    fn perform_all(&mut self, ears: &Ears) -> store::Result<Life> {
+    fn perform_all(&mut self) -> store::Result<Life> {
         while let Some(action) = self.actions.front().cloned() {
-            if self.perform(&action, ears)? == Life::Over {
+            if self.perform(&action)? == Life::Over {
                 return Ok(Life::Over);
             }
             self.actions.pop_front();
@@ -336,7 +351,7 @@ impl Owner {
         Ok(Life::GoesOn)
     }
 
-    fn perform(&mut self, action: &Action, ears: &Ears) -> store::Result<Life> {
+    fn perform(&mut self, action: &Action) -> store::Result<Life> {
         let Outfit {
             bot, store, board, ..
         } = &*Arc::clone(&self.outfit);
@@ -346,7 +361,7 @@ impl Owner {
                 let event = self.look()?;
                 self.events.push_back(event);
             }
-            Action::Prepare => self.prepare()?,
+            Action::Prepare(cut_off) => self.prepare(cut_off)?,
             Action::Start => self.start()?,
             Action::NoteEnd => store.ended(session)?,
             Action::NoteConversation(claude) => store.set_claude_session(session, claude)?,
@@ -366,18 +381,38 @@ impl Owner {
             }
             Action::Terminate => self.signal(Signal::SIGTERM),
             Action::Kill => self.signal(Signal::SIGKILL),
+            Action::EndTools => {
+                if let Some(process) = &self.process {
+                    process.end_tools(self.turn_began);
+                }
+            }
             Action::GiveNext => {
-                let commands = self.machine.commands();
-                let given = store.give_next(
-                    bot,
-                    session,
-                    now,
-                    |text| protocol::is_command(text, commands),
-                    |text| protocol::escape_prompt(text, commands),
-                )?;
-                let (prompt, waiting) =
-                    given.map_or((None, 0), |(prompt, waiting)| (Some(prompt), waiting));
-                self.events.push_back(Event::Given(prompt, waiting));
+                self.turn_began = process::now_ticks();
+                let (window, commands) = (self.outfit.batch_window, self.machine.commands());
+                let next = store.give_next(bot, session, now, |waiting| {
+                    batch::choose(waiting, unix_millis(), window, commands)
+                })?;
+                self.events.push_back(Event::Given(match next {
+                    Next::Nothing => Given::Nothing,
+                    Next::NotYet { wait, waiting } => Given::NotYet { wait, waiting },
+                    Next::Given { prompt, waiting } => Given::Prompt { prompt, waiting },
+                }));
+            }
+            Action::GiveAgain(prompt) => {
+                self.turn_began = process::now_ticks();
+                let given = store.give_again(*prompt)?;
+                let given = given.map_or(Given::Nothing, Given::Again);
+                self.events.push_back(Event::Given(given));
+            }
+            Action::ContinueAs { prompt, text } => store.continue_as(*prompt, text, now)?,
+            Action::Leave(prompt) => {
+                let said = Post::Edit {
+                    target: Target::Status(prompt.id),
+                    body: status::paused(),
+                    buttons: Vec::new(),
+                };
+                store.left(bot, prompt, now, &said)?;
+                board.ring();
             }
             Action::TakeBack(prompt) => store.take_back(*prompt)?,
             Action::Taken(prompt) => store.taken(*prompt)?,
@@ -399,13 +434,38 @@ impl Owner {
             Action::CloseRequests { request, why } => {
                 let (state, line): (_, fn(&_) -> _) = match why {
                     Closed::Withdrawn => ("withdrawn", texts::withdrawn),
+                    Closed::Stopped => ("withdrawn", texts::withdrawn_by_stop),
                     Closed::Expired => ("expired", texts::expired),
                 };
                 store.close_requests(session, now, request.as_deref(), state, line)?;
                 board.ring();
             }
             Action::Finish(finished) => {
-                store.finish(bot, session, now, &closing(finished))?;
+                let closing = closing(finished, now);
+                let until = closing.hold.as_ref().and_then(|hold| hold.until);
+                let left = until.map(|until| seconds_to(until, now));
+                store.finish(bot, session, now, &closing, |waiting| {
+                    let Some(pause) = &finished.pause else {
+                        return notice::held(waiting);
+                    };
+                    let failed = notice::Failed {
+                        session: &self.name,
+                        outcome: finished.outcome,
+                        reason: pause.reason,
+                        cause: &finished.cause,
+                        cure: finished.cure.as_deref(),
+                        left,
+                    };
+                    notice::failed(&failed, waiting)
+                })?;
+                board.ring();
+            }
+            Action::Stopped { anything } => {
+                store.stopped(bot, session, now, notice::held)?;
+                if !anything {
+                    let post = Post::message(texts::nothing_runs(&self.name));
+                    store.tell(bot, session, now, &post)?;
+                }
                 board.ring();
             }
             Action::Unasked { blocks, spent } => {
@@ -414,52 +474,45 @@ impl Owner {
                 store.unasked(bot, session, now, *spent, &posts)?;
                 board.ring();
             }
-            Action::Tell(trouble) => {
-                let body = match trouble {
-                    Trouble::NotStarted { cause, cure } => {
-                        texts::cannot_start(&self.name, cause, cure.as_deref())
-                    }
-                    Trouble::NothingToResume => {
-                        let session = store.session(session)?;
-                        let folder = session.map(|session| session.folder.display().to_string());
-                        texts::cannot_resume(&self.name, &folder.unwrap_or_default())
-                    }
+            Action::HoldBack(trouble) => {
+                let row = store.session(session)?;
+                let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
+                let until = match trouble {
+                    Trouble::HostIsFull { .. } => Some(now + FULL_RETRY),
+                    Trouble::NotStarted { .. } | Trouble::NothingToResume => None,
                 };
-                store.tell(
-                    bot,
-                    session,
-                    now,
-                    &Post::Message {
-                        body,
-                        buttons: Vec::new(),
-                        silent: false,
-                    },
-                )?;
+                let holding = Holding {
+                    reason: Hold::Broken,
+                    until,
+                    retry: None,
+                };
+                let left = until.map(|until| seconds_to(until, now));
+                store.hold(bot, session, now, &holding, |waiting| match trouble {
+                    Trouble::NotStarted { cause, cure } => {
+                        notice::cannot_start(&self.name, cause, cure.as_deref(), left, waiting)
+                    }
+                    Trouble::HostIsFull { cause } => {
+                        notice::cannot_start(&self.name, cause, None, left, waiting)
+                    }
+                    Trouble::NothingToResume => notice::cannot_resume(&self.name, &folder, waiting),
+                })?;
                 board.ring();
             }
-            Action::Show {
-                prompt,
-                since,
-                doing,
-                doing_since,
-                waiting,
-            } => {
-                let progress = Progress {
-                    place: prompt.place,
-                    prompt: prompt.id,
-                    since: *since,
-                    doing: doing.clone(),
-                    doing_since: *doing_since,
-                    waiting: *waiting,
-                };
-                board.show(session, progress);
+            Action::GoOn => {
+                store.go_on(session, now, texts::GOES_ON)?;
+                board.ring();
             }
+            Action::Show(shown) => board.show(session, progress(shown)),
             Action::Hide => board.hide(session),
             Action::Retire => {
                 let something_waits = || {
                     let work = store.work(session)?;
+                    let goes_on = work
+                        .held
+                        .is_none_or(|held| held.until.is_some_and(|at| at <= now));
+                    let something = work.waiting > 0 || !work.open.is_empty();
                     Ok::<_, store::Error>(
-                        work.waiting > 0 || !work.decisions.is_empty() || !work.open.is_empty(),
+                        work.stop || !work.decisions.is_empty() || (goes_on && something),
                     )
                 };
                 if self.registry.retire(session, something_waits)? {
@@ -467,13 +520,8 @@ impl Owner {
                 }
                 self.actions.push_back(Action::Look);
             }
-            Action::Rest => {
-                if self.registry.rest(session, &ears.bell) {
-                    return Ok(Life::Over);
-                }
-                self.actions.push_back(Action::Look);
-            }
             Action::End => {
+                board.hide(session);
                 self.registry.gone(session);
                 return Ok(Life::Over);
             }
@@ -488,7 +536,14 @@ impl Owner {
     }
 
     /// Has everything looked at that a start needs, by a thread that may take its time.
-    fn prepare(&mut self) -> store::Result<()> {
+    fn prepare(&mut self, cut_off: &[PromptId]) -> store::Result<()> {
+        let store = Arc::clone(&self.outfit.store);
+        let open = store.work(self.session)?.open;
+        let mut known = Vec::new();
+        for prompt in open.into_iter().filter(|open| cut_off.contains(&open.id)) {
+            let acted = store.seen_to_start(prompt.id)?;
+            known.push(CutOff { prompt, acted });
+        }
         let Some(session) = self.outfit.store.session(self.session)? else {
             self.events
                 .push_back(Event::NotPrepared(not_started("the session is gone", None)));
@@ -499,13 +554,14 @@ impl Owner {
         let outfit = Arc::clone(&self.outfit);
         let started = thread::spawn(format!("s{}-prepare", self.session), move || {
             // Nobody listens any more when chappe ends; then nobody needs it.
-            let _ = report.send(outfit.setup.prepare(&session));
+            let _ = report.send(outfit.setup.prepare(&session, known));
         });
         match started {
             Ok(_) => self.preparing = preparing,
             Err(error) => {
-                let trouble =
-                    not_started(&format!("the host has no thread to give ({error})"), None);
+                let trouble = Trouble::HostIsFull {
+                    cause: format!("the host has no thread to give ({error})"),
+                };
                 self.events.push_back(Event::NotPrepared(trouble));
             }
         }
@@ -619,30 +675,50 @@ impl Owner {
 }
 
 /// What is stored of a turn that has ended.
-fn closing(finished: &Finished) -> Closing {
-    let Finished {
-        prompt,
-        outcome,
-        answer,
-        cause,
-        spent,
-        tools,
-        took,
-    } = finished;
-    let ended = answer::Ended {
-        prompt,
-        outcome: *outcome,
-        answer,
-        cause,
-        spent: *spent,
-        tools: *tools,
-        took: *took,
-    };
+fn closing(finished: &Finished, now: i64) -> Closing {
+    let hold = finished.pause.as_ref().map(|pause| Holding {
+        reason: pause.reason,
+        until: match pause.wait {
+            Wait::Ever => None,
+            Wait::For(wait) => Some(now + i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)),
+            Wait::Until(until) => Some(until),
+        },
+        retry: Some(pause.retry.clone()),
+    });
+    let (posts, offers) = answer::ended(&answer::Ended {
+        prompt: &finished.prompt,
+        outcome: finished.outcome,
+        answer: &finished.answer,
+        spent: finished.spent,
+        tools: finished.tools,
+        took: finished.took,
+    });
     Closing {
-        prompt: prompt.id,
-        outcome: *outcome,
-        spent: *spent,
-        posts: answer::ended(&ended),
+        prompt: finished.prompt.id,
+        outcome: finished.outcome,
+        spent: finished.spent,
+        posts,
+        offers,
+        hold,
+    }
+}
+
+/// How long it is until a Unix time; nothing where that has passed.
+fn seconds_to(until: i64, now: i64) -> Duration {
+    Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
+}
+
+/// A turn as it stands on the board.
+fn progress(shown: &Shown) -> Progress {
+    Progress {
+        place: shown.prompt.place,
+        prompt: shown.prompt.id,
+        since: shown.since,
+        doing: shown.doing.clone(),
+        doing_since: shown.doing_since,
+        interruption: shown.interruption.clone(),
+        stop: router::stop_data(&shown.prompt.uuid),
+        waiting: shown.waiting,
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a start of `claude` needs, looked at before it is made: nothing left of a former one, a folder, a version, and
-//! whether the conversation is resumed or begun.
+//! What a start of `claude` needs, looked at before it is made: nothing left of a former one, a folder, a version,
+//! whether the conversation is resumed or begun, and what became of prompts that were cut off.
 //!
 //! Everything here may block for long, so it is called from a thread of its own. It starts no session's process and
 //! writes nothing into the store; what cannot be done is told in words, with a cure where one is known.
@@ -15,8 +15,11 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::machine::Trouble;
+use super::recovery::{Acted, Facts};
+use crate::chat::{Prompt, PromptId};
 use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
 use crate::claude::process::{self, Fingerprint, Launch};
+use crate::claude::trace::Trace;
 use crate::claude::transcript::{self, Kept};
 use crate::store::{self, Living, Session};
 
@@ -56,11 +59,20 @@ pub struct Prepared {
     opening: Opening,
     /// Claude's session id; a new one where the old one could not have worked.
     pub claude: Uuid,
+    /// What is known of the prompts that were cut off.
+    pub facts: Vec<(PromptId, Facts)>,
+}
+
+/// A prompt that was cut off, as the store has it.
+pub struct CutOff {
+    pub prompt: Prompt,
+    /// What was seen to start: tool and short input.
+    pub acted: Vec<(String, String)>,
 }
 
 impl Setup {
     /// Looks at everything that a start needs. May block for long.
-    pub fn prepare(&self, session: &Session) -> Result<Prepared, Trouble> {
+    pub fn prepare(&self, session: &Session, cut_off: Vec<CutOff>) -> Result<Prepared, Trouble> {
         if let Some(Living { pid, start, boot }) = &session.living
             && !process::end_leftover(*pid, *start, boot, self.leftover_grace, self.stop_grace)
         {
@@ -71,6 +83,14 @@ impl Setup {
         }
         // Also where it ended before chappe came back: its tools may still run.
         process::sweep(&session.mark);
+        // A folder that was there and is gone was moved or removed by somebody; an empty one is not what they want.
+        if session.said && !session.folder.is_dir() {
+            let cause = format!("its folder {} is not there", session.folder.display());
+            return Err(not_started(
+                &cause,
+                Some("Put it back where it was, and press Try again."),
+            ));
+        }
         let mut builder = fs::DirBuilder::new();
         if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
             let cause = format!(
@@ -80,7 +100,27 @@ impl Setup {
             return Err(not_started(&cause, None));
         }
         let version = self.version(&session.folder)?;
-        let kept = config_dir(&self.environment).map(|dir| transcript::kept(&dir, &session.claude));
+        let transcripts = config_dir(&self.environment);
+        let kept = transcripts
+            .as_deref()
+            .map(|dir| transcript::kept(dir, &session.claude));
+        let facts = cut_off.into_iter().map(|CutOff { prompt, acted }| {
+            let trace = transcripts.as_deref().map_or(Trace::Unreadable, |dir| {
+                transcript::trace(dir, &session.claude, &prompt.uuid)
+            });
+            let facts = Facts {
+                prompt: prompt.text,
+                is_command: prompt.is_command,
+                trace,
+                acted: acted
+                    .into_iter()
+                    .map(|(tool, input)| Acted { tool, input })
+                    .collect(),
+                had_turns: session.said,
+            };
+            (prompt.id, facts)
+        });
+        let facts = facts.collect();
         let known = || {
             let broken = |_| {
                 not_started(
@@ -101,6 +141,7 @@ impl Setup {
             version,
             opening,
             claude,
+            facts,
         })
     }
 
@@ -196,7 +237,13 @@ impl Setup {
             io::ErrorKind::PermissionDenied => {
                 not_started(&format!("{program} may not be run by this user"), None)
             }
-            io::ErrorKind::TimedOut => not_started(&format!("{program} does not answer"), None),
+            // The host may have more to give in a moment.
+            io::ErrorKind::TimedOut => Trouble::HostIsFull {
+                cause: format!("{program} does not answer"),
+            },
+            io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory => Trouble::HostIsFull {
+                cause: format!("the host has no process to give ({error})"),
+            },
             _ => not_started(&format!("{program}: {error}"), None),
         }
     }

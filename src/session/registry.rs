@@ -137,17 +137,6 @@ impl Registry {
         Ok(true)
     }
 
-    /// Lets an owner end although messages wait, unless it was woken since it last looked.
-    pub fn rest(&self, session: SessionId, bell: &Receiver<()>) -> bool {
-        let mut owners = self.lock();
-        if bell.try_recv().is_ok() {
-            return false;
-        }
-        owners.live.remove(&session);
-        self.ended.notify_all();
-        true
-    }
-
     /// An owner has ended, whatever waits.
     pub fn gone(&self, session: SessionId) {
         self.lock().live.remove(&session);
@@ -231,18 +220,6 @@ mod tests {
         assert_eq!(registry.retire(SESSION, || Ok::<_, ()>(false)), Ok(true));
         registry.wake(SESSION);
         assert!(started.try_recv().is_ok(), "the next wake starts another");
-    }
-
-    #[test]
-    fn one_that_rests_is_not_deaf_to_a_wake_in_the_same_moment() {
-        let (registry, started, _) = registry(0);
-        registry.wake(SESSION);
-        let ears = started.try_recv().unwrap();
-        assert!(
-            !registry.rest(SESSION, &ears.bell),
-            "the first wake was not looked at yet"
-        );
-        assert!(registry.rest(SESSION, &ears.bell));
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! update means is decided by the caller; here it is only written down.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
+use super::holds::{self, Holding, Offered, Release, Taken};
 use super::{Durability, Result, Store, WAITING_MAX, place_of, topic_column};
 use crate::chat::{
-    Arrival, BotId, Formatted, Lane, Person, Place, Post, RowId, SessionId, Verdict,
+    Arrival, BotId, Formatted, Hold, Lane, Notice, Offer, Person, Place, Post, PromptId, RowId,
+    SessionId, Target, Verdict,
 };
 
 /// What an accepted answer of getUpdates makes necessary.
@@ -37,22 +38,43 @@ pub enum Pressed {
     Foreign,
 }
 
+/// What a person wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written<'a> {
+    pub text: &'a str,
+    /// Who wrote it, where it was forwarded.
+    pub origin: Option<&'a str>,
+    /// When it arrived, in milliseconds of Unix time.
+    pub arrived: i64,
+}
+
+/// What a stop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The session's owner carries it out.
+    Begun,
+    /// Nothing ran; what waited is held, or was about to be tried again and is not.
+    Done,
+    /// There was nothing to stop.
+    Nothing,
+}
+
 /// What became of a change to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edited {
     /// The message still waited; it says the new text now.
     InTime,
-    /// Claude had been given the old text before.
-    TooLate,
+    /// The session had been given the old text before.
+    TooLate(SessionId),
     /// Nothing that was given or waits has another text than before.
     Nothing,
 }
 
 /// An open transaction over one answer of getUpdates.
 pub struct Intake<'t> {
-    tx: &'t Transaction<'t>,
-    bot: BotId,
-    now: i64,
+    pub(super) tx: &'t Transaction<'t>,
+    pub(super) bot: BotId,
+    pub(super) now: i64,
     touched: BTreeSet<SessionId>,
     posted: bool,
 }
@@ -151,70 +173,182 @@ impl Intake<'_> {
         Ok(same.is_some())
     }
 
-    /// The session that a place talks to. A place that talks to none gets one of its own: `default` if it is the
-    /// first of all, else one by the suggested name, with a number where that name is taken.
-    pub fn session_at(&mut self, place: Place, suggested: &str, root: &Path) -> Result<SessionId> {
-        let bound = self
-            .tx
-            .prepare_cached(
-                "SELECT session FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
-            )?
-            .query_row((self.bot.0, place.chat.0, topic_column(place)), |row| {
-                row.get(0)
-            })
-            .optional()?;
-        if let Some(session) = bound {
-            return Ok(SessionId(session));
-        }
-        let first: bool =
-            self.tx
-                .query_row("SELECT NOT EXISTS (SELECT 1 FROM session)", [], |row| {
-                    row.get(0)
-                })?;
-        let base = if first { "default" } else { suggested };
-        let mut name = base.to_owned();
-        let mut number = 1;
-        while self
-            .tx
-            .prepare_cached("SELECT 1 FROM session WHERE name = ?1")?
-            .exists([&name])?
-        {
-            number += 1;
-            name = format!("{base}-{number}");
-        }
-        let folder = root.join(&name);
-        self.tx.execute(
-            "INSERT INTO session (name, folder, claude, mark, created, active) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
-            (&name, folder.to_string_lossy(), super::fresh_uuid(), super::fresh_uuid(), self.now),
-        )?;
-        let session = SessionId(self.tx.last_insert_rowid());
-        self.tx.execute(
-            "INSERT INTO binding (bot, chat, topic, session) VALUES (?1, ?2, ?3, ?4)",
-            (self.bot.0, place.chat.0, topic_column(place), session.0),
-        )?;
-        Ok(session)
-    }
-
-    /// Queues a text as a prompt for a session. Returns false where too many wait already: then it is kept as refused.
-    pub fn queue(&mut self, arrival: &Arrival, session: SessionId, text: &str) -> Result<bool> {
+    /// Queues a text for a session. Returns false where too many wait already: then it is kept as refused.
+    ///
+    /// A session that is held goes on: whoever writes wants it done. After a stop or a failure this text goes first.
+    pub fn queue(
+        &mut self,
+        arrival: &Arrival,
+        session: SessionId,
+        written: &Written<'_>,
+    ) -> Result<bool> {
         let waiting: i64 = self
             .tx
             .prepare_cached("SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
             .query_row([session.0], |row| row.get(0))?;
-        let taken = waiting < WAITING_MAX;
-        self.insert(
-            arrival,
-            Some((session, text)),
-            if taken { "waiting" } else { "refused" },
-        )?;
-        if taken {
-            self.tx.execute(
-                "UPDATE session SET active = ?2 WHERE id = ?1",
-                (session.0, self.now),
-            )?;
-            self.touched.insert(session);
+        if waiting >= WAITING_MAX {
+            self.insert(arrival, Some((session, written, 0)), "refused")?;
+            return Ok(false);
         }
-        Ok(taken)
+        let held = holds::held(self.tx, session)?;
+        self.posted |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
+        let overtakes = held.is_some_and(|held| held.reason != Hold::Broken);
+        if overtakes {
+            // What waited keeps its order among itself.
+            self.tx.execute(
+                "UPDATE inbox SET rank = 0 WHERE session = ?1 AND state = 'waiting'",
+                [session.0],
+            )?;
+        }
+        let first: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT MIN(rank) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
+            .query_row([session.0], |row| row.get(0))?;
+        let rank = match first {
+            Some(_) if overtakes => -1,
+            // With what came just before it, where that goes before others.
+            Some(first) => first.min(0),
+            None => 0,
+        };
+        self.insert(arrival, Some((session, written, rank)), "waiting")?;
+        self.tx.execute(
+            "UPDATE session SET active = ?2 WHERE id = ?1",
+            (session.0, self.now),
+        )?;
+        self.touched.insert(session);
+        Ok(true)
+    }
+
+    /// Stops what a session does, and holds what waits for it. `ended` is what the status message of a turn says that
+    /// had not gone on yet, `notice` what is said of the messages that are held, by their number.
+    pub fn stop(
+        &mut self,
+        session: SessionId,
+        ended: &Formatted,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<Stop> {
+        let queued: Vec<(PromptId, Place)> = self
+            .tx
+            .prepare_cached(
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
+                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
+            )?
+            .query_map((session.0, self.now), |row| {
+                Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
+            })?
+            .collect::<Result<_>>()?;
+        for (prompt, place) in &queued {
+            let edit = Post::Edit {
+                target: Target::Status(*prompt),
+                body: ended.clone(),
+                buttons: Vec::new(),
+            };
+            self.post(*place, Lane::Text, &edit)?;
+        }
+        let waits = holds::waiting(self.tx, session)? > 0;
+        let held = holds::held(self.tx, session)?;
+        let mut anything = !queued.is_empty();
+        match held {
+            Some(held) if held.reason == Hold::Held => {}
+            _ if waits => {
+                let holding = Holding {
+                    reason: Hold::Held,
+                    until: None,
+                    retry: None,
+                };
+                holds::hold(self.tx, session, self.now, None, &holding)?;
+                self.posted = true;
+                anything = true;
+            }
+            Some(_) => {
+                // What failed is not tried again.
+                anything |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
+                self.posted = true;
+            }
+            None => {}
+        }
+        // A process without a turn may have work that runs on.
+        let runs: bool = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM session WHERE id = ?1 AND (pid IS NOT NULL
+                     OR EXISTS (SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')))",
+            )?
+            .exists([session.0])?;
+        if runs {
+            self.tx
+                .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])?;
+            self.touched.insert(session);
+            return Ok(Stop::Begun);
+        }
+        holds::stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
+        self.posted = true;
+        Ok(if anything { Stop::Done } else { Stop::Nothing })
+    }
+
+    /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
+    pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
+        self.tx
+            .prepare_cached(
+                "SELECT session FROM prompt WHERE uuid = ?1 AND state != 'closed' AND chat = ?2",
+            )?
+            .query_row((uuid, place.chat.0), |row| row.get(0).map(SessionId))
+            .optional()
+    }
+
+    /// Finds what a button does that is none of a request's; it is used up with that, and all others of its message.
+    pub fn take(&mut self, token: &str, from: &Arrival) -> Result<Taken> {
+        let at = (from.place, from.message.map(|message| message.0));
+        holds::take(self.tx, self.bot, token, at)
+    }
+
+    /// Takes the buttons of a row away, with `line` below what its message said.
+    pub fn retire(&mut self, row: RowId, line: &str) -> Result<()> {
+        self.posted = true;
+        holds::retire_row(self.tx, row, self.now, Some(line))
+    }
+
+    /// Ends the hold of a session, with `line` below what was said of it, here or in the message with the button;
+    /// returns whether anything came of it.
+    pub fn release(&mut self, offered: &Offered, how: Release, line: &str) -> Result<bool> {
+        self.touched.insert(offered.session);
+        let told = holds::notice_row(self.tx, offered.session)?;
+        let mut anything = holds::release(self.tx, offered.session, self.now, how, Some(line))?;
+        if how == Release::Drop {
+            anything |= holds::drop_waiting(self.tx, offered.session, self.now)? > 0;
+        }
+        if told != Some(offered.row) {
+            holds::retire_row(self.tx, offered.row, self.now, Some(line))?;
+        }
+        self.posted = true;
+        Ok(anything)
+    }
+
+    /// Lets a session begin a new conversation; the old one stays where Claude keeps it.
+    pub fn start_fresh(&mut self, session: SessionId) -> Result<()> {
+        self.tx
+            .execute(
+                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
+                (session.0, super::fresh_uuid()),
+            )
+            .map(drop)
+    }
+
+    /// Puts a message into the outbox whose buttons are each for another session.
+    pub fn offer_of_many(
+        &mut self,
+        place: Place,
+        body: &Formatted,
+        offers: &[(SessionId, Offer)],
+    ) -> Result<RowId> {
+        self.posted = true;
+        holds::post_choice(self.tx, self.bot, self.now, place, body, offers)
+    }
+
+    /// Puts a message with buttons into the outbox.
+    pub fn offer(&mut self, place: Place, session: SessionId, notice: &Notice) -> Result<RowId> {
+        self.posted = true;
+        holds::post_notice(self.tx, self.bot, session, self.now, place, notice)
     }
 
     /// Changes a message that waits to be given.
@@ -222,26 +356,33 @@ impl Intake<'_> {
         let found = self
             .tx
             .prepare_cached(
-                "SELECT id, state, text FROM inbox
+                "SELECT id, state, text, session FROM inbox
                  WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND text IS NOT NULL ORDER BY id DESC LIMIT 1",
             )?
             .query_row(
                 (self.bot.0, arrival.place.chat.0, arrival.message.map(|message| message.0)),
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?)),
+                |row| {
+                    Ok((
+                        row.get::<_, i64>(0)?,
+                        row.get::<_, String>(1)?,
+                        row.get::<_, String>(2)?,
+                        SessionId(row.get(3)?),
+                    ))
+                },
             )
             .optional()?;
         Ok(match found {
-            Some((_, _, old)) if old == text => Edited::Nothing,
-            Some((id, state, _)) if state == "waiting" => {
+            Some((_, _, old, _)) if old == text => Edited::Nothing,
+            Some((id, state, _, _)) if state == "waiting" => {
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
                 Edited::InTime
             }
-            Some((id, state, _)) if state == "given" => {
+            Some((id, state, _, session)) if state == "given" => {
                 // The new text is kept, so that the same change is answered once.
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
-                Edited::TooLate
+                Edited::TooLate(session)
             }
             _ => Edited::Nothing,
         })
@@ -255,14 +396,14 @@ impl Intake<'_> {
     fn insert(
         &mut self,
         arrival: &Arrival,
-        prompt: Option<(SessionId, &str)>,
+        prompt: Option<(SessionId, &Written<'_>, i64)>,
         state: &str,
     ) -> Result<()> {
         self.tx
             .prepare_cached(
                 "INSERT INTO inbox (bot, update_id, chat, topic, user, message, edit_date, callback, date, received,
-                     session, text, state)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                     session, text, state, origin, arrived, rank)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(rusqlite::params![
                 self.bot.0,
@@ -275,9 +416,12 @@ impl Intake<'_> {
                 arrival.callback,
                 arrival.date,
                 self.now,
-                prompt.map(|(session, _)| session.0),
-                prompt.map(|(_, text)| text),
+                prompt.map(|(session, ..)| session.0),
+                prompt.map(|(_, written, _)| written.text),
                 state,
+                prompt.and_then(|(_, written, _)| written.origin),
+                prompt.map_or(0, |(_, written, _)| written.arrived),
+                prompt.map_or(0, |(.., rank)| rank),
             ])?;
         // Whoever writes or presses can be reached again.
         self.tx

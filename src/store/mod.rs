@@ -4,8 +4,10 @@
 //! else. What a method writes is either *full* (on disk, fsynced, when it returns) or *normal* (survives any kill of
 //! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
 
+mod holds;
 mod intake;
 mod outbox;
+mod places;
 mod requests;
 mod schema;
 mod sessions;
@@ -19,11 +21,13 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use intake::{Accepted, Edited, Intake, Pressed};
+pub use holds::{Held, Holding, Offered, Release, Taken};
+pub use intake::{Accepted, Edited, Intake, Pressed, Stop, Written};
 pub use outbox::Ready;
+pub use places::Made;
 pub use requests::Asked;
 pub use sessions::{Living, Session};
-pub use turns::{Closing, Work};
+pub use turns::{Closing, Next, Work};
 
 /// Why the store did not do what it was asked. Nothing was changed.
 pub type Error = rusqlite::Error;
@@ -121,7 +125,7 @@ impl Store {
     pub fn prune(&self, now: i64) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
-                "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused')
+                "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused', 'dropped')
                  AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
                 [now - REPEAT_WINDOW],
             )?;
@@ -132,9 +136,14 @@ impl Store {
                 [now - KEPT],
             )?;
             tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;
+            // Buttons that nobody has pressed for so long stay as long as they are good for something: with a hold.
+            tx.execute(
+                "DELETE FROM button WHERE created < ?1 AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)",
+                [now - KEPT],
+            )?;
             tx.execute(
                 "DELETE FROM outbox WHERE created < ?1 AND state IN ('delivered', 'withdrawn', 'refused')
-                 AND id NOT IN (SELECT row FROM request)",
+                 AND id NOT IN (SELECT row FROM request) AND id NOT IN (SELECT row FROM button)",
                 [now - KEPT],
             )?;
             // The last prompt of a session stays: what comes unasked goes to its place.
@@ -142,7 +151,8 @@ impl Store {
                 "DELETE FROM prompt WHERE closed < ?1 AND state = 'closed'
                  AND id NOT IN (SELECT MAX(id) FROM prompt GROUP BY session)
                  AND id NOT IN (SELECT prompt FROM inbox WHERE prompt IS NOT NULL)
-                 AND id NOT IN (SELECT prompt FROM request WHERE prompt IS NOT NULL)",
+                 AND id NOT IN (SELECT prompt FROM request WHERE prompt IS NOT NULL)
+                 AND id NOT IN (SELECT prompt FROM hold WHERE prompt IS NOT NULL)",
                 [now - KEPT],
             )?;
             tx.execute("DELETE FROM flood WHERE until < ?1", [now])?;
@@ -162,8 +172,10 @@ impl Store {
     pub fn is_quiet(&self) -> Result<bool> {
         self.transaction(Durability::Normal, |tx| {
             tx.query_row(
-                "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting')
-                    AND NOT EXISTS (SELECT 1 FROM prompt WHERE state != 'closed')
+                "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
+                                     AND session NOT IN (SELECT session FROM hold))
+                    AND NOT EXISTS (SELECT 1 FROM prompt WHERE state != 'closed'
+                                     AND session NOT IN (SELECT session FROM hold))
                     AND NOT EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'sending'))",
                 [],
                 |row| row.get(0),

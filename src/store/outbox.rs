@@ -72,6 +72,21 @@ pub(super) fn insert(
     Ok(RowId(tx.last_insert_rowid()))
 }
 
+/// Notes what a row's message shows, or is to show once it is sent.
+pub(super) fn rewrite(tx: &Transaction<'_>, row: RowId, post: &Post) -> Result<()> {
+    let json = serde_json::to_string(post)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    tx.prepare_cached("UPDATE outbox SET post = ?2 WHERE id = ?1")?
+        .execute((row.0, json))
+        .map(drop)
+}
+
+/// Whether a row's message stands in its chat, or may.
+pub(super) fn was_sent(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND state IN ('sending', 'delivered')")?
+        .exists([row.0])
+}
+
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
 /// decided meanwhile is never sent again: its buttons would ask for what is over.
 const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id
@@ -270,11 +285,24 @@ impl Store {
         })
     }
 
-    /// Notes which message shows a turn's status, so that it can be brought to an end later. Normal.
+    /// The message that shows a turn's status, or that of the turn it goes on with.
+    pub fn status_message(&self, prompt: PromptId) -> Result<Option<MessageId>> {
+        self.transaction(Durability::Normal, |tx| {
+            let message: Option<Option<i64>> = tx
+                .prepare_cached("SELECT status_message FROM prompt WHERE id = ?1")?
+                .query_row([prompt.0], |row| row.get(0))
+                .optional()?;
+            Ok(message.flatten().map(MessageId))
+        })
+    }
+
+    /// Notes which message shows a turn's status, so that it can be brought to an end later. Where another prompt goes
+    /// on with the turn by now, the message shows that one. Normal.
     pub fn status_shown(&self, prompt: PromptId, message: MessageId) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
-                "UPDATE prompt SET status_message = ?2 WHERE id = ?1",
+                "UPDATE prompt SET status_message = ?2
+                 WHERE id = COALESCE((SELECT MAX(id) FROM prompt WHERE continues = ?1), ?1)",
                 (prompt.0, message.0),
             )
             .map(drop)

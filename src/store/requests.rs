@@ -148,7 +148,11 @@ impl Store {
                         Ok(Post::Message { body, .. }) => body,
                         _ => Formatted::default(),
                     };
-                    let edit = Post::Edit { target: Target::Row(one.row), body: with_line(&shown) };
+                    let edit = Post::Edit {
+                        target: Target::Row(one.row),
+                        body: with_line(&shown),
+                        buttons: Vec::new(),
+                    };
                     outbox::insert(tx, one.bot, one.place, one.prompt, None, Lane::Text, &edit, now)?;
                 }
             }

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[FIRST];
+const MIGRATIONS: &[&str] = &[FIRST, HOLDS];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -147,6 +147,51 @@ CREATE TABLE closed_chat (
     since INTEGER NOT NULL,
     PRIMARY KEY (bot, chat)
 ) STRICT, WITHOUT ROWID;
+";
+
+const HOLDS: &str = "
+-- When it arrived here, in milliseconds; who wrote what was forwarded; and its place in the line, where a message goes
+-- before or behind others: less is sooner.
+ALTER TABLE inbox ADD COLUMN arrived INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE inbox ADD COLUMN origin  TEXT;
+ALTER TABLE inbox ADD COLUMN rank    INTEGER NOT NULL DEFAULT 0;
+
+-- A prompt may also be `queued`: made by chappe itself, with its text, and not given yet. `continues` is the prompt that
+-- it goes on with, `tries` how often that one has failed in a row, `notice` the outbox row that told so. `command` is 1
+-- for one of Claude's own.
+ALTER TABLE prompt ADD COLUMN continues INTEGER;
+ALTER TABLE prompt ADD COLUMN tries     INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE prompt ADD COLUMN notice    INTEGER;
+ALTER TABLE prompt ADD COLUMN command   INTEGER NOT NULL DEFAULT 0;
+
+-- 1 from when a person said stop until nothing runs any more.
+ALTER TABLE session ADD COLUMN stop INTEGER NOT NULL DEFAULT 0;
+
+-- A session whose messages wait, with the reason: held, paused, broken, asking. `until` is when it goes on by itself
+-- (Unix seconds; NULL: not at all). `prompt` is what failed or was cut off, `retry` the text that goes on with it.
+-- `row` is the outbox row that tells of it; NULL as long as that is not to be told.
+CREATE TABLE hold (
+    session INTEGER PRIMARY KEY REFERENCES session (id),
+    reason  TEXT    NOT NULL,
+    since   INTEGER NOT NULL,
+    until   INTEGER,
+    prompt  INTEGER,
+    retry   TEXT,
+    row     INTEGER
+) STRICT;
+
+-- Buttons that are none of a request's: what they do (`act`, JSON), and the outbox row that shows them. `used` is 1 once
+-- one of the row was pressed or what they were for is over.
+CREATE TABLE button (
+    token   TEXT    PRIMARY KEY,
+    bot     INTEGER NOT NULL,
+    session INTEGER NOT NULL REFERENCES session (id),
+    row     INTEGER NOT NULL REFERENCES outbox (id),
+    act     TEXT    NOT NULL,
+    used    INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX button_by_row ON button (row);
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

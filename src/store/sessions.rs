@@ -88,6 +88,7 @@ impl Store {
             let mut statement = tx.prepare(
                 "SELECT session FROM inbox WHERE state = 'waiting'
                  UNION SELECT session FROM prompt WHERE state != 'closed'
+                 UNION SELECT id FROM session WHERE stop != 0
                  UNION SELECT session FROM request WHERE state = 'open' OR told = 0",
             )?;
             statement
@@ -104,6 +105,12 @@ impl Store {
         self.transaction(Durability::Full, |tx| {
             tx.execute(
                 "UPDATE inbox SET state = 'refused' WHERE state = 'waiting'
+                 AND user NOT IN (SELECT value FROM json_each(?1))",
+                [&users],
+            )?;
+            // Nor is anything of theirs that was cut off taken up again.
+            tx.execute(
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped' WHERE state != 'closed'
                  AND user NOT IN (SELECT value FROM json_each(?1))",
                 [&users],
             )

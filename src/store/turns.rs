@@ -1,18 +1,25 @@
 //! Prompts and turns: what the owner of a session reads and writes.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::outbox;
-use super::{Durability, Result, Store, place_of};
+use super::holds::{self, Held, Holding};
+use super::{Durability, Result, Store, outbox, place_of};
 use crate::chat::{
-    BotId, Decision, Lane, Outcome, Place, Post, Prompt, PromptId, SessionId, Spent,
+    BotId, Choice, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
+    SessionId, Spent, UserId, Waiting,
 };
 
 /// What waits for a session's owner.
 #[derive(Debug, Default, PartialEq)]
 pub struct Work {
-    /// How many messages wait to become a prompt.
+    /// How many messages wait to become a prompt, and prompts of chappe's own to be given.
     pub waiting: usize,
+    /// Why nothing of it is given.
+    pub held: Option<Held>,
+    /// Whether a person has said stop, and it was not carried out yet.
+    pub stop: bool,
     /// What people decided and Claude does not know yet.
     pub decisions: Vec<Decision>,
     /// Prompts that were given and not closed. At a start, these are what the last chappe left in the middle.
@@ -27,11 +34,25 @@ pub struct Closing {
     pub spent: Spent,
     /// What the person gets, each with the key under which it is stored once.
     pub posts: Vec<(String, Post)>,
+    /// Messages with buttons, behind them.
+    pub offers: Vec<Notice>,
+    /// Whether what waits is held because of it.
+    pub hold: Option<Holding>,
 }
 
-/// How long a prompt that is made of several messages may be, in bytes; what is beyond goes next. The CLI refuses
-/// prompts of a few MB.
-const PROMPT_MAX: usize = 500_000;
+/// What the next prompt is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing waits, or nothing of it may be given.
+    Nothing,
+    /// More may belong to what waits: look again after so long.
+    NotYet { wait: Duration, waiting: usize },
+    /// It is marked as sent. So much waits on.
+    Given { prompt: Prompt, waiting: usize },
+}
+
+/// How many messages at the head of the line are looked at.
+const HEAD_MAX: usize = 100;
 
 fn prompt_from(row: &Row<'_>) -> Result<Prompt> {
     Ok(Prompt {
@@ -39,7 +60,30 @@ fn prompt_from(row: &Row<'_>) -> Result<Prompt> {
         uuid: row.get("uuid")?,
         text: row.get("text")?,
         place: place_of(row.get("chat")?, row.get("topic")?),
+        attempts: row.get("attempts")?,
+        tries: row.get("tries")?,
+        is_command: row.get("command")?,
     })
+}
+
+/// The messages at the head of the line, with their rows.
+fn head_of_line(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<(i64, Waiting)>> {
+    tx.prepare_cached(
+        "SELECT id, chat, topic, user, text, origin, arrived, rank FROM inbox
+         WHERE session = ?1 AND state = 'waiting' ORDER BY rank, id LIMIT ?2",
+    )?
+    .query_map((session.0, HEAD_MAX as i64), |row| {
+        let waiting = Waiting {
+            place: place_of(row.get(1)?, row.get(2)?),
+            user: UserId(row.get(3)?),
+            text: row.get(4)?,
+            origin: row.get(5)?,
+            arrived: row.get(6)?,
+            rank: row.get(7)?,
+        };
+        Ok((row.get(0)?, waiting))
+    })?
+    .collect()
 }
 
 /// Where what comes unasked goes: the place of the session's last prompt.
@@ -53,81 +97,148 @@ impl Store {
     /// Reads what waits for a session.
     pub fn work(&self, session: SessionId) -> Result<Work> {
         self.transaction(Durability::Normal, |tx| {
-            let waiting: i64 = tx
-                .prepare_cached(
-                    "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'",
-                )?
-                .query_row([session.0], |row| row.get(0))?;
             let open = tx
                 .prepare_cached(
-                    "SELECT * FROM prompt WHERE session = ?1 AND state != 'closed' ORDER BY id",
+                    "SELECT * FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') ORDER BY id",
                 )?
                 .query_map([session.0], prompt_from)?
                 .collect::<Result<_>>()?;
+            let stop = tx
+                .prepare_cached("SELECT stop FROM session WHERE id = ?1")?
+                .query_row([session.0], |row| row.get(0))
+                .optional()?;
             Ok(Work {
-                waiting: waiting as usize,
+                waiting: holds::waiting(tx, session)?,
+                held: holds::held(tx, session)?,
+                stop: stop.unwrap_or(false),
                 decisions: super::requests::decisions(tx, session)?,
                 open,
             })
         })
     }
 
-    /// Makes the next prompt of the messages that wait, and marks it as sent; returns it with the number of messages
-    /// that wait on. Full: only what is on disk may be written to Claude.
+    /// Makes the next prompt of what waits, and marks it as sent; what chappe has queued itself goes first. Full: only
+    /// what is on disk may be written to Claude.
     ///
-    /// Messages that wait together become one prompt, in order of arrival, never across places or senders.
-    /// One that `stands_alone` (a command of Claude's) is a prompt of its own. `finish_text` makes the final text of
-    /// what was written. By which bot a message came does not matter: the present one brings the answer.
+    /// `choose` is shown the messages at the head of the line and says which of them go together; it is not asked while
+    /// the session is held. By which bot a message came does not matter: the present one brings the answer.
     pub fn give_next(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
-        stands_alone: impl Fn(&str) -> bool,
-        finish_text: impl FnOnce(&str) -> String,
-    ) -> Result<Option<(Prompt, usize)>> {
+        choose: impl FnOnce(&[Waiting]) -> Choice,
+    ) -> Result<Next> {
         self.transaction(Durability::Full, |tx| {
-            let waiting: Vec<(i64, Place, i64, String)> = tx
-                .prepare_cached(
-                    "SELECT id, chat, topic, user, text FROM inbox
-                     WHERE session = ?1 AND state = 'waiting' ORDER BY id",
-                )?
-                .query_map([session.0], |row| {
-                    Ok((row.get(0)?, place_of(row.get(1)?, row.get(2)?), row.get(3)?, row.get(4)?))
-                })?
-                .collect::<Result<_>>()?;
-            let Some(&(_, place, user, _)) = waiting.first() else { return Ok(None) };
-            let mut batch = vec![&waiting[0]];
-            if !stands_alone(&waiting[0].3) {
-                let mut length = waiting[0].3.len();
-                let goes_with = |row: &&(i64, Place, i64, String)| {
-                    length += row.3.len();
-                    let one_voice = row.1 == place && row.2 == user;
-                    one_voice && length <= PROMPT_MAX && !stands_alone(&row.3)
-                };
-                batch.extend(waiting[1..].iter().take_while(goes_with));
+            if holds::held(tx, session)?.is_some() {
+                return Ok(Next::Nothing);
             }
-            let left = waiting.len() - batch.len();
-            let written = batch.iter().map(|row| row.3.as_str()).collect::<Vec<_>>().join("\n");
-            let (uuid, text) = (super::fresh_uuid(), finish_text(&written));
-            tx.prepare_cached(
-                "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, created)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', 1, ?8)",
-            )?
-            .execute((bot.0, session.0, &uuid, &text, place.chat.0, super::topic_column(place), user, now))?;
-            let prompt = PromptId(tx.last_insert_rowid());
-            for row in batch {
+            let queued = tx
+                .prepare_cached(
+                    "UPDATE prompt SET state = 'sent', attempts = attempts + 1, bot = ?2 WHERE id = (
+                         SELECT MIN(id) FROM prompt WHERE session = ?1 AND state = 'queued')
+                     RETURNING *",
+                )?
+                .query_row((session.0, bot.0), prompt_from)
+                .optional()?;
+            if let Some(prompt) = queued {
+                let waiting = holds::waiting(tx, session)?;
+                return Ok(Next::Given { prompt, waiting });
+            }
+            let head = head_of_line(tx, session)?;
+            let Some((_, first)) = head.first() else {
+                return Ok(Next::Nothing);
+            };
+            let (place, user) = (first.place, first.user);
+            let shown: Vec<Waiting> = head.iter().map(|(_, waiting)| waiting.clone()).collect();
+            let waiting = holds::waiting(tx, session)?;
+            let (count, text, is_command) = match choose(&shown) {
+                Choice::NotYet(wait) => return Ok(Next::NotYet { wait, waiting }),
+                Choice::Give {
+                    count,
+                    text,
+                    is_command,
+                } => (count.clamp(1, head.len()), text, is_command),
+            };
+            let prompt = tx
+                .prepare_cached(
+                    "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, created, command)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', 1, ?8, ?9) RETURNING *",
+                )?
+                .query_row(
+                    (
+                        bot.0,
+                        session.0,
+                        super::fresh_uuid(),
+                        &text,
+                        place.chat.0,
+                        super::topic_column(place),
+                        user.0,
+                        now,
+                        is_command,
+                    ),
+                    prompt_from,
+                )?;
+            for (row, _) in &head[..count] {
                 tx.prepare_cached("UPDATE inbox SET state = 'given', prompt = ?2 WHERE id = ?1")?
-                    .execute((row.0, prompt.0))?;
+                    .execute((row, prompt.id.0))?;
             }
             tx.execute("UPDATE session SET active = ?2 WHERE id = ?1", (session.0, now))?;
-            Ok(Some((Prompt { id: prompt, uuid, text, place }, left)))
+            let waiting = waiting - count;
+            Ok(Next::Given { prompt, waiting })
         })
     }
 
-    /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again. Full.
+    /// Marks a prompt that was cut off as sent once more, with its uuid; None where it is closed. Full.
+    pub fn give_again(&self, prompt: PromptId) -> Result<Option<Prompt>> {
+        self.transaction(Durability::Full, |tx| {
+            tx.prepare_cached(
+                "UPDATE prompt SET state = 'sent', attempts = attempts + 1 WHERE id = ?1 AND state IN ('sent', 'taken')
+                 RETURNING *",
+            )?
+            .query_row([prompt.0], prompt_from)
+            .optional()
+        })
+    }
+
+    /// Closes a prompt that was cut off and queues one that goes on with it. Full.
+    pub fn continue_as(&self, prompt: PromptId, text: &str, now: i64) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            let closed = tx.execute(
+                "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3 WHERE id = ?1 AND state IN ('sent', 'taken')",
+                (prompt.0, Outcome::Continued.as_str(), now),
+            )?;
+            if closed > 0 {
+                holds::queue_after(tx, prompt, text, now, None, false)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// chappe ends in good order before a turn does: that it was written once more then is no failure of the prompt.
+    /// What is said of it is shown in place of its status. Normal.
+    pub fn left(&self, bot: BotId, prompt: &Prompt, now: i64, said: &Post) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "UPDATE prompt SET attempts = MAX(attempts - 1, 0) WHERE id = ?1 AND state IN ('sent', 'taken')",
+                [prompt.id.0],
+            )?;
+            outbox::insert(tx, bot, prompt.place, Some(prompt.id), None, Lane::Text, said, now).map(drop)
+        })
+    }
+
+    /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again, or it
+    /// does, where chappe itself had queued it. Full.
     pub fn take_back(&self, prompt: PromptId) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
+            let queued = tx.execute(
+                "UPDATE prompt SET state = 'queued', attempts = attempts - 1
+                 WHERE id = ?1 AND state = 'sent' AND continues IS NOT NULL",
+                [prompt.0],
+            )?;
+            if queued > 0 {
+                return Ok(());
+            }
             tx.execute(
                 "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'",
                 [prompt.0],
@@ -169,20 +280,35 @@ impl Store {
         })
     }
 
+    /// Tools that were seen to start in the prompt's turn and may have changed something: name and short input.
+    pub fn seen_to_start(&self, prompt: PromptId) -> Result<Vec<(String, String)>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached(
+                "SELECT json_extract(value, '$.tool'), json_extract(value, '$.input')
+                 FROM json_each((SELECT acted FROM prompt WHERE id = ?1))",
+            )?
+            .query_map([prompt.0], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+    }
+
     /// Closes a turn together with what the person gets of it; a turn that is closed stays as it is. Full.
+    ///
+    /// Where the closing holds the session, `notice` makes what is said of that, by the number of messages that wait.
     pub fn finish(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
         closing: &Closing,
+        notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
-            let place = tx
+            let closed = tx
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
                          output_tokens = ?6
-                     WHERE id = ?1 AND state != 'closed' RETURNING chat, topic",
+                     WHERE id = ?1 AND state != 'closed' RETURNING chat, topic, notice",
                 )?
                 .query_row(
                     (
@@ -193,20 +319,35 @@ impl Store {
                         closing.spent.input_tokens as i64,
                         closing.spent.output_tokens as i64,
                     ),
-                    |row| Ok(place_of(row.get(0)?, row.get(1)?)),
+                    |row| Ok((place_of(row.get(0)?, row.get(1)?), row.get::<_, Option<i64>>(2)?)),
                 )
                 .optional()?;
             // Only a turn that Claude itself has ended proves that there is something to resume.
             let by_claude =
                 matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
             // Closed before: it was stored the first time.
-            let Some(place) = place else { return Ok(()) };
+            let Some((place, told)) = closed else { return Ok(()) };
             tx.execute(
                 "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4 WHERE id = ?1",
                 (session.0, closing.spent.cost, now, by_claude),
             )?;
             for (key, post) in &closing.posts {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
+            }
+            for offered in &closing.offers {
+                holds::post_notice(tx, bot, session, now, place, offered)?;
+            }
+            if closing.outcome == Outcome::Stopped {
+                return holds::stop_is_over(tx, bot, session, now, Some(closing.prompt), &notice);
+            }
+            // Whoever said stop meanwhile holds it already.
+            if let Some(holding) = &closing.hold
+                && holds::held(tx, session)?.is_none()
+            {
+                tx.execute("UPDATE prompt SET tries = tries + 1 WHERE id = ?1", [closing.prompt.0])?;
+                holds::hold(tx, session, now, Some(closing.prompt), holding)?;
+                let notice = notice(holds::waiting(tx, session)?);
+                holds::tell(tx, bot, session, now, place, &notice, told.map(RowId))?;
             }
             Ok(())
         })

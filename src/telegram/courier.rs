@@ -19,7 +19,7 @@ use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
 use crate::board::Board;
 use crate::chat::{
-    BotId, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId, SessionId,
+    BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId, SessionId,
 };
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
@@ -290,9 +290,18 @@ impl Scheduler {
             }
             Call::Status { progress, message } => {
                 let body = status::line(progress, Instant::now());
+                // A turn that was taken up again goes on in the message that it had before.
+                let message = match message {
+                    Some(message) => Some(*message),
+                    None => self.outfit.store.status_message(progress.prompt)?,
+                };
+                let buttons = vec![vec![Button {
+                    label: texts::STOP.to_owned(),
+                    data: progress.stop.clone(),
+                }]];
                 Ok(Some(match message {
-                    Some(message) => outgoing::edit(progress.place, *message, &body),
-                    None => outgoing::message(progress.place, &body, &[], true),
+                    Some(message) => outgoing::edit(progress.place, message, &body, &buttons),
+                    None => outgoing::message(progress.place, &body, &buttons, true),
                 }))
             }
             Call::Typing(place) => Ok(Some(outgoing::typing(*place))),
@@ -464,9 +473,14 @@ impl Scheduler {
                 buttons,
                 silent,
             }),
-            Some(Post::Edit { target, body }) if !body.spans.is_empty() => Some(Post::Edit {
+            Some(Post::Edit {
+                target,
+                body,
+                buttons,
+            }) if !body.spans.is_empty() => Some(Post::Edit {
                 target,
                 body: Formatted::plain(body.text),
+                buttons,
             }),
             _ => None,
         };

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod courier;
+pub mod dispatch;
 pub mod outgoing;
 pub mod pacing;
 pub mod poller;

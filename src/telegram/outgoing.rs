@@ -30,7 +30,7 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
             buttons,
             silent,
         } => Some(message(place, body, buttons, *silent)),
-        Post::Edit { body, .. } => Some(edit(place, edits?, body)),
+        Post::Edit { body, buttons, .. } => Some(edit(place, edits?, body, buttons)),
         Post::Toast { callback, text } => Some(call(
             "answerCallbackQuery",
             &AnswerCallbackQueryParams::builder()
@@ -69,8 +69,8 @@ pub fn message(place: Place, body: &Formatted, buttons: &[Vec<Button>], silent: 
     )
 }
 
-/// The call that gives a message of ours another text. Its buttons go, since none are sent.
-pub fn edit(place: Place, message: MessageId, body: &Formatted) -> Call {
+/// The call that gives a message of ours another text, with these buttons and no others.
+pub fn edit(place: Place, message: MessageId, body: &Formatted, buttons: &[Vec<Button>]) -> Call {
     call(
         "editMessageText",
         &EditMessageTextParams::builder()
@@ -79,6 +79,7 @@ pub fn edit(place: Place, message: MessageId, body: &Formatted) -> Call {
             .text(&body.text)
             .maybe_entities(entities(body))
             .link_preview_options(LinkPreviewOptions::DISABLED)
+            .maybe_reply_markup((!buttons.is_empty()).then(|| keyboard(buttons)))
             .build(),
     )
 }
@@ -220,6 +221,7 @@ mod tests {
         let edit = Post::Edit {
             target: crate::chat::Target::Row(crate::chat::RowId(1)),
             body: Formatted::plain("x"),
+            buttons: Vec::new(),
         };
         assert_eq!(post(place, &edit, None), None);
         assert_eq!(

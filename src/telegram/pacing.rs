@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use crate::board::{Doing, Progress};
+use crate::board::{Doing, Interruption, Progress};
 use crate::chat::{ChatId, Due, Lane, MessageId, Place, PromptId};
 
 /// How many calls may be in flight, answers to presses aside.
@@ -133,6 +133,7 @@ struct Chat {
 struct Status {
     message: Option<MessageId>,
     doing: Doing,
+    interruption: Option<Interruption>,
     waiting: usize,
     at: Instant,
     /// Whether it was sent and nobody knows whether it arrived.
@@ -290,6 +291,8 @@ impl Pacing {
             return match progress.doing {
                 // Who is asked has a message of its own to look at.
                 Doing::Asking => now + WAIT_MAX,
+                // What went wrong, and that stop was heard, is told at once.
+                _ if progress.interruption.is_some() => now,
                 _ => progress.since + STATUS_AFTER,
             };
         };
@@ -302,7 +305,9 @@ impl Pacing {
             120..600 => Duration::from_secs(10),
             _ => Duration::from_secs(30),
         };
-        let same = shown.doing == progress.doing && shown.waiting == progress.waiting;
+        let same = shown.doing == progress.doing
+            && shown.waiting == progress.waiting
+            && shown.interruption == progress.interruption;
         match (same, &progress.doing) {
             // A person may think for days; that it is their turn does not have to be repeated.
             (true, Doing::Asking) => now + WAIT_MAX,
@@ -339,6 +344,7 @@ impl Pacing {
                 let status = Status {
                     message: *message,
                     doing: progress.doing.clone(),
+                    interruption: progress.interruption.clone(),
                     waiting: progress.waiting,
                     at: now,
                     is_lost: false,

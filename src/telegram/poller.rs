@@ -4,7 +4,6 @@
 //! Telegram so: an update is on disk before Telegram is told that it arrived. An update that does not decode, or
 //! cannot be stored, is skipped, and the others go on. Nothing of what people write is logged.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,18 +12,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::value::RawValue;
 
 use super::api::{Api, Failure};
+use super::dispatch::Desk;
 use super::outgoing;
 use super::refusal::{self, Refusal};
 use super::update::{self, Decoded};
 use crate::board::Board;
-use crate::chat::{
-    Arrival, BotId, Formatted, Lane, Place, Post, Press, SessionId, Target, Verdict,
-};
-use crate::clock::unix_now;
+use crate::chat::{BotId, SessionId};
+use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
-use crate::render::texts;
-use crate::router::{self, Command, Route};
-use crate::store::{self, Edited, Intake, Pressed, Store};
+use crate::store::{self, Store};
 use crate::thread;
 
 /// How long Telegram holds a call when there is nothing, in seconds; its own limit is 50.
@@ -52,13 +48,8 @@ pub struct Outfit {
     pub api: Api,
     pub store: Arc<Store>,
     pub board: Arc<Board>,
-    pub allowed_users: Vec<i64>,
-    /// Whether a message that was stored gets a sign.
-    pub reactions: bool,
-    /// Where sessions' folders are made.
-    pub sessions_root: PathBuf,
-    /// The host's name, for the welcome.
-    pub host: String,
+    /// Deals with each update.
+    pub desk: Desk,
     /// Wakes a session's owner.
     pub wake: Box<dyn Fn(SessionId) + Send>,
     pub fatal: Sender<Fatal>,
@@ -206,14 +197,14 @@ impl Poll {
                 Err(self.wait())
             };
         };
-        let now = unix_now();
+        let (now, arrived) = (unix_now(), unix_millis());
         let Outfit { bot, store, .. } = &self.outfit;
         let accepted = store.accept(
             *bot,
             now,
             next,
             &updates,
-            |intake, update| self.one(intake, update),
+            |intake, update| self.outfit.desk.deal(intake, arrived, update),
             |update, error| {
                 log::error!(
                     "update {} cannot be stored and is skipped: {error}",
@@ -228,6 +219,7 @@ impl Poll {
         for session in accepted.wake {
             (self.outfit.wake)(session);
         }
+        self.wake_whose_time_has_come(now);
         if now - self.pruned >= PRUNE_EVERY {
             self.pruned = now;
             if let Err(error) = self.outfit.store.prune(now) {
@@ -237,104 +229,13 @@ impl Poll {
         Ok(next)
     }
 
-    /// Deals with one update, within the transaction of its answer.
-    fn one(&self, intake: &mut Intake<'_>, update: &Decoded) -> store::Result<()> {
-        let inbound = match &update.inbound {
-            Ok(inbound) => inbound,
-            Err(why) => {
-                log::warn!("update {} is skipped: {why}", update.id);
-                return Ok(());
-            }
-        };
-        match router::route(update.id, inbound, &self.outfit.allowed_users) {
-            Route::Ignore(why) => {
-                log::debug!("update {}: {why}", update.id);
-                Ok(())
-            }
-            Route::Prompt {
-                arrival,
-                suggested,
-                text,
-            } => once(intake, &arrival, |intake| {
-                let session =
-                    intake.session_at(arrival.place, &suggested, &self.outfit.sessions_root)?;
-                if intake.queue(&arrival, session, text)? {
-                    self.react(intake, &arrival)
-                } else {
-                    say(intake, arrival.place, texts::too_many(store::WAITING_MAX))
-                }
-            }),
-            Route::Edit { arrival, text } => once(intake, &arrival, |intake| {
-                let edited = intake.edit(&arrival, text)?;
-                intake.close(&arrival)?;
-                match edited {
-                    Edited::TooLate => say(
-                        intake,
-                        arrival.place,
-                        Formatted::plain(texts::EDITED_TOO_LATE),
-                    ),
-                    Edited::InTime | Edited::Nothing => Ok(()),
-                }
-            }),
-            Route::Command { arrival, command } => once(intake, &arrival, |intake| {
-                intake.close(&arrival)?;
-                let text = match command {
-                    Command::Start => texts::welcome(&self.outfit.host),
-                    Command::Help => texts::help(),
-                };
-                say(intake, arrival.place, text)
-            }),
-            Route::Unsupported { arrival, what } => once(intake, &arrival, |intake| {
-                intake.close(&arrival)?;
-                say(intake, arrival.place, texts::unsupported(what))
-            }),
-            Route::Decide {
-                arrival,
-                press,
-                token,
-                verdict,
-            } => once(intake, &arrival, |intake| {
-                intake.close(&arrival)?;
-                let toast = match intake.decide(token, verdict, &press.from, &arrival)? {
-                    Pressed::Decided { row, shown, .. } => {
-                        let allowed = verdict == Verdict::Allow;
-                        let body = texts::decided(&shown, allowed, &press.from.name);
-                        intake.post(
-                            arrival.place,
-                            Lane::Text,
-                            &Post::Edit {
-                                target: Target::Row(row),
-                                body,
-                            },
-                        )?;
-                        if allowed {
-                            texts::TOAST_ALLOWED
-                        } else {
-                            texts::TOAST_DENIED
-                        }
-                    }
-                    Pressed::Over => texts::TOAST_OVER,
-                    Pressed::Foreign => texts::TOAST_FOREIGN,
-                };
-                answer(intake, &arrival, press, toast)
-            }),
-            Route::UnknownButton { arrival, press } => once(intake, &arrival, |intake| {
-                intake.close(&arrival)?;
-                answer(intake, &arrival, press, texts::TOAST_FOREIGN)
-            }),
+    /// Wakes the sessions whose hold is over: a session that sleeps has no timer of its own, and the poll comes round
+    /// every minute.
+    fn wake_whose_time_has_come(&self, now: i64) {
+        match self.outfit.store.holds_over(now) {
+            Ok(sessions) => sessions.into_iter().for_each(&self.outfit.wake),
+            Err(error) => log::warn!("what was paused cannot be looked at: {error}"),
         }
-    }
-
-    /// Shows on the message itself that it is stored.
-    fn react(&self, intake: &mut Intake<'_>, arrival: &Arrival) -> store::Result<()> {
-        if let (true, Some(message)) = (self.outfit.reactions, arrival.message) {
-            let post = Post::Reaction {
-                message,
-                emoji: "👀".to_owned(),
-            };
-            intake.post(arrival.place, Lane::Reaction, &post)?;
-        }
-        Ok(())
     }
 
     fn store_failed(&mut self, error: &store::Error) -> Next {
@@ -362,45 +263,6 @@ impl Poll {
         self.failures = self.failures.saturating_add(1);
         Next::Wait(wait)
     }
-}
-
-/// Deals with an update unless it has been dealt with before.
-fn once<'t>(
-    intake: &mut Intake<'t>,
-    arrival: &Arrival,
-    deal: impl FnOnce(&mut Intake<'t>) -> store::Result<()>,
-) -> store::Result<()> {
-    if intake.is_repeat(arrival)? {
-        return Ok(());
-    }
-    deal(intake)
-}
-
-fn say(intake: &mut Intake<'_>, place: Place, body: Formatted) -> store::Result<()> {
-    intake
-        .post(
-            place,
-            Lane::Text,
-            &Post::Message {
-                body,
-                buttons: Vec::new(),
-                silent: false,
-            },
-        )
-        .map(drop)
-}
-
-fn answer(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    press: &Press,
-    text: &str,
-) -> store::Result<()> {
-    let toast = Post::Toast {
-        callback: press.callback.clone(),
-        text: text.to_owned(),
-    };
-    intake.post(arrival.place, Lane::Toast, &toast).map(drop)
 }
 
 /// Decides what follows from a failed getUpdates, after so many failures and conflicts before it.

@@ -101,8 +101,23 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         message: MessageId(message),
         date: field(&fields, "date").unwrap_or(0),
         edit_date: field(&fields, "edit_date").unwrap_or(0),
+        origin: field(&fields, "forward_origin").map(|origin: Value| origin_of(&origin)),
         body: body(&fields),
     })
+}
+
+/// Who wrote a message that was forwarded, as far as Telegram tells.
+fn origin_of(origin: &Value) -> String {
+    let name = |place: &str, names: &[&str]| {
+        let of = &origin[place];
+        let parts: Vec<&str> = names.iter().filter_map(|name| of[*name].as_str()).collect();
+        (!parts.is_empty()).then(|| parts.join(" "))
+    };
+    name("sender_user", &["first_name", "last_name"])
+        .or_else(|| origin["sender_user_name"].as_str().map(str::to_owned))
+        .or_else(|| name("sender_chat", &["title"]))
+        .or_else(|| name("chat", &["title"]))
+        .unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// What people send that cannot be taken yet, in words. An animation also counts as a document, so it comes first.
@@ -377,6 +392,24 @@ mod tests {
             {"type":"paragraph","text":["look at ",{"type":"bold","text":"this"}]},
             {"type":"list","items":[{"blocks":[{"type":"paragraph","text":"one"}]},{"blocks":[{"type":"new","text":"two"}]}]}]}}"#;
         assert_eq!(text_of(rich), Body::Text("look at this\none\ntwo".into()));
+    }
+
+    #[test]
+    fn a_forwarded_message_names_its_author() {
+        let origin = |json: &str| origin_of(&serde_json::from_str(json).unwrap());
+        assert_eq!(
+            origin(r#"{"type":"user","sender_user":{"id":1,"first_name":"Ada","last_name":"L"}}"#),
+            "Ada L"
+        );
+        assert_eq!(
+            origin(r#"{"type":"hidden_user","sender_user_name":"Bob"}"#),
+            "Bob"
+        );
+        assert_eq!(
+            origin(r#"{"type":"channel","chat":{"id":-1,"title":"News"}}"#),
+            "News"
+        );
+        assert_eq!(origin(r#"{"type":"of_tomorrow"}"#), "somebody");
     }
 
     #[test]

@@ -70,6 +70,10 @@ fn defaults_are_those_of_the_design() {
         config.sessions.idle_timeout,
         IdleTimeout::After(Duration::from_secs(600))
     );
+    assert_eq!(config.sessions.retries, 3);
+    assert_eq!(config.sessions.retry_delay, Duration::from_secs(1));
+    assert_eq!(config.sessions.batch_window, Duration::from_millis(300));
+    assert!(!config.sessions.ask_before_resume);
     assert_eq!(config.sessions.stop_grace, Duration::from_secs(5));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(20));
 }
@@ -96,6 +100,10 @@ deny = ["WebFetch", "Bash(git push --force*)", "mcp__files__*"]
 [sessions]
 root = "work"
 idle_timeout = "2d"
+retries = 0
+retry_delay = "2s"
+batch_window = "0ms"
+resume_turns = "ask"
 stop_grace = "300ms"
 shutdown_grace = "1h"
 "#
@@ -131,6 +139,10 @@ shutdown_grace = "1h"
         config.sessions.idle_timeout,
         IdleTimeout::After(Duration::from_secs(2 * 86400))
     );
+    assert_eq!(config.sessions.retries, 0);
+    assert_eq!(config.sessions.retry_delay, Duration::from_secs(2));
+    assert_eq!(config.sessions.batch_window, Duration::ZERO);
+    assert!(config.sessions.ask_before_resume);
     assert_eq!(config.sessions.stop_grace, Duration::from_millis(300));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(3600));
 }

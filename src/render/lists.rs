@@ -1,0 +1,220 @@
+//! Answers to what a person asks about chappe itself: the sessions, what waits, how everything is. Pure.
+
+use std::time::Duration;
+
+use super::status::duration;
+use super::texts::Line;
+use crate::chat::{Act, Formatted, Hold, Notice, Offer, Overview};
+
+/// How many messages of a line are shown.
+pub const SHOWN_MAX: usize = 10;
+
+/// How much of a message is shown, in characters.
+const TEXT_MAX: usize = 60;
+
+/// All sessions, the current one marked.
+pub fn sessions(sessions: &[Overview], now: i64) -> Formatted {
+    let mut line = Line::default();
+    for (number, session) in sessions.iter().enumerate() {
+        if number > 0 {
+            line = line.plain("\n");
+        }
+        line = if session.is_current {
+            line.bold(&session.name).plain(" ✓")
+        } else {
+            line.plain(&session.name)
+        };
+        line = line.plain(&format!(" · {}", state(session, now)));
+        if session.cost >= 0.005 {
+            line = line.plain(&format!(" · ${:.2}", session.cost));
+        }
+    }
+    line.end()
+}
+
+fn state(session: &Overview, now: i64) -> String {
+    let since = |then: i64| duration(Duration::from_secs(u64::try_from(now - then).unwrap_or(0)));
+    let state = match (session.working, session.held, session.is_live) {
+        (Some(then), ..) => format!("⏳ working {}", since(then)),
+        (None, Some(Hold::Held), _) => "stopped".to_owned(),
+        (None, Some(Hold::Paused), _) => "⚠ paused".to_owned(),
+        (None, Some(Hold::Broken), _) => "⚠ cannot start".to_owned(),
+        (None, Some(Hold::Asking), _) => "⚠ asks how to go on".to_owned(),
+        (None, None, true) => format!("idle {}", since(session.active)),
+        (None, None, false) => format!("asleep {}", since(session.active)),
+    };
+    match session.waiting {
+        0 => state,
+        waiting => format!("{state} · {waiting} waiting"),
+    }
+}
+
+/// What waits for a session: the texts at the head of the line, and how many there are in all.
+pub fn queue(session: &Overview, texts: &[String]) -> Notice {
+    if session.waiting == 0 {
+        let body = Line::default()
+            .plain("Nothing waits in ")
+            .bold(&session.name)
+            .plain(".")
+            .end();
+        return Notice {
+            body,
+            offers: Vec::new(),
+        };
+    }
+    let mut line = Line::default().bold(&session.name).plain(&format!(
+        " · {} waiting{}",
+        session.waiting,
+        match session.held {
+            Some(Hold::Held) => ", held since the stop",
+            Some(Hold::Paused) => ", paused after a failure",
+            Some(Hold::Broken) => ", because Claude cannot start",
+            Some(Hold::Asking) => ", until you say how to go on",
+            None => "",
+        }
+    ));
+    for (number, text) in texts.iter().enumerate() {
+        line = line.plain(&format!("\n{}. {}", number + 1, short(text)));
+    }
+    if session.waiting > texts.len() {
+        line = line.plain(&format!("\n… and {} more", session.waiting - texts.len()));
+    }
+    let mut offers = Vec::new();
+    if session.held.is_some() {
+        offers.push(Offer::new("Run", Act::Run));
+    }
+    offers.push(Offer::new(
+        match session.waiting {
+            1 => "Drop".to_owned(),
+            waiting => format!("Drop all {waiting}"),
+        },
+        Act::Drop,
+    ));
+    Notice {
+        body: line.end(),
+        offers: vec![offers],
+    }
+}
+
+fn short(text: &str) -> String {
+    let line = text.trim().lines().next().unwrap_or_default();
+    let mut shown: String = line.chars().take(TEXT_MAX).collect();
+    if shown.len() < text.trim().len() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// How everything is: health first, then the sessions, then numbers.
+pub fn status(host: &str, list: &[Overview], now: i64) -> Formatted {
+    let troubled: Vec<&str> = list
+        .iter()
+        .filter(|session| matches!(session.held, Some(Hold::Broken | Hold::Paused)))
+        .map(|session| session.name.as_str())
+        .collect();
+    let line = if troubled.is_empty() {
+        Line::default().plain("All well on ").bold(host).plain(".")
+    } else {
+        Line::default()
+            .plain("⚠ Not everything is well on ")
+            .bold(host)
+            .plain(&format!(": look at {}.", troubled.join(", ")))
+    };
+    let mut body = line.end();
+    if !list.is_empty() {
+        let sessions = sessions(list, now);
+        let offset = crate::chat::utf16_len(&body.text) + 2;
+        body.text.push_str("\n\n");
+        body.text.push_str(&sessions.text);
+        body.spans
+            .extend(sessions.spans.into_iter().map(|mut span| {
+                span.offset += offset;
+                span
+            }));
+    }
+    let waiting: usize = list.iter().map(|session| session.waiting).sum();
+    let cost: f64 = list.iter().map(|session| session.cost).sum();
+    body.text.push_str(&format!(
+        "\n\n{} sessions · {waiting} waiting · ${cost:.2} · chappe {}",
+        list.len(),
+        env!("CARGO_PKG_VERSION")
+    ));
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::SessionId;
+
+    fn session(name: &str) -> Overview {
+        Overview {
+            session: SessionId(1),
+            name: name.to_owned(),
+            is_current: false,
+            waiting: 0,
+            working: None,
+            is_live: false,
+            held: None,
+            active: 1_000,
+            cost: 0.0,
+        }
+    }
+
+    #[test]
+    fn each_session_has_a_line_with_what_it_does() {
+        let list = [
+            Overview {
+                is_current: true,
+                is_live: true,
+                cost: 0.41,
+                ..session("web")
+            },
+            Overview {
+                working: Some(1_140),
+                waiting: 2,
+                ..session("api")
+            },
+            session("default"),
+        ];
+        assert_eq!(
+            sessions(&list, 1_180).text,
+            "web ✓ · idle 3 min · $0.41\napi · ⏳ working 40 s · 2 waiting\ndefault · asleep 3 min"
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_counted() {
+        let one = Overview {
+            waiting: 12,
+            held: Some(Hold::Held),
+            ..session("web")
+        };
+        let texts = ["look at this\nand that".to_owned(), "x".repeat(100)];
+        let notice = queue(&one, &texts);
+        assert_eq!(
+            notice.body.text,
+            format!(
+                "web · 12 waiting, held since the stop\n1. look at this…\n2. {}…\n… and 10 more",
+                "x".repeat(60)
+            )
+        );
+        assert_eq!(notice.offers[0].len(), 2);
+        assert!(queue(&session("web"), &[]).offers.is_empty());
+    }
+
+    #[test]
+    fn health_comes_first() {
+        let sick = Overview {
+            held: Some(Hold::Broken),
+            ..session("web")
+        };
+        assert!(
+            status("pi", &[sick], 1_000)
+                .text
+                .starts_with("⚠ Not everything is well on pi: look at web.")
+        );
+        let well = status("pi", &[session("web")], 1_000);
+        assert!(well.text.starts_with("All well on pi."));
+    }
+}

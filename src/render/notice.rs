@@ -1,0 +1,247 @@
+//! Messages that ask how it goes on when what waits is held: after a stop, a failure, or a start that did not work.
+//! Pure.
+//!
+//! Each says what happened, what is kept, what happens when nothing is pressed, and offers a button for every answer
+//! that makes sense.
+
+use std::time::Duration;
+
+use super::status::duration;
+use super::texts::Line;
+use crate::chat::{Act, Hold, Notice, Offer, Outcome};
+
+/// A turn that has failed, or was cut off and does not go on by itself.
+pub struct Failed<'a> {
+    pub session: &'a str,
+    pub outcome: Outcome,
+    pub reason: Hold,
+    /// What went wrong, in words.
+    pub cause: &'a str,
+    pub cure: Option<&'a str>,
+    /// How long until it is tried again by itself.
+    pub left: Option<Duration>,
+}
+
+/// What waits is held, because a person said stop.
+pub fn held(waiting: usize) -> Notice {
+    let body = Line::default()
+        .plain(&format!(
+            "{}. What you write next runs first, then {}.",
+            waits(waiting),
+            they(waiting, "this one", "these")
+        ))
+        .end();
+    Notice {
+        body,
+        offers: vec![vec![
+            Offer::new("Run", Act::Run),
+            Offer::new(drop_label(waiting, ""), Act::Drop),
+        ]],
+    }
+}
+
+/// A turn has failed, and what waits is held with it.
+pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
+    let asks = failed.reason == Hold::Asking;
+    let line = match failed.outcome {
+        Outcome::Crashed => Line::default().plain(&format!(
+            "⚠ Claude keeps stopping ({}). Your message is kept.",
+            failed.cause
+        )),
+        _ if asks => Line::default().plain(
+            "⚠ I was restarted in the middle of this, and it had begun to act. How shall it go on?",
+        ),
+        _ => Line::default().plain(&format!("⚠ {}", failed.cause)),
+    };
+    let line = match failed.cure {
+        Some(cure) => line.plain("\n").plain(cure),
+        None => line,
+    };
+    let line = match (failed.left, waiting) {
+        (Some(left), 0) => line.plain(&format!("\nI try again in {}.", duration(left))),
+        (Some(left), waiting) => line.plain(&format!(
+            "\nI try again in {}; {} then.",
+            duration(left),
+            run(waiting)
+        )),
+        (None, 0) => line,
+        (None, waiting) => line.plain(&format!("\n{} until then.", waits(waiting))),
+    };
+    let offers = if asks {
+        vec![
+            vec![
+                Offer::new("Continue", Act::Retry),
+                Offer::new("Send again", Act::SendAgain),
+            ],
+            vec![Offer::new(drop_label(waiting, " it"), Act::Drop)],
+        ]
+    } else {
+        let again = if failed.left.is_some() {
+            "Try now"
+        } else {
+            "Try again"
+        };
+        vec![vec![
+            Offer::new(again, Act::Retry),
+            Offer::new(drop_label(waiting, ""), Act::Drop),
+        ]]
+    };
+    Notice {
+        body: line.end(),
+        offers,
+    }
+}
+
+/// There can be no process for a session.
+pub fn cannot_start(
+    session: &str,
+    cause: &str,
+    cure: Option<&str>,
+    left: Option<Duration>,
+    waiting: usize,
+) -> Notice {
+    let line = Line::default()
+        .plain("⚠ I can't start Claude for ")
+        .bold(session)
+        .plain(&format!(": {cause}"));
+    let line = match cure {
+        Some(cure) => line.plain("\n").plain(cure),
+        None => line,
+    };
+    let line = line.plain("\n").plain(kept(waiting));
+    let line = match left {
+        Some(left) => line.plain(&format!(" I try again in {}.", duration(left))),
+        None => line,
+    };
+    Notice {
+        body: line.end(),
+        offers: vec![vec![
+            Offer::new("Try again", Act::Retry),
+            Offer::new(drop_label(waiting, ""), Act::Drop),
+        ]],
+    }
+}
+
+/// Claude has nothing to resume.
+pub fn cannot_resume(session: &str, folder: &str, waiting: usize) -> Notice {
+    let body = Line::default()
+        .plain("⚠ I can't bring ")
+        .bold(session)
+        .plain(" back: Claude has no conversation with this id in ")
+        .code(folder)
+        .plain(" (was the folder moved, or Claude's own data removed?).\n")
+        .plain(kept(waiting))
+        .end();
+    Notice {
+        body,
+        offers: vec![
+            vec![
+                Offer::new("Try again", Act::Retry),
+                Offer::new("Start fresh", Act::StartFresh),
+            ],
+            vec![Offer::new(drop_label(waiting, ""), Act::Drop)],
+        ],
+    }
+}
+
+fn kept(waiting: usize) -> &'static str {
+    match waiting {
+        0 | 1 => "Your message is kept.",
+        _ => "Your messages are kept.",
+    }
+}
+
+fn waits(waiting: usize) -> String {
+    match waiting {
+        1 => "1 message waits".to_owned(),
+        waiting => format!("{waiting} messages wait"),
+    }
+}
+
+fn run(waiting: usize) -> String {
+    match waiting {
+        1 => "1 message runs".to_owned(),
+        waiting => format!("{waiting} messages run"),
+    }
+}
+
+fn they<'a>(waiting: usize, one: &'a str, many: &'a str) -> &'a str {
+    if waiting == 1 { one } else { many }
+}
+
+/// What the button says that drops everything: it names how much where it is more than one would think.
+fn drop_label(waiting: usize, what: &str) -> String {
+    match waiting {
+        0 | 1 => format!("Drop{what}"),
+        waiting => format!("Drop all {waiting}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(notice: &Notice) -> Vec<&str> {
+        notice
+            .offers
+            .iter()
+            .flatten()
+            .map(|offer| offer.label.as_str())
+            .collect()
+    }
+
+    fn overloaded(left: Option<u64>) -> Failed<'static> {
+        Failed {
+            session: "web",
+            outcome: Outcome::Failed,
+            reason: Hold::Paused,
+            cause: "Anthropic is overloaded",
+            cure: None,
+            left: left.map(Duration::from_secs),
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_counted() {
+        let notice = held(1);
+        assert_eq!(
+            notice.body.text,
+            "1 message waits. What you write next runs first, then this one."
+        );
+        assert_eq!(labels(&notice), ["Run", "Drop"]);
+        assert_eq!(labels(&held(3)), ["Run", "Drop all 3"]);
+    }
+
+    #[test]
+    fn a_failure_says_when_it_is_tried_again() {
+        let notice = failed(&overloaded(Some(300)), 2);
+        assert_eq!(
+            notice.body.text,
+            "⚠ Anthropic is overloaded\nI try again in 5 min; 2 messages run then."
+        );
+        assert_eq!(labels(&notice), ["Try now", "Drop all 2"]);
+        let notice = failed(&overloaded(None), 0);
+        assert_eq!(notice.body.text, "⚠ Anthropic is overloaded");
+        assert_eq!(labels(&notice), ["Try again", "Drop"]);
+    }
+
+    #[test]
+    fn a_turn_that_was_cut_off_offers_every_way_on() {
+        let notice = failed(
+            &Failed {
+                outcome: Outcome::Interrupted,
+                reason: Hold::Asking,
+                ..overloaded(None)
+            },
+            0,
+        );
+        assert_eq!(labels(&notice), ["Continue", "Send again", "Drop it"]);
+    }
+
+    #[test]
+    fn nothing_is_started_afresh_without_a_press() {
+        let notice = cannot_resume("web", "/srv/web", 1);
+        assert_eq!(labels(&notice), ["Try again", "Start fresh", "Drop"]);
+        assert!(notice.body.text.contains("I can't bring web back"));
+    }
+}

@@ -1,0 +1,172 @@
+//! What becomes of prompts whose turn was cut off: by the facts, each is finished, written again, continued, or asked
+//! about. The deciding list is `recovery`; here it is carried out.
+
+use std::time::Instant;
+
+use super::life::closed;
+use super::{Action, Again, Finished, Machine, Pause, State, Turn};
+use crate::board::Interruption;
+use crate::chat::{Hold, Outcome, Prompt, PromptId};
+use crate::session::outcome::Wait;
+use crate::session::recovery::{self, Decision, Facts, SWALLOWED_AFTER};
+
+impl Machine {
+    /// Notes which of the open prompts were cut off: all that nobody here is at work on.
+    pub(super) fn find_cut_off(&mut self, open: Vec<Prompt>) {
+        // When chappe ends, prompts stay open on purpose.
+        if self.shutdown.is_some() {
+            return;
+        }
+        let current = match &self.state {
+            State::Busy(turn) => Some(turn.prompt.id),
+            _ => None,
+        };
+        for prompt in open {
+            let known = Some(prompt.id) == current
+                || self.again.iter().any(|again| again.id == prompt.id)
+                || self.cut_off.iter().any(|cut_off| cut_off.id == prompt.id);
+            if !known {
+                self.cut_off.push(prompt);
+            }
+        }
+    }
+
+    /// Everything is there that a start needs.
+    pub(super) fn on_prepared(
+        &mut self,
+        now: Instant,
+        facts: &[(PromptId, Facts)],
+        out: &mut Vec<Action>,
+    ) {
+        if !matches!(self.state, State::Preparing) {
+            return;
+        }
+        for prompt in std::mem::take(&mut self.cut_off) {
+            match facts.iter().find(|(of, _)| *of == prompt.id) {
+                Some((_, facts)) => self.decide(prompt, facts, out),
+                // It was found while the others were looked at.
+                None => self.cut_off.push(prompt),
+            }
+        }
+        if !self.cut_off.is_empty() && !self.held {
+            return self.prepare(now, out);
+        }
+        if self.has_work() {
+            out.push(Action::Start);
+        } else {
+            // It was only to end what was left, or to find out what had become of it.
+            self.state = State::Asleep;
+            out.push(Action::Hide);
+            out.push(Action::Look);
+        }
+    }
+
+    fn decide(&mut self, prompt: Prompt, facts: &Facts, out: &mut Vec<Action>) {
+        let by_restart = self.interruption == Some(Interruption::Restart);
+        let ask_first = self.settings.ask_first && by_restart;
+        let is_enough = prompt.attempts > self.settings.retries;
+        match recovery::decide(facts, ask_first) {
+            Decision::Finished { answer, tools } => {
+                self.interruption = None;
+                out.push(Action::Finish(Finished {
+                    answer,
+                    tools,
+                    ..closed(prompt, Outcome::Answered)
+                }));
+                out.push(Action::Hide);
+            }
+            Decision::Unknown => {
+                self.interruption = None;
+                out.push(Action::Finish(closed(prompt, Outcome::Unknown)));
+                out.push(Action::Hide);
+            }
+            Decision::Again if is_enough => {
+                let text = prompt.text.clone();
+                self.give_up_turn(prompt, text, out);
+            }
+            Decision::Continue { text } if is_enough => self.give_up_turn(prompt, text, out),
+            Decision::Again => self.again.push_back(prompt),
+            Decision::Continue { text } => {
+                self.waiting += 1;
+                out.push(Action::ContinueAs {
+                    prompt: prompt.id,
+                    text,
+                });
+            }
+            Decision::Ask { text } => {
+                self.interruption = None;
+                self.held = true;
+                let pause = Pause {
+                    reason: Hold::Asking,
+                    wait: Wait::Ever,
+                    retry: text,
+                };
+                out.push(Action::Finish(Finished {
+                    pause: Some(pause),
+                    ..closed(prompt, Outcome::Interrupted)
+                }));
+                out.push(Action::Hide);
+            }
+        }
+    }
+
+    /// A turn whose process has died too often: until somebody says try again.
+    fn give_up_turn(&mut self, prompt: Prompt, retry: String, out: &mut Vec<Action>) {
+        let cause = match self.interruption.take() {
+            Some(Interruption::Crash { how, .. }) => how,
+            Some(Interruption::Restart) | None => "with chappe itself".to_owned(),
+        };
+        self.held = true;
+        out.push(Action::Finish(Finished {
+            cause,
+            pause: Some(Pause {
+                reason: Hold::Broken,
+                wait: Wait::Ever,
+                retry,
+            }),
+            ..closed(prompt, Outcome::Crashed)
+        }));
+        out.push(Action::Hide);
+    }
+
+    /// There is a sign that Claude knows a prompt that was written once more, and does nothing about it.
+    pub(super) fn may_be_swallowed(&mut self, now: Instant, uuid: &str) {
+        if let State::Busy(turn) = &mut self.state
+            && turn.prompt.uuid == uuid
+            && turn.again == Again::Written
+        {
+            turn.again = Again::Swallowed(now + SWALLOWED_AFTER);
+        }
+    }
+
+    /// A turn has begun: nothing was swallowed.
+    pub(super) fn has_begun(&mut self) {
+        if let State::Busy(turn) = &mut self.state {
+            turn.again = Again::No;
+        }
+    }
+
+    /// Claude had the prompt after all, and goes on with it only when it is told to.
+    pub(super) fn on_swallowed(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if !matches!(
+            self.state,
+            State::Busy(Turn {
+                again: Again::Swallowed(_),
+                ..
+            })
+        ) {
+            return;
+        }
+        let opened = State::Open { since: now };
+        let State::Busy(turn) = std::mem::replace(&mut self.state, opened) else {
+            unreachable!("it is busy")
+        };
+        self.interruption = turn.interruption;
+        self.waiting += 1;
+        out.push(Action::ContinueAs {
+            prompt: turn.prompt.id,
+            text: recovery::continue_prompt(&[], false),
+        });
+        self.advance(now, out);
+    }
+}

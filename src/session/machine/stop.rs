@@ -1,0 +1,185 @@
+//! Stop: ends the turn, not the process.
+//!
+//! A prompt that Claude has not taken yet is taken back, a turn is interrupted, and what runs on behind it is stopped.
+//! An interruption that comes before Claude has taken the prompt does nothing to it, so it is repeated then. What waits
+//! was held in the store by whoever heard the stop.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::life::{INTERRUPT, closed};
+use super::{Action, By, Closed, Cut, Finished, Machine, State, Turn, show};
+use crate::board::Doing;
+use crate::chat::{Outcome, Prompt, Spent};
+use crate::claude::protocol::{self, ControlCommand};
+
+/// What the request begins with that takes a prompt back.
+const TAKE_BACK: &str = "chappe-take-back-";
+const STOP_TASK: &str = "chappe-stop-task-";
+
+impl Machine {
+    pub(super) fn on_stop(&mut self, now: Instant, out: &mut Vec<Action>) {
+        match &self.state {
+            State::Busy(Turn {
+                cut: Some(Cut { by: By::Person, .. }),
+                ..
+            }) => {}
+            State::Busy(_) => self.cut(now, By::Person, out),
+            State::Open { .. } => {
+                let anything = !self.tasks.is_empty();
+                self.stop_tasks(out);
+                out.push(Action::Stopped { anything });
+            }
+            State::Asleep
+            | State::Backoff { .. }
+            | State::Preparing
+            | State::Starting { .. }
+            | State::Ending { .. }
+            | State::Over => {
+                // Nothing has to be told to Claude: no turn runs, or none any more.
+                let mut cut_off: Vec<Prompt> = self.cut_off.drain(..).collect();
+                cut_off.extend(self.again.drain(..));
+                self.interruption = None;
+                if cut_off.is_empty() {
+                    out.push(Action::Stopped { anything: true });
+                }
+                for prompt in cut_off {
+                    out.push(Action::Finish(closed(prompt, Outcome::Stopped)));
+                }
+                out.push(Action::Hide);
+                if matches!(self.state, State::Backoff { .. }) {
+                    self.state = State::Asleep;
+                }
+            }
+        }
+    }
+
+    /// Has the turn at hand end before it is done.
+    pub(super) fn cut(&mut self, now: Instant, by: By, out: &mut Vec<Action>) {
+        let until = now + self.settings.stop_grace;
+        let waiting = self.waiting;
+        let State::Busy(turn) = &mut self.state else {
+            return;
+        };
+        turn.cut = Some(Cut { by, until });
+        turn.doing = Doing::Stopping;
+        turn.doing_since = now;
+        if by == By::Person {
+            out.push(show(turn, waiting));
+        } else {
+            // What stands there from now on goes by a row, which survives the end of chappe.
+            out.push(Action::Hide);
+        }
+        if !turn.taken {
+            let uuid = turn.prompt.uuid.clone();
+            out.push(Action::Write(protocol::control_request(
+                &format!("{TAKE_BACK}{uuid}"),
+                &ControlCommand::CancelAsyncMessage { uuid },
+            )));
+        }
+        out.push(interrupt());
+        if by == By::Person {
+            self.stop_tasks(out);
+        }
+    }
+
+    fn stop_tasks(&self, out: &mut Vec<Action>) {
+        for task in &self.tasks {
+            out.push(Action::Write(protocol::control_request(
+                &format!("{STOP_TASK}{task}"),
+                &ControlCommand::StopTask {
+                    task_id: task.clone(),
+                },
+            )));
+        }
+    }
+
+    /// Claude has begun with a prompt whose turn is to end: what was said to it before did nothing.
+    pub(super) fn interrupt_again(&self, out: &mut Vec<Action>) {
+        if matches!(&self.state, State::Busy(turn) if turn.cut.is_some()) {
+            out.push(interrupt());
+        }
+    }
+
+    /// An answer to a request of ours: whether the prompt was taken back unread.
+    pub(super) fn on_cut_answered(
+        &mut self,
+        now: Instant,
+        request: &str,
+        answer: &Value,
+        out: &mut Vec<Action>,
+    ) {
+        let State::Busy(turn) = &self.state else {
+            return;
+        };
+        let uuid = turn.prompt.uuid.as_str();
+        let was_taken_back = match request.strip_prefix(TAKE_BACK) {
+            Some(of) => of == uuid && answer["cancelled"] == Value::Bool(true),
+            None if request == INTERRUPT => {
+                let names = answer["cancelled"].as_array();
+                names.is_some_and(|names| names.iter().any(|name| name.as_str() == Some(uuid)))
+            }
+            None => false,
+        };
+        if was_taken_back {
+            self.never_ran(now, out);
+        }
+    }
+
+    /// The prompt at hand was taken out of Claude's queue: no turn and no result will come of it.
+    pub(super) fn never_ran(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let State::Busy(turn) = &self.state else {
+            return;
+        };
+        if turn.taken {
+            return;
+        }
+        let opened = State::Open { since: now };
+        let State::Busy(turn) = std::mem::replace(&mut self.state, opened) else {
+            unreachable!("it is busy")
+        };
+        match turn.cut {
+            // It waits again, as if it had never been given.
+            Some(Cut {
+                by: By::Shutdown, ..
+            }) => {
+                out.push(Action::TakeBack(turn.prompt.id));
+                out.push(Action::Hide);
+            }
+            _ => self.finish_stopped(now, turn, out),
+        }
+        self.advance(now, out);
+    }
+
+    /// Closes a turn that a person has stopped, with what was written so far.
+    pub(super) fn finish_stopped(&mut self, now: Instant, turn: Turn, out: &mut Vec<Action>) {
+        let (answer, tools) = self.said.finish();
+        self.close_asked(Closed::Stopped, out);
+        out.push(Action::Finish(Finished {
+            answer,
+            tools,
+            spent: Spent::default(),
+            took: Some(now.saturating_duration_since(turn.since)),
+            ..closed(turn.prompt, Outcome::Stopped)
+        }));
+        out.push(Action::Hide);
+    }
+
+    /// Closes all requests of the turn at hand.
+    pub(super) fn close_asked(&mut self, why: Closed, out: &mut Vec<Action>) {
+        if !self.asked.is_empty() {
+            self.asked.clear();
+            out.push(Action::CloseRequests { request: None, why });
+        }
+    }
+}
+
+fn interrupt() -> Action {
+    Action::Write(protocol::control_request(
+        INTERRUPT,
+        &ControlCommand::Interrupt {
+            cancel_queued: true,
+        },
+    ))
+}

@@ -1,0 +1,575 @@
+//! Holds: why what waits for a session is not given to Claude, who was told of it, and how it goes on.
+//!
+//! While a session has a row here, nothing is given for it. Whatever ends the hold removes the row, takes the buttons
+//! from the message that told of it, and queues what is to be tried again, in one transaction. Why a session is held,
+//! and what is said about it, is decided by the caller.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::{Durability, Error, Result, Store, outbox, place_of};
+use crate::chat::{
+    Act, BotId, Button, Formatted, Hold, Lane, Notice, Offer, Place, Post, PromptId, RowId,
+    SessionId, Target,
+};
+
+/// How a session is held from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    pub reason: Hold,
+    /// When it goes on by itself, in Unix seconds; None: not at all.
+    pub until: Option<i64>,
+    /// The text that goes on with what failed or was cut off.
+    pub retry: Option<String>,
+}
+
+/// A session that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub reason: Hold,
+    /// When it goes on by itself, in Unix seconds.
+    pub until: Option<i64>,
+}
+
+/// How a hold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// What waits goes on, and what failed is left.
+    GoOn,
+    /// What failed is tried again first, with the text that was stored for that.
+    Retry,
+    /// What was cut off is given once more, as it was written.
+    SendAgain,
+    /// What failed and all that waits is forgotten.
+    Drop,
+}
+
+/// The reason that a word stands for. One that a later chappe has written holds until somebody says go on.
+fn reason_of(word: &str) -> Hold {
+    match word {
+        "paused" => Hold::Paused,
+        "broken" => Hold::Broken,
+        "asking" => Hold::Asking,
+        _ => Hold::Held,
+    }
+}
+
+/// How a session is held; None where it is not.
+pub(super) fn held(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Held>> {
+    tx.prepare_cached("SELECT reason, until FROM hold WHERE session = ?1")?
+        .query_row([session.0], |row| {
+            Ok(Held {
+                reason: reason_of(&row.get::<_, String>(0)?),
+                until: row.get(1)?,
+            })
+        })
+        .optional()
+}
+
+/// How much waits for a session: messages, and prompts that chappe has queued itself.
+pub(super) fn waiting(tx: &Transaction<'_>, session: SessionId) -> Result<usize> {
+    tx.prepare_cached(
+        "SELECT (SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting')
+              + (SELECT COUNT(*) FROM prompt WHERE session = ?1 AND state = 'queued')",
+    )?
+    .query_row([session.0], |row| row.get::<_, i64>(0))
+    .map(|count| count as usize)
+}
+
+/// Holds a session; a hold that is there already gives way to this one. `prompt` is what failed or was cut off.
+pub(super) fn hold(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    prompt: Option<PromptId>,
+    holding: &Holding,
+) -> Result<()> {
+    retire_notice(tx, session, now, None)?;
+    tx.prepare_cached(
+        "INSERT INTO hold (session, reason, since, until, prompt, retry) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (session) DO UPDATE SET reason = excluded.reason, since = excluded.since,
+             until = excluded.until, prompt = excluded.prompt, retry = excluded.retry, row = NULL",
+    )?
+    .execute((
+        session.0,
+        holding.reason.as_str(),
+        now,
+        holding.until,
+        prompt.map(|prompt| prompt.0),
+        &holding.retry,
+    ))
+    .map(drop)
+}
+
+/// Tells of a hold that nobody was told of yet: with a new message, or by what an earlier one says from now on.
+pub(super) fn tell(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    place: Place,
+    notice: &Notice,
+    instead_of: Option<RowId>,
+) -> Result<()> {
+    let instead_of = match instead_of {
+        // One that was never sent says nothing, whatever it says from now on.
+        Some(row) if outbox::was_sent(tx, row)? => Some(row),
+        _ => None,
+    };
+    let row = match instead_of {
+        Some(row) => {
+            let buttons = offer(tx, bot, session, row, now, &notice.offers)?;
+            let edit = Post::Edit {
+                target: Target::Row(row),
+                body: notice.body.clone(),
+                buttons: buttons.clone(),
+            };
+            outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now)?;
+            let shown = Post::Message {
+                body: notice.body.clone(),
+                buttons,
+                silent: false,
+            };
+            outbox::rewrite(tx, row, &shown)?;
+            row
+        }
+        None => post_notice(tx, bot, session, now, place, notice)?,
+    };
+    tx.execute(
+        "UPDATE hold SET row = ?2 WHERE session = ?1",
+        (session.0, row.0),
+    )
+    .map(drop)
+}
+
+/// Stores a message whose buttons do something for a session.
+pub(super) fn post_notice(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    place: Place,
+    notice: &Notice,
+) -> Result<RowId> {
+    // The buttons name the row, and the row holds the buttons: it is stored first without them.
+    let bare = Post::message(notice.body.clone());
+    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
+    let buttons = offer(tx, bot, session, row, now, &notice.offers)?;
+    put_buttons(tx, row, &notice.body, buttons)?;
+    Ok(row)
+}
+
+fn put_buttons(
+    tx: &Transaction<'_>,
+    row: RowId,
+    body: &Formatted,
+    buttons: Vec<Vec<Button>>,
+) -> Result<()> {
+    if buttons.is_empty() {
+        return Ok(());
+    }
+    let whole = Post::Message {
+        body: body.clone(),
+        buttons,
+        silent: false,
+    };
+    outbox::rewrite(tx, row, &whole)
+}
+
+/// Stores a message whose buttons are each for another session, one below the other.
+pub(super) fn post_choice(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    now: i64,
+    place: Place,
+    body: &Formatted,
+    offers: &[(SessionId, Offer)],
+) -> Result<RowId> {
+    let bare = Post::message(body.clone());
+    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
+    let mut buttons = Vec::new();
+    for (session, one) in offers {
+        buttons.extend(offer(tx, bot, *session, row, now, &[vec![one.clone()]])?);
+    }
+    put_buttons(tx, row, body, buttons)?;
+    Ok(row)
+}
+
+/// Notes what the buttons of a row do; returns them with their tokens.
+fn offer(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    row: RowId,
+    now: i64,
+    offers: &[Vec<Offer>],
+) -> Result<Vec<Vec<Button>>> {
+    let mut note = |offer: &Offer| -> Result<Button> {
+        let token = super::fresh_uuid().replace('-', "");
+        let act = serde_json::to_string(&offer.act)
+            .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+        tx.prepare_cached(
+            "INSERT INTO button (token, bot, session, row, act, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((&token, bot.0, session.0, row.0, act, now))?;
+        Ok(Button {
+            label: offer.label.clone(),
+            data: Act::button_data(&token),
+        })
+    };
+    offers
+        .iter()
+        .map(|row| row.iter().map(&mut note).collect())
+        .collect()
+}
+
+/// Takes the buttons from a row's message, with `line` below what it said, or never sends it where it was not sent yet.
+pub(super) fn retire_row(
+    tx: &Transaction<'_>,
+    row: RowId,
+    now: i64,
+    line: Option<&str>,
+) -> Result<()> {
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    let unsent = tx.execute(
+        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
+        [row.0],
+    )?;
+    if unsent > 0 {
+        return Ok(());
+    }
+    let found = tx
+        .query_row(
+            "SELECT bot, chat, topic, post FROM outbox WHERE id = ?1",
+            [row.0],
+            |row| {
+                Ok((
+                    BotId(row.get(0)?),
+                    place_of(row.get(1)?, row.get(2)?),
+                    row.get::<_, String>(3)?,
+                ))
+            },
+        )
+        .optional()?;
+    let Some((bot, place, json)) = found else {
+        return Ok(());
+    };
+    let mut body = match serde_json::from_str(&json) {
+        Ok(Post::Message { body, .. }) => body,
+        _ => Formatted::default(),
+    };
+    if let Some(line) = line {
+        body.text.push_str("\n\n");
+        body.text.push_str(line);
+    }
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body,
+        buttons: Vec::new(),
+    };
+    outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now).map(drop)
+}
+
+/// Does the same with the message that tells of a session's hold, if there is one.
+fn retire_notice(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    line: Option<&str>,
+) -> Result<()> {
+    match notice_row(tx, session)? {
+        Some(row) => retire_row(tx, row, now, line),
+        None => Ok(()),
+    }
+}
+
+/// The row whose message tells of a session's hold.
+pub(super) fn notice_row(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RowId>> {
+    let row: Option<Option<i64>> = tx
+        .prepare_cached("SELECT row FROM hold WHERE session = ?1")?
+        .query_row([session.0], |row| row.get(0))
+        .optional()?;
+    Ok(row.flatten().map(RowId))
+}
+
+/// Ends a hold; returns whether there was one. `line` is what its message says below from now on.
+pub(super) fn release(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    how: Release,
+    line: Option<&str>,
+) -> Result<bool> {
+    retire_notice(tx, session, now, line)?;
+    let ended = tx
+        .query_row(
+            "DELETE FROM hold WHERE session = ?1 RETURNING prompt, retry, row",
+            [session.0],
+            |row| {
+                Ok((
+                    row.get::<_, Option<i64>>(0)?,
+                    row.get::<_, Option<String>>(1)?,
+                    row.get::<_, Option<i64>>(2)?,
+                ))
+            },
+        )
+        .optional()?;
+    let Some((prompt, retry, row)) = ended else {
+        return Ok(false);
+    };
+    let again = match how {
+        Release::Retry => retry,
+        Release::SendAgain => prompt
+            .map(|prompt| {
+                tx.query_row("SELECT text FROM prompt WHERE id = ?1", [prompt], |row| {
+                    row.get(0)
+                })
+            })
+            .transpose()?,
+        Release::GoOn | Release::Drop => None,
+    };
+    if let (Some(prompt), Some(text)) = (prompt, again) {
+        queue_after(tx, PromptId(prompt), &text, now, row.map(RowId), true)?;
+    }
+    if how == Release::Drop {
+        drop_waiting(tx, session, now)?;
+    }
+    Ok(true)
+}
+
+/// Forgets all that waits for a session.
+pub(super) fn drop_waiting(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<usize> {
+    let messages = tx.execute(
+        "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
+        [session.0],
+    )?;
+    let prompts = tx.execute(
+        "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2 WHERE session = ?1 AND state = 'queued'",
+        (session.0, now),
+    )?;
+    Ok(messages + prompts)
+}
+
+/// Queues a prompt that goes on with another one: in its place, in its name, shown by its status message. It begins
+/// with its attempts `anew`, or inherits them with what was seen to start.
+pub(super) fn queue_after(
+    tx: &Transaction<'_>,
+    before: PromptId,
+    text: &str,
+    now: i64,
+    notice: Option<RowId>,
+    anew: bool,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, acted, created, continues,
+             tries, notice, status_message)
+         SELECT bot, session, ?2, ?3, chat, topic, user, 'queued', iif(?6, 0, attempts), iif(?6, '[]', acted), ?4, id,
+             tries, ?5, status_message
+         FROM prompt WHERE id = ?1",
+    )?
+    .execute((
+        before.0,
+        super::fresh_uuid(),
+        text,
+        now,
+        notice.map(|row| row.0),
+        anew,
+    ))?;
+    // One message shows one turn.
+    tx.execute(
+        "UPDATE prompt SET status_message = NULL WHERE id = ?1",
+        [before.0],
+    )
+    .map(drop)
+}
+
+/// Where a hold is told: the place of what failed, else of the oldest message that waits, else of the last prompt.
+pub(super) fn place_to_tell(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    prompt: Option<PromptId>,
+) -> Result<Option<Place>> {
+    if let Some(prompt) = prompt {
+        return tx
+            .query_row(
+                "SELECT chat, topic FROM prompt WHERE id = ?1",
+                [prompt.0],
+                |row| Ok(place_of(row.get(0)?, row.get(1)?)),
+            )
+            .optional();
+    }
+    let waiting = tx
+        .prepare_cached(
+            "SELECT chat, topic FROM inbox WHERE session = ?1 AND state = 'waiting' ORDER BY rank, id LIMIT 1",
+        )?
+        .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+        .optional()?;
+    match waiting {
+        Some(place) => Ok(Some(place)),
+        None => super::turns::last_place(tx, session),
+    }
+}
+
+impl Store {
+    /// Holds a session because of something that is none of a prompt's, and tells of it. Full.
+    pub fn hold(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        holding: &Holding,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            hold(tx, session, now, None, holding)?;
+            let Some(place) = place_to_tell(tx, session, None)? else {
+                return Ok(());
+            };
+            let notice = notice(waiting(tx, session)?);
+            tell(tx, bot, session, now, place, &notice, None)
+        })
+    }
+
+    /// Ends the hold of a session whose time has come: what failed is tried again. Full.
+    pub fn go_on(&self, session: SessionId, now: i64, line: &str) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            let due = held(tx, session)?.is_some_and(|held| held.until.is_some_and(|at| at <= now));
+            if due {
+                release(tx, session, now, Release::Retry, Some(line))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The sessions whose hold is over by now, and that nobody may be awake to see.
+    pub fn holds_over(&self, now: i64) -> Result<Vec<SessionId>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached("SELECT session FROM hold WHERE until <= ?1")?
+                .query_map([now], |row| row.get(0).map(SessionId))?
+                .collect()
+        })
+    }
+
+    /// Ends the holds whose cause may be gone since chappe was started again: there could be no process. Full.
+    pub fn try_broken_again(&self, now: i64) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            let broken: Vec<i64> = tx
+                .prepare("SELECT session FROM hold WHERE reason = 'broken'")?
+                .query_map([], |row| row.get(0))?
+                .collect::<Result<_>>()?;
+            for session in broken {
+                release(tx, SessionId(session), now, Release::Retry, None)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// What a person has stopped has ended, or nothing ran. Full.
+    pub fn stopped(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            stop_is_over(tx, bot, session, now, None, &notice)
+        })
+    }
+}
+
+/// Notes that a stop was carried out, and tells of what is held since then.
+pub(super) fn stop_is_over(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    prompt: Option<PromptId>,
+    notice: &dyn Fn(usize) -> Notice,
+) -> Result<()> {
+    tx.execute("UPDATE session SET stop = 0 WHERE id = ?1", [session.0])?;
+    let untold: bool = tx
+        .prepare_cached("SELECT 1 FROM hold WHERE session = ?1 AND row IS NULL")?
+        .exists([session.0])?;
+    if !untold {
+        return Ok(());
+    }
+    let left = waiting(tx, session)?;
+    if left == 0 {
+        return tx
+            .execute("DELETE FROM hold WHERE session = ?1", [session.0])
+            .map(drop);
+    }
+    match place_to_tell(tx, session, prompt)? {
+        Some(place) => tell(tx, bot, session, now, place, &notice(left), None),
+        None => Ok(()),
+    }
+}
+
+/// A press on one of these buttons; what it does, and for which session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    pub act: Act,
+    pub session: SessionId,
+    pub row: RowId,
+}
+
+/// What a press on such a button came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts, and no other button of its message does from now on.
+    Now(Offered),
+    /// What it was for is over.
+    Over,
+    /// No such button, or the press came from another message.
+    Foreign,
+}
+
+/// Finds what a button does, and uses it up with all others of its message.
+pub(super) fn take(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    token: &str,
+    at: (Place, Option<i64>),
+) -> Result<Taken> {
+    let found = tx
+        .prepare_cached(
+            "SELECT button.act, button.session, button.row, button.used, outbox.chat, outbox.topic, outbox.message,
+                    outbox.tries
+             FROM button JOIN outbox ON outbox.id = button.row WHERE button.token = ?1 AND button.bot = ?2",
+        )?
+        .query_row((token, bot.0), |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                SessionId(row.get(1)?),
+                RowId(row.get(2)?),
+                row.get::<_, bool>(3)?,
+                place_of(row.get(4)?, row.get(5)?),
+                row.get::<_, Option<i64>>(6)?,
+                row.get::<_, i64>(7)?,
+            ))
+        })
+        .optional()?;
+    let Some((json, session, row, used, place, message, tries)) = found else {
+        return Ok(Taken::Foreign);
+    };
+    let (pressed_at, pressed) = at;
+    // One that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
+    if place.chat != pressed_at.chat || (tries <= 1 && message.is_some() && message != pressed) {
+        return Ok(Taken::Foreign);
+    }
+    if used {
+        return Ok(Taken::Over);
+    }
+    let act = serde_json::from_str(&json).map_err(|error| {
+        Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+    })?;
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    if let Some(pressed) = pressed {
+        // The press proves that it arrived, and the message to change is the one at which the person looks.
+        tx.execute(
+            "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+            (row.0, pressed),
+        )?;
+    }
+    Ok(Taken::Now(Offered { act, session, row }))
+}
