@@ -6,8 +6,11 @@ use crate::chat::{Due, Target};
 fn settle_all(store: &Store) -> Vec<String> {
     let mut sent = Vec::new();
     while let Some(&row) = due(store).first() {
-        sent.push(text_of(&begin(store, row).expect("it waits")).to_owned());
-        store.delivered(row, None).expect("it is settled");
+        let ready = begin(store, row).expect("it waits");
+        sent.push(text_of(&ready).to_owned());
+        store
+            .delivered(row, ready.place.chat, None)
+            .expect("it is settled");
     }
     sent
 }
@@ -122,13 +125,13 @@ fn a_row_is_begun_by_one_and_says_how_often_it_may_have_arrived() {
         store.put_back(row, true).expect("nobody knows");
         assert_eq!(tries(store), Some(1));
         store
-            .replace(row, &post("simpler"))
+            .replace(row, &[post("simpler")])
             .expect("it was refused, so it did not arrive");
         let ready = begin(store, row).expect("it waits");
         assert_eq!((text_of(&ready), ready.tries), ("simpler", 1));
         assert_eq!(ready.created, NOW);
         store
-            .delivered(row, Some(MessageId(5)))
+            .delivered(row, HOME.chat, Some(MessageId(5)))
             .expect("it is settled");
         store.put_back(row, true).expect("a second word on it");
         assert_eq!(tries(store), None, "delivered is delivered");
@@ -155,7 +158,9 @@ fn a_row_can_be_read_as_it_stands() {
     let row = put(&store, HOME, Lane::Text, "first");
     assert_eq!(store.post(row), Ok(Some(post("first"))));
     begin(&store, row).expect("it waits");
-    store.replace(row, &post("second")).expect("it is replaced");
+    store
+        .replace(row, &[post("second")])
+        .expect("it is replaced");
     assert_eq!(store.post(row), Ok(Some(post("second"))));
     assert_eq!(store.post(RowId(99)), Ok(None));
 }
@@ -251,7 +256,9 @@ fn what_waited_for_a_topic_that_is_gone_goes_to_its_chat() {
         let delivered = put(store, in_topic, Lane::Reaction, "delivered");
         deliver(store, delivered, 5);
         begin(store, first).expect("it waits");
-        store.drop_topic(BOT, in_topic).expect("the topic is gone");
+        store
+            .drop_topic(BOT, in_topic, |_, post| post)
+            .expect("the topic is gone");
         store.put_back(first, false).expect("it is settled");
         let places: Vec<_> = store
             .due(BOT)
