@@ -469,8 +469,7 @@ impl Scheduler {
         match (meaning, due.place.topic) {
             (Refusal::AlreadySo, _) => self.delivered(due, None),
             (Refusal::Stop(why), _) => return self.stop_all(Some(due), why),
-            // In General there is no topic to leave.
-            (Refusal::ChatClosed, _) | (Refusal::TopicClosed, None) => {
+            (Refusal::ChatClosed, _) => {
                 self.put_back(Some(due), Sent::Never);
                 self.unsettled.push_back(Settle::CloseChat(chat));
             }
@@ -487,7 +486,11 @@ impl Scheduler {
                 self.put_back(Some(due), Sent::Never);
                 self.unsettled.push_back(Settle::AvoidTopic(due.place));
             }
-            (Refusal::Drop, _) => self.unsettled.push_back(Settle::Refuse(due.row)),
+            // General itself is closed: there is no other place to go to, and to close the chat would hold up the topics
+            // in which the bot may write.
+            (Refusal::Drop, _) | (Refusal::TopicClosed, None) => {
+                self.unsettled.push_back(Settle::Refuse(due.row));
+            }
             (Refusal::MessageGone, _) => self.unsettled.push_back(replace(Change::Anew)),
             (Refusal::TooLong, _) => self.unsettled.push_back(replace(Change::Smaller)),
             (Refusal::Buttons, _) => self.unsettled.push_back(replace(Change::WithoutButtons)),

@@ -1,5 +1,6 @@
 //! The store in memory and on real files: what each method writes, and what it leaves alone.
 
+mod chats;
 mod intake;
 mod outbox;
 mod requests;

@@ -153,6 +153,70 @@ fn what_is_refused_makes_room_for_the_next() {
 }
 
 #[test]
+fn several_posts_go_out_in_the_place_of_one() {
+    on_both(|store| {
+        let row = put(store, HOME, Lane::Text, "too long");
+        put(store, HOME, Lane::Text, "next");
+        begin(store, row).expect("it waits");
+        store
+            .replace(row, &[post("1"), post("2")])
+            .expect("it is replaced");
+        begin(store, row).expect("it waits");
+        store
+            .replace(row, &[post("1a"), post("1b"), post("1c")])
+            .expect("it is replaced once more");
+        assert_eq!(settle_all(store), ["1a", "1b", "1c", "2", "next"]);
+    });
+}
+
+#[test]
+fn one_of_several_posts_is_refused_or_tried_again_alone() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let row = put(&store, HOME, Lane::Text, "too long");
+    begin(&store, row).expect("it waits");
+    store
+        .replace(row, &[post("1"), post("2"), post("3")])
+        .expect("it is replaced");
+    begin(&store, row).expect("it waits");
+    store.put_back(row, true).expect("nobody knows");
+    assert_eq!(begin(&store, row).map(|ready| ready.tries), Some(1));
+    store
+        .refuse(row, NOW, &post("denied"))
+        .expect("it is settled");
+    drop(store);
+    let store = open(&path);
+    let ready = begin(&store, row).expect("the second one waits");
+    assert_eq!((text_of(&ready), ready.tries), ("2", 0));
+    drop(store);
+    let store = open(&path);
+    store.take_up_outbox(BOT).expect("it is taken up");
+    assert_eq!(settle_all(&store), ["2", "3"]);
+}
+
+#[test]
+fn a_request_in_parts_is_denied_whole() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store
+        .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
+        .expect("it is asked");
+    let [row] = due(&store)[..] else { panic!() };
+    begin(&store, row).expect("it waits");
+    store
+        .replace(row, &[post("may I"), post("do this?")])
+        .expect("it is replaced");
+    begin(&store, row).expect("it waits");
+    assert_eq!(
+        store.refuse(row, NOW, &post("denied")),
+        Ok(Some(session)),
+        "what follows cannot be understood alone"
+    );
+    assert_eq!(settle_all(&store), ["denied"]);
+}
+
+#[test]
 fn a_row_can_be_read_as_it_stands() {
     let store = Store::in_memory();
     let row = put(&store, HOME, Lane::Text, "first");
