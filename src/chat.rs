@@ -134,6 +134,10 @@ pub enum Inbound {
     Edited(Incoming),
     /// A press on a button of one of our messages.
     Press(Press),
+    /// The bot may write in a chat from now on, or may not any more: blocked, kicked, added, its rights changed.
+    Membership { chat: ChatId, may_write: bool },
+    /// A group has become a supergroup, which is another chat.
+    Moved { from: ChatId, to: ChatId },
     /// A valid update of a kind that chappe has no use for; the field's name.
     Other(String),
 }
@@ -326,6 +330,18 @@ pub enum Post {
         body: Formatted,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         buttons: Vec<Vec<Button>>,
+        /// Whether it comes without a sound.
+        #[serde(default)]
+        silent: bool,
+    },
+    /// A new message with a text as a file.
+    Document {
+        /// The file's name.
+        name: String,
+        text: String,
+        /// What is shown below the file.
+        #[serde(default)]
+        caption: Formatted,
         /// Whether it comes without a sound.
         #[serde(default)]
         silent: bool,

@@ -54,6 +54,12 @@ pub enum Route<'a> {
     },
     /// A press on a button that is none of ours.
     UnknownButton { arrival: Arrival, press: &'a Press },
+    /// The bot may write in a chat from now on.
+    OpenChat(ChatId),
+    /// The bot may not write in a chat any more.
+    CloseChat(ChatId),
+    /// Everything of a chat belongs to another one from now on.
+    MoveChat { from: ChatId, to: ChatId },
 }
 
 /// What chappe itself does.
@@ -195,6 +201,17 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                 _ => Route::UnknownButton { arrival, press },
             }
         }
+        Inbound::Membership { chat, .. } if chat.0 > 0 && !may_speak(UserId(chat.0)) => {
+            Route::Ignore("a stranger's chat")
+        }
+        Inbound::Membership { chat, may_write } => match may_write {
+            true => Route::OpenChat(*chat),
+            false => Route::CloseChat(*chat),
+        },
+        Inbound::Moved { from, to } => Route::MoveChat {
+            from: *from,
+            to: *to,
+        },
         Inbound::Other(_) => Route::Ignore("a kind of update that chappe has no use for"),
     }
 }
@@ -331,6 +348,23 @@ mod tests {
             route(1, &Inbound::Message(incoming), &[7]),
             Route::Ignore(_)
         ));
+    }
+
+    #[test]
+    fn a_chat_opens_and_closes_but_not_a_strangers() {
+        let member = |chat, may_write| Inbound::Membership {
+            chat: ChatId(chat),
+            may_write,
+        };
+        let cases = [
+            (7, true, Route::OpenChat(ChatId(7))),
+            (7, false, Route::CloseChat(ChatId(7))),
+            (-5, false, Route::CloseChat(ChatId(-5))),
+            (8, false, Route::Ignore("a stranger's chat")),
+        ];
+        for (chat, may_write, expected) in cases {
+            assert_eq!(route(1, &member(chat, may_write), &[7]), expected);
+        }
     }
 
     #[test]

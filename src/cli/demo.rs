@@ -199,6 +199,9 @@ impl Chat<'_> {
     }
 
     fn show_message(&mut self, before: &str, shown: &Shown) {
+        if let Some(file) = &shown.attachment {
+            println!("{before}[{}, {} bytes]", file.file_name, file.size);
+        }
         println!("{before}{}", shown.text.replace('\n', "\n     "));
         self.buttons.retain(|(message, ..)| *message != shown.id);
         let mut line = String::new();

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::mem;
 use std::ops::Range;
 
-use crate::chat::{Formatted, Span, Style};
+use crate::chat::{Formatted, Span, Style, utf16_len};
 
 use characters::is_glued;
 pub(super) use characters::{clean, columns, expand_tabs, is_blank};
@@ -87,10 +87,34 @@ pub fn without_spans(part: &Formatted) -> Vec<Formatted> {
     })
 }
 
+/// Returns `part` in parts of at most half its size, for a server that finds it too long. One part, or none, where it
+/// cannot be cut.
+pub fn halves(part: &Formatted) -> Vec<Formatted> {
+    let marks = part.spans.iter().map(|span| {
+        let start = byte_of_unit(&part.text, span.offset);
+        let end = byte_of_unit(&part.text, span.offset + span.length);
+        Mark {
+            range: start..end,
+            style: span.style.clone(),
+        }
+    });
+    let draft = Draft {
+        text: part.text.clone(),
+        marks: marks.collect(),
+    };
+    split_to(draft, utf16_len(&part.text) / 2)
+}
+
 /// Cuts a draft into messages.
-pub(super) fn split(mut draft: Draft) -> Vec<Formatted> {
+pub(super) fn split(draft: Draft) -> Vec<Formatted> {
+    split_to(draft, PART_MAX)
+}
+
+/// Cuts a draft into messages of at most `max` units.
+fn split_to(mut draft: Draft, max: usize) -> Vec<Formatted> {
     sort(&mut draft.marks);
     let mut cutter = Cutter {
+        max,
         text: &draft.text,
         marks: &draft.marks,
         carried: Vec::new(),
@@ -123,6 +147,8 @@ fn sort(marks: &mut [Mark]) {
 
 /// Walks over a draft, part by part. Positions are bytes and only grow, so that the whole walk is linear.
 struct Cutter<'a> {
+    /// The most UTF-16 units in one part.
+    max: usize,
     text: &'a str,
     /// The marks that no part has reached yet, sorted.
     marks: &'a [Mark],
@@ -186,9 +212,10 @@ impl Cutter<'_> {
         }
     }
 
-    /// Returns how far a part from `start` can reach: [`PART_MAX`] units and [`SPANS_MAX`] spans.
+    /// Returns how far a part from `start` can reach: `max` units, but one character, and [`SPANS_MAX`] spans.
     fn reach(&self, start: usize) -> usize {
-        let reach = start + byte_of_unit(&self.text[start..], PART_MAX);
+        let first = self.text[start..].chars().next().map_or(0, char::len_utf8);
+        let reach = start + byte_of_unit(&self.text[start..], self.max).max(first);
         let room = SPANS_MAX.saturating_sub(self.carried.len());
         match self.marks.get(room) {
             Some(beyond) if beyond.range.start > start => reach.min(beyond.range.start),
@@ -206,8 +233,8 @@ impl Cutter<'_> {
             .filter(|block| block.start > start)?;
         let code = &self.text[block.clone()];
         let before = &self.text[start..block.start];
-        let fits = byte_of_unit(code, PART_MAX) == code.len();
-        let late = byte_of_unit(before, PART_MAX / 2) < before.len();
+        let fits = byte_of_unit(code, self.max) == code.len();
+        let late = byte_of_unit(before, self.max / 2) < before.len();
         (fits || late).then(|| start + before.trim_end().len())
     }
 

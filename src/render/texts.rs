@@ -2,7 +2,11 @@
 //!
 //! Present tense, second person, short; what happened and what to do next. Nothing that Claude says stands here.
 
+use super::split::SPANS_MAX;
 use crate::chat::{Formatted, Span, Style, utf16_len};
+
+/// Below a file that stands in for a part that Telegram refused as a message.
+pub const AS_A_FILE: &str = "This part of the answer comes as a file.";
 
 /// In place of a part that Telegram refused in every form.
 pub const NOT_SHOWN: &str = "A part of the answer could not be shown here.";
@@ -77,6 +81,22 @@ impl Line {
     pub fn end(self) -> Formatted {
         self.body
     }
+}
+
+/// What is shown outside the topic of its session, with the session's name above it.
+pub fn from_session(session: &str, body: &Formatted) -> Formatted {
+    let mut marked = Line::default().bold(session).plain(":\n").end();
+    let shift = utf16_len(&marked.text);
+    if body.spans.len() >= SPANS_MAX {
+        // The server drops what is beyond, and what is dropped must not be Claude's.
+        marked.spans.clear();
+    }
+    marked.text.push_str(&body.text);
+    marked.spans.extend(body.spans.iter().map(|span| Span {
+        offset: span.offset + shift,
+        ..span.clone()
+    }));
+    marked
 }
 
 /// The answer to /start.

@@ -10,8 +10,8 @@ use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 use super::holds::{self, Holding, Offered, Release, Taken};
 use super::{Durability, Result, Store, WAITING_MAX, place_of, topic_column};
 use crate::chat::{
-    Arrival, BotId, Formatted, Hold, Lane, Notice, Offer, Person, Place, Post, PromptId, RowId,
-    SessionId, Target, Verdict,
+    Arrival, BotId, ChatId, Formatted, Hold, Lane, Notice, Offer, Person, Place, Post, PromptId,
+    RowId, SessionId, Target, Verdict,
 };
 
 /// What an accepted answer of getUpdates makes necessary.
@@ -424,10 +424,26 @@ impl Intake<'_> {
                 prompt.map_or(0, |(.., rank)| rank),
             ])?;
         // Whoever writes or presses can be reached again.
-        self.tx
-            .prepare_cached("DELETE FROM closed_chat WHERE bot = ?1 AND chat = ?2")?
-            .execute((self.bot.0, arrival.place.chat.0))?;
+        self.open_chat(arrival.place.chat)
+    }
+
+    /// The bot may write in the chat: what waits for it can go out.
+    pub fn open_chat(&mut self, chat: ChatId) -> Result<()> {
+        self.posted |= super::chats::open_chat(self.tx, self.bot, chat)?;
         Ok(())
+    }
+
+    /// The bot may not write in the chat any more: what is owed there waits.
+    pub fn close_chat(&mut self, chat: ChatId) -> Result<()> {
+        super::chats::close_known_chat(self.tx, self.bot, chat, self.now)
+    }
+
+    /// A group has become a supergroup: everything of it belongs to the new chat. That the bot hears of it proves that it
+    /// is still there.
+    pub fn move_chat(&mut self, from: ChatId, to: ChatId) -> Result<()> {
+        super::chats::move_chat(self.tx, self.bot, from, to)?;
+        self.posted = true;
+        self.open_chat(to)
     }
 
     /// Puts something into the outbox, for no turn in particular.

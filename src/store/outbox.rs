@@ -3,6 +3,7 @@
 //! When something is sent, and what an error means, is decided by the courier.
 
 use rusqlite::{OptionalExtension, Transaction};
+use serde::Serialize;
 
 use super::{Durability, Result, Store, place_of, topic_column};
 use crate::chat::{
@@ -47,8 +48,6 @@ pub(super) fn insert(
     post: &Post,
     now: i64,
 ) -> Result<RowId> {
-    let json = serde_json::to_string(post)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let added = tx
         .prepare_cached(
             "INSERT INTO outbox (bot, chat, topic, prompt, key, lane, post, state, created)
@@ -61,7 +60,7 @@ pub(super) fn insert(
             prompt.map(|prompt| prompt.0),
             key,
             lane as i64,
-            json,
+            json(post)?,
             now,
         ])?;
     if added == 0 {
@@ -85,6 +84,25 @@ pub(super) fn rewrite(tx: &Transaction<'_>, row: RowId, post: &Post) -> Result<(
 pub(super) fn was_sent(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
     tx.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND state IN ('sending', 'delivered')")?
         .exists([row.0])
+}
+
+/// A post, or several, as a column holds them.
+pub(super) fn json(posts: &impl Serialize) -> Result<String> {
+    serde_json::to_string(posts)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+/// Lets the next post of a row that was on its way go out, if there is one. Nobody has it yet, whatever became of the
+/// one before it.
+fn next_post(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
+    let waits = tx
+        .prepare_cached(&format!(
+            "UPDATE outbox SET state = {WAITING_AGAIN}, tries = 0, post = rest -> '$[0]',
+                 rest = nullif(json_remove(rest, '$[0]'), '[]')
+             WHERE id = ?1 AND state = 'sending' AND rest IS NOT NULL"
+        ))?
+        .execute([row.0])?;
+    Ok(waits == 1)
 }
 
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
@@ -186,12 +204,27 @@ impl Store {
         })
     }
 
-    /// Telegram has it. Normal.
-    pub fn delivered(&self, row: RowId, message: Option<MessageId>) -> Result<()> {
+    /// Telegram has it, as a message of `chat`; what else goes out in the row's place waits from now on. Normal.
+    pub fn delivered(&self, row: RowId, chat: ChatId, message: Option<MessageId>) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
-            tx.prepare_cached("UPDATE outbox SET state = 'delivered', message = ?2 WHERE id = ?1")?
-                .execute((row.0, message.map(|message| message.0)))
-                .map(drop)
+            if next_post(tx, row)? {
+                return Ok(());
+            }
+            let here = tx
+                .prepare_cached(
+                    "UPDATE outbox SET state = 'delivered', message = ?3 WHERE id = ?1 AND chat = ?2",
+                )?
+                .execute((row.0, chat.0, message.map(|message| message.0)))?;
+            if here == 0 {
+                // The chat has moved meanwhile: the number is worth nothing, and what was asked cannot be answered there.
+                tx.execute(
+                    "UPDATE outbox SET state = CASE WHEN EXISTS (SELECT 1 FROM request
+                         WHERE request.row = outbox.id AND request.state = 'open') THEN 'waiting' ELSE 'delivered' END
+                     WHERE id = ?1",
+                    [row.0],
+                )?;
+            }
+            Ok(())
         })
     }
 
@@ -209,28 +242,46 @@ impl Store {
         })
     }
 
-    /// Telegram will never take this as it is; something simpler goes in its place. The attempt did not arrive, and so
-    /// does not count. Normal.
-    pub fn replace(&self, row: RowId, post: &Post) -> Result<()> {
-        let json = serde_json::to_string(post)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    /// Telegram will never take this as it is; `posts` go in its place, one after the other, and before what else was to
+    /// go there. The attempt did not arrive, and so does not count. Normal.
+    ///
+    /// # Panics
+    ///
+    /// Where there are no posts.
+    pub fn replace(&self, row: RowId, posts: &[Post]) -> Result<()> {
+        let (post, more) = posts.split_first().expect("something goes in its place");
         self.transaction(Durability::Normal, |tx| {
+            let rest: Option<String> = tx
+                .query_row("SELECT rest FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
+                .optional()?
+                .flatten();
+            let mut rest: Vec<Post> = match rest {
+                Some(rest) => serde_json::from_str(&rest).map_err(|error| {
+                    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+                })?,
+                None => Vec::new(),
+            };
+            rest.splice(0..0, more.iter().cloned());
+            let rest = match rest.is_empty() {
+                true => None,
+                false => Some(json(&rest)?),
+            };
             tx.execute(
                 &format!(
-                    "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - 1, post = ?2
+                    "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - 1, post = ?2, rest = ?3
                      WHERE id = ?1 AND state = 'sending'"
                 ),
-                (row.0, json),
+                (row.0, json(post)?, rest),
             )
             .map(drop)
         })
     }
 
     /// Telegram will never take this. Where it shows a request, nobody can decide that any more: it is denied, and the
-    /// session that must tell Claude so is returned. Full: a decision is one.
+    /// session that must tell Claude so is returned. Else what is left to go out in the row's place goes on. Full: a
+    /// decision is one.
     pub fn refuse(&self, row: RowId, now: i64, denied: &Post) -> Result<Option<SessionId>> {
         self.transaction(Durability::Full, |tx| {
-            tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
             let asked = tx
                 .query_row(
                     "UPDATE request SET state = 'denied' WHERE row = ?1 AND state = 'open' RETURNING session, bot",
@@ -238,50 +289,16 @@ impl Store {
                     |request| Ok((SessionId(request.get(0)?), BotId(request.get(1)?))),
                 )
                 .optional()?;
+            if asked.is_none() && next_post(tx, row)? {
+                return Ok(None);
+            }
+            tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
             let Some((session, bot)) = asked else { return Ok(None) };
             let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                 Ok(place_of(row.get(0)?, row.get(1)?))
             })?;
             insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
             Ok(Some(session))
-        })
-    }
-
-    /// The chats that take nothing from this bot.
-    pub fn closed_chats(&self, bot: BotId) -> Result<Vec<ChatId>> {
-        self.transaction(Durability::Normal, |tx| {
-            tx.prepare_cached("SELECT chat FROM closed_chat WHERE bot = ?1")?
-                .query_map([bot.0], |row| row.get(0).map(ChatId))?
-                .collect()
-        })
-    }
-
-    /// The chat takes nothing from this bot until someone writes there. Normal.
-    pub fn close_chat(&self, bot: BotId, chat: ChatId, now: i64) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
-            tx.execute(
-                "INSERT INTO closed_chat (bot, chat, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                (bot.0, chat.0, now),
-            )
-            .map(drop)
-        })
-    }
-
-    /// The topic is gone: what waits for it goes to the chat itself, and the place talks to no session any more.
-    /// Normal.
-    pub fn drop_topic(&self, bot: BotId, place: Place) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
-            let of_place = (bot.0, place.chat.0, topic_column(place));
-            tx.execute(
-                "UPDATE outbox SET topic = 0
-                 WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND state IN ('waiting', 'sending')",
-                of_place,
-            )?;
-            tx.execute(
-                "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
-                of_place,
-            )
-            .map(drop)
         })
     }
 

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[FIRST, HOLDS];
+const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -192,6 +192,12 @@ CREATE TABLE button (
     created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX button_by_row ON button (row);
+";
+
+const ROWS_OF_SEVERAL_POSTS: &str = "
+-- The posts that go out after `post` in the place of this row: a JSON list, NULL where there are none. One after the
+-- other becomes `post`; the row is delivered, and has a message, when the last one is.
+ALTER TABLE outbox ADD COLUMN rest TEXT;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use ureq::{Agent, Proxy, Timeout};
 
+use super::refusal;
+
 /// The largest answer that is read, in bytes. getUpdates is capped near 4 MB by the server.
 const ANSWER_MAX: u64 = 16 * 1024 * 1024;
 
@@ -33,7 +35,7 @@ pub enum Failure {
     },
     /// The connection was never made, so nothing was done.
     Unreachable(&'static str),
-    /// Nobody knows whether it was done: a timeout, a cut connection, a 5xx, an answer that is not JSON.
+    /// Nobody knows whether it was done: a timeout, a cut connection, a 5xx, an answer that is not JSON (but for 413).
     Unknown(String),
 }
 
@@ -109,13 +111,36 @@ impl Api {
         body: &[u8],
         budget: Duration,
     ) -> Result<Box<RawValue>, Failure> {
+        self.post(method, "application/json", body, budget)
+    }
+
+    /// Calls `method` with a multipart body, whose parts are parted by `boundary`. The whole call is over within
+    /// `budget`, which must leave time for the bytes to go up.
+    pub fn upload(
+        &self,
+        method: &str,
+        boundary: &str,
+        body: &[u8],
+        budget: Duration,
+    ) -> Result<Box<RawValue>, Failure> {
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        self.post(method, &content_type, body, budget)
+    }
+
+    fn post(
+        &self,
+        method: &str,
+        content_type: &str,
+        body: &[u8],
+        budget: Duration,
+    ) -> Result<Box<RawValue>, Failure> {
         let sent = self
             .agent
             .post(format!("{}{method}", self.base))
             .config()
             .timeout_global(Some(budget))
             .build()
-            .header("content-type", "application/json")
+            .header("content-type", content_type)
             .send(body);
         let mut response = sent.map_err(|error| of_transport(&error))?;
         let status = response.status().as_u16();
@@ -137,9 +162,15 @@ impl Api {
 /// Makes a result or a failure of an answer.
 fn read_answer(status: u16, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
     let Ok(answer) = serde_json::from_slice::<Answer<'_>>(bytes) else {
-        return Err(Failure::Unknown(format!(
-            "HTTP {status}, the answer is not JSON"
-        )));
+        return Err(match status {
+            // What stands before the server looks at the size, and answers with a page. It will not like it better later.
+            413 => Failure::Refused {
+                code: status,
+                description: "Request Entity Too Large".to_owned(),
+                migrate_to: None,
+            },
+            _ => Failure::Unknown(format!("HTTP {status}, the answer is not JSON")),
+        });
     };
     if answer.ok {
         return match answer.result {
@@ -156,7 +187,9 @@ fn read_answer(status: u16, bytes: &[u8]) -> Result<Box<RawValue>, Failure> {
         429 => Err(Failure::Flood(
             parameters.retry_after.unwrap_or(FLOOD_UNSAID),
         )),
-        500.. => Err(Failure::Unknown(format!("{code} {description}"))),
+        500.. if refusal::known(code, &description).is_none() => {
+            Err(Failure::Unknown(format!("{code} {description}")))
+        }
         _ => Err(Failure::Refused {
             code,
             description,
@@ -274,6 +307,23 @@ mod tests {
         assert!(matches!(
             failure(500, r#"{"ok":false,"error_code":500}"#),
             Failure::Unknown(_)
+        ));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_even_by_a_gateway() {
+        assert!(matches!(
+            failure(413, "<html>413 Request Entity Too Large</html>"),
+            Failure::Refused { code: 413, .. }
+        ));
+    }
+
+    #[test]
+    fn the_one_error_of_the_server_that_says_what_has_become_of_a_message_is_told() {
+        let body = r#"{"ok":false,"error_code":500,"description":"Internal Server Error: sent message was immediately deleted and can't be returned"}"#;
+        assert!(matches!(
+            failure(500, body),
+            Failure::Refused { code: 500, .. }
         ));
     }
 

@@ -4,7 +4,7 @@
 //! one of them only for answers to presses. A row is marked before it is sent and settled after; what could not be
 //! written down is kept and tried again before anything else is sent.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,12 +24,19 @@ use crate::chat::{
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulse;
+use crate::render::ladder::{self, Change};
 use crate::render::{status, texts};
 use crate::store::{Result as StoreResult, Store};
 use crate::thread;
 
 /// How long a call may take.
 const CALL_MAX: Duration = Duration::from_secs(20);
+
+/// How many bytes of an upload must go up in each second that it takes beyond that: a slow line of a home.
+const UPLOAD_RATE_MIN: usize = 32 * 1024;
+
+/// How long an upload may take. 50 MB, the most that Telegram takes, go up in this time at 60 kB/s.
+const UPLOAD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -85,6 +92,7 @@ impl Courier {
             outfit,
             pacing: Pacing::default(),
             unsettled: VecDeque::new(),
+            no_reactions: HashSet::new(),
             jobs,
             toasts,
             in_flight: 0,
@@ -116,17 +124,36 @@ struct Job {
 /// What came of it.
 struct Report {
     call: Call,
+    method: &'static str,
     result: Result<Box<RawValue>, Failure>,
 }
 
 /// A sender: one call after the other, until nobody hands it any.
 fn send(api: &Api, jobs: &Receiver<Job>, report: &Sender<Report>) {
     for Job { call, request } in jobs {
-        let result = api.call(request.method, &request.body, CALL_MAX);
-        if report.send(Report { call, result }).is_err() {
+        let method = request.method;
+        let result = match &request.boundary {
+            None => api.call(method, &request.body, CALL_MAX),
+            Some(boundary) => {
+                let budget = upload_budget(request.body.len());
+                api.upload(method, boundary, &request.body, budget)
+            }
+        };
+        let report_of = Report {
+            call,
+            method,
+            result,
+        };
+        if report.send(report_of).is_err() {
             return;
         }
     }
+}
+
+/// How long an upload of so many bytes may take.
+fn upload_budget(bytes: usize) -> Duration {
+    let beyond = Duration::from_secs((bytes / UPLOAD_RATE_MIN) as u64);
+    (CALL_MAX + beyond).min(UPLOAD_MAX)
 }
 
 /// What wakes the scheduler.
@@ -144,13 +171,19 @@ enum Event {
 
 /// Something that has happened and must be written down.
 enum Settle {
-    Delivered(RowId, Option<MessageId>),
+    /// In the chat, as a message where it made one.
+    Delivered(RowId, ChatId, Option<MessageId>),
     PutBack(RowId, Sent),
-    /// Telegram refused it for its content: something simpler goes, or nothing.
-    Simplify(RowId),
+    /// Telegram refused it as it is: something else goes in its place, or nothing.
+    Replace(Due, Change),
     Refuse(RowId),
     CloseChat(ChatId),
+    MoveChat {
+        from: ChatId,
+        to: ChatId,
+    },
     DropTopic(Place),
+    AvoidTopic(Place),
     StatusShown(PromptId, MessageId),
     /// Until when, in Unix seconds.
     Flooded(Option<ChatId>, i64),
@@ -168,6 +201,8 @@ struct Scheduler {
     pacing: Pacing,
     /// Settled in order. Not empty for longer than a moment only while the store fails.
     unsettled: VecDeque<Settle>,
+    /// Chats that take no reactions, as far as they have said so since chappe runs.
+    no_reactions: HashSet<ChatId>,
     jobs: Sender<Job>,
     toasts: Sender<Job>,
     in_flight: usize,
@@ -272,7 +307,9 @@ impl Scheduler {
     fn prepare(&mut self, call: &Call) -> StoreResult<Option<outgoing::Call>> {
         match call {
             Call::Row(due) => {
-                if !self.may_get(due.place.chat) {
+                let chat = due.place.chat;
+                let is_unwanted = due.lane == Lane::Reaction && self.no_reactions.contains(&chat);
+                if is_unwanted || !self.may_get(chat) {
                     self.unsettled.push_back(Settle::Refuse(due.row));
                     return Ok(None);
                 }
@@ -283,7 +320,8 @@ impl Scheduler {
                 match outgoing::post(ready.place, &ready.post, ready.edits).filter(|_| !too_old) {
                     Some(request) => Ok(Some(request)),
                     None => {
-                        self.unsettled.push_back(Settle::Delivered(due.row, None));
+                        self.unsettled
+                            .push_back(Settle::Delivered(due.row, chat, None));
                         Ok(None)
                     }
                 }
@@ -314,11 +352,16 @@ impl Scheduler {
     }
 
     /// Decides what a call's result means, for its row and for its chat.
-    fn settle(&mut self, Report { call, result }: Report) {
+    fn settle(&mut self, report: Report) {
+        let Report {
+            call,
+            method,
+            result,
+        } = report;
         self.in_flight -= 1;
         let end = match result {
             Ok(answer) => self.settle_done(&call, &answer),
-            Err(failure) => self.settle_failed(&call, failure),
+            Err(failure) => self.settle_failed(&call, method, failure),
         };
         let now = Instant::now();
         let stops = self.pacing.ended(now, &call, end);
@@ -344,9 +387,7 @@ impl Scheduler {
             .and_then(|sent| sent.message_id)
             .map(MessageId);
         match call {
-            Call::Row(due) => self
-                .unsettled
-                .push_back(Settle::Delivered(due.row, message)),
+            Call::Row(due) => self.delivered(*due, message),
             Call::Status {
                 progress,
                 message: None,
@@ -361,7 +402,7 @@ impl Scheduler {
         End::Done(message)
     }
 
-    fn settle_failed(&mut self, call: &Call, failure: Failure) -> End {
+    fn settle_failed(&mut self, call: &Call, method: &str, failure: Failure) -> End {
         if let Call::Row(
             due @ Due {
                 lane: Lane::Toast, ..
@@ -400,93 +441,117 @@ impl Scheduler {
                 End::Unknown
             }
             Failure::Refused {
+                migrate_to: Some(to),
+                ..
+            } if has_moved(chat_of(call), ChatId(to)) => {
+                let (from, to) = (chat_of(call), ChatId(to));
+                log::info!("the group {from} has become the supergroup {to}");
+                self.put_back(row, Sent::Never);
+                self.unsettled.push_back(Settle::MoveChat { from, to });
+                End::Refused
+            }
+            Failure::Refused {
                 code, description, ..
             } => {
                 let meaning = refusal::read(code, &description);
-                if !matches!(meaning, Refusal::AlreadySo | Refusal::PressTooOld) {
-                    log::warn!("Telegram refused a call: {code} {description}");
+                if meaning != Refusal::AlreadySo {
+                    log::warn!("Telegram refused {method}: {code} {description}");
                 }
-                self.settle_refused(call, row, meaning)
+                // An edit names no topic. What is wrong with the topic is wrong with the message in it.
+                let meaning = match meaning {
+                    Refusal::TopicGone | Refusal::TopicClosed if method == "editMessageText" => {
+                        Refusal::MessageGone
+                    }
+                    meaning => meaning,
+                };
+                match row {
+                    Some(due) => self.settle_refused_row(due, meaning),
+                    None => self.settle_refused_progress(call, meaning),
+                }
             }
         }
     }
 
-    fn settle_refused(&mut self, call: &Call, row: Option<Due>, meaning: Refusal) -> End {
-        match meaning {
-            Refusal::Token => {
-                let message = "Telegram does not know this token any more. Make a new one with @BotFather (/token), put \
-                     it where the old one is, and start chappe again. Nothing is lost.";
-                let _ = self
-                    .outfit
-                    .fatal
-                    .try_send(Fatal::new(Exit::Refused, message));
-                self.put_back(row, Sent::Never);
-                return End::Unreachable;
+    fn settle_refused_row(&mut self, due: Due, meaning: Refusal) -> End {
+        let replace = |change| Settle::Replace(due, change);
+        let chat = due.place.chat;
+        match (meaning, due.place.topic) {
+            (Refusal::AlreadySo, _) => self.delivered(due, None),
+            (Refusal::Stop(why), _) => return self.stop_all(Some(due), why),
+            (Refusal::ChatClosed, _) => {
+                self.put_back(Some(due), Sent::Never);
+                self.unsettled.push_back(Settle::CloseChat(chat));
             }
-            Refusal::MessageGone if row.is_none() => return End::MessageGone,
-            Refusal::AlreadySo | Refusal::PressTooOld | Refusal::MessageGone => {
-                if let Some(due) = row {
-                    self.unsettled.push_back(Settle::Delivered(due.row, None));
-                }
+            (Refusal::NoReactions, _) => {
+                self.no_reactions.insert(chat);
+                self.unsettled.push_back(Settle::Refuse(due.row));
             }
-            Refusal::ChatClosed => {
-                self.unsettled.push_back(Settle::CloseChat(chat_of(call)));
-                self.put_back(row, Sent::Never);
+            _ if due.lane == Lane::Reaction => self.unsettled.push_back(Settle::Refuse(due.row)),
+            (Refusal::TopicGone, Some(_)) => {
+                self.put_back(Some(due), Sent::Never);
+                self.unsettled.push_back(Settle::DropTopic(due.place));
             }
-            Refusal::TopicGone => match row {
-                Some(due) if due.place.topic.is_some() => {
-                    self.put_back(row, Sent::Never);
-                    self.unsettled.push_back(Settle::DropTopic(due.place));
-                }
-                Some(due) => self.unsettled.push_back(Settle::Refuse(due.row)),
-                None => {}
-            },
-            Refusal::Content => {
-                if let Some(due) = row {
-                    self.unsettled.push_back(Settle::Simplify(due.row));
-                }
+            (Refusal::TopicClosed, Some(_)) => {
+                self.put_back(Some(due), Sent::Never);
+                self.unsettled.push_back(Settle::AvoidTopic(due.place));
+            }
+            // General itself is closed: there is no other place to go to, and to close the chat would hold up the topics
+            // in which the bot may write.
+            (Refusal::Drop, _) | (Refusal::TopicClosed, None) => {
+                self.unsettled.push_back(Settle::Refuse(due.row));
+            }
+            (Refusal::MessageGone, _) => self.unsettled.push_back(replace(Change::Anew)),
+            (Refusal::TooLong, _) => self.unsettled.push_back(replace(Change::Smaller)),
+            (Refusal::Buttons, _) => self.unsettled.push_back(replace(Change::WithoutButtons)),
+            (Refusal::Content | Refusal::OtherPoller | Refusal::TopicGone, _) => {
+                self.unsettled.push_back(replace(Change::Simpler));
             }
         }
         End::Done(None)
     }
 
-    /// Puts in place of a post that Telegram refused for its content: the same without formatting; then a line that
-    /// says so; then nothing. A request is never shown without what it is for.
-    fn simplify(&self, row: RowId) -> StoreResult<()> {
-        let last_resort = Formatted::plain(texts::NOT_SHOWN);
-        let simpler = match self.outfit.store.post(row)? {
-            Some(Post::Message {
-                body,
-                buttons,
-                silent,
-            }) if !body.spans.is_empty() => Some(Post::Message {
-                body: Formatted::plain(body.text),
-                buttons,
-                silent,
-            }),
-            Some(Post::Message {
-                body,
-                buttons,
-                silent,
-            }) if buttons.is_empty() && body != last_resort => Some(Post::Message {
-                body: last_resort,
-                buttons,
-                silent,
-            }),
-            Some(Post::Edit {
-                target,
-                body,
-                buttons,
-            }) if !body.spans.is_empty() => Some(Post::Edit {
-                target,
-                body: Formatted::plain(body.text),
-                buttons,
-            }),
-            _ => None,
-        };
-        match simpler {
-            Some(post) => self.outfit.store.replace(row, &post),
-            None => self.refuse(row),
+    /// What a turn is doing is nothing that must arrive; but what its refusal says about the chat counts.
+    fn settle_refused_progress(&mut self, call: &Call, meaning: Refusal) -> End {
+        let place = place_of(call);
+        match (meaning, place.topic) {
+            (Refusal::AlreadySo, _) => End::Done(None),
+            (Refusal::MessageGone, _) => End::MessageGone,
+            (Refusal::Stop(why), _) => self.stop_all(None, why),
+            (Refusal::ChatClosed, _) => {
+                self.unsettled.push_back(Settle::CloseChat(place.chat));
+                End::Done(None)
+            }
+            (Refusal::TopicGone, Some(_)) => {
+                self.unsettled.push_back(Settle::DropTopic(place));
+                End::Refused
+            }
+            (Refusal::TopicClosed, Some(_)) => {
+                self.unsettled.push_back(Settle::AvoidTopic(place));
+                End::Refused
+            }
+            _ => End::Refused,
+        }
+    }
+
+    /// Nothing will be taken before a person has done something: chappe ends and says what.
+    fn stop_all(&mut self, row: Option<Due>, why: &str) -> End {
+        let _ = self.outfit.fatal.try_send(Fatal::new(Exit::Refused, why));
+        self.put_back(row, Sent::Never);
+        End::Unreachable
+    }
+
+    fn delivered(&mut self, due: Due, message: Option<MessageId>) {
+        self.unsettled
+            .push_back(Settle::Delivered(due.row, due.place.chat, message));
+    }
+
+    /// Puts in place of a refused post what comes next, or gives it up.
+    fn replace(&self, due: Due, change: Change) -> StoreResult<()> {
+        let post = self.outfit.store.post(due.row)?;
+        let instead = post.map_or_else(Vec::new, |post| ladder::instead(post, due.lane, change));
+        match instead.is_empty() {
+            true => self.refuse(due.row),
+            false => self.outfit.store.replace(due.row, &instead),
         }
     }
 
@@ -513,12 +578,14 @@ impl Scheduler {
     fn write_down(&self, settle: &Settle) -> StoreResult<()> {
         let Outfit { store, bot, .. } = &self.outfit;
         match settle {
-            Settle::Delivered(row, message) => store.delivered(*row, *message),
+            Settle::Delivered(row, chat, message) => store.delivered(*row, *chat, *message),
             Settle::PutBack(row, sent) => store.put_back(*row, matches!(sent, Sent::Perhaps)),
-            Settle::Simplify(row) => self.simplify(*row),
+            Settle::Replace(due, change) => self.replace(*due, *change),
             Settle::Refuse(row) => self.refuse(*row),
             Settle::CloseChat(chat) => store.close_chat(*bot, *chat, unix_now()),
-            Settle::DropTopic(place) => store.drop_topic(*bot, *place),
+            Settle::MoveChat { from, to } => store.move_chat(*bot, *from, *to),
+            Settle::DropTopic(place) => store.drop_topic(*bot, *place, ladder::marked),
+            Settle::AvoidTopic(place) => store.avoid_topic(*bot, *place, ladder::marked),
             Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),
             Settle::Flooded(chat, until) => store.flooded(*bot, *chat, *until),
         }
@@ -535,10 +602,31 @@ fn is_toast(call: &Call) -> bool {
     )
 }
 
+/// Whether this can be a group that has become a supergroup.
+fn has_moved(from: ChatId, to: ChatId) -> bool {
+    from.0 < 0 && to.0 < 0 && from != to
+}
+
 fn chat_of(call: &Call) -> ChatId {
+    place_of(call).chat
+}
+
+fn place_of(call: &Call) -> Place {
     match call {
-        Call::Row(due) => due.place.chat,
-        Call::Status { progress, .. } => progress.place.chat,
-        Call::Typing(place) => place.chat,
+        Call::Row(due) => due.place,
+        Call::Status { progress, .. } => progress.place,
+        Call::Typing(place) => *place,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_has_the_time_that_its_bytes_need_but_not_for_ever() {
+        assert_eq!(upload_budget(1_000), CALL_MAX);
+        assert_eq!(upload_budget(3_200 * 1024), Duration::from_secs(120));
+        assert_eq!(upload_budget(usize::MAX), UPLOAD_MAX);
     }
 }

@@ -48,6 +48,10 @@ impl Desk {
                 log::debug!("update {}: {why}", update.id);
                 return Ok(());
             }
+            // Done twice, these do the same once.
+            Route::OpenChat(chat) => return intake.open_chat(*chat),
+            Route::CloseChat(chat) => return intake.close_chat(*chat),
+            Route::MoveChat { from, to } => return intake.move_chat(*from, *to),
             Route::Prompt { arrival, .. }
             | Route::Edit { arrival, .. }
             | Route::Command { arrival, .. }
@@ -61,7 +65,10 @@ impl Desk {
             return Ok(());
         }
         match &route {
-            Route::Ignore(_) => Ok(()),
+            Route::Ignore(_)
+            | Route::OpenChat(_)
+            | Route::CloseChat(_)
+            | Route::MoveChat { .. } => Ok(()),
             Route::Prompt {
                 arrival,
                 suggested,

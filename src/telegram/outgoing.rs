@@ -18,8 +18,10 @@ use crate::chat::{Button, Formatted, MessageId, Place, Post, Style, TopicId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     pub method: &'static str,
-    /// JSON.
+    /// JSON, or parts where there is a boundary.
     pub body: Vec<u8>,
+    /// What parts the parts of a multipart body.
+    pub boundary: Option<String>,
 }
 
 /// The call that sends a post; None where there is nothing to do (an edit of a message that was never delivered).
@@ -30,6 +32,12 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
             buttons,
             silent,
         } => Some(message(place, body, buttons, *silent)),
+        Post::Document {
+            name,
+            text,
+            caption,
+            silent,
+        } => Some(document(place, name, text, caption, *silent)),
         Post::Edit { body, buttons, .. } => Some(edit(place, edits?, body, buttons)),
         Post::Toast { callback, text } => Some(call(
             "answerCallbackQuery",
@@ -69,6 +77,22 @@ pub fn message(place: Place, body: &Formatted, buttons: &[Vec<Button>], silent: 
     )
 }
 
+/// The call that uploads a text as a file.
+fn document(place: Place, name: &str, text: &str, caption: &Formatted, silent: bool) -> Call {
+    let mut fields = vec![("chat_id", place.chat.0.to_string())];
+    fields.extend(thread(place.topic).map(|topic| ("message_thread_id", topic.to_string())));
+    if !caption.text.is_empty() {
+        fields.push(("caption", caption.text.clone()));
+    }
+    if let Some(entities) = entities(caption) {
+        fields.push(("caption_entities", json(&entities)));
+    }
+    if silent {
+        fields.push(("disable_notification", "true".to_owned()));
+    }
+    multipart("sendDocument", &fields, "document", name, text.as_bytes())
+}
+
 /// The call that gives a message of ours another text, with these buttons and no others.
 pub fn edit(place: Place, message: MessageId, body: &Formatted, buttons: &[Vec<Button>]) -> Call {
     call(
@@ -103,6 +127,7 @@ pub fn get_updates(offset: i64, seconds: u32) -> Call {
         AllowedUpdate::Message,
         AllowedUpdate::EditedMessage,
         AllowedUpdate::CallbackQuery,
+        AllowedUpdate::MyChatMember,
     ];
     call(
         "getUpdates",
@@ -116,8 +141,67 @@ pub fn get_updates(offset: i64, seconds: u32) -> Call {
 }
 
 fn call(method: &'static str, parameters: &impl Serialize) -> Call {
-    let body = serde_json::to_vec(parameters).expect("parameters are plain data with string keys");
-    Call { method, body }
+    Call {
+        method,
+        body: json(parameters).into_bytes(),
+        boundary: None,
+    }
+}
+
+fn json(parameters: &impl Serialize) -> String {
+    serde_json::to_string(parameters).expect("parameters are plain data with string keys")
+}
+
+/// A call with a file: the fields, then the file as the part `field`.
+fn multipart(
+    method: &'static str,
+    fields: &[(&str, String)],
+    field: &str,
+    name: &str,
+    file: &[u8],
+) -> Call {
+    // Nothing that is sent may hold the boundary; a number makes it one that nothing holds.
+    let is_in = |text: &[u8], boundary: &str| {
+        text.windows(boundary.len())
+            .any(|window| window == boundary.as_bytes())
+    };
+    let boundary = (0_u64..)
+        .map(|number| format!("chappe-{number:016x}"))
+        .find(|boundary| {
+            !is_in(file, boundary) && !fields.iter().any(|(_, value)| value.contains(boundary))
+        })
+        .expect("a text does not hold every number");
+    let name: String = name
+        .chars()
+        .map(|letter| match letter {
+            '"' | '\\' => '_',
+            letter if letter.is_control() => '_',
+            letter => letter,
+        })
+        .collect();
+    let mut body = Vec::with_capacity(file.len() + 1024);
+    for (field, value) in fields {
+        body.extend_from_slice(
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            )
+            .as_bytes(),
+        );
+    }
+    body.extend_from_slice(
+        format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    body.extend_from_slice(file);
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    Call {
+        method,
+        body,
+        boundary: Some(boundary),
+    }
 }
 
 fn keyboard(buttons: &[Vec<Button>]) -> InlineKeyboardMarkup {
@@ -231,12 +315,62 @@ mod tests {
     }
 
     #[test]
+    fn a_document_is_in_parts_that_nothing_in_it_can_end() {
+        let place = Place {
+            chat: ChatId(-7),
+            topic: Some(TopicId(5)),
+        };
+        let text = "--chappe-0000000000000000--\r\nx";
+        let sent = Post::Document {
+            name: "a \"b\"\r\n.md".into(),
+            text: text.into(),
+            caption: Formatted {
+                text: "part".into(),
+                spans: vec![Span {
+                    offset: 0,
+                    length: 4,
+                    style: Style::Bold,
+                }],
+            },
+            silent: true,
+        };
+        let call = post(place, &sent, None).unwrap();
+        assert_eq!(call.method, "sendDocument");
+        let boundary = call.boundary.unwrap();
+        assert_eq!(boundary, "chappe-0000000000000001");
+        let body = String::from_utf8(call.body).unwrap();
+        let parts: Vec<&str> = body.split(&format!("--{boundary}")).collect();
+        let field = |name: &str, value: &str| {
+            format!("\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        assert_eq!(
+            parts,
+            [
+                "",
+                &field("chat_id", "-7"),
+                &field("message_thread_id", "5"),
+                &field("caption", "part"),
+                &field(
+                    "caption_entities",
+                    r#"[{"type":"bold","offset":0,"length":4}]"#
+                ),
+                &field("disable_notification", "true"),
+                &format!(
+                    "\r\nContent-Disposition: form-data; name=\"document\"; filename=\"a _b___.md\"\r\n\
+                     Content-Type: application/octet-stream\r\n\r\n{text}\r\n"
+                ),
+                "--\r\n",
+            ]
+        );
+    }
+
+    #[test]
     fn the_poll_names_every_kind_it_wants() {
         assert_eq!(
             json(&get_updates(12, 50)),
             serde_json::json!({
                 "offset": 12, "limit": 100, "timeout": 50,
-                "allowed_updates": ["message", "edited_message", "callback_query"],
+                "allowed_updates": ["message", "edited_message", "callback_query", "my_chat_member"],
             })
         );
     }

@@ -88,6 +88,8 @@ pub enum End {
     Done(Option<MessageId>),
     /// The status message cannot be edited any more.
     MessageGone,
+    /// Telegram does not want it, and would not want the same again.
+    Refused,
     /// Nothing for this chat for so long.
     Flood(Duration),
     /// Nobody knows whether it was done.
@@ -136,7 +138,7 @@ struct Status {
     interruption: Option<Interruption>,
     waiting: usize,
     at: Instant,
-    /// Whether it was sent and nobody knows whether it arrived.
+    /// Whether it was sent and nobody knows whether it arrived, or it was refused.
     is_lost: bool,
 }
 
@@ -364,13 +366,13 @@ impl Pacing {
         self.in_flight = self.in_flight.saturating_sub(1);
         let chat = self.chats.entry(call.chat()).or_default();
         chat.busy = false;
-        if matches!(end, End::Done(_) | End::MessageGone) {
+        if matches!(end, End::Done(_) | End::MessageGone | End::Refused) {
             chat.unknown = 0;
             self.unreached = 0;
         }
         let mut stops = None;
         match end {
-            End::Done(_) | End::MessageGone => {}
+            End::Done(_) | End::MessageGone | End::Refused => {}
             End::Flood(wait) => {
                 let until = now + wait.min(WAIT_MAX);
                 chat.waits = Some(until);
@@ -399,13 +401,14 @@ impl Pacing {
                     status.message = Some(message);
                 }
             }
-            // It may stand there, and nobody knows its number: another one beside it would help nobody.
+            // It may stand there, and nobody knows its number: another one beside it would help nobody. Or it is not
+            // wanted there: then it is not tried again and again as long as the turn goes.
             (
                 Call::Status {
                     progress,
                     message: None,
                 },
-                End::Unknown,
+                End::Unknown | End::Refused,
             ) => {
                 if let Some(status) = self.statuses.get_mut(&progress.prompt) {
                     status.is_lost = true;
@@ -413,6 +416,9 @@ impl Pacing {
             }
             (Call::Status { progress, .. }, End::MessageGone) => {
                 self.statuses.remove(&progress.prompt);
+            }
+            (Call::Typing(place), End::Refused) => {
+                self.typed.insert(*place, now + WAIT_MAX);
             }
             // A message of the bot takes "typing" off the screen.
             (Call::Row(due), End::Done(_)) => {
@@ -649,6 +655,27 @@ mod tests {
             ),
             "{edit:?}"
         );
+    }
+
+    #[test]
+    fn progress_that_is_refused_is_not_tried_again_in_that_turn() {
+        let (mut pacing, now) = (Pacing::default(), Instant::now());
+        let board = [working(1, 1, now, Doing::Thinking)];
+        for expected in ["typing", "status"] {
+            let at = now + STATUS_AFTER;
+            let call = match expected {
+                "typing" => Call::Typing(board[0].place),
+                _ => pacing.plan(at, &[], &board).call.unwrap(),
+            };
+            pacing.started(at, &call);
+            pacing.ended(at, &call, End::Refused);
+        }
+        assert_eq!(pacing.plan(now + secs(600), &[], &board).call, None);
+        let next = [working(2, 1, now, Doing::Thinking)];
+        assert!(matches!(
+            pacing.plan(now + secs(600), &[], &next).call,
+            Some(Call::Status { .. })
+        ));
     }
 
     #[test]

@@ -267,32 +267,19 @@ impl Poll {
 
 /// Decides what follows from a failed getUpdates, after so many failures and conflicts before it.
 fn after_failure(failure: &Failure, failures: u32, conflicts: usize) -> Next {
-    let refused = |message: &str| Next::End(Fatal::new(Exit::Refused, message));
     match failure {
-        Failure::Refused {
-            code: 409,
-            description,
-            ..
-        } if description.to_lowercase().contains("webhook") => refused(
-            "Telegram refuses: this bot has a webhook, so its messages go elsewhere. If that is not wanted, remove it \
-             with\n  curl \"https://api.telegram.org/bot<TOKEN>/deleteWebhook\"\n(with the bot's token in place of \
-             <TOKEN>) and start chappe again.",
-        ),
-        Failure::Refused { code: 409, .. } => match CONFLICT_WAITS.get(conflicts) {
-            Some(seconds) => Next::Wait(Duration::from_secs(*seconds)),
-            None => Next::End(Fatal::new(
-                Exit::AnotherRuns,
-                "another program asks Telegram for this bot's messages. Stop it (another chappe, or a bot script with \
-                 the same token), or give this chappe a bot of its own.",
-            )),
-        },
         Failure::Refused {
             code, description, ..
         } => match refusal::read(*code, description) {
-            Refusal::Token => refused(
-                "Telegram does not know this token (or telegram.api_url points to something else). Copy it again from \
-                 @BotFather: /mybots, then the bot, then API Token.",
-            ),
+            Refusal::Stop(why) => Next::End(Fatal::new(Exit::Refused, why)),
+            Refusal::OtherPoller => match CONFLICT_WAITS.get(conflicts) {
+                Some(seconds) => Next::Wait(Duration::from_secs(*seconds)),
+                None => Next::End(Fatal::new(
+                    Exit::AnotherRuns,
+                    "another program asks Telegram for this bot's messages. Stop it (another chappe, or a bot script \
+                     with the same token), or give this chappe a bot of its own.",
+                )),
+            },
             _ => Next::Wait(retry_wait(failures)),
         },
         Failure::Flood(seconds) => Next::Wait(Duration::from_secs((*seconds).clamp(1, 24 * 3600))),
@@ -350,6 +337,9 @@ mod tests {
             webhook,
             refused(401, "Unauthorized"),
             refused(404, "Not Found"),
+            refused(400, "Bad Request: LOGGED OUT"),
+            refused(406, "FROZEN_METHOD_INVALID"),
+            refused(421, "Misdirected Request"),
         ] {
             assert!(matches!(
                 after_failure(&failure, 0, 0),

@@ -35,11 +35,16 @@ pub fn decode(raw: &RawValue) -> Option<Decoded> {
     let fields: Fields<'_> = serde_json::from_str(raw.get()).ok()?;
     let id: i64 = field(&fields, "update_id")?;
     let inbound = if let Some(message) = fields.get("message") {
-        incoming(message).map(Inbound::Message)
+        match moved(message) {
+            Some(moved) => Ok(moved),
+            None => incoming(message).map(Inbound::Message),
+        }
     } else if let Some(message) = fields.get("edited_message") {
         incoming(message).map(Inbound::Edited)
     } else if let Some(query) = fields.get("callback_query") {
         press(query).map(Inbound::Press)
+    } else if let Some(change) = fields.get("my_chat_member") {
+        membership(change)
     } else {
         let kind = fields
             .keys()
@@ -118,6 +123,48 @@ fn origin_of(origin: &Value) -> String {
         .or_else(|| name("sender_chat", &["title"]))
         .or_else(|| name("chat", &["title"]))
         .unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// What a service message says about a group that has become a supergroup. It comes twice: in the group that was, and
+/// in the supergroup. Nobody but Telegram can write these fields; what makes no sense is a service message like others.
+fn moved(raw: &RawValue) -> Option<Inbound> {
+    let fields: Fields<'_> = serde_json::from_str(raw.get()).ok()?;
+    let here = field::<Chat>(&fields, "chat")?.id;
+    let (from, to) = match (
+        field(&fields, "migrate_to_chat_id"),
+        field(&fields, "migrate_from_chat_id"),
+    ) {
+        (Some(to), _) => (here, to),
+        (None, Some(from)) => (from, here),
+        (None, None) => return None,
+    };
+    (from < 0 && to < 0 && from != to).then_some(Inbound::Moved {
+        from: ChatId(from),
+        to: ChatId(to),
+    })
+}
+
+/// A change of what the bot itself is in a chat.
+fn membership(raw: &RawValue) -> Result<Inbound, &'static str> {
+    let fields: Fields<'_> =
+        serde_json::from_str(raw.get()).map_err(|_| "the membership is no object")?;
+    let chat: Chat = field(&fields, "chat").ok_or("the membership has no chat")?;
+    let now: Fields<'_> =
+        field(&fields, "new_chat_member").ok_or("the membership says nothing about now")?;
+    let status: String = field(&now, "status").ok_or("the membership has no status")?;
+    let may_write = match status.as_str() {
+        "creator" | "administrator" | "member" => true,
+        // A right that is not mentioned counts as given: a call that is refused says more.
+        "restricted" => ["is_member", "can_send_messages"]
+            .iter()
+            .all(|right| field(&now, right).unwrap_or(true)),
+        "left" | "kicked" => false,
+        _ => return Err("the membership has a status of tomorrow"),
+    };
+    Ok(Inbound::Membership {
+        chat: ChatId(chat.id),
+        may_write,
+    })
 }
 
 /// What people send that cannot be taken yet, in words. An animation also counts as a document, so it comes first.
@@ -410,6 +457,64 @@ mod tests {
             "News"
         );
         assert_eq!(origin(r#"{"type":"of_tomorrow"}"#), "somebody");
+    }
+
+    #[test]
+    fn a_group_that_moves_says_so_on_both_sides() {
+        let read = |message: &str| {
+            let json = format!(r#"{{"update_id":1,"message":{message}}}"#);
+            decoded(&json).unwrap().inbound.unwrap()
+        };
+        let moved = Inbound::Moved {
+            from: ChatId(-5),
+            to: ChatId(-1005),
+        };
+        let old = r#"{"message_id":1,"chat":{"id":-5,"type":"group"},"migrate_to_chat_id":-1005}"#;
+        assert_eq!(read(old), moved);
+        let new =
+            r#"{"message_id":1,"chat":{"id":-1005,"type":"supergroup"},"migrate_from_chat_id":-5}"#;
+        assert_eq!(read(new), moved);
+        for odd in ["7", "-5", r#""-1005""#, "null"] {
+            let odd =
+                format!(r#"{{"message_id":1,"chat":{{"id":-5}},"migrate_to_chat_id":{odd}}}"#);
+            let Inbound::Message(message) = read(&odd) else {
+                panic!("{odd}")
+            };
+            assert_eq!(message.body, Body::Service, "{odd}");
+        }
+    }
+
+    #[test]
+    fn the_bots_own_membership_says_whether_it_may_write() {
+        let read = |member: &str| {
+            let json = format!(
+                r#"{{"update_id":1,"my_chat_member":{{"chat":{{"id":7,"type":"private"}},"from":{{"id":7}},"date":1,
+                    "old_chat_member":{{"status":"member"}},"new_chat_member":{member}}}}}"#
+            );
+            decoded(&json).unwrap().inbound
+        };
+        let is = |may_write| {
+            Ok(Inbound::Membership {
+                chat: ChatId(7),
+                may_write,
+            })
+        };
+        for status in ["creator", "administrator", "member", "restricted"] {
+            assert_eq!(read(&format!(r#"{{"status":"{status}"}}"#)), is(true));
+        }
+        let restricted = |right: &str, given: bool| {
+            read(&format!(
+                r#"{{"status":"restricted","is_member":true,"can_send_messages":true,"{right}":{given}}}"#
+            ))
+        };
+        assert_eq!(restricted("can_send_polls", false), is(true));
+        assert_eq!(restricted("can_send_messages", false), is(false));
+        assert_eq!(restricted("is_member", false), is(false));
+        for status in ["left", "kicked"] {
+            assert_eq!(read(&format!(r#"{{"status":"{status}"}}"#)), is(false));
+        }
+        assert!(read(r#"{"status":"guest of honour"}"#).is_err());
+        assert!(read("[]").is_err());
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Faults {
         self.orders.push(fault);
     }
 
+    /// Orders that are not used up.
+    pub fn left(&self) -> usize {
+        self.orders.len()
+    }
+
     pub fn clear(&mut self) {
         self.orders.clear();
         self.cleared += 1;

@@ -190,6 +190,7 @@ pub fn place_of(world: &World, params: &Params) -> Result<(i64, Option<i64>), Re
         .filter(|topic| *topic != 0)
     {
         None => Ok((id, None)),
+        Some(topic) if chat.closed_topics.contains(&topic) => Err(Refusal::bad("TOPIC_CLOSED")),
         Some(topic) if chat.topics.contains(&topic) => Ok((id, Some(topic))),
         Some(_) => Err(Refusal::bad("message thread not found")),
     }

@@ -38,6 +38,7 @@ pub use view::{Call, View};
 pub use world::{Attachment, Event, Person, Shown, Toast};
 
 use crossbeam_channel::Receiver;
+use refusal::Refusal;
 use state::Shared;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -217,8 +218,34 @@ impl BotApi {
     pub fn delete_topic(&self, chat: i64, topic: i64) {
         if let Some(chat) = self.shared.change().world.chats.get_mut(&chat) {
             chat.topics.remove(&topic);
+            chat.closed_topics.remove(&topic);
             chat.messages.retain(|_, shown| shown.topic != Some(topic));
         }
+    }
+
+    /// Closes a topic, as an admin may at any time: nobody writes in it any more. The bot is not told.
+    pub fn close_topic(&self, chat: i64, topic: i64) {
+        let mut state = self.shared.change();
+        let chat = state.world.chats.entry(chat).or_default();
+        chat.topics.insert(topic);
+        chat.closed_topics.insert(topic);
+    }
+
+    /// Lets people and the bot write in a topic again.
+    pub fn reopen_topic(&self, chat: i64, topic: i64) {
+        if let Some(chat) = self.shared.change().world.chats.get_mut(&chat) {
+            chat.closed_topics.remove(&topic);
+        }
+    }
+
+    /// Makes a supergroup of a group, which is another chat with messages of its own; calls for the old one are refused
+    /// with the new id. The bot is not told: that is a service message in either chat, for [`push`](Self::push).
+    pub fn upgrade_group(&self, group: i64, supergroup: i64) {
+        let mut state = self.shared.change();
+        state.world.chats.entry(supergroup).or_default();
+        let mut refusal = Refusal::bad("group chat was upgraded to a supergroup chat");
+        refusal.parameters = Some(serde_json::json!({"migrate_to_chat_id": supergroup}));
+        state.world.chats.entry(group).or_default().refuses = Some(refusal);
     }
 
     /// Deletes a message, as any person may. The bot is not told.

@@ -2,6 +2,7 @@
 
 use super::BotApi;
 use super::answer::unix_now;
+use super::refusal::Refusal;
 use super::state::State;
 use super::world::{Person, Shown};
 use serde_json::{Map, Value, json};
@@ -108,6 +109,36 @@ impl BotApi {
     /// Queues an element of the answer's list as it is, with `@id` replaced by its update id, which is returned.
     pub fn push_text(&self, raw: &str) -> i64 {
         self.shared.change().updates.offer_raw(raw)
+    }
+
+    /// Blocks the bot in the private chat: nothing reaches it any more. The bot is told.
+    pub fn block(&self, who: &Person) {
+        let refusal = Refusal::new(403, "Forbidden: bot was blocked by the user");
+        self.change_membership(who, Some(refusal), "member", "kicked");
+    }
+
+    /// Takes the block back. The bot is told.
+    pub fn unblock(&self, who: &Person) {
+        self.change_membership(who, None, "kicked", "member");
+    }
+
+    fn change_membership(&self, who: &Person, refuses: Option<Refusal>, old: &str, new: &str) {
+        let mut state = self.shared.change();
+        let bot = state.world.bot();
+        let member = |status: &str| {
+            let mut member = json!({"user": bot, "status": status});
+            if status == "kicked" {
+                member["until_date"] = 0.into();
+            }
+            member
+        };
+        let chat = state.world.chat_value(who.chat, &who.value());
+        let change = json!({
+            "chat": chat, "from": who.value(), "date": unix_now(),
+            "old_chat_member": member(old), "new_chat_member": member(new),
+        });
+        state.world.chats.entry(who.chat).or_default().refuses = refuses;
+        offer(&mut state, json!({"my_chat_member": change}));
     }
 
     /// Sends any content, such as `{"location": {…}}`. Returns the message's id.

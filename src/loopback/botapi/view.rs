@@ -105,6 +105,12 @@ impl View<'_> {
         self.messages(chat).filter(|shown| shown.from_bot)
     }
 
+    /// The text of the file on a message of the bot; none where it has no file, or one that is no text.
+    pub fn file_text(&self, shown: &Shown) -> Option<&str> {
+        let file_id = &shown.attachment.as_ref()?.file_id;
+        str::from_utf8(&self.state.world.files.get(file_id)?.bytes).ok()
+    }
+
     /// The answer to a press.
     pub fn toast(&self, callback_id: &str) -> Option<&Toast> {
         self.state
@@ -129,6 +135,11 @@ impl View<'_> {
         self.state.polls.held
     }
 
+    /// Orders for faults that have not been used up.
+    pub fn faults_left(&self) -> usize {
+        self.state.faults.left()
+    }
+
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.state.line.connections
@@ -142,13 +153,18 @@ impl View<'_> {
             let skipped = chat.messages.len().saturating_sub(REPORT_MESSAGES);
             for shown in chat.messages.values().skip(skipped) {
                 let who = if shown.from_bot { "bot" } else { "you" };
-                let _ = writeln!(
+                let _ = write!(
                     report,
                     "  {} {who}> {:?} {:?}",
                     shown.id,
                     short(&shown.text),
                     shown.buttons
                 );
+                if let Some(file) = &shown.attachment {
+                    let text = self.file_text(shown).map(short);
+                    let _ = write!(report, " {} ({} B) {text:?}", file.file_name, file.size);
+                }
+                report.push('\n');
             }
         }
         let (waiting, confirmed) = (self.waiting_updates(), self.confirmed());

@@ -156,6 +156,10 @@ pub struct StoredFile {
 pub struct Chat {
     pub messages: BTreeMap<i64, Shown>,
     pub topics: BTreeSet<i64>,
+    /// Those of the topics in which nobody may write.
+    pub closed_topics: BTreeSet<i64>,
+    /// What every call for the chat is answered: the bot is blocked, or the group is another chat now.
+    pub refuses: Option<Refusal>,
 }
 
 /// All chats, and what else the server remembers.
@@ -288,11 +292,16 @@ impl World {
         value
     }
 
-    /// A chat that does not exist for the bot is refused.
+    /// A chat that does not exist for the bot, or takes nothing from it, is refused.
     pub fn chat(&self, id: i64) -> Result<&Chat, Refusal> {
-        self.chats
+        let chat = self
+            .chats
             .get(&id)
-            .ok_or_else(|| Refusal::bad("chat not found"))
+            .ok_or_else(|| Refusal::bad("chat not found"))?;
+        match &chat.refuses {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(chat),
+        }
     }
 
     fn bare_value(&self, shown: &Shown) -> Value {

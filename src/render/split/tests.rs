@@ -302,6 +302,29 @@ fn without_spans_shows_where_links_go() {
     );
 }
 
+#[test]
+fn what_is_too_long_for_a_server_is_halved_at_a_good_place() {
+    let parts = split(draft(&[
+        ("one two ".into(), None),
+        ("three\nfour".into(), Some(Style::Bold)),
+        (" five 😀".into(), None),
+    ]));
+    let halves = halves(&parts[0]);
+    assert_eq!(texts(&halves), ["one two three", "four five 😀"]);
+    let bold: Vec<_> = halves
+        .iter()
+        .map(|half| covered(&half.text, &half.spans[0]))
+        .collect();
+    assert_eq!(bold, ["three", "four"]);
+}
+
+#[test]
+fn what_cannot_be_halved_comes_back_whole() {
+    for whole in ["x", "😀", ""] {
+        assert!(halves(&Formatted::plain(whole)).len() < 2);
+    }
+}
+
 fn stretch() -> impl Strategy<Value = (String, Option<Style>)> {
     let text = prop_oneof![
         8 => "[a-zæøå ]{0,60}",
@@ -354,6 +377,13 @@ proptest! {
         let spans = parts.iter().flat_map(|part| part.spans.iter().map(|span| covered(&part.text, span)));
         let spanned: String = spans.flat_map(|covered| visible(&covered).collect::<Vec<_>>()).collect();
         prop_assert_eq!(spanned, marked.concat());
+        for part in &parts {
+            let halves = halves(part);
+            check(&halves);
+            prop_assert_eq!(seen(&halves), visible(&part.text).collect::<String>());
+            let most = utf16_len(&part.text) / 2;
+            prop_assert!(halves.iter().all(|half| utf16_len(&half.text) <= most.max(2)));
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The store in memory and on real files: what each method writes, and what it leaves alone.
 
+mod chats;
 mod intake;
 mod outbox;
 mod requests;
@@ -200,9 +201,9 @@ fn begin(store: &Store, row: RowId) -> Option<Ready> {
 
 /// Sends a row and has it arrive as `message`.
 fn deliver(store: &Store, row: RowId, message: i64) {
-    assert!(begin(store, row).is_some(), "{row} waits");
+    let ready = begin(store, row).expect("it waits");
     store
-        .delivered(row, Some(MessageId(message)))
+        .delivered(row, ready.place.chat, Some(MessageId(message)))
         .expect("the row is settled");
 }
 
@@ -210,6 +211,7 @@ fn text_of(ready: &Ready) -> &str {
     match &ready.post {
         Post::Message { body, .. } | Post::Edit { body, .. } => &body.text,
         Post::Toast { text, .. } => text,
+        Post::Document { text, .. } => text,
         Post::Reaction { emoji, .. } => emoji,
     }
 }

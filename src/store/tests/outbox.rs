@@ -6,8 +6,11 @@ use crate::chat::{Due, Target};
 fn settle_all(store: &Store) -> Vec<String> {
     let mut sent = Vec::new();
     while let Some(&row) = due(store).first() {
-        sent.push(text_of(&begin(store, row).expect("it waits")).to_owned());
-        store.delivered(row, None).expect("it is settled");
+        let ready = begin(store, row).expect("it waits");
+        sent.push(text_of(&ready).to_owned());
+        store
+            .delivered(row, ready.place.chat, None)
+            .expect("it is settled");
     }
     sent
 }
@@ -122,13 +125,13 @@ fn a_row_is_begun_by_one_and_says_how_often_it_may_have_arrived() {
         store.put_back(row, true).expect("nobody knows");
         assert_eq!(tries(store), Some(1));
         store
-            .replace(row, &post("simpler"))
+            .replace(row, &[post("simpler")])
             .expect("it was refused, so it did not arrive");
         let ready = begin(store, row).expect("it waits");
         assert_eq!((text_of(&ready), ready.tries), ("simpler", 1));
         assert_eq!(ready.created, NOW);
         store
-            .delivered(row, Some(MessageId(5)))
+            .delivered(row, HOME.chat, Some(MessageId(5)))
             .expect("it is settled");
         store.put_back(row, true).expect("a second word on it");
         assert_eq!(tries(store), None, "delivered is delivered");
@@ -150,12 +153,78 @@ fn what_is_refused_makes_room_for_the_next() {
 }
 
 #[test]
+fn several_posts_go_out_in_the_place_of_one() {
+    on_both(|store| {
+        let row = put(store, HOME, Lane::Text, "too long");
+        put(store, HOME, Lane::Text, "next");
+        begin(store, row).expect("it waits");
+        store
+            .replace(row, &[post("1"), post("2")])
+            .expect("it is replaced");
+        begin(store, row).expect("it waits");
+        store
+            .replace(row, &[post("1a"), post("1b"), post("1c")])
+            .expect("it is replaced once more");
+        assert_eq!(settle_all(store), ["1a", "1b", "1c", "2", "next"]);
+    });
+}
+
+#[test]
+fn one_of_several_posts_is_refused_or_tried_again_alone() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let row = put(&store, HOME, Lane::Text, "too long");
+    begin(&store, row).expect("it waits");
+    store
+        .replace(row, &[post("1"), post("2"), post("3")])
+        .expect("it is replaced");
+    begin(&store, row).expect("it waits");
+    store.put_back(row, true).expect("nobody knows");
+    assert_eq!(begin(&store, row).map(|ready| ready.tries), Some(1));
+    store
+        .refuse(row, NOW, &post("denied"))
+        .expect("it is settled");
+    drop(store);
+    let store = open(&path);
+    let ready = begin(&store, row).expect("the second one waits");
+    assert_eq!((text_of(&ready), ready.tries), ("2", 0));
+    drop(store);
+    let store = open(&path);
+    store.take_up_outbox(BOT).expect("it is taken up");
+    assert_eq!(settle_all(&store), ["2", "3"]);
+}
+
+#[test]
+fn a_request_in_parts_is_denied_whole() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store
+        .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
+        .expect("it is asked");
+    let [row] = due(&store)[..] else { panic!() };
+    begin(&store, row).expect("it waits");
+    store
+        .replace(row, &[post("may I"), post("do this?")])
+        .expect("it is replaced");
+    begin(&store, row).expect("it waits");
+    assert_eq!(
+        store.refuse(row, NOW, &post("denied")),
+        Ok(Some(session)),
+        "what follows cannot be understood alone"
+    );
+    assert_eq!(settle_all(&store), ["denied"]);
+}
+
+#[test]
 fn a_row_can_be_read_as_it_stands() {
     let store = Store::in_memory();
     let row = put(&store, HOME, Lane::Text, "first");
     assert_eq!(store.post(row), Ok(Some(post("first"))));
     begin(&store, row).expect("it waits");
-    store.replace(row, &post("second")).expect("it is replaced");
+    store
+        .replace(row, &[post("second")])
+        .expect("it is replaced");
     assert_eq!(store.post(row), Ok(Some(post("second"))));
     assert_eq!(store.post(RowId(99)), Ok(None));
 }
@@ -251,7 +320,9 @@ fn what_waited_for_a_topic_that_is_gone_goes_to_its_chat() {
         let delivered = put(store, in_topic, Lane::Reaction, "delivered");
         deliver(store, delivered, 5);
         begin(store, first).expect("it waits");
-        store.drop_topic(BOT, in_topic).expect("the topic is gone");
+        store
+            .drop_topic(BOT, in_topic, |_, post| post)
+            .expect("the topic is gone");
         store.put_back(first, false).expect("it is settled");
         let places: Vec<_> = store
             .due(BOT)

@@ -63,7 +63,7 @@ fn a_request_is_shown_below_what_claude_wrote_before_it() {
             assert_eq!(ready.place, HOME);
             sent.push(text_of(&ready).to_owned());
             store
-                .delivered(row, Some(MessageId(1)))
+                .delivered(row, HOME.chat, Some(MessageId(1)))
                 .expect("it is settled");
         }
         assert_eq!(due(store), []);
@@ -221,7 +221,7 @@ fn a_press_may_be_faster_than_the_news_that_the_message_arrived() {
         Pressed::Decided { .. }
     ));
     store
-        .delivered(row, Some(MessageId(500)))
+        .delivered(row, HOME.chat, Some(MessageId(500)))
         .expect("it is settled");
     assert_eq!(decisions(&store, session).len(), 1);
     assert_eq!(due(&store), []);
@@ -261,7 +261,7 @@ fn what_was_refused_for_its_content_stands_in_the_chat_once() {
     let (_, _, row) = asking(&store);
     begin(&store, row).expect("it waits");
     store
-        .replace(row, &post("may I r? (plain)"))
+        .replace(row, &[post("may I r? (plain)")])
         .expect("it waits again");
     deliver(&store, row, 500);
     assert_eq!(
@@ -344,7 +344,7 @@ fn a_request_that_was_closed_on_its_way_is_changed_when_it_arrived() {
     begin(&store, row).expect("it waits");
     expire(&store, session, None);
     store
-        .delivered(row, Some(MessageId(500)))
+        .delivered(row, HOME.chat, Some(MessageId(500)))
         .expect("it is settled");
     let [edit] = due(&store)[..] else {
         panic!("one change is due")

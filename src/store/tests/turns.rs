@@ -217,7 +217,7 @@ fn the_same_answer_under_the_same_key_goes_out_once() {
             };
             sent.push(text_of(&begin(store, row).expect("it waits")).to_owned());
             store
-                .delivered(row, Some(MessageId(message)))
+                .delivered(row, HOME.chat, Some(MessageId(message)))
                 .expect("it is settled");
         }
         assert_eq!(sent, ["first", "what was missing"]);

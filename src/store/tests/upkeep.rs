@@ -132,7 +132,9 @@ fn it_is_quiet_when_nothing_waits() {
     };
     begin(&store, row).expect("it waits");
     assert!(!is_quiet(), "it is on its way");
-    store.delivered(row, None).expect("it is settled");
+    store
+        .delivered(row, HOME.chat, None)
+        .expect("it is settled");
     assert!(is_quiet());
 }
 
@@ -141,6 +143,10 @@ fn a_database_is_opened_again_with_what_it_holds() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("chappe.db");
     let (session, prompt) = given(&open(&path));
+    let version = number(
+        &Store::in_memory(),
+        "SELECT user_version FROM pragma_user_version",
+    );
     for _ in 0..2 {
         let store = open(&path);
         assert_eq!(
@@ -149,7 +155,7 @@ fn a_database_is_opened_again_with_what_it_holds() {
         );
         assert_eq!(
             number(&store, "SELECT user_version FROM pragma_user_version"),
-            1
+            version
         );
         let inner = store.inner.lock().expect("nobody has panicked");
         let mode: Result<String> =
@@ -171,18 +177,22 @@ fn a_database_of_a_newer_chappe_is_refused_in_words_and_left_alone() {
     let path = folder.path().join("chappe.db");
     let store = open(&path);
     let (session, _) = given(&store);
-    run(&store, "PRAGMA user_version = 2");
+    let known = number(&store, "SELECT user_version FROM pragma_user_version");
+    run(&store, &format!("PRAGMA user_version = {}", known + 1));
     drop(store);
     let Err(error) = Store::open(&path) else {
         panic!("a newer database was opened")
     };
     assert_eq!(
         error.to_string(),
-        "the database has version 2, this chappe knows 1; install the newer chappe again"
+        format!(
+            "the database has version {}, this chappe knows {known}; install the newer chappe again",
+            known + 1
+        )
     );
     let connection = Connection::open(&path).expect("the file is there");
     connection
-        .pragma_update(None, "user_version", 1)
+        .pragma_update(None, "user_version", known)
         .expect("the version is set back");
     drop(connection);
     assert_eq!(open(&path).open_sessions(), Ok(vec![session]));
@@ -299,8 +309,8 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         let row = due(store)[0];
         check("begin", Normal, store.begin(row).map(drop));
         check("put_back", Normal, store.put_back(row, true));
-        check("replace", Normal, store.replace(row, &post("simpler")));
-        check("delivered", Normal, store.delivered(row, None));
+        check("replace", Normal, store.replace(row, &[post("simpler")]));
+        check("delivered", Normal, store.delivered(row, HOME.chat, None));
         check(
             "refuse",
             Full,

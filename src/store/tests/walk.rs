@@ -82,7 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (which(), 0..4_usize).prop_map(|(prompt, blocks)| Step::Finish { prompt, blocks }),
         1 => which().prop_map(|session| Step::Unasked { session }),
         10 => which().prop_map(|row| Step::Begin { row }),
-        10 => (which(), 0..8_usize).prop_map(|(row, how)| Step::Settle { row, how }),
+        10 => (which(), 0..9_usize).prop_map(|(row, how)| Step::Settle { row, how }),
         1 => (0..3_usize).prop_map(|chat| Step::CloseChat { chat }),
         1 => Just(Step::Restart),
         1 => (0..50_i64).prop_map(|days| Step::Prune { days }),
@@ -409,10 +409,14 @@ impl Walk {
             0 => self.store.put_back(row, false)?,
             1 => self.store.put_back(row, true)?,
             2 => drop(self.store.refuse(row, NOW, &post("denied"))?),
-            3 => self.store.replace(row, &post("simpler"))?,
+            3 => self.store.replace(row, &[post("simpler")])?,
+            4 => self
+                .store
+                .replace(row, &[post("its first half"), post("its second half")])?,
             _ => {
                 self.messages += 1;
-                self.store.delivered(row, Some(MessageId(self.messages)))?;
+                self.store
+                    .delivered(row, place.chat, Some(MessageId(self.messages)))?;
                 if lane == Lane::Text {
                     self.delivered.entry(place).or_default().push(row);
                 }

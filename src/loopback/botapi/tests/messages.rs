@@ -98,6 +98,57 @@ fn texts_chats_topics_and_replies_are_refused_in_the_servers_words() {
 }
 
 #[test]
+fn a_chat_that_blocks_the_bot_takes_nothing_and_says_so_when_it_changes() {
+    let (api, mut client, ada) = server();
+    api.know(42);
+    let message = json!({"chat_id": 42, "text": "x"});
+    let (mut told, mut offset) = (Vec::new(), 0);
+    for blocked in [true, false] {
+        if blocked {
+            api.block(&ada);
+        } else {
+            api.unblock(&ada);
+        }
+        let answer = client.call("sendMessage", message.clone());
+        assert_eq!(answer.status, if blocked { 403 } else { 200 });
+        let updates = client.ok("getUpdates", json!({"offset": offset}));
+        let change = &updates[0]["my_chat_member"];
+        assert_eq!(change["chat"]["id"], 42);
+        told.push(change["new_chat_member"]["status"].clone());
+        offset = updates[0]["update_id"].as_i64().unwrap() + 1;
+    }
+    assert_eq!(told, ["kicked", "member"]);
+}
+
+#[test]
+fn nobody_writes_in_a_closed_topic_until_it_is_opened() {
+    let (api, mut client, _) = server();
+    api.know(42);
+    api.close_topic(42, 7);
+    let message = json!({"chat_id": 42, "text": "x", "message_thread_id": 7});
+    assert_eq!(
+        client.refused("sendMessage", message.clone()),
+        "Bad Request: TOPIC_CLOSED"
+    );
+    client.ok("sendMessage", json!({"chat_id": 42, "text": "x"}));
+    api.reopen_topic(42, 7);
+    client.ok("sendMessage", message);
+}
+
+#[test]
+fn a_group_that_was_upgraded_names_the_chat_that_it_is_now() {
+    let (api, mut client, _) = server();
+    api.upgrade_group(-5, -1005);
+    let answer = client.call("sendMessage", json!({"chat_id": -5, "text": "x"}));
+    assert_eq!(
+        answer.description(),
+        "Bad Request: group chat was upgraded to a supergroup chat"
+    );
+    assert_eq!(answer.json()["parameters"]["migrate_to_chat_id"], -1005);
+    client.ok("sendMessage", json!({"chat_id": -1005, "text": "x"}));
+}
+
+#[test]
 fn forms_queries_and_chunks_are_understood() {
     let (api, mut client, _) = server();
     api.know(42);
@@ -128,6 +179,11 @@ fn forms_queries_and_chunks_are_understood() {
     let attachment = api.messages(42).pop().unwrap().attachment.unwrap();
     assert_eq!(attachment.file_name, "log.txt");
     assert_eq!(api.file(&attachment.file_id).unwrap(), b"line\r\n");
+    let text = api.wait(Duration::ZERO, "the file's text", |view| {
+        let shown = view.from_bot(42).next_back()?;
+        view.file_text(shown).map(str::to_owned)
+    });
+    assert_eq!(text.as_deref(), Ok("line\r\n"));
     assert_eq!(
         api.calls().pop().unwrap().params["document"],
         json!({"file_name": "dir/log.txt", "size": 6})

@@ -1,0 +1,159 @@
+//! Chats and topics that change: closed and opened again, moved, gone.
+//!
+//! What a chat's rows say is not looked at; that something has changed is decided by the poller and the courier.
+
+use rusqlite::Transaction;
+
+use super::outbox::json;
+use super::{Durability, Result, Store, topic_column};
+use crate::chat::{BotId, ChatId, Place, Post};
+
+/// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
+/// or for none. `?1` is the bot, `?2` the old chat, `?3` the new one.
+///
+/// - What the old chat was bound to counts: the new one can only be bound to what a message made that came too early.
+/// - A reaction has nothing left to stand on. What still has buttons to press is shown again, since they stayed behind.
+/// - Of two flood waits the longer one counts.
+const MOVE_CHAT: &[&str] = &[
+    "UPDATE OR REPLACE binding SET chat = ?3 WHERE bot = ?1 AND chat = ?2",
+    "UPDATE inbox SET chat = ?3, message = NULL WHERE bot = ?1 AND chat = ?2",
+    "UPDATE prompt SET chat = ?3, status_message = NULL WHERE bot = ?1 AND chat = ?2",
+    "UPDATE outbox SET chat = ?3, message = NULL,
+         state = CASE
+             WHEN lane = 3 AND state IN ('waiting', 'sending') THEN 'refused'
+             WHEN state = 'delivered' AND (
+                 EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id AND request.state = 'open')
+                 OR EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id AND button.used = 0)) THEN 'waiting'
+             ELSE state END,
+         tries = iif(state = 'delivered', 0, tries)
+     WHERE bot = ?1 AND chat = ?2",
+    "INSERT INTO flood (bot, chat, until) SELECT bot, ?3, until FROM flood WHERE bot = ?1 AND chat = ?2
+     ON CONFLICT (bot, chat) DO UPDATE SET until = max(until, excluded.until)",
+    "DELETE FROM flood WHERE bot = ?1 AND chat = ?2 AND chat != ?3",
+    "INSERT INTO closed_chat (bot, chat, since) SELECT bot, ?3, since FROM closed_chat WHERE bot = ?1 AND chat = ?2
+     ON CONFLICT DO NOTHING",
+    "DELETE FROM closed_chat WHERE bot = ?1 AND chat = ?2 AND chat != ?3",
+];
+
+/// Takes everything of a chat to another one. Done twice, it does nothing more.
+pub(super) fn move_chat(tx: &Transaction<'_>, bot: BotId, from: ChatId, to: ChatId) -> Result<()> {
+    for step in MOVE_CHAT {
+        tx.prepare_cached(step)?.execute((bot.0, from.0, to.0))?;
+    }
+    Ok(())
+}
+
+/// Lets the chat have what waits for it; returns whether it was closed.
+pub(super) fn open_chat(tx: &Transaction<'_>, bot: BotId, chat: ChatId) -> Result<bool> {
+    let closed = tx
+        .prepare_cached("DELETE FROM closed_chat WHERE bot = ?1 AND chat = ?2")?
+        .execute((bot.0, chat.0))?;
+    Ok(closed > 0)
+}
+
+/// Keeps what waits for a chat, if the bot has ever had to do with it: of others there is nothing to keep, and anyone
+/// can make groups and throw the bot out of them.
+pub(super) fn close_known_chat(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    chat: ChatId,
+    now: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO closed_chat (bot, chat, since)
+         SELECT ?1, ?2, ?3 WHERE EXISTS (SELECT 1 FROM binding WHERE bot = ?1 AND chat = ?2)
+            OR EXISTS (SELECT 1 FROM prompt WHERE bot = ?1 AND chat = ?2 AND state != 'closed')
+            OR EXISTS (SELECT 1 FROM outbox WHERE bot = ?1 AND chat = ?2 AND state IN ('waiting', 'sending'))
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute((bot.0, chat.0, now))
+    .map(drop)
+}
+
+/// Sends what waits for a topic to the chat itself. What belongs to a turn is marked by `mark`, which gets the name of its
+/// session: in the chat it stands among what other sessions say.
+fn redirect(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Place,
+    mark: impl Fn(&str, Post) -> Post,
+) -> Result<()> {
+    let of_place = (bot.0, place.chat.0, topic_column(place));
+    let rows: Vec<(i64, String, String)> = tx
+        .prepare_cached(
+            "SELECT outbox.id, outbox.post, session.name FROM outbox
+             JOIN prompt ON prompt.id = outbox.prompt JOIN session ON session.id = prompt.session
+             WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.topic = ?3
+               AND outbox.state IN ('waiting', 'sending')",
+        )?
+        .query_map(of_place, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_>>()?;
+    for (id, post, session) in rows {
+        // What cannot be read is left to the one who sends it.
+        if let Ok(post) = serde_json::from_str(&post) {
+            tx.prepare_cached("UPDATE outbox SET post = ?2 WHERE id = ?1")?
+                .execute((id, json(&mark(&session, post))?))?;
+        }
+    }
+    tx.execute(
+        "UPDATE outbox SET topic = 0
+         WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND state IN ('waiting', 'sending')",
+        of_place,
+    )
+    .map(drop)
+}
+
+impl Store {
+    /// The chats that take nothing from this bot.
+    pub fn closed_chats(&self, bot: BotId) -> Result<Vec<ChatId>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare_cached("SELECT chat FROM closed_chat WHERE bot = ?1")?
+                .query_map([bot.0], |row| row.get(0).map(ChatId))?
+                .collect()
+        })
+    }
+
+    /// The chat takes nothing from this bot until someone writes there, or the bot may write again. Normal.
+    pub fn close_chat(&self, bot: BotId, chat: ChatId, now: i64) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "INSERT INTO closed_chat (bot, chat, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                (bot.0, chat.0, now),
+            )
+            .map(drop)
+        })
+    }
+
+    /// A group has become a supergroup: everything of it belongs to the new chat. Full: the old id leads nowhere.
+    pub fn move_chat(&self, bot: BotId, from: ChatId, to: ChatId) -> Result<()> {
+        self.transaction(Durability::Full, |tx| move_chat(tx, bot, from, to))
+    }
+
+    /// The topic is gone: what waits for it goes to the chat itself, marked with the name of its session, and the place
+    /// talks to no session any more. Normal.
+    pub fn drop_topic(
+        &self,
+        bot: BotId,
+        place: Place,
+        mark: impl Fn(&str, Post) -> Post,
+    ) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            redirect(tx, bot, place, mark)?;
+            tx.execute(
+                "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
+                (bot.0, place.chat.0, topic_column(place)),
+            )
+            .map(drop)
+        })
+    }
+
+    /// The topic is closed for now: what waits for it goes to the chat itself, marked with the name of its session. Normal.
+    pub fn avoid_topic(
+        &self,
+        bot: BotId,
+        place: Place,
+        mark: impl Fn(&str, Post) -> Post,
+    ) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| redirect(tx, bot, place, mark))
+    }
+}
