@@ -195,12 +195,9 @@ impl Turn {
 
     fn user(&mut self, row: &Value) {
         let content = &row["message"]["content"];
-        let mut results = blocks(content)
-            .filter(|block| block["type"] == "tool_result")
-            .peekable();
-        if results.peek().is_some() {
+        if blocks(content).any(|block| block["type"] == "tool_result") {
             self.ended = false;
-            self.refused |= results.any(is_refused_by_restart);
+            self.refused |= is_refused_by_restart(row);
             // Of the sub-agent's words only its answer stands here.
             if let Some(agent) = row["toolUseResult"]["agentId"].as_str() {
                 self.agents.push(agent.to_owned());
@@ -219,22 +216,27 @@ impl Turn {
     }
 }
 
-/// Whether a line of a transcript holds a tool's result that says that nobody was there to be asked.
+/// Whether a line of a transcript says that a tool was refused because nobody was there to be asked.
 pub fn is_refusal(line: &[u8]) -> bool {
     // Cheap first: transcripts of sub-agents are long, and this is rare.
-    std::str::from_utf8(line).is_ok_and(|line| line.contains(STREAM_CLOSED))
-        && serde_json::from_slice::<Value>(line)
-            .is_ok_and(|row| blocks(&row["message"]["content"]).any(is_refused_by_restart))
+    let may_be = |line: &str| line.contains(STREAM_CLOSED) || line.contains(UNANSWERED);
+    std::str::from_utf8(line).is_ok_and(may_be)
+        && serde_json::from_slice(line).is_ok_and(|row| is_refused_by_restart(&row))
 }
 
 /// "Tool permission stream closed before response received" for a request that was open, "Stream closed" for a later one.
 const STREAM_CLOSED: &str = "tream closed";
+/// The same as a word, in 2.1.330.
+const UNANSWERED: &str = "stream-closed";
 
-fn is_refused_by_restart(block: &Value) -> bool {
-    let text = text(&block["content"]);
-    block["is_error"] == true
-        && text.starts_with("Tool permission request failed")
-        && text.contains(STREAM_CLOSED)
+fn is_refused_by_restart(row: &Value) -> bool {
+    let says_so = |block: &Value| {
+        let text = text(&block["content"]);
+        block["is_error"] == true
+            && text.starts_with("Tool permission request failed")
+            && text.contains(STREAM_CLOSED)
+    };
+    row["toolDenialUnanswered"] == UNANSWERED || blocks(&row["message"]["content"]).any(says_so)
 }
 
 fn blocks(content: &Value) -> impl Iterator<Item = &Value> {

@@ -168,30 +168,4 @@ fn each_row(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_is_found_in_whatever_folder_it_lies() {
-        let home = tempfile::tempdir().unwrap();
-        assert_eq!(kept(home.path(), "s1"), Kept::Nothing);
-        let folder = home.path().join("projects/-home-user-x");
-        fs::create_dir_all(&folder).unwrap();
-        assert_eq!(kept(home.path(), "s1"), Kept::Nothing);
-        fs::write(folder.join("s1.jsonl"), "{\"type\":\"queue-operation\"}\n").unwrap();
-        assert_eq!(kept(home.path(), "s1"), Kept::Hollow);
-        fs::write(
-            folder.join("s1.jsonl"),
-            "{\"type\":\"mode\"}\n{\"parentUuid\":null,\"type\":\"user\"}\n{\"type\":\"us",
-        )
-        .unwrap();
-        assert_eq!(kept(home.path(), "s1"), Kept::Said);
-        assert_eq!(kept(home.path(), "s2"), Kept::Nothing);
-    }
-
-    #[test]
-    fn a_torn_row_is_not_a_user_row() {
-        assert!(!has_user_row(&b"{\"type\":\"user\""[..]).unwrap());
-        assert!(!has_user_row(&b""[..]).unwrap());
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::chat::Block;
 use crate::claude::trace::{Progress, Trace};
 
-/// How long after the sign of a swallowed prompt a turn may still begin; see [`Decision::Again`].
+/// How long after the sign that a prompt was swallowed its turn may still begin; see [`Decision::Again`].
 pub const SWALLOWED_AFTER: Duration = Duration::from_secs(5);
 
 /// The longest list of what was seen to start, in characters.
@@ -44,8 +44,10 @@ pub struct Acted {
 pub enum Decision {
     /// Its answer is known: deliver it. An empty one is an answer, too.
     Finished { answer: Vec<Block>, tools: u32 },
-    /// Write the same prompt again, with its uuid. If its replay line or its `completed` comes, and no `init` within
-    /// [`SWALLOWED_AFTER`], Claude had it after all: send `continue_prompt(&[], false)`.
+    /// Write the same prompt again, with its uuid. Claude may have it after all and swallow it: then its replay line comes
+    /// at once and before any `init`, in 2.1.330 with a `completed` and without a `started` (7 to 14 ms after the write,
+    /// where a turn's `init` takes 50 to 100 and its replay line comes after that). If no `init` follows within
+    /// [`SWALLOWED_AFTER`], send `continue_prompt(&[], false)`.
     Again,
     /// Resume, and send this text as a new prompt.
     Continue { text: String },

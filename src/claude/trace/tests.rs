@@ -366,6 +366,13 @@ fn refusals_by_the_cli_are_told_from_those_of_people_and_from_words_of_tools() {
         assert!(is_refusal(result(text, true).to_string().as_bytes()));
         assert!(!is_refusal(result(text, false).to_string().as_bytes()));
     }
+    let as_a_word = with(
+        result("Denied.", true),
+        "toolDenialUnanswered",
+        "stream-closed".into(),
+    );
+    assert!(progress(std::slice::from_ref(&as_a_word)).refused_by_restart);
+    assert!(is_refusal(as_a_word.to_string().as_bytes()));
     assert!(!refused("The user denied this.", true));
     assert!(!refused(
         "Exit code 1\nTool permission request failed: Error: Stream closed",
