@@ -380,6 +380,12 @@ impl Machine {
                 // It was done before it heard of the stop; what waits is held all the same.
                 out.push(Action::Stopped { anything: true });
             }
+        } else if spent != Spent::default() {
+            // The prompt stays open, but what it has cost so far is spent.
+            out.push(Action::Unasked {
+                blocks: Vec::new(),
+                spent,
+            });
         }
         out.push(Action::Hide);
         let is_single = self.settings.idle_timeout == Some(std::time::Duration::ZERO);
