@@ -1,9 +1,8 @@
 //! chappe or Claude is killed: what is told, what goes on, and that there is never a second process for a session.
 
 use std::fs;
-use std::path::Path;
 
-use crate::host::{Host, USER, processes_of, until};
+use crate::host::{Host, USER, processes_of, until, write_program};
 
 const INTERRUPTED: &str = "I was restarted in the middle of this";
 
@@ -26,14 +25,19 @@ fn chappe_is_killed_in_mid_turn_and_the_next_one_ends_what_it_left() {
 
     host.say("and now");
     let chappe = host.start();
+    // Told in the status of the turn, which then goes on.
     host.answer(INTERRUPTED);
+    host.answer("tool said: ");
     host.answer("echo: and now");
     assert_ne!(host.claudes(), leftover);
     host.say("[[remember]]");
-    host.answer("remember turns=3 ");
+    let remembered = host.answer("remember turns=4 ");
+    assert!(remembered.text.contains("The connection was lost"));
     assert_eq!(host.starts(), ["alone", "alone"]);
     let texts = host.texts();
-    assert_eq!(texts.len(), 4, "nothing is said twice: {texts:?}");
+    assert_eq!(texts.len(), 5, "nothing is said twice: {texts:?}");
+    let answered = texts.iter().filter(|text| text.starts_with("tool said: "));
+    assert_eq!(answered.count(), 1);
     assert_eq!(chappe.stop().code(), Some(0));
     assert_eq!(
         processes_of(host.folder.path()),
@@ -55,14 +59,23 @@ fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes()
     // Only now: a group that is stopped when it loses its last parent is woken by the kernel.
     host.freeze_claude();
 
-    let chappe = host.start();
-    until("the end of what was left", || {
-        (processes_of(host.folder.path()) == [chappe.pid()]).then_some(())
-    });
+    let leftover = host.claudes();
+    let _chappe = host.start();
     host.answer(INTERRUPTED);
+    until("the end of what was left", || {
+        let tools = processes_of(host.folder.path()).into_iter().filter(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with(b"cat")
+        });
+        let frozen = host
+            .claudes()
+            .into_iter()
+            .any(|pid| leftover.contains(&pid));
+        (!frozen && tools.count() == 0).then_some(())
+    });
+    host.answer("tool said: ");
     host.say("[[remember]]");
-    host.answer("remember turns=1 ");
-    assert_eq!(host.texts().len(), 2);
+    host.answer("remember turns=2 ");
     drop(held);
 }
 
@@ -83,23 +96,12 @@ fn what_was_left_may_finish_its_turn_and_nothing_starts_beside_it() {
     host.answer(INTERRUPTED);
     assert_eq!(host.claudes(), leftover);
     drop(held);
+    // Its answer is delivered, although nobody had listened, and nothing is asked of Claude for it.
+    host.answer("tool said: ");
     host.answer("echo: and now");
+    host.say("[[remember]]");
+    host.answer("remember turns=2 ");
     assert_eq!(host.starts(), ["alone", "alone"]);
-    let claude = host.folder.path().join("claude");
-    assert!(
-        transcripts(&claude).contains("tool said:"),
-        "it came to its end"
-    );
-}
-
-/// All that Claude has written down.
-fn transcripts(folder: &Path) -> String {
-    let entries = fs::read_dir(folder).unwrap().flatten();
-    let texts = entries.map(|entry| match entry.path() {
-        folder if folder.is_dir() => transcripts(&folder),
-        file => fs::read_to_string(file).unwrap_or_default(),
-    });
-    texts.collect()
 }
 
 #[test]
@@ -134,27 +136,71 @@ fn a_request_that_was_open_when_chappe_was_killed_is_over() {
     assert!(expired.buttons.is_empty());
     host.answer(INTERRUPTED);
     assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    // Claude took the end of its input for a refusal, and is told that it was none.
     host.say("[[remember]]");
-    host.answer("remember turns=1 ");
+    let remembered = host.answer("remember turns=2 ");
+    assert!(remembered.text.contains("The connection was lost"));
     assert!(!host.file("made").exists());
 }
 
 #[test]
-fn claude_dies_in_mid_turn_and_the_conversation_goes_on() {
-    let host = Host::new();
+fn claude_dies_in_mid_turn_and_the_turn_goes_on() {
+    let mut host = Host::new();
+    host.sessions.push_str("retry_delay = \"50ms\"\n");
+    host.note_starts();
     let _chappe = host.start();
-    host.say("[[exit 3]]");
-    let told = host.answer("Claude stopped unexpectedly (exit code 3");
-    assert!(
-        told.text.contains("Write “go on” to continue"),
-        "{}",
-        told.text
-    );
-    host.say("[[text half]] [[kill 9]]");
-    host.answer("Claude stopped unexpectedly (signal 9, SIGKILL");
+    host.say("hello");
+    host.answer("echo: hello");
+    host.say(r#"[[tool Bash {"command":"ls"}]] [[kill 9 x1]]"#);
+    let status = host.answer("⚠ Claude stopped unexpectedly (signal 9, SIGKILL");
+    assert!(status.text.contains("1 of 3"), "{}", status.text);
+    // The status that told of it is the one that shows its end.
+    host.says(USER, status.id, "✓");
     host.say("[[remember]]");
-    host.answer("remember turns=2 ");
-    assert_eq!(host.texts().len(), 3);
+    let remembered = host.answer("remember ");
+    assert!(remembered.text.contains("The connection was lost"));
+    assert_eq!(host.starts(), ["alone", "alone"]);
+}
+
+#[test]
+fn claude_that_keeps_dying_is_told_and_the_message_is_kept() {
+    let mut host = Host::new();
+    host.sessions
+        .push_str("retry_delay = \"50ms\"\nretries = 2\n");
+    // A program that dies whenever it has been given a prompt.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) exec {chappe:?} stand-in \"$@\";; esac\n\
+         [ -e {folder:?}/mended ] && exec {chappe:?} stand-in \"$@\"\n\
+         echo x >>{folder:?}/begun\n\
+         read -r first; printf '%s\\n' '{initialized}'; read -r second; echo out of order >&2; exit 7\n",
+        chappe = crate::host::chappe(),
+        folder = host.folder.path(),
+        initialized = r#"{"type":"control_response","response":{"subtype":"success","request_id":"chappe-initialize","response":{"commands":[]}}}"#,
+    );
+    let program = host.folder.path().join("claude.sh");
+    write_program(&program, &script);
+    host.use_claude(&[program.to_str().expect("the path is UTF-8")]);
+    let chappe = host.start();
+    host.say("hello");
+    host.say("and this");
+    let told =
+        host.answer("⚠ Claude keeps stopping (exit code 7: out of order). Your message is kept.");
+    let begun = fs::read_to_string(host.folder.path().join("begun")).unwrap();
+    assert_eq!(begun.lines().count(), 3, "one start and two more");
+    // Held, also over a restart.
+    assert_eq!(chappe.stop().code(), Some(0));
+    fs::write(host.folder.path().join("mended"), "").unwrap();
+    let _chappe = host.start();
+    host.answer("echo: hello");
+    let told = host.says(USER, told.id, "Your message is kept");
+    assert!(told.buttons.is_empty(), "{:?}", told.buttons);
+    assert_eq!(
+        host.texts()
+            .iter()
+            .filter(|text| text.contains("echo: hello"))
+            .count(),
+        1
+    );
 }
 
 #[test]

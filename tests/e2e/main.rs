@@ -27,5 +27,7 @@ mod secrets;
 mod shutdown;
 /// The command line, and what may go wrong at the start.
 mod startup;
+/// A person says stop.
+mod stop;
 /// Telegram's side fails.
 mod telegram;
