@@ -148,7 +148,7 @@ fn a_stop_in_the_same_moment_as_the_prompt_counts() {
     let _chappe = host.start();
     host.say("hello");
     host.answer("echo: hello");
-    for round in 0..10 {
+    for round in 0..5 {
         // Both in one answer of getUpdates, or in two: whichever way they come.
         host.say(&format!("[[wait 60000]] [[text round {round}]]"));
         host.say("/stop");
