@@ -2,5 +2,7 @@
 
 pub mod arguments;
 pub mod process;
+pub mod process_table;
 pub mod protocol;
+pub mod reaper;
 pub mod transcript;
