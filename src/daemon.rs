@@ -2,7 +2,8 @@
 //!
 //! The way up: state directory and its lock, store, courier, owners' registry, poller; then every session with open
 //! rows is woken. The way down: no new updates, owners end their processes, the courier sends what Telegram takes at
-//! once, the store is put into one file. What a message means is decided elsewhere.
+//! once, the store is put into one file. What a message means is decided elsewhere. From its start chappe takes in its
+//! children's orphans, and reaps them as they die.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
@@ -14,12 +15,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, after, bounded, never, select};
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::claude::arguments::deny_folder;
+use crate::claude::reaper;
 use crate::clock::unix_now;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
@@ -40,6 +42,9 @@ const LAST_ROUND: Duration = Duration::from_secs(3);
 
 /// How long owners get beyond what their own steps may take.
 const OWNERS_MARGIN: Duration = Duration::from_secs(3);
+
+/// How long the rest may take: the store is put into one file.
+const LAST_MARGIN: Duration = Duration::from_secs(2);
 
 /// How often a second signal is looked for while owners end.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -68,6 +73,9 @@ impl Daemon {
         // tools that Claude runs.
         if let Err(errno) = nix::sys::prctl::set_dumpable(false) {
             log::warn!("chappe's own memory cannot be closed to other programs: {errno}");
+        }
+        if let Err(errno) = reaper::adopt() {
+            log::warn!("what Claude's tools leave behind cannot be taken in: {errno}");
         }
         let lock = take_state_dir(&config.state_dir)?;
         let store = Arc::new(open_store(&config.state_dir)?);
@@ -172,7 +180,7 @@ impl Daemon {
             attempt_ended: watchdog(pulses),
         })
         .map_err(no_thread)?;
-        notify::ready();
+        notify::ready("Connecting to Telegram");
         log::info!("chappe {} runs for bot {bot}", env!("CARGO_PKG_VERSION"));
         Ok(Daemon {
             store,
@@ -228,14 +236,14 @@ impl Daemon {
         }
     }
 
-    /// How long owners may take to end.
+    /// How long owners may take to end: interrupt, end of input and SIGTERM are waited for, SIGKILL works at once.
     fn owners_at_most(&self) -> Duration {
-        self.settings.shutdown_grace + self.settings.stop_grace * 4 + OWNERS_MARGIN
+        self.settings.shutdown_grace + self.settings.stop_grace * 3 + OWNERS_MARGIN
     }
 
     /// How long an end in order may take.
     fn at_most(&self) -> Duration {
-        self.owners_at_most() + LAST_ROUND + OWNERS_MARGIN
+        self.owners_at_most() + LAST_ROUND + LAST_MARGIN
     }
 
     /// Ends everything. A signal meanwhile makes it quick; returns whether none came.
@@ -267,17 +275,22 @@ impl Daemon {
     }
 }
 
-/// The signals that end chappe, as they come. From here on they no longer end the process by themselves.
+/// The signals that end chappe, as they come. From here on they no longer end the process by themselves. The same thread
+/// reaps orphans: in the end chappe waits for its owners, and orphans must not wait for that.
 pub fn end_signals() -> Result<Receiver<()>, Fatal> {
     let failed = |error: std::io::Error| {
         Fatal::new(Exit::Failed, format!("signals cannot be caught: {error}"))
     };
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGCHLD]).map_err(failed)?;
     // The second one is the last that means anything.
     let (heard, ends) = bounded(2);
     thread::spawn("signals", move || {
-        for _ in signals.forever() {
-            let _ = heard.try_send(());
+        for signal in signals.forever() {
+            if signal == SIGCHLD {
+                reaper::reap();
+            } else {
+                let _ = heard.try_send(());
+            }
         }
     })
     .map_err(failed)?;

@@ -1,21 +1,22 @@
-//! Tells systemd how chappe is. Without systemd every call is nothing.
+//! Tells systemd how chappe is. Without systemd (no `NOTIFY_SOCKET` in the environment) every call is nothing.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Everything is up. The network need not be.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
+/// Everything is up. The network need not be; the status says what is still missing.
+pub fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// chappe is being stopped, and may take so long.
+/// chappe is being stopped, and may take so long: at most 71 minutes, which is all that fits.
 pub fn stopping(at_most: Duration) {
     let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
     tell(&[
         NotifyState::Stopping,
         NotifyState::ExtendTimeoutUsec(micros),
+        NotifyState::Status("Stopping"),
     ]);
 }
 

@@ -2,6 +2,8 @@
 
 pub mod arguments;
 pub mod process;
+pub mod process_table;
 pub mod protocol;
+pub mod reaper;
 pub mod trace;
 pub mod transcript;

@@ -387,7 +387,7 @@ impl Owner {
                 }
             }
             Action::GiveNext => {
-                self.turn_began = process::now_ticks();
+                self.turn_begins();
                 let (window, commands) = (self.outfit.batch_window, self.machine.commands());
                 let next = store.give_next(bot, session, now, |waiting| {
                     batch::choose(waiting, unix_millis(), window, commands)
@@ -399,7 +399,7 @@ impl Owner {
                 }));
             }
             Action::GiveAgain(prompt) => {
-                self.turn_began = process::now_ticks();
+                self.turn_begins();
                 let given = store.give_again(*prompt)?;
                 let given = given.map_or(Given::Nothing, Given::Again);
                 self.events.push_back(Event::Given(given));
@@ -527,6 +527,18 @@ impl Owner {
             }
         }
         Ok(Life::GoesOn)
+    }
+
+    /// Notes when a turn begins, so that what its tools start can be told from what was there before.
+    fn turn_begins(&mut self) {
+        match process::now_ticks() {
+            Ok(ticks) => self.turn_began = ticks,
+            // Rather nothing is ended than what was there before.
+            Err(error) => {
+                log::warn!("the time since the boot cannot be read: {error}");
+                self.turn_began = u64::MAX;
+            }
+        }
     }
 
     fn signal(&self, signal: Signal) {

@@ -49,6 +49,8 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("claude/trace", Layer::Pure),
     ("claude/arguments", Layer::Pure),
     ("claude/process", Layer::Adapter),
+    ("claude/process_table", Layer::Adapter),
+    ("claude/reaper", Layer::Adapter),
     ("claude/transcript", Layer::Adapter),
     ("router", Layer::Pure),
     ("render", Layer::Pure),
