@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS];
+const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -198,6 +198,11 @@ const ROWS_OF_SEVERAL_POSTS: &str = "
 -- The posts that go out after `post` in the place of this row: a JSON list, NULL where there are none. One after the
 -- other becomes `post`; the row is delivered, and has a message, when the last one is.
 ALTER TABLE outbox ADD COLUMN rest TEXT;
+";
+
+const MENU: &str = "
+-- The list of commands that Telegram was last told of, as it was sent; NULL before the first time.
+ALTER TABLE bot ADD COLUMN menu TEXT;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -73,6 +73,30 @@ impl Store {
         })
     }
 
+    /// The list of commands that Telegram was last told of; None before the first time.
+    pub fn menu(&self, bot: BotId) -> Result<Option<String>> {
+        self.transaction(Durability::Normal, |tx| {
+            let menu = tx
+                .query_row("SELECT menu FROM bot WHERE id = ?1", [bot.0], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(menu.flatten())
+        })
+    }
+
+    /// Notes the list of commands that Telegram knows now. Normal: it can be told again.
+    pub fn set_menu(&self, bot: BotId, menu: &str) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute(
+                "INSERT INTO bot (id, next_offset, menu) VALUES (?1, 0, ?2)
+                 ON CONFLICT (id) DO UPDATE SET menu = excluded.menu",
+                (bot.0, menu),
+            )
+            .map(drop)
+        })
+    }
+
     /// Returns the session, or None where it is gone.
     pub fn session(&self, session: SessionId) -> Result<Option<Session>> {
         self.transaction(Durability::Normal, |tx| {

@@ -4,11 +4,12 @@
 
 use frankenstein::methods::{
     AnswerCallbackQueryParams, EditMessageTextParams, GetUpdatesParams, SendChatActionParams,
-    SendMessageParams, SetMessageReactionParams,
+    SendMessageParams, SetMessageReactionParams, SetMyCommandsParams,
 };
 use frankenstein::types::{
-    AllowedUpdate, ChatAction, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions,
-    MessageEntity, MessageEntityType, ReactionType, ReactionTypeEmoji, ReplyMarkup,
+    AllowedUpdate, BotCommand, ChatAction, InlineKeyboardButton, InlineKeyboardMarkup,
+    LinkPreviewOptions, MessageEntity, MessageEntityType, ReactionType, ReactionTypeEmoji,
+    ReplyMarkup,
 };
 use serde::Serialize;
 
@@ -136,6 +137,22 @@ pub fn get_updates(offset: i64, seconds: u32) -> Call {
             .limit(100_u32)
             .timeout(seconds)
             .allowed_updates(kinds)
+            .build(),
+    )
+}
+
+/// The call that sets the commands of the menu: name and description of each.
+pub fn set_commands(menu: &[(&str, &str)]) -> Call {
+    let commands = menu.iter().map(|(name, description)| {
+        BotCommand::builder()
+            .command(*name)
+            .description(*description)
+            .build()
+    });
+    call(
+        "setMyCommands",
+        &SetMyCommandsParams::builder()
+            .commands(commands.collect::<Vec<_>>())
             .build(),
     )
 }

@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
+use crate::router::MENU;
 use crate::store::{self, Store};
 use crate::thread;
 
@@ -38,6 +39,10 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 
 /// How long the poller is silent at most, so that the watchdog does not take a long wait for a hang.
 const REST_STEP: Duration = Duration::from_secs(60);
+
+/// How long the call that sets the menu may take, and how often it is tried: chappe works without it.
+const MENU_MAX: Duration = Duration::from_secs(10);
+const MENU_ATTEMPTS: u32 = 5;
 
 /// How often finished rows are looked for and forgotten, in seconds.
 const PRUNE_EVERY: i64 = 3600;
@@ -76,6 +81,7 @@ impl Poller {
             failures: 0,
             conflicts: 0,
             pruned: 0,
+            menu_attempts: MENU_ATTEMPTS,
         };
         // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
         let fatal = poll.outfit.fatal.clone();
@@ -101,6 +107,8 @@ struct Poll {
     conflicts: usize,
     /// When old rows were last looked for, in Unix seconds.
     pruned: i64,
+    /// How often the menu may still be tried to be set; 0 once it is.
+    menu_attempts: u32,
 }
 
 /// What follows from a failed call.
@@ -173,7 +181,40 @@ impl Poll {
         (self.failures, self.conflicts) = (0, 0);
         let next = self.take(from, &answer)?;
         *offset = Some(next);
+        self.set_menu();
         Ok(())
+    }
+
+    /// Tells Telegram which commands there are, where it was last told otherwise. After the first answer, so that no
+    /// message waits for it.
+    fn set_menu(&mut self) {
+        if self.menu_attempts == 0 {
+            return;
+        }
+        let Outfit {
+            bot, api, store, ..
+        } = &self.outfit;
+        let wanted = outgoing::set_commands(MENU);
+        let menu = String::from_utf8_lossy(&wanted.body).into_owned();
+        let set = match store.menu(*bot) {
+            Ok(known) if known.as_deref() == Some(menu.as_str()) => Ok(()),
+            Ok(_) => api
+                .call(wanted.method, &wanted.body, MENU_MAX)
+                .map_err(|failure| failure.to_string())
+                .and_then(|_| {
+                    store
+                        .set_menu(*bot, &menu)
+                        .map_err(|error| error.to_string())
+                }),
+            Err(error) => Err(error.to_string()),
+        };
+        self.menu_attempts = match set {
+            Ok(()) => 0,
+            Err(why) => {
+                log::warn!("the menu of commands cannot be set: {why}");
+                self.menu_attempts - 1
+            }
+        };
     }
 
     /// Stores what came, then wakes. Returns the next offset.

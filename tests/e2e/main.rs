@@ -7,6 +7,8 @@ mod host;
 #[path = "../support/messages_api.rs"]
 mod messages_api;
 
+/// chappe's own commands, and messages that belong together.
+mod commands;
 /// Conversations that go well.
 mod conversation;
 /// chappe or Claude is killed.
@@ -15,6 +17,8 @@ mod crash;
 mod demo;
 /// What comes in, from whom, and of what kind.
 mod incoming;
+/// Turns that do not end well.
+mod outcomes;
 /// Claude asks a person.
 mod permission;
 /// Stories with the actual CLI of Claude.
