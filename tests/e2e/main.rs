@@ -27,5 +27,7 @@ mod secrets;
 mod shutdown;
 /// The command line, and what may go wrong at the start.
 mod startup;
+/// What systemd is told, and the units.
+mod systemd;
 /// Telegram's side fails.
 mod telegram;
