@@ -33,5 +33,7 @@ mod shutdown;
 mod startup;
 /// A person says stop.
 mod stop;
+/// What systemd is told, and the units.
+mod systemd;
 /// Telegram's side fails.
 mod telegram;

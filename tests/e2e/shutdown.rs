@@ -1,6 +1,9 @@
 //! chappe is stopped in order: what may finish, what is left for the next start, and that nothing stays behind.
 
-use crate::host::{Host, USER, processes_of};
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::host::{Host, USER, processes_of, until};
 use chappe::loopback::botapi::Person;
 use nix::sys::signal::Signal;
 
@@ -118,4 +121,120 @@ fn a_second_signal_ends_it_at_once() {
 
     let _chappe = host.start();
     host.answer(INTERRUPTED);
+}
+
+/// The whole sum that `shutdown_grace` and `stop_grace` of these tests allow for: see `TimeoutStopSec` in the units.
+fn sum(shutdown_grace: Duration, stop_grace: Duration) -> Duration {
+    shutdown_grace + 3 * stop_grace + Duration::from_secs(8)
+}
+
+#[test]
+fn however_deaf_everybody_is_the_end_comes_within_the_sum() {
+    let grace = Duration::from_millis(500);
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    host.sessions = "stop_grace = \"500ms\"\nshutdown_grace = \"500ms\"\n".to_owned();
+    let chappe = host.start();
+    let (gate, other) = (host.gate(), host.gate_in("bob"));
+    host.say(&gate.call());
+    host.api.say(&Person::private(BOB, "Bob"), &other.call());
+    let _held = (gate.reached(), other.reached());
+    host.freeze_claude();
+    // Neither does Telegram answer.
+    host.api.go_dark();
+    let since = Instant::now();
+    chappe.signal(Signal::SIGTERM);
+    let end = chappe.end();
+    let took = since.elapsed();
+    assert_eq!(end.code, Some(0), "{}", end.stderr);
+    assert!(took < sum(grace, grace), "{took:?}: {}", end.stderr);
+    assert!(
+        took >= 4 * grace,
+        "each step was waited for: {took:?}: {}",
+        end.stderr
+    );
+    assert_eq!(processes_of(host.folder.path()), Vec::<i32>::new());
+}
+
+#[test]
+fn a_second_signal_kills_also_who_is_deaf() {
+    let mut host = Host::new();
+    host.sessions = "stop_grace = \"60s\"\nshutdown_grace = \"600s\"\n".to_owned();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let _held = gate.reached();
+    host.freeze_claude();
+    chappe.signal(Signal::SIGTERM);
+    chappe.logs("chappe is being stopped");
+    let since = Instant::now();
+    chappe.signal(Signal::SIGTERM);
+    let end = chappe.end();
+    let took = since.elapsed();
+    assert_eq!(end.code, Some(1), "{}", end.stderr);
+    // Between SIGTERM and SIGKILL Claude writes down what it has said.
+    assert!(took >= Duration::from_millis(200), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(processes_of(host.folder.path()), Vec::<i32>::new());
+}
+
+/// What the kernel says of a process: its state and its parent; None where nobody has this number.
+fn state_of(pid: i32) -> Option<(String, i32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
+}
+
+/// Has Claude run a command, which is allowed, and which writes its number into the file `pid`; returns that.
+fn runs(host: &Host, command: &str) -> i32 {
+    let input = serde_json::json!({ "command": command });
+    host.say(&format!("[[tool Bash {input}]]"));
+    let request = host.request(USER);
+    host.press(&host.person(), &request, "Allow once");
+    until("the number of what it runs", || {
+        let number = fs::read_to_string(host.file("pid")).ok()?;
+        number.trim().parse().ok()
+    })
+}
+
+#[test]
+fn what_a_tool_has_hidden_ends_with_chappe() {
+    let mut host = Host::new();
+    host.sessions = "stop_grace = \"2s\"\nshutdown_grace = \"5s\"\n".to_owned();
+    let chappe = host.start();
+    // Neither its parent nor its session nor its environment tells whose it is.
+    let hidden = runs(
+        &host,
+        "(env -i setsid sh -c 'echo $$ >pid; exec sleep 600' >/dev/null 2>&1 &)",
+    );
+    host.answer("tool said:");
+    let (_, parent) = state_of(hidden).expect("it lives on");
+    assert_eq!(parent, chappe.pid(), "chappe has taken it in");
+    assert_eq!(chappe.stop().code(), Some(0));
+    // Whether init has reaped it already is not chappe's business.
+    let runs = state_of(hidden).is_some_and(|(state, _)| state != "Z");
+    assert!(!runs, "it has survived chappe");
+}
+
+#[test]
+fn an_orphan_that_dies_is_reaped_while_chappe_and_claude_go_on() {
+    let host = Host::new();
+    let chappe = host.start();
+    let gate = host.gate();
+    let orphan = runs(
+        &host,
+        "(setsid sh -c 'echo $$ >pid; cat gate' >/dev/null 2>&1 &)",
+    );
+    let held = gate.reached();
+    host.answer("tool said:");
+    let (_, parent) = state_of(orphan).expect("it lives on");
+    assert_eq!(parent, chappe.pid(), "chappe has taken it in");
+    let claudes = host.claudes();
+    drop(held);
+    until("its end, and no zombie", || {
+        state_of(orphan).is_none().then_some(())
+    });
+    assert_eq!(host.claudes(), claudes);
+    host.say("hello");
+    host.answer("echo: hello");
 }

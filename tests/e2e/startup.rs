@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use crate::host::{Chappe, Host, TOKEN};
+use crate::host::{Chappe, Host, TOKEN, chappe, until};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::process::Command;
 
 /// Runs the executable to its end: exit code, stdout, stderr.
@@ -144,4 +146,45 @@ fn without_a_network_it_starts_all_the_same() {
     host.api.come_back().unwrap();
     host.answer("echo: hello");
     assert_eq!(chappe.stop().code(), Some(0));
+}
+
+#[test]
+fn what_others_have_started_before_is_not_ended_but_reaped_when_it_dies() {
+    let mut host = Host::new();
+    // A fresh process for each turn, so that one ends while chappe runs.
+    host.sessions.push_str("idle_timeout = \"0s\"\n");
+    host.write_config();
+    // The shell becomes chappe, which so has children that it has not started.
+    let script =
+        "cd \"$HOME\"; for i in 1 2; do sleep 600 & echo $! >>strangers; done; exec \"$@\"";
+    let mut command = Command::new("/bin/sh");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", host.folder.path())
+        .env("RUST_LOG", "debug")
+        .args(["-c", script, "sh"])
+        .arg(chappe())
+        .arg("--config")
+        .arg(host.config_file())
+        .arg("run");
+    let running = Chappe::start(command);
+    host.say("hello");
+    host.answer("echo: hello");
+    until("the end of Claude", || {
+        host.claudes().is_empty().then_some(())
+    });
+    let strangers = fs::read_to_string(host.folder.path().join("strangers")).unwrap();
+    let strangers: Vec<Pid> = strangers
+        .lines()
+        .map(|line| Pid::from_raw(line.parse().unwrap()))
+        .collect();
+    assert_eq!(strangers.len(), 2);
+    let there = |pid: Pid| fs::exists(format!("/proc/{pid}")).unwrap();
+    kill(strangers[0], Signal::SIGTERM).unwrap();
+    until("its end, and no zombie", || {
+        (!there(strangers[0])).then_some(())
+    });
+    assert_eq!(running.stop().code(), Some(0));
+    kill(strangers[1], Signal::SIGTERM).expect("it still runs");
 }
