@@ -369,18 +369,22 @@ mod tests {
 
     #[test]
     fn only_whole_words_are_commands() {
-        let command = |text: &str| match route(1, &message(7, text), &[7]) {
-            Route::Command { command, .. } => Some(command),
-            _ => None,
+        let is = |text: &str, expected: Option<Command<'_>>| {
+            let inbound = message(7, text);
+            let command = match route(1, &inbound, &[7]) {
+                Route::Command { command, .. } => Some(command),
+                _ => None,
+            };
+            assert_eq!(command, expected, "{text:?}");
         };
-        assert_eq!(command("/help"), Some(Command::Help));
-        assert_eq!(command("/start payload"), Some(Command::Start));
-        assert_eq!(command("/help@my_bot"), Some(Command::Help));
-        assert_eq!(command("/helper"), None);
-        assert_eq!(command("say /help"), None);
-        assert_eq!(command(" /help"), None);
-        assert_eq!(command("/home/me is full"), None);
-        assert_eq!(command("/"), None);
+        is("/help", Some(Command::Help));
+        is("/start payload", Some(Command::Start));
+        is("/help@my_bot", Some(Command::Help));
+        is("/helper", None);
+        is("say /help", None);
+        is(" /help", None);
+        is("/home/me is full", None);
+        is("/", None);
     }
 
     #[test]

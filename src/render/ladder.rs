@@ -289,6 +289,7 @@ mod tests {
         let edit = Post::Edit {
             target,
             body: Formatted::plain("word ".repeat(400)),
+            buttons: Vec::new(),
         };
         let parts = instead(edit, Lane::Text, Change::Smaller);
         assert!(matches!(
@@ -302,6 +303,7 @@ mod tests {
         let edit = |target| Post::Edit {
             target,
             body: Formatted::plain("✓"),
+            buttons: Vec::new(),
         };
         let decided = instead(edit(Target::Row(RowId(1))), Lane::Text, Change::Anew);
         assert!(matches!(

@@ -6,11 +6,9 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Durability, Error, Result, Store, outbox, place_of};
-use crate::chat::{
-    Act, BotId, Button, Formatted, Hold, Lane, Notice, Offer, Place, Post, PromptId, RowId,
-    SessionId, Target,
-};
+use super::buttons::{self, Offered};
+use super::{Durability, Intake, Result, Store, outbox, place_of};
+use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target};
 
 /// How a session is held from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +115,7 @@ pub(super) fn tell(
     };
     let row = match instead_of {
         Some(row) => {
-            let buttons = offer(tx, bot, session, row, now, &notice.offers)?;
+            let buttons = buttons::offer(tx, bot, session, row, now, &notice.offers)?;
             let edit = Post::Edit {
                 target: Target::Row(row),
                 body: notice.body.clone(),
@@ -132,7 +130,7 @@ pub(super) fn tell(
             outbox::rewrite(tx, row, &shown)?;
             row
         }
-        None => post_notice(tx, bot, session, now, place, notice)?,
+        None => buttons::post_notice(tx, bot, session, now, place, notice)?,
     };
     tx.execute(
         "UPDATE hold SET row = ?2 WHERE session = ?1",
@@ -141,135 +139,7 @@ pub(super) fn tell(
     .map(drop)
 }
 
-/// Stores a message whose buttons do something for a session.
-pub(super) fn post_notice(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    session: SessionId,
-    now: i64,
-    place: Place,
-    notice: &Notice,
-) -> Result<RowId> {
-    // The buttons name the row, and the row holds the buttons: it is stored first without them.
-    let bare = Post::message(notice.body.clone());
-    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
-    let buttons = offer(tx, bot, session, row, now, &notice.offers)?;
-    put_buttons(tx, row, &notice.body, buttons)?;
-    Ok(row)
-}
-
-fn put_buttons(
-    tx: &Transaction<'_>,
-    row: RowId,
-    body: &Formatted,
-    buttons: Vec<Vec<Button>>,
-) -> Result<()> {
-    if buttons.is_empty() {
-        return Ok(());
-    }
-    let whole = Post::Message {
-        body: body.clone(),
-        buttons,
-        silent: false,
-    };
-    outbox::rewrite(tx, row, &whole)
-}
-
-/// Stores a message whose buttons are each for another session, one below the other.
-pub(super) fn post_choice(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    now: i64,
-    place: Place,
-    body: &Formatted,
-    offers: &[(SessionId, Offer)],
-) -> Result<RowId> {
-    let bare = Post::message(body.clone());
-    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
-    let mut buttons = Vec::new();
-    for (session, one) in offers {
-        buttons.extend(offer(tx, bot, *session, row, now, &[vec![one.clone()]])?);
-    }
-    put_buttons(tx, row, body, buttons)?;
-    Ok(row)
-}
-
-/// Notes what the buttons of a row do; returns them with their tokens.
-fn offer(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    session: SessionId,
-    row: RowId,
-    now: i64,
-    offers: &[Vec<Offer>],
-) -> Result<Vec<Vec<Button>>> {
-    let mut note = |offer: &Offer| -> Result<Button> {
-        let token = super::fresh_uuid().replace('-', "");
-        let act = serde_json::to_string(&offer.act)
-            .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
-        tx.prepare_cached(
-            "INSERT INTO button (token, bot, session, row, act, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute((&token, bot.0, session.0, row.0, act, now))?;
-        Ok(Button {
-            label: offer.label.clone(),
-            data: Act::button_data(&token),
-        })
-    };
-    offers
-        .iter()
-        .map(|row| row.iter().map(&mut note).collect())
-        .collect()
-}
-
-/// Takes the buttons from a row's message, with `line` below what it said, or never sends it where it was not sent yet.
-pub(super) fn retire_row(
-    tx: &Transaction<'_>,
-    row: RowId,
-    now: i64,
-    line: Option<&str>,
-) -> Result<()> {
-    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
-    let unsent = tx.execute(
-        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
-        [row.0],
-    )?;
-    if unsent > 0 {
-        return Ok(());
-    }
-    let found = tx
-        .query_row(
-            "SELECT bot, chat, topic, post FROM outbox WHERE id = ?1",
-            [row.0],
-            |row| {
-                Ok((
-                    BotId(row.get(0)?),
-                    place_of(row.get(1)?, row.get(2)?),
-                    row.get::<_, String>(3)?,
-                ))
-            },
-        )
-        .optional()?;
-    let Some((bot, place, json)) = found else {
-        return Ok(());
-    };
-    let mut body = match serde_json::from_str(&json) {
-        Ok(Post::Message { body, .. }) => body,
-        _ => Formatted::default(),
-    };
-    if let Some(line) = line {
-        body.text.push_str("\n\n");
-        body.text.push_str(line);
-    }
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body,
-        buttons: Vec::new(),
-    };
-    outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now).map(drop)
-}
-
-/// Does the same with the message that tells of a session's hold, if there is one.
+/// Takes the buttons from the message that tells of a session's hold, if there is one, with `line` below it.
 fn retire_notice(
     tx: &Transaction<'_>,
     session: SessionId,
@@ -277,13 +147,13 @@ fn retire_notice(
     line: Option<&str>,
 ) -> Result<()> {
     match notice_row(tx, session)? {
-        Some(row) => retire_row(tx, row, now, line),
+        Some(row) => buttons::retire_row(tx, row, now, line),
         None => Ok(()),
     }
 }
 
 /// The row whose message tells of a session's hold.
-pub(super) fn notice_row(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RowId>> {
+fn notice_row(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RowId>> {
     let row: Option<Option<i64>> = tx
         .prepare_cached("SELECT row FROM hold WHERE session = ?1")?
         .query_row([session.0], |row| row.get(0))
@@ -337,7 +207,7 @@ pub(super) fn release(
 }
 
 /// Forgets all that waits for a session.
-pub(super) fn drop_waiting(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<usize> {
+fn drop_waiting(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<usize> {
     let messages = tx.execute(
         "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
         [session.0],
@@ -462,114 +332,22 @@ impl Store {
             Ok(())
         })
     }
-
-    /// What a person has stopped has ended, or nothing ran. Full.
-    pub fn stopped(
-        &self,
-        bot: BotId,
-        session: SessionId,
-        now: i64,
-        notice: impl Fn(usize) -> Notice,
-    ) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
-            stop_is_over(tx, bot, session, now, None, &notice)
-        })
-    }
 }
 
-/// Notes that a stop was carried out, and tells of what is held since then.
-pub(super) fn stop_is_over(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    session: SessionId,
-    now: i64,
-    prompt: Option<PromptId>,
-    notice: &dyn Fn(usize) -> Notice,
-) -> Result<()> {
-    tx.execute("UPDATE session SET stop = 0 WHERE id = ?1", [session.0])?;
-    let untold: bool = tx
-        .prepare_cached("SELECT 1 FROM hold WHERE session = ?1 AND row IS NULL")?
-        .exists([session.0])?;
-    if !untold {
-        return Ok(());
+impl Intake<'_> {
+    /// Ends the hold of a session, with `line` below what was said of it, here or in the message with the button;
+    /// returns whether anything came of it.
+    pub fn release(&mut self, offered: &Offered, how: Release, line: &str) -> Result<bool> {
+        self.touched.insert(offered.session);
+        let told = notice_row(self.tx, offered.session)?;
+        let mut anything = release(self.tx, offered.session, self.now, how, Some(line))?;
+        if how == Release::Drop {
+            anything |= drop_waiting(self.tx, offered.session, self.now)? > 0;
+        }
+        if told != Some(offered.row) {
+            buttons::retire_row(self.tx, offered.row, self.now, Some(line))?;
+        }
+        self.posted = true;
+        Ok(anything)
     }
-    let left = waiting(tx, session)?;
-    if left == 0 {
-        return tx
-            .execute("DELETE FROM hold WHERE session = ?1", [session.0])
-            .map(drop);
-    }
-    match place_to_tell(tx, session, prompt)? {
-        Some(place) => tell(tx, bot, session, now, place, &notice(left), None),
-        None => Ok(()),
-    }
-}
-
-/// A press on one of these buttons; what it does, and for which session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offered {
-    pub act: Act,
-    pub session: SessionId,
-    pub row: RowId,
-}
-
-/// What a press on such a button came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It counts, and no other button of its message does from now on.
-    Now(Offered),
-    /// What it was for is over.
-    Over,
-    /// No such button, or the press came from another message.
-    Foreign,
-}
-
-/// Finds what a button does, and uses it up with all others of its message.
-pub(super) fn take(
-    tx: &Transaction<'_>,
-    bot: BotId,
-    token: &str,
-    at: (Place, Option<i64>),
-) -> Result<Taken> {
-    let found = tx
-        .prepare_cached(
-            "SELECT button.act, button.session, button.row, button.used, outbox.chat, outbox.topic, outbox.message,
-                    outbox.tries
-             FROM button JOIN outbox ON outbox.id = button.row WHERE button.token = ?1 AND button.bot = ?2",
-        )?
-        .query_row((token, bot.0), |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                SessionId(row.get(1)?),
-                RowId(row.get(2)?),
-                row.get::<_, bool>(3)?,
-                place_of(row.get(4)?, row.get(5)?),
-                row.get::<_, Option<i64>>(6)?,
-                row.get::<_, i64>(7)?,
-            ))
-        })
-        .optional()?;
-    let Some((json, session, row, used, place, message, tries)) = found else {
-        return Ok(Taken::Foreign);
-    };
-    let (pressed_at, pressed) = at;
-    // One that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
-    if place.chat != pressed_at.chat || (tries <= 1 && message.is_some() && message != pressed) {
-        return Ok(Taken::Foreign);
-    }
-    if used {
-        return Ok(Taken::Over);
-    }
-    let act = serde_json::from_str(&json).map_err(|error| {
-        Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-    })?;
-    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
-    if let Some(pressed) = pressed {
-        // The press proves that it arrived, and the message to change is the one at which the person looks.
-        tx.execute(
-            "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
-            (row.0, pressed),
-        )?;
-    }
-    Ok(Taken::Now(Offered { act, session, row }))
 }

@@ -7,12 +7,9 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
-use super::holds::{self, Holding, Offered, Release, Taken};
-use super::{Durability, Result, Store, WAITING_MAX, place_of, topic_column};
-use crate::chat::{
-    Arrival, BotId, ChatId, Formatted, Hold, Lane, Notice, Offer, Person, Place, Post, PromptId,
-    RowId, SessionId, Target, Verdict,
-};
+use super::holds::{self, Release};
+use super::{Durability, Result, Store, WAITING_MAX, topic_column};
+use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
 
 /// What an accepted answer of getUpdates makes necessary.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,21 +20,6 @@ pub struct Accepted {
     pub posted: bool,
 }
 
-/// What a press on a request's button came to.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Pressed {
-    /// It decided the request. `shown` is what the message said.
-    Decided {
-        row: RowId,
-        shown: Formatted,
-        session: SessionId,
-    },
-    /// The request had been decided, withdrawn or had expired before.
-    Over,
-    /// No such request, or the press came from another message than the one that shows it.
-    Foreign,
-}
-
 /// What a person wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written<'a> {
@@ -46,17 +28,6 @@ pub struct Written<'a> {
     pub origin: Option<&'a str>,
     /// When it arrived, in milliseconds of Unix time.
     pub arrived: i64,
-}
-
-/// What a stop came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// The session's owner carries it out.
-    Begun,
-    /// Nothing ran; what waited is held, or was about to be tried again and is not.
-    Done,
-    /// There was nothing to stop.
-    Nothing,
 }
 
 /// What became of a change to a message.
@@ -75,8 +46,8 @@ pub struct Intake<'t> {
     pub(super) tx: &'t Transaction<'t>,
     pub(super) bot: BotId,
     pub(super) now: i64,
-    touched: BTreeSet<SessionId>,
-    posted: bool,
+    pub(super) touched: BTreeSet<SessionId>,
+    pub(super) posted: bool,
 }
 
 impl Store {
@@ -219,138 +190,6 @@ impl Intake<'_> {
         Ok(true)
     }
 
-    /// Stops what a session does, and holds what waits for it. `ended` is what the status message of a turn says that
-    /// had not gone on yet, `notice` what is said of the messages that are held, by their number.
-    pub fn stop(
-        &mut self,
-        session: SessionId,
-        ended: &Formatted,
-        notice: impl Fn(usize) -> Notice,
-    ) -> Result<Stop> {
-        let queued: Vec<(PromptId, Place)> = self
-            .tx
-            .prepare_cached(
-                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
-                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
-            )?
-            .query_map((session.0, self.now), |row| {
-                Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
-            })?
-            .collect::<Result<_>>()?;
-        for (prompt, place) in &queued {
-            let edit = Post::Edit {
-                target: Target::Status(*prompt),
-                body: ended.clone(),
-                buttons: Vec::new(),
-            };
-            self.post(*place, Lane::Text, &edit)?;
-        }
-        let waits = holds::waiting(self.tx, session)? > 0;
-        let held = holds::held(self.tx, session)?;
-        let mut anything = !queued.is_empty();
-        match held {
-            Some(held) if held.reason == Hold::Held => {}
-            _ if waits => {
-                let holding = Holding {
-                    reason: Hold::Held,
-                    until: None,
-                    retry: None,
-                };
-                holds::hold(self.tx, session, self.now, None, &holding)?;
-                self.posted = true;
-                anything = true;
-            }
-            Some(_) => {
-                // What failed is not tried again.
-                anything |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
-                self.posted = true;
-            }
-            None => {}
-        }
-        // A process without a turn may have work that runs on.
-        let runs: bool = self
-            .tx
-            .prepare_cached(
-                "SELECT 1 FROM session WHERE id = ?1 AND (pid IS NOT NULL
-                     OR EXISTS (SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')))",
-            )?
-            .exists([session.0])?;
-        if runs {
-            self.tx
-                .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])?;
-            self.touched.insert(session);
-            return Ok(Stop::Begun);
-        }
-        holds::stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
-        self.posted = true;
-        Ok(if anything { Stop::Done } else { Stop::Nothing })
-    }
-
-    /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
-    pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
-        self.tx
-            .prepare_cached(
-                "SELECT session FROM prompt WHERE uuid = ?1 AND state != 'closed' AND chat = ?2",
-            )?
-            .query_row((uuid, place.chat.0), |row| row.get(0).map(SessionId))
-            .optional()
-    }
-
-    /// Finds what a button does that is none of a request's; it is used up with that, and all others of its message.
-    pub fn take(&mut self, token: &str, from: &Arrival) -> Result<Taken> {
-        let at = (from.place, from.message.map(|message| message.0));
-        holds::take(self.tx, self.bot, token, at)
-    }
-
-    /// Takes the buttons of a row away, with `line` below what its message said.
-    pub fn retire(&mut self, row: RowId, line: &str) -> Result<()> {
-        self.posted = true;
-        holds::retire_row(self.tx, row, self.now, Some(line))
-    }
-
-    /// Ends the hold of a session, with `line` below what was said of it, here or in the message with the button;
-    /// returns whether anything came of it.
-    pub fn release(&mut self, offered: &Offered, how: Release, line: &str) -> Result<bool> {
-        self.touched.insert(offered.session);
-        let told = holds::notice_row(self.tx, offered.session)?;
-        let mut anything = holds::release(self.tx, offered.session, self.now, how, Some(line))?;
-        if how == Release::Drop {
-            anything |= holds::drop_waiting(self.tx, offered.session, self.now)? > 0;
-        }
-        if told != Some(offered.row) {
-            holds::retire_row(self.tx, offered.row, self.now, Some(line))?;
-        }
-        self.posted = true;
-        Ok(anything)
-    }
-
-    /// Lets a session begin a new conversation; the old one stays where Claude keeps it.
-    pub fn start_fresh(&mut self, session: SessionId) -> Result<()> {
-        self.tx
-            .execute(
-                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
-                (session.0, super::fresh_uuid()),
-            )
-            .map(drop)
-    }
-
-    /// Puts a message into the outbox whose buttons are each for another session.
-    pub fn offer_of_many(
-        &mut self,
-        place: Place,
-        body: &Formatted,
-        offers: &[(SessionId, Offer)],
-    ) -> Result<RowId> {
-        self.posted = true;
-        holds::post_choice(self.tx, self.bot, self.now, place, body, offers)
-    }
-
-    /// Puts a message with buttons into the outbox.
-    pub fn offer(&mut self, place: Place, session: SessionId, notice: &Notice) -> Result<RowId> {
-        self.posted = true;
-        holds::post_notice(self.tx, self.bot, session, self.now, place, notice)
-    }
-
     /// Changes a message that waits to be given.
     pub fn edit(&mut self, arrival: &Arrival, text: &str) -> Result<Edited> {
         let found = self
@@ -450,81 +289,5 @@ impl Intake<'_> {
     pub fn post(&mut self, place: Place, lane: Lane, post: &Post) -> Result<RowId> {
         self.posted = true;
         super::outbox::insert(self.tx, self.bot, place, None, None, lane, post, self.now)
-    }
-
-    /// Applies a press on a request's button, if it comes from the message that shows the request.
-    pub fn decide(
-        &mut self,
-        token: &str,
-        verdict: Verdict,
-        person: &Person,
-        from: &Arrival,
-    ) -> Result<Pressed> {
-        let found = self
-            .tx
-            .prepare_cached(
-                "SELECT request.id, request.session, request.state, outbox.id, outbox.chat, outbox.topic,
-                        outbox.message, outbox.tries, outbox.post
-                 FROM request JOIN outbox ON outbox.id = request.row
-                 WHERE request.token = ?1 AND request.bot = ?2",
-            )?
-            .query_row((token, self.bot.0), |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    SessionId(row.get(1)?),
-                    row.get::<_, String>(2)?,
-                    RowId(row.get(3)?),
-                    place_of(row.get(4)?, row.get(5)?),
-                    row.get::<_, Option<i64>>(6)?,
-                    row.get::<_, i64>(7)?,
-                    row.get::<_, String>(8)?,
-                ))
-            })
-            .optional()?;
-        let Some((request, session, state, row, place, message, tries, post)) = found else {
-            return Ok(Pressed::Foreign);
-        };
-        // A request that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
-        let shows_it =
-            tries > 1 || message.is_none() || message == from.message.map(|message| message.0);
-        if place.chat != from.place.chat || !shows_it {
-            return Ok(Pressed::Foreign);
-        }
-        if state != "open" {
-            return Ok(Pressed::Over);
-        }
-        let shown = match serde_json::from_str(&post) {
-            Ok(Post::Message { body, .. }) => body,
-            Ok(_) => Formatted::default(),
-            Err(error) => {
-                return Err(Error::FromSqlConversionFailure(
-                    8,
-                    rusqlite::types::Type::Text,
-                    error.into(),
-                ));
-            }
-        };
-        let word = match verdict {
-            Verdict::Allow => "allowed",
-            Verdict::Deny => "denied",
-        };
-        self.tx.execute(
-            "UPDATE request SET state = ?2, user = ?3 WHERE id = ?1",
-            (request, word, person.id.0),
-        )?;
-        if let Some(pressed) = from.message {
-            // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message
-            // to change is the one at which the person looks.
-            self.tx.execute(
-                "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
-                (row.0, pressed.0),
-            )?;
-        }
-        self.touched.insert(session);
-        Ok(Pressed::Decided {
-            row,
-            shown,
-            session,
-        })
     }
 }

@@ -4,6 +4,7 @@
 //! else. What a method writes is either *full* (on disk, fsynced, when it returns) or *normal* (survives any kill of
 //! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
 
+mod buttons;
 mod chats;
 mod holds;
 mod intake;
@@ -12,6 +13,7 @@ mod places;
 mod requests;
 mod schema;
 mod sessions;
+mod stops;
 mod turns;
 
 use std::fs::{self, OpenOptions, Permissions};
@@ -22,12 +24,14 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use holds::{Held, Holding, Offered, Release, Taken};
-pub use intake::{Accepted, Edited, Intake, Pressed, Stop, Written};
+pub use buttons::{Offered, Taken};
+pub use holds::{Held, Holding, Release};
+pub use intake::{Accepted, Edited, Intake, Written};
 pub use outbox::Ready;
 pub use places::Made;
-pub use requests::Asked;
+pub use requests::{Asked, Pressed};
 pub use sessions::{Living, Session};
+pub use stops::Stop;
 pub use turns::{Closing, Next, Work};
 
 /// Why the store did not do what it was asked. Nothing was changed.

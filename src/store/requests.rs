@@ -3,11 +3,26 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::outbox;
-use super::{Durability, Result, Store, place_of};
+use super::{Durability, Error, Intake, Result, Store, place_of};
 use crate::chat::{
-    BotId, Decision, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target, Verdict,
-    Wanted,
+    Arrival, BotId, Decision, Formatted, Lane, Person, Place, Post, PromptId, RowId, SessionId,
+    Target, Verdict, Wanted,
 };
+
+/// What a press on a request's button came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pressed {
+    /// It decided the request. `shown` is what the message said.
+    Decided {
+        row: RowId,
+        shown: Formatted,
+        session: SessionId,
+    },
+    /// The request had been decided, withdrawn or had expired before.
+    Over,
+    /// No such request, or the press came from another message than the one that shows it.
+    Foreign,
+}
 
 /// A request to be shown: the messages before it, and the one with its buttons.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +83,7 @@ impl Store {
                     .optional()?,
                 None => super::turns::last_place(tx, session)?,
             };
-            let Some(place) = place else { return Err(rusqlite::Error::QueryReturnedNoRows) };
+            let Some(place) = place else { return Err(Error::QueryReturnedNoRows) };
             for (key, post) in &asked.before {
                 outbox::insert(tx, bot, place, asked.prompt, Some(key), Lane::Text, post, now)?;
             }
@@ -157,6 +172,84 @@ impl Store {
                 }
             }
             Ok(())
+        })
+    }
+}
+
+impl Intake<'_> {
+    /// Applies a press on a request's button, if it comes from the message that shows the request.
+    pub fn decide(
+        &mut self,
+        token: &str,
+        verdict: Verdict,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Pressed> {
+        let found = self
+            .tx
+            .prepare_cached(
+                "SELECT request.id, request.session, request.state, outbox.id, outbox.chat, outbox.topic,
+                        outbox.message, outbox.tries, outbox.post
+                 FROM request JOIN outbox ON outbox.id = request.row
+                 WHERE request.token = ?1 AND request.bot = ?2",
+            )?
+            .query_row((token, self.bot.0), |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    SessionId(row.get(1)?),
+                    row.get::<_, String>(2)?,
+                    RowId(row.get(3)?),
+                    place_of(row.get(4)?, row.get(5)?),
+                    row.get::<_, Option<i64>>(6)?,
+                    row.get::<_, i64>(7)?,
+                    row.get::<_, String>(8)?,
+                ))
+            })
+            .optional()?;
+        let Some((request, session, state, row, place, message, tries, post)) = found else {
+            return Ok(Pressed::Foreign);
+        };
+        // A request that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
+        let shows_it =
+            tries > 1 || message.is_none() || message == from.message.map(|message| message.0);
+        if place.chat != from.place.chat || !shows_it {
+            return Ok(Pressed::Foreign);
+        }
+        if state != "open" {
+            return Ok(Pressed::Over);
+        }
+        let shown = match serde_json::from_str(&post) {
+            Ok(Post::Message { body, .. }) => body,
+            Ok(_) => Formatted::default(),
+            Err(error) => {
+                return Err(Error::FromSqlConversionFailure(
+                    8,
+                    rusqlite::types::Type::Text,
+                    error.into(),
+                ));
+            }
+        };
+        let word = match verdict {
+            Verdict::Allow => "allowed",
+            Verdict::Deny => "denied",
+        };
+        self.tx.execute(
+            "UPDATE request SET state = ?2, user = ?3 WHERE id = ?1",
+            (request, word, person.id.0),
+        )?;
+        if let Some(pressed) = from.message {
+            // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message
+            // to change is the one at which the person looks.
+            self.tx.execute(
+                "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+                (row.0, pressed.0),
+            )?;
+        }
+        self.touched.insert(session);
+        Ok(Pressed::Decided {
+            row,
+            shown,
+            session,
         })
     }
 }

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.

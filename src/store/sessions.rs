@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row};
 
-use super::{Durability, Error, Result, Store};
+use super::{Durability, Error, Intake, Result, Store};
 use crate::chat::{BotId, SessionId};
 
 /// A named conversation.
@@ -173,5 +173,17 @@ impl Store {
             )
             .map(drop)
         })
+    }
+}
+
+impl Intake<'_> {
+    /// Lets a session begin a new conversation; the old one stays where Claude keeps it.
+    pub fn start_fresh(&mut self, session: SessionId) -> Result<()> {
+        self.tx
+            .execute(
+                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
+                (session.0, super::fresh_uuid()),
+            )
+            .map(drop)
     }
 }

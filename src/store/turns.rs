@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Held, Holding};
-use super::{Durability, Result, Store, outbox, place_of};
+use super::{Durability, Result, Store, buttons, outbox, place_of, stops};
 use crate::chat::{
     BotId, Choice, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
     SessionId, Spent, UserId, Waiting,
@@ -335,10 +335,10 @@ impl Store {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
             }
             for offered in &closing.offers {
-                holds::post_notice(tx, bot, session, now, place, offered)?;
+                buttons::post_notice(tx, bot, session, now, place, offered)?;
             }
             if closing.outcome == Outcome::Stopped {
-                return holds::stop_is_over(tx, bot, session, now, Some(closing.prompt), &notice);
+                return stops::stop_is_over(tx, bot, session, now, Some(closing.prompt), &notice);
             }
             // Whoever said stop meanwhile holds it already.
             if let Some(holding) = &closing.hold

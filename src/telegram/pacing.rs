@@ -467,6 +467,8 @@ mod tests {
             since,
             doing,
             doing_since: since,
+            interruption: None,
+            stop: format!("stop:{prompt}"),
             waiting: 0,
         }
     }

@@ -75,7 +75,13 @@ fn a_group_takes_everything_along_whichever_sign_comes_first() {
             Ok(vec![(Some(SUPERGROUP.chat), NOW + 60)])
         );
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("a/0", "answer")]),
+                not_held,
+            )
             .expect("the turn is closed");
         let due = store.due(BOT).expect("the outbox can be read");
         assert!(due.iter().all(|due| due.place == SUPERGROUP), "{due:?}");
@@ -131,6 +137,7 @@ fn message_ids_stay_behind() {
         let edit = Post::Edit {
             target,
             body: Formatted::plain("changed"),
+            buttons: Vec::new(),
         };
         take_in(&store, NOW, |intake| intake.post(GROUP, Lane::Text, &edit))
     });
@@ -275,6 +282,7 @@ fn what_is_owed_to_a_topic_is_marked_if_it_belongs_to_a_session() {
                 session,
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer"), ("a/1", "more")]),
+                not_held,
             )
             .expect("the turn is closed");
         put(&store, in_topic, Lane::Text, "of no turn");

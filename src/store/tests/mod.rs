@@ -12,8 +12,8 @@ use std::path::Path;
 
 use super::*;
 use crate::chat::{
-    Arrival, BotId, ChatId, Formatted, Lane, MessageId, Outcome, Place, Post, Prompt, PromptId,
-    RowId, SessionId, Spent, TopicId, UserId, Wanted,
+    Arrival, BotId, ChatId, Choice, Formatted, Lane, MessageId, Notice, Outcome, Place, Post,
+    Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting, Wanted,
 };
 
 const BOT: BotId = BotId(7);
@@ -97,11 +97,22 @@ fn take_in<T>(store: &Store, now: i64, each: impl FnOnce(&mut Intake<'_>) -> Res
     value.expect("the update was dealt with")
 }
 
+fn written(text: &str) -> Written<'_> {
+    Written {
+        text,
+        origin: None,
+        arrived: NOW * 1_000,
+    }
+}
+
 /// Queues a text as a prompt for the session of its place.
 fn say(store: &Store, arrival: &Arrival, text: &str) -> SessionId {
     take_in(store, NOW, |intake| {
         let session = intake.session_at(arrival.place, "name", Path::new("/sessions"))?;
-        assert!(intake.queue(arrival, session, text)?, "there is room");
+        assert!(
+            intake.queue(arrival, session, &written(text))?,
+            "there is room"
+        );
         Ok(session)
     })
 }
@@ -115,10 +126,34 @@ fn is_command(text: &str) -> bool {
     text.starts_with('/')
 }
 
+/// The messages of one place, sender and rank at the head of the line; a command alone. Nothing is waited for.
+fn choose(waiting: &[Waiting]) -> Choice {
+    let first = &waiting[0];
+    let voice = |waiting: &Waiting| (waiting.place, waiting.user, waiting.rank);
+    let together = waiting
+        .iter()
+        .skip(1)
+        .take_while(|next| !is_command(&first.text) && !is_command(&next.text))
+        .take_while(|next| voice(next) == voice(first));
+    let count = 1 + together.count();
+    let texts: Vec<&str> = waiting[..count]
+        .iter()
+        .map(|waiting| waiting.text.as_str())
+        .collect();
+    Choice::Give {
+        count,
+        text: texts.join("\n"),
+        is_command: is_command(&first.text),
+    }
+}
+
+/// Gives what is next; None where nothing is, or nothing of it may be given.
 fn give(store: &Store, session: SessionId) -> Option<(Prompt, usize)> {
-    store
-        .give_next(BOT, session, NOW, is_command, str::to_owned)
-        .expect("the prompt is stored")
+    match store.give_next(BOT, session, NOW, choose) {
+        Ok(Next::Given { prompt, waiting }) => Some((prompt, waiting)),
+        Ok(Next::Nothing) => None,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A session with a prompt that has been given, at [`HOME`].
@@ -141,7 +176,14 @@ fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
             .iter()
             .map(|(key, text)| ((*key).to_owned(), post(text)))
             .collect(),
+        offers: Vec::new(),
+        hold: None,
     }
+}
+
+/// What is said of a hold where there must be none.
+fn not_held(_: usize) -> Notice {
+    panic!("nothing is held")
 }
 
 fn asked(prompt: Option<PromptId>, request: &str) -> Asked {

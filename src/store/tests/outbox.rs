@@ -83,7 +83,13 @@ fn a_request_overtakes_other_turns_but_not_its_own() {
         assert_eq!(due(store), [request, late], "nothing else holds it up");
         // What is stored after the request does not hold it up either, not even of its own turn.
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("a/0", "answer")]),
+                not_held,
+            )
             .expect("the turn is closed");
         assert!(due(store).contains(&request));
     });
@@ -261,6 +267,7 @@ fn an_edit_finds_its_message_once_that_is_delivered() {
         let edit = Post::Edit {
             target,
             body: Formatted::plain("changed"),
+            buttons: Vec::new(),
         };
         let edit = take_in(&store, NOW, |intake| intake.post(HOME, Lane::Text, &edit));
         begin(&store, edit).expect("it waits").edits
@@ -293,7 +300,13 @@ fn a_closed_chat_keeps_its_rows_and_others_go_on() {
             .expect("and again");
         assert_eq!(due(store), [elsewhere]);
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("a/0", "answer")]),
+                not_held,
+            )
             .expect("the turn is closed");
         assert_eq!(due(store), [elsewhere]);
         store

@@ -82,7 +82,7 @@ fn a_request_after_the_turn_goes_to_the_place_of_the_last_prompt() {
     assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 0);
     let (prompt, _) = give(&store, session).expect("a message waits");
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]))
+        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
         .expect("the turn is closed");
     store
         .ask(BOT, session, NOW, &asked(None, "r"))
@@ -286,6 +286,7 @@ fn what_was_decided_is_not_sent_again_and_the_message_that_was_pressed_is_change
         let edit = Post::Edit {
             target: Target::Row(row),
             body: Formatted::plain("allowed"),
+            buttons: Vec::new(),
         };
         let edit = take_in(store, NOW, |intake| intake.post(HOME, Lane::Text, &edit));
         let ready = begin(store, edit).expect("it waits");

@@ -91,10 +91,16 @@ fn the_final_text_is_what_is_stored_with_a_random_uuid() {
         let mut uuids = BTreeSet::new();
         for update in 1..=20 {
             let session = say(store, &message(update, HOME), "hello");
-            let (prompt, _) = store
-                .give_next(BOT, session, NOW, is_command, |text| format!("<{text}>"))
-                .expect("the prompt is stored")
-                .expect("a message waits");
+            let prompt = store
+                .give_next(BOT, session, NOW, |waiting| Choice::Give {
+                    count: 1,
+                    text: format!("<{}>", waiting[0].text),
+                    is_command: false,
+                })
+                .expect("the prompt is stored");
+            let Next::Given { prompt, .. } = prompt else {
+                panic!("a message waits")
+            };
             assert_eq!(prompt.text, "<hello>");
             let open = store.work(session).expect("the table can be read").open;
             assert_eq!(open.last(), Some(&prompt));
@@ -124,10 +130,12 @@ fn what_came_by_another_bot_is_given_by_the_present_one() {
     let session = say(&store, &message(1, HOME), "before the bot was changed");
     let waiting = store.work(session).expect("the table can be read").waiting;
     assert_eq!(waiting, 1);
-    let (prompt, _) = store
-        .give_next(OTHER_BOT, session, NOW, is_command, str::to_owned)
-        .expect("the prompt is stored")
-        .expect("what counts as waiting can be given");
+    let given = store
+        .give_next(OTHER_BOT, session, NOW, choose)
+        .expect("the prompt is stored");
+    let Next::Given { prompt, .. } = given else {
+        panic!("what counts as waiting can be given")
+    };
     assert_eq!(prompt.text, "before the bot was changed");
     assert_eq!(number(&store, "SELECT bot FROM prompt"), OTHER_BOT.0);
 }
@@ -149,7 +157,7 @@ fn only_a_turn_that_claude_has_ended_counts_as_said() {
         // Killed now, it may be in no transcript.
         assert!(!said());
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]))
+            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
             .expect("the turn is closed");
         assert!(said());
         store.taken(prompt.id).expect("it is noted");
@@ -163,7 +171,7 @@ fn closing_a_turn_twice_is_closing_it_once() {
         let (session, prompt) = given(store);
         let answer = closing(prompt.id, &[("a/0", "one"), ("a/1", "two")]);
         store
-            .finish(BOT, session, NOW + 5, &answer)
+            .finish(BOT, session, NOW + 5, &answer, not_held)
             .expect("the turn is closed");
         let again = Closing {
             outcome: Outcome::Interrupted,
@@ -171,7 +179,7 @@ fn closing_a_turn_twice_is_closing_it_once() {
             ..answer
         };
         store
-            .finish(BOT, session, NOW + 9, &again)
+            .finish(BOT, session, NOW + 9, &again, not_held)
             .expect("nothing happens");
         assert_eq!(
             words(
@@ -198,7 +206,13 @@ fn the_same_answer_under_the_same_key_goes_out_once() {
     on_both(|store| {
         let (session, prompt) = given(store);
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[("m1/0", "first")]))
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("m1/0", "first")]),
+                not_held,
+            )
             .expect("the turn is closed");
         let first = due(store);
         // From the transcript, after a recovery.
@@ -340,7 +354,7 @@ fn a_session_is_open_while_anything_of_it_is() {
         .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
         .expect("it is stored");
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]))
+        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
         .expect("the turn is closed");
     assert_eq!(open(), [session], "a request is open");
     store

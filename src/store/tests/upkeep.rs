@@ -26,7 +26,13 @@ fn what_is_finished_is_forgotten_in_its_time() {
             .close_requests(session, NOW, None, "withdrawn", Clone::clone)
             .expect("it is closed");
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("a/0", "answer")]),
+                not_held,
+            )
             .expect("the turn is closed");
         for row in due(store) {
             deliver(store, row, 1);
@@ -50,7 +56,7 @@ fn what_is_finished_is_forgotten_in_its_time() {
             Ok(vec![later.clone()])
         );
         store
-            .finish(BOT, session, NOW, &closing(later.id, &[]))
+            .finish(BOT, session, NOW, &closing(later.id, &[]), not_held)
             .expect("the turn is closed");
         store.prune(NOW + 90 * DAY).expect("everything is");
         assert_eq!(counts(), [0, 0, 0, 1], "the last prompt of a session stays");
@@ -124,7 +130,13 @@ fn it_is_quiet_when_nothing_waits() {
     store.taken(prompt.id).expect("it is noted");
     assert!(!is_quiet(), "also when Claude has it");
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[("a/0", "answer")]))
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[("a/0", "answer")]),
+            not_held,
+        )
         .expect("the turn is closed");
     assert!(!is_quiet(), "something must go out");
     let [row] = due(&store)[..] else {
@@ -143,10 +155,6 @@ fn a_database_is_opened_again_with_what_it_holds() {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("chappe.db");
     let (session, prompt) = given(&open(&path));
-    let version = number(
-        &Store::in_memory(),
-        "SELECT user_version FROM pragma_user_version",
-    );
     for _ in 0..2 {
         let store = open(&path);
         assert_eq!(
@@ -155,7 +163,7 @@ fn a_database_is_opened_again_with_what_it_holds() {
         );
         assert_eq!(
             number(&store, "SELECT user_version FROM pragma_user_version"),
-            version
+            schema::MIGRATIONS.len() as i64
         );
         let inner = store.inner.lock().expect("nobody has panicked");
         let mode: Result<String> =
@@ -177,7 +185,7 @@ fn a_database_of_a_newer_chappe_is_refused_in_words_and_left_alone() {
     let path = folder.path().join("chappe.db");
     let store = open(&path);
     let (session, _) = given(&store);
-    let known = number(&store, "SELECT user_version FROM pragma_user_version");
+    let known = schema::MIGRATIONS.len() as i64;
     run(&store, &format!("PRAGMA user_version = {}", known + 1));
     drop(store);
     let Err(error) = Store::open(&path) else {
@@ -305,7 +313,11 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("close_requests", Full, closed);
         check("due", Normal, store.due(BOT).map(drop));
         let answer = closing(prompt, &[("a/0", "answer")]);
-        check("finish", Full, store.finish(BOT, session, NOW, &answer));
+        check(
+            "finish",
+            Full,
+            store.finish(BOT, session, NOW, &answer, not_held),
+        );
         let row = due(store)[0];
         check("begin", Normal, store.begin(row).map(drop));
         check("put_back", Normal, store.put_back(row, true));

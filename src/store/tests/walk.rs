@@ -172,7 +172,7 @@ impl Walk {
                 // A message that was given long ago may have been forgotten.
                 match (edited, *times) {
                     (Edited::InTime, 0) => *text = changed,
-                    (Edited::TooLate | Edited::Nothing, 1) => {}
+                    (Edited::TooLate(_) | Edited::Nothing, 1) => {}
                     other => panic!("{other:?} for {arrival:?}"),
                 }
             }
@@ -219,7 +219,7 @@ impl Walk {
                         posts: posts.collect(),
                         ..closing(prompt, &[])
                     };
-                    self.store.finish(BOT, session, NOW, &closing)?;
+                    self.store.finish(BOT, session, NOW, &closing, not_held)?;
                 }
             }
             Step::Unasked { session } => {

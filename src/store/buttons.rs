@@ -1,0 +1,235 @@
+//! Buttons that are none of a request's: what each of them does, the messages that carry them, and what a press finds.
+//!
+//! A button carries a random token and nothing else; what it does is written down here with the row that shows it. One
+//! press uses up all buttons of its message. What is said, and what is done then, is decided by the caller.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::{Error, Intake, Result, outbox, place_of};
+use crate::chat::{
+    Act, Arrival, BotId, Button, Formatted, Lane, Notice, Offer, Place, Post, RowId, SessionId,
+    Target,
+};
+
+/// A press on one of these buttons; what it does, and for which session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offered {
+    pub act: Act,
+    pub session: SessionId,
+    pub row: RowId,
+}
+
+/// What a press on such a button came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It counts, and no other button of its message does from now on.
+    Now(Offered),
+    /// What it was for is over.
+    Over,
+    /// No such button, or the press came from another message.
+    Foreign,
+}
+
+impl Intake<'_> {
+    /// Finds what a button does that is none of a request's; it is used up with that, and all others of its message.
+    pub fn take(&mut self, token: &str, from: &Arrival) -> Result<Taken> {
+        let at = (from.place, from.message.map(|message| message.0));
+        take(self.tx, self.bot, token, at)
+    }
+
+    /// Takes the buttons of a row away, with `line` below what its message said.
+    pub fn retire(&mut self, row: RowId, line: &str) -> Result<()> {
+        self.posted = true;
+        retire_row(self.tx, row, self.now, Some(line))
+    }
+
+    /// Puts a message into the outbox whose buttons are each for another session.
+    pub fn offer_of_many(
+        &mut self,
+        place: Place,
+        body: &Formatted,
+        offers: &[(SessionId, Offer)],
+    ) -> Result<RowId> {
+        self.posted = true;
+        post_choice(self.tx, self.bot, self.now, place, body, offers)
+    }
+
+    /// Puts a message with buttons into the outbox.
+    pub fn offer(&mut self, place: Place, session: SessionId, notice: &Notice) -> Result<RowId> {
+        self.posted = true;
+        post_notice(self.tx, self.bot, session, self.now, place, notice)
+    }
+}
+
+/// Stores a message whose buttons do something for a session.
+pub(super) fn post_notice(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    place: Place,
+    notice: &Notice,
+) -> Result<RowId> {
+    // The buttons name the row, and the row holds the buttons: it is stored first without them.
+    let bare = Post::message(notice.body.clone());
+    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
+    let buttons = offer(tx, bot, session, row, now, &notice.offers)?;
+    put_buttons(tx, row, &notice.body, buttons)?;
+    Ok(row)
+}
+
+fn put_buttons(
+    tx: &Transaction<'_>,
+    row: RowId,
+    body: &Formatted,
+    buttons: Vec<Vec<Button>>,
+) -> Result<()> {
+    if buttons.is_empty() {
+        return Ok(());
+    }
+    let whole = Post::Message {
+        body: body.clone(),
+        buttons,
+        silent: false,
+    };
+    outbox::rewrite(tx, row, &whole)
+}
+
+/// Stores a message whose buttons are each for another session, one below the other.
+fn post_choice(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    now: i64,
+    place: Place,
+    body: &Formatted,
+    offers: &[(SessionId, Offer)],
+) -> Result<RowId> {
+    let bare = Post::message(body.clone());
+    let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
+    let mut buttons = Vec::new();
+    for (session, one) in offers {
+        buttons.extend(offer(tx, bot, *session, row, now, &[vec![one.clone()]])?);
+    }
+    put_buttons(tx, row, body, buttons)?;
+    Ok(row)
+}
+
+/// Notes what the buttons of a row do; returns them with their tokens.
+pub(super) fn offer(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    row: RowId,
+    now: i64,
+    offers: &[Vec<Offer>],
+) -> Result<Vec<Vec<Button>>> {
+    let mut note = |offer: &Offer| -> Result<Button> {
+        let token = super::fresh_uuid().replace('-', "");
+        let act = serde_json::to_string(&offer.act)
+            .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+        tx.prepare_cached(
+            "INSERT INTO button (token, bot, session, row, act, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((&token, bot.0, session.0, row.0, act, now))?;
+        Ok(Button {
+            label: offer.label.clone(),
+            data: Act::button_data(&token),
+        })
+    };
+    offers
+        .iter()
+        .map(|row| row.iter().map(&mut note).collect())
+        .collect()
+}
+
+/// Takes the buttons from a row's message, with `line` below what it said, or never sends it where it was not sent yet.
+pub(super) fn retire_row(
+    tx: &Transaction<'_>,
+    row: RowId,
+    now: i64,
+    line: Option<&str>,
+) -> Result<()> {
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    let unsent = tx.execute(
+        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
+        [row.0],
+    )?;
+    if unsent > 0 {
+        return Ok(());
+    }
+    let found = tx
+        .query_row(
+            "SELECT bot, chat, topic, post FROM outbox WHERE id = ?1",
+            [row.0],
+            |row| {
+                Ok((
+                    BotId(row.get(0)?),
+                    place_of(row.get(1)?, row.get(2)?),
+                    row.get::<_, String>(3)?,
+                ))
+            },
+        )
+        .optional()?;
+    let Some((bot, place, json)) = found else {
+        return Ok(());
+    };
+    let mut body = match serde_json::from_str(&json) {
+        Ok(Post::Message { body, .. }) => body,
+        _ => Formatted::default(),
+    };
+    if let Some(line) = line {
+        body.text.push_str("\n\n");
+        body.text.push_str(line);
+    }
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body,
+        buttons: Vec::new(),
+    };
+    outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now).map(drop)
+}
+
+/// Finds what a button does, and uses it up with all others of its message.
+fn take(tx: &Transaction<'_>, bot: BotId, token: &str, at: (Place, Option<i64>)) -> Result<Taken> {
+    let found = tx
+        .prepare_cached(
+            "SELECT button.act, button.session, button.row, button.used, outbox.chat, outbox.topic, outbox.message,
+                    outbox.tries
+             FROM button JOIN outbox ON outbox.id = button.row WHERE button.token = ?1 AND button.bot = ?2",
+        )?
+        .query_row((token, bot.0), |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                SessionId(row.get(1)?),
+                RowId(row.get(2)?),
+                row.get::<_, bool>(3)?,
+                place_of(row.get(4)?, row.get(5)?),
+                row.get::<_, Option<i64>>(6)?,
+                row.get::<_, i64>(7)?,
+            ))
+        })
+        .optional()?;
+    let Some((json, session, row, used, place, message, tries)) = found else {
+        return Ok(Taken::Foreign);
+    };
+    let (pressed_at, pressed) = at;
+    // One that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
+    if place.chat != pressed_at.chat || (tries <= 1 && message.is_some() && message != pressed) {
+        return Ok(Taken::Foreign);
+    }
+    if used {
+        return Ok(Taken::Over);
+    }
+    let act = serde_json::from_str(&json).map_err(|error| {
+        Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
+    })?;
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    if let Some(pressed) = pressed {
+        // The press proves that it arrived, and the message to change is the one at which the person looks.
+        tx.execute(
+            "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+            (row.0, pressed),
+        )?;
+    }
+    Ok(Taken::Now(Offered { act, session, row }))
+}

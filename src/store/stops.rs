@@ -1,0 +1,140 @@
+//! Stop: what ends at once because a person says so, what a session's owner is told to end, and what is held then.
+
+use rusqlite::{OptionalExtension, Transaction};
+
+use super::holds::{self, Holding, Release};
+use super::{Durability, Intake, Result, Store, place_of};
+use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
+
+/// What a stop came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The session's owner carries it out.
+    Begun,
+    /// Nothing ran; what waited is held, or was about to be tried again and is not.
+    Done,
+    /// There was nothing to stop.
+    Nothing,
+}
+
+impl Intake<'_> {
+    /// Stops what a session does, and holds what waits for it. `ended` is what the status message of a turn says that
+    /// had not gone on yet, `notice` what is said of the messages that are held, by their number.
+    pub fn stop(
+        &mut self,
+        session: SessionId,
+        ended: &Formatted,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<Stop> {
+        let queued: Vec<(PromptId, Place)> = self
+            .tx
+            .prepare_cached(
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
+                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
+            )?
+            .query_map((session.0, self.now), |row| {
+                Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
+            })?
+            .collect::<Result<_>>()?;
+        for (prompt, place) in &queued {
+            let edit = Post::Edit {
+                target: Target::Status(*prompt),
+                body: ended.clone(),
+                buttons: Vec::new(),
+            };
+            self.post(*place, Lane::Text, &edit)?;
+        }
+        let waits = holds::waiting(self.tx, session)? > 0;
+        let held = holds::held(self.tx, session)?;
+        let mut anything = !queued.is_empty();
+        match held {
+            Some(held) if held.reason == Hold::Held => {}
+            _ if waits => {
+                let holding = Holding {
+                    reason: Hold::Held,
+                    until: None,
+                    retry: None,
+                };
+                holds::hold(self.tx, session, self.now, None, &holding)?;
+                self.posted = true;
+                anything = true;
+            }
+            Some(_) => {
+                // What failed is not tried again.
+                anything |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
+                self.posted = true;
+            }
+            None => {}
+        }
+        // A process without a turn may have work that runs on.
+        let runs: bool = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM session WHERE id = ?1 AND (pid IS NOT NULL
+                     OR EXISTS (SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')))",
+            )?
+            .exists([session.0])?;
+        if runs {
+            self.tx
+                .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])?;
+            self.touched.insert(session);
+            return Ok(Stop::Begun);
+        }
+        stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
+        self.posted = true;
+        Ok(if anything { Stop::Done } else { Stop::Nothing })
+    }
+
+    /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
+    pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
+        self.tx
+            .prepare_cached(
+                "SELECT session FROM prompt WHERE uuid = ?1 AND state != 'closed' AND chat = ?2",
+            )?
+            .query_row((uuid, place.chat.0), |row| row.get(0).map(SessionId))
+            .optional()
+    }
+}
+
+impl Store {
+    /// What a person has stopped has ended, or nothing ran. Full.
+    pub fn stopped(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<()> {
+        self.transaction(Durability::Full, |tx| {
+            stop_is_over(tx, bot, session, now, None, &notice)
+        })
+    }
+}
+
+/// Notes that a stop was carried out, and tells of what is held since then.
+pub(super) fn stop_is_over(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    prompt: Option<PromptId>,
+    notice: &dyn Fn(usize) -> Notice,
+) -> Result<()> {
+    tx.execute("UPDATE session SET stop = 0 WHERE id = ?1", [session.0])?;
+    let untold: bool = tx
+        .prepare_cached("SELECT 1 FROM hold WHERE session = ?1 AND row IS NULL")?
+        .exists([session.0])?;
+    if !untold {
+        return Ok(());
+    }
+    let left = holds::waiting(tx, session)?;
+    if left == 0 {
+        return tx
+            .execute("DELETE FROM hold WHERE session = ?1", [session.0])
+            .map(drop);
+    }
+    match holds::place_to_tell(tx, session, prompt)? {
+        Some(place) => holds::tell(tx, bot, session, now, place, &notice(left), None),
+        None => Ok(()),
+    }
+}
