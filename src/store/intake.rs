@@ -162,8 +162,14 @@ impl Intake<'_> {
             return Ok(false);
         }
         let held = holds::held(self.tx, session)?;
-        self.posted |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
         let overtakes = held.is_some_and(|held| held.reason != Hold::Broken);
+        // A turn that was cut off because there could be no process has not failed: it was kept, and goes before this.
+        let how = if overtakes {
+            Release::GoOn
+        } else {
+            Release::Retry
+        };
+        self.posted |= holds::release(self.tx, session, self.now, how, None)?;
         let first: Option<i64> = self
             .tx
             .prepare_cached("SELECT MIN(rank) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
