@@ -8,7 +8,9 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
 use super::{Durability, Intake, Result, Store, outbox, place_of};
-use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target};
+use crate::chat::{
+    BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target,
+};
 
 /// How a session is held from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,23 +202,7 @@ pub(super) fn release(
     if let (Some(prompt), Some(text)) = (prompt, again) {
         queue_after(tx, PromptId(prompt), &text, now, row.map(RowId), true)?;
     }
-    if how == Release::Drop {
-        drop_waiting(tx, session, now)?;
-    }
     Ok(true)
-}
-
-/// Forgets all that waits for a session.
-fn drop_waiting(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<usize> {
-    let messages = tx.execute(
-        "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
-        [session.0],
-    )?;
-    let prompts = tx.execute(
-        "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2 WHERE session = ?1 AND state = 'queued'",
-        (session.0, now),
-    )?;
-    Ok(messages + prompts)
 }
 
 /// Queues a prompt that goes on with another one: in its place, in its name, shown by its status message. It begins
@@ -340,14 +326,30 @@ impl Intake<'_> {
     pub fn release(&mut self, offered: &Offered, how: Release, line: &str) -> Result<bool> {
         self.touched.insert(offered.session);
         let told = notice_row(self.tx, offered.session)?;
+        let held = held(self.tx, offered.session)?;
         let mut anything = release(self.tx, offered.session, self.now, how, Some(line))?;
         if how == Release::Drop {
-            anything |= drop_waiting(self.tx, offered.session, self.now)? > 0;
+            anything |= self.drop_waiting(offered.session, line)?;
+            // While there can be no process, a turn that was cut off stays open; its owner brings it to an end.
+            if held.is_some_and(|held| held.reason == Hold::Broken) {
+                anything |= self.stop_what_runs(offered.session)?;
+            }
         }
         if told != Some(offered.row) {
             buttons::retire_row(self.tx, offered.row, self.now, Some(line))?;
         }
         self.posted = true;
         Ok(anything)
+    }
+
+    /// Forgets all that waits for a session, with `line` in the status message of what was to go on; returns whether
+    /// anything did.
+    fn drop_waiting(&mut self, session: SessionId, line: &str) -> Result<bool> {
+        let messages = self.tx.execute(
+            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
+            [session.0],
+        )?;
+        let prompts = self.close_queued(session, &Formatted::plain(line))?;
+        Ok(messages + prompts > 0)
     }
 }
