@@ -219,7 +219,7 @@ pub(super) fn queue_after(
         "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, acted, created, continues,
              tries, notice, status_message)
          SELECT bot, session, ?2, ?3, chat, topic, user, 'queued', iif(?6, 0, attempts), iif(?6, '[]', acted), ?4, id,
-             tries, ?5, status_message
+             tries, COALESCE(?5, notice), status_message
          FROM prompt WHERE id = ?1",
     )?
     .execute((
