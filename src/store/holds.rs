@@ -276,6 +276,10 @@ impl Store {
         notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
+            // Whoever said stop meanwhile holds it already, and for longer.
+            if held(tx, session)?.is_some_and(|held| held.reason == Hold::Held) {
+                return Ok(());
+            }
             hold(tx, session, now, None, holding)?;
             let Some(place) = place_to_tell(tx, session, None)? else {
                 return Ok(());
