@@ -112,7 +112,7 @@ pub(super) fn tell(
 ) -> Result<()> {
     let instead_of = match instead_of {
         // One that was never sent says nothing, whatever it says from now on.
-        Some(row) if outbox::was_sent(tx, row)? => Some(row),
+        Some(row) if outbox::was_sent(tx, bot, row)? => Some(row),
         _ => None,
     };
     let row = match instead_of {

@@ -81,10 +81,12 @@ pub(super) fn rewrite(tx: &Transaction<'_>, row: RowId, post: &Post) -> Result<(
         .map(drop)
 }
 
-/// Whether a row's message stands in its chat, or may.
-pub(super) fn was_sent(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
-    tx.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND state IN ('sending', 'delivered')")?
-        .exists([row.0])
+/// Whether a row's message stands in its chat, or may, and this bot can change it.
+pub(super) fn was_sent(tx: &Transaction<'_>, bot: BotId, row: RowId) -> Result<bool> {
+    tx.prepare_cached(
+        "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2 AND state IN ('sending', 'delivered')",
+    )?
+    .exists((row.0, bot.0))
 }
 
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
