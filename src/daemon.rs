@@ -138,7 +138,7 @@ impl Daemon {
             )
         };
         store
-            .admit_only(&config.telegram.allowed_users)
+            .admit_only(&config.telegram.allowed_users, unix_now())
             .map_err(|error| unwritable(&error))?;
         // Whoever starts chappe again may have mended what was wrong.
         store

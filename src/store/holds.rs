@@ -8,7 +8,9 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
 use super::{Durability, Intake, Result, Store, outbox, place_of};
-use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target};
+use crate::chat::{
+    BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target,
+};
 
 /// How a session is held from now on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ pub(super) fn tell(
 ) -> Result<()> {
     let instead_of = match instead_of {
         // One that was never sent says nothing, whatever it says from now on.
-        Some(row) if outbox::was_sent(tx, row)? => Some(row),
+        Some(row) if outbox::was_sent(tx, bot, row)? => Some(row),
         _ => None,
     };
     let row = match instead_of {
@@ -200,23 +202,7 @@ pub(super) fn release(
     if let (Some(prompt), Some(text)) = (prompt, again) {
         queue_after(tx, PromptId(prompt), &text, now, row.map(RowId), true)?;
     }
-    if how == Release::Drop {
-        drop_waiting(tx, session, now)?;
-    }
     Ok(true)
-}
-
-/// Forgets all that waits for a session.
-fn drop_waiting(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<usize> {
-    let messages = tx.execute(
-        "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
-        [session.0],
-    )?;
-    let prompts = tx.execute(
-        "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2 WHERE session = ?1 AND state = 'queued'",
-        (session.0, now),
-    )?;
-    Ok(messages + prompts)
 }
 
 /// Queues a prompt that goes on with another one: in its place, in its name, shown by its status message. It begins
@@ -233,7 +219,7 @@ pub(super) fn queue_after(
         "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, acted, created, continues,
              tries, notice, status_message)
          SELECT bot, session, ?2, ?3, chat, topic, user, 'queued', iif(?6, 0, attempts), iif(?6, '[]', acted), ?4, id,
-             tries, ?5, status_message
+             tries, COALESCE(?5, notice), status_message
          FROM prompt WHERE id = ?1",
     )?
     .execute((
@@ -290,6 +276,10 @@ impl Store {
         notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
+            // Whoever said stop meanwhile holds it already, and for longer.
+            if held(tx, session)?.is_some_and(|held| held.reason == Hold::Held) {
+                return Ok(());
+            }
             hold(tx, session, now, None, holding)?;
             let Some(place) = place_to_tell(tx, session, None)? else {
                 return Ok(());
@@ -340,14 +330,30 @@ impl Intake<'_> {
     pub fn release(&mut self, offered: &Offered, how: Release, line: &str) -> Result<bool> {
         self.touched.insert(offered.session);
         let told = notice_row(self.tx, offered.session)?;
+        let held = held(self.tx, offered.session)?;
         let mut anything = release(self.tx, offered.session, self.now, how, Some(line))?;
         if how == Release::Drop {
-            anything |= drop_waiting(self.tx, offered.session, self.now)? > 0;
+            anything |= self.drop_waiting(offered.session, line)?;
+            // While there can be no process, a turn that was cut off stays open; its owner brings it to an end.
+            if held.is_some_and(|held| held.reason == Hold::Broken) {
+                anything |= self.stop_what_runs(offered.session)?;
+            }
         }
         if told != Some(offered.row) {
             buttons::retire_row(self.tx, offered.row, self.now, Some(line))?;
         }
         self.posted = true;
         Ok(anything)
+    }
+
+    /// Forgets all that waits for a session, with `line` in the status message of what was to go on; returns whether
+    /// anything did.
+    fn drop_waiting(&mut self, session: SessionId, line: &str) -> Result<bool> {
+        let messages = self.tx.execute(
+            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
+            [session.0],
+        )?;
+        let prompts = self.close_queued(session, &Formatted::plain(line))?;
+        Ok(messages + prompts > 0)
     }
 }

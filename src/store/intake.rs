@@ -162,21 +162,21 @@ impl Intake<'_> {
             return Ok(false);
         }
         let held = holds::held(self.tx, session)?;
-        self.posted |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
         let overtakes = held.is_some_and(|held| held.reason != Hold::Broken);
-        if overtakes {
-            // What waited keeps its order among itself.
-            self.tx.execute(
-                "UPDATE inbox SET rank = 0 WHERE session = ?1 AND state = 'waiting'",
-                [session.0],
-            )?;
-        }
+        // A turn that was cut off because there could be no process has not failed: it was kept, and goes before this.
+        let how = if overtakes {
+            Release::GoOn
+        } else {
+            Release::Retry
+        };
+        self.posted |= holds::release(self.tx, session, self.now, how, None)?;
         let first: Option<i64> = self
             .tx
             .prepare_cached("SELECT MIN(rank) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
             .query_row([session.0], |row| row.get(0))?;
         let rank = match first {
-            Some(_) if overtakes => -1,
+            // Also before what went first before: what waited keeps its order among itself.
+            Some(first) if overtakes => first.min(0) - 1,
             // With what came just before it, where that goes before others.
             Some(first) => first.min(0),
             None => 0,

@@ -146,9 +146,11 @@ impl Store {
                 "DELETE FROM button WHERE created < ?1 AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)",
                 [now - KEPT],
             )?;
+            // The last row stays, so that no number is given twice: a prompt may know its message by it for long.
             tx.execute(
                 "DELETE FROM outbox WHERE created < ?1 AND state IN ('delivered', 'withdrawn', 'refused')
-                 AND id NOT IN (SELECT row FROM request) AND id NOT IN (SELECT row FROM button)",
+                 AND id NOT IN (SELECT row FROM request) AND id NOT IN (SELECT row FROM button)
+                 AND id < (SELECT MAX(id) FROM outbox)",
                 [now - KEPT],
             )?;
             // The last prompt of a session stays: what comes unasked goes to its place.

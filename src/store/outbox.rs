@@ -5,7 +5,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-use super::{Durability, Result, Store, place_of, topic_column};
+use super::{Durability, Result, Store, place_of, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -80,10 +80,12 @@ pub(super) fn rewrite(tx: &Transaction<'_>, row: RowId, post: &Post) -> Result<(
         .map(drop)
 }
 
-/// Whether a row's message stands in its chat, or may.
-pub(super) fn was_sent(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
-    tx.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND state IN ('sending', 'delivered')")?
-        .exists([row.0])
+/// Whether a row's message stands in its chat, or may, and this bot can change it.
+pub(super) fn was_sent(tx: &Transaction<'_>, bot: BotId, row: RowId) -> Result<bool> {
+    tx.prepare_cached(
+        "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2 AND state IN ('sending', 'delivered')",
+    )?
+    .exists((row.0, bot.0))
 }
 
 /// A post, or several, as a column holds them.
@@ -302,12 +304,12 @@ impl Store {
         })
     }
 
-    /// The message that shows a turn's status, or that of the turn it goes on with.
+    /// The message that shows a turn's status, whichever prompt goes on with the turn by now.
     pub fn status_message(&self, prompt: PromptId) -> Result<Option<MessageId>> {
         self.transaction(Durability::Normal, |tx| {
             let message: Option<Option<i64>> = tx
                 .prepare_cached("SELECT status_message FROM prompt WHERE id = ?1")?
-                .query_row([prompt.0], |row| row.get(0))
+                .query_row([turns::last_of(tx, prompt)?.0], |row| row.get(0))
                 .optional()?;
             Ok(message.flatten().map(MessageId))
         })
@@ -318,9 +320,8 @@ impl Store {
     pub fn status_shown(&self, prompt: PromptId, message: MessageId) -> Result<()> {
         self.transaction(Durability::Normal, |tx| {
             tx.execute(
-                "UPDATE prompt SET status_message = ?2
-                 WHERE id = COALESCE((SELECT MAX(id) FROM prompt WHERE continues = ?1), ?1)",
-                (prompt.0, message.0),
+                "UPDATE prompt SET status_message = ?2 WHERE id = ?1",
+                (turns::last_of(tx, prompt)?.0, message.0),
             )
             .map(drop)
         })

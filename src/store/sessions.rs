@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row};
 
+use super::holds::{self, Release};
 use super::{Durability, Error, Intake, Result, Store};
 use crate::chat::{BotId, SessionId};
 
@@ -123,7 +124,7 @@ impl Store {
 
     /// Applies the list of those who may speak to what waits: who is not on it any more gets nothing done. The list never
     /// changes while chappe runs, so once at the start is enough; what is sent is looked at when it is sent. Full.
-    pub fn admit_only(&self, users: &[i64]) -> Result<()> {
+    pub fn admit_only(&self, users: &[i64], now: i64) -> Result<()> {
         let users = serde_json::to_string(users)
             .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
         self.transaction(Durability::Full, |tx| {
@@ -134,11 +135,22 @@ impl Store {
             )?;
             // Nor is anything of theirs that was cut off taken up again.
             tx.execute(
-                "UPDATE prompt SET state = 'closed', outcome = 'stopped' WHERE state != 'closed'
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2 WHERE state != 'closed'
                  AND user NOT IN (SELECT value FROM json_each(?1))",
-                [&users],
-            )
-            .map(drop)
+                (&users, now),
+            )?;
+            // Nor is anything of theirs that failed tried again; and it holds nobody else up.
+            let held: Vec<i64> = tx
+                .prepare(
+                    "SELECT hold.session FROM hold JOIN prompt ON prompt.id = hold.prompt
+                     WHERE prompt.user NOT IN (SELECT value FROM json_each(?1))",
+                )?
+                .query_map([&users], |row| row.get(0))?
+                .collect::<Result<_>>()?;
+            for session in held {
+                holds::release(tx, SessionId(session), now, Release::GoOn, None)?;
+            }
+            Ok(())
         })
     }
 

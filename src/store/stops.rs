@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::holds::{self, Holding, Release};
-use super::{Durability, Intake, Result, Store, place_of};
+use super::{Durability, Intake, Result, Store, place_of, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
 
 /// What a stop came to.
@@ -26,27 +26,10 @@ impl Intake<'_> {
         ended: &Formatted,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<Stop> {
-        let queued: Vec<(PromptId, Place)> = self
-            .tx
-            .prepare_cached(
-                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
-                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
-            )?
-            .query_map((session.0, self.now), |row| {
-                Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
-            })?
-            .collect::<Result<_>>()?;
-        for (prompt, place) in &queued {
-            let edit = Post::Edit {
-                target: Target::Status(*prompt),
-                body: ended.clone(),
-                buttons: Vec::new(),
-            };
-            self.post(*place, Lane::Text, &edit)?;
-        }
+        let queued = self.close_queued(session, ended)?;
         let waits = holds::waiting(self.tx, session)? > 0;
         let held = holds::held(self.tx, session)?;
-        let mut anything = !queued.is_empty();
+        let mut anything = queued > 0;
         match held {
             Some(held) if held.reason == Hold::Held => {}
             _ if waits => {
@@ -67,17 +50,14 @@ impl Intake<'_> {
             None => {}
         }
         // A process without a turn may have work that runs on.
-        let runs: bool = self
+        let is_live: bool = self
             .tx
-            .prepare_cached(
-                "SELECT 1 FROM session WHERE id = ?1 AND (pid IS NOT NULL
-                     OR EXISTS (SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')))",
-            )?
+            .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND pid IS NOT NULL")?
             .exists([session.0])?;
-        if runs {
-            self.tx
-                .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])?;
-            self.touched.insert(session);
+        if is_live {
+            self.note_stop(session)?;
+        }
+        if is_live || self.stop_what_runs(session)? {
             return Ok(Stop::Begun);
         }
         stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
@@ -85,13 +65,66 @@ impl Intake<'_> {
         Ok(if anything { Stop::Done } else { Stop::Nothing })
     }
 
+    /// Has a session's owner end the turn that is open, if there is one; returns whether there is.
+    pub(super) fn stop_what_runs(&mut self, session: SessionId) -> Result<bool> {
+        let is_open: bool = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')",
+            )?
+            .exists([session.0])?;
+        if is_open {
+            self.note_stop(session)?;
+        }
+        Ok(is_open)
+    }
+
+    fn note_stop(&mut self, session: SessionId) -> Result<()> {
+        self.touched.insert(session);
+        self.tx
+            .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])
+            .map(drop)
+    }
+
+    /// Closes the prompts that chappe itself has queued, with this in the status message of their turn; returns how
+    /// many there were.
+    pub(super) fn close_queued(&mut self, session: SessionId, ended: &Formatted) -> Result<usize> {
+        let queued: Vec<(PromptId, Place)> = self
+            .tx
+            .prepare_cached(
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
+                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
+            )?
+            .query_map((session.0, self.now), |row| {
+                Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
+            })?
+            .collect::<Result<_>>()?;
+        for (prompt, place) in &queued {
+            let edit = Post::Edit {
+                target: Target::Status(*prompt),
+                body: ended.clone(),
+                buttons: Vec::new(),
+            };
+            self.post(*place, Lane::Text, &edit)?;
+        }
+        Ok(queued.len())
+    }
+
     /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
     pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
+        let named = self
+            .tx
+            .prepare_cached("SELECT id FROM prompt WHERE uuid = ?1")?
+            .query_row([uuid], |row| row.get(0).map(PromptId))
+            .optional()?;
+        let Some(named) = named else { return Ok(None) };
+        // The button may have been shown before another prompt took the turn up.
+        let last = turns::last_of(self.tx, named)?;
         self.tx
             .prepare_cached(
-                "SELECT session FROM prompt WHERE uuid = ?1 AND state != 'closed' AND chat = ?2",
+                "SELECT session FROM prompt WHERE id = ?1 AND state != 'closed' AND chat = ?2",
             )?
-            .query_row((uuid, place.chat.0), |row| row.get(0).map(SessionId))
+            .query_row((last.0, place.chat.0), |row| row.get(0).map(SessionId))
             .optional()
     }
 }

@@ -93,6 +93,18 @@ pub(super) fn last_place(tx: &Transaction<'_>, session: SessionId) -> Result<Opt
         .optional()
 }
 
+/// The prompt that shows how it stands with a turn now: the last of those that go on with it, or itself.
+pub(super) fn last_of(tx: &Transaction<'_>, prompt: PromptId) -> Result<PromptId> {
+    tx.prepare_cached(
+        "WITH RECURSIVE turn (id, session) AS (
+             SELECT id, session FROM prompt WHERE id = ?1
+             UNION ALL SELECT prompt.id, prompt.session FROM turn JOIN prompt
+                 ON prompt.session = turn.session AND prompt.id > turn.id AND prompt.continues = turn.id)
+         SELECT COALESCE(MAX(id), ?1) FROM turn",
+    )?
+    .query_row([prompt.0], |row| row.get(0).map(PromptId))
+}
+
 impl Store {
     /// Reads what waits for a session.
     pub fn work(&self, session: SessionId) -> Result<Work> {
