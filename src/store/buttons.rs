@@ -189,6 +189,22 @@ pub(super) fn retire_row(
     outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now).map(drop)
 }
 
+/// Takes away the buttons that say what is to become of what waits for a session: it is not what it was when they were
+/// shown, and what was meant for one message must not hit another.
+pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<()> {
+    let rows: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0
+             AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh')",
+        )?
+        .query_map([session.0], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for row in rows {
+        retire_row(tx, RowId(row), now, None)?;
+    }
+    Ok(())
+}
+
 /// Finds what a button does, and uses it up with all others of its message.
 fn take(tx: &Transaction<'_>, bot: BotId, token: &str, at: (Place, Option<i64>)) -> Result<Taken> {
     let found = tx

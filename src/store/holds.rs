@@ -188,6 +188,7 @@ pub(super) fn release(
     let Some((prompt, retry, row)) = ended else {
         return Ok(false);
     };
+    buttons::line_has_moved(tx, session, now)?;
     let again = match how {
         Release::Retry => retry,
         Release::SendAgain => prompt

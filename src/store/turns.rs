@@ -196,6 +196,7 @@ impl Store {
                     .execute((row, prompt.id.0))?;
             }
             tx.execute("UPDATE session SET active = ?2 WHERE id = ?1", (session.0, now))?;
+            super::buttons::line_has_moved(tx, session, now)?;
             let waiting = waiting - count;
             Ok(Next::Given { prompt, waiting })
         })

@@ -93,13 +93,16 @@ fn what_waits_is_held_until_somebody_says_how_it_goes_on() {
     assert_eq!(chappe.stop().code(), Some(0));
     let _chappe = host.start();
     host.say("/queue");
-    host.answer("2 waiting, held since the stop\n1. one\n2. two");
+    let list = host.answer("2 waiting, held since the stop\n1. one\n2. two");
     let press = host.press(&host.person(), &notice, "Run");
     assert_eq!(host.toast(&press), "Going on.");
     host.answer("echo: one\ntwo");
     assert!(host.says(USER, notice.id, "Going on.").buttons.is_empty());
-    let late = host.press(&host.person(), &notice, "Drop all 2");
-    assert_eq!(host.toast(&late), "That is over. Nothing was done.");
+    for over in [&notice, &list] {
+        let late = host.press(&host.person(), over, "Drop all 2");
+        assert_eq!(host.toast(&late), "That is over. Nothing was done.");
+    }
+    assert!(host.says(USER, list.id, "1. one").buttons.is_empty());
 }
 
 #[test]
