@@ -404,9 +404,7 @@ impl Machine {
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
-                // A process that waits for a person, or still works, is not quiet.
-                let quiet = self.asked.is_empty() && self.tasks.is_empty();
-                let idle = self.settings.idle_timeout.filter(|_| quiet);
+                let idle = self.settings.idle_timeout.filter(|_| self.is_quiet());
                 let idle = idle.map(|timeout| *since + timeout);
                 earliest([idle, self.gathering, self.held_until])
             }
@@ -610,6 +608,12 @@ impl Machine {
             }
             _ => {}
         }
+    }
+
+    /// Whether nothing goes on in a process that has no prompt: it waits for no person, nothing runs on in it, and
+    /// nothing is about to be given to it.
+    fn is_quiet(&self) -> bool {
+        self.asked.is_empty() && self.tasks.is_empty() && !self.has_work()
     }
 
     /// Begins to count anew how long a process that waits for a prompt has been quiet.

@@ -195,9 +195,8 @@ impl Machine {
             }
             State::Open { since } => {
                 let idle = self.settings.idle_timeout;
-                let quiet = self.asked.is_empty() && self.tasks.is_empty();
-                if quiet && idle.is_some_and(|timeout| *since + timeout <= now) && !self.has_work()
-                {
+                let is_over = idle.is_some_and(|timeout| *since + timeout <= now);
+                if is_over && self.is_quiet() {
                     self.end_by(now, Step::InputClosed, out);
                 } else {
                     self.advance(now, out);
