@@ -480,7 +480,9 @@ impl Machine {
         if work.stop {
             self.on_stop(now, out);
         }
-        if let State::Busy(turn) = &self.state {
+        if let State::Busy(turn) = &self.state
+            && turn.cut.is_none_or(|cut| cut.by == By::Person)
+        {
             out.push(show(turn, self.waiting));
         }
         self.advance(now, out);
