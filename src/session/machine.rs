@@ -528,7 +528,9 @@ impl Machine {
     fn on_given(&mut self, now: Instant, given: Given, out: &mut Vec<Action>) {
         let (prompt, again) = match given {
             Given::Nothing => {
+                // What was to be given is not there any more; perhaps something else is.
                 self.waiting = 0;
+                out.push(Action::Look);
                 return;
             }
             Given::NotYet { wait, waiting } => {
