@@ -577,7 +577,7 @@ impl Machine {
 
     /// Whether there is something to give that may be given.
     fn has_work(&self) -> bool {
-        !self.again.is_empty() || (!self.held && self.waiting > 0)
+        !self.held && (!self.again.is_empty() || self.waiting > 0)
     }
 
     /// Does what can be done next without anybody having to say so.
@@ -602,10 +602,10 @@ impl Machine {
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
-            State::Open { .. } => {
+            State::Open { .. } if self.has_work() => {
                 if let Some(prompt) = self.again.pop_front() {
                     out.push(Action::GiveAgain(prompt.id));
-                } else if self.has_work() && self.gathering.is_none_or(|until| until <= now) {
+                } else if self.gathering.is_none_or(|until| until <= now) {
                     self.gathering = None;
                     out.push(Action::GiveNext);
                 }
