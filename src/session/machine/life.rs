@@ -123,7 +123,7 @@ impl Machine {
                 self.said.finish();
                 self.interruption = Some(Interruption::Crash {
                     how: how.to_owned(),
-                    attempt: turn.prompt.attempts,
+                    attempt: turn.prompt.attempts.min(self.settings.retries),
                     of: self.settings.retries,
                 });
                 out.push(show(
@@ -144,9 +144,12 @@ impl Machine {
     fn after_end(&mut self, now: Instant, out: &mut Vec<Action>) {
         match self.cut_off.first() {
             Some(prompt) if self.shutdown.is_none() => {
-                self.state = State::Backoff {
-                    until: now + self.delay(prompt.attempts),
+                // Where no other attempt follows, what became of it can be told at once.
+                let delay = match prompt.attempts <= self.settings.retries {
+                    true => self.delay(prompt.attempts),
+                    false => Duration::ZERO,
                 };
+                self.state = State::Backoff { until: now + delay };
             }
             _ => self.advance(now, out),
         }
