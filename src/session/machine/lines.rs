@@ -318,6 +318,10 @@ impl Machine {
             });
         }
         if !ours {
+            if matches!(self.state, State::Ending { .. }) && result.origin_kind.is_none() {
+                // Of a turn that was cut off: stopped, or its answer comes with the transcript.
+                answer.clear();
+            }
             if !answer.is_empty() || spent != Spent::default() {
                 out.push(Action::Unasked {
                     blocks: answer,
