@@ -210,7 +210,8 @@ impl Machine {
                 out.push(Action::Write(protocol::deny(&request_id, super::DENIED)));
                 return;
             }
-            State::Busy(turn) => Some(turn.prompt.id),
+            // Before it is taken, whoever asks works on something else.
+            State::Busy(turn) => turn.taken.then_some(turn.prompt.id),
             State::Open { .. } => None,
             // It has not answered yet, so that nobody can have asked it for anything.
             _ => {
