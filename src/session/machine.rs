@@ -250,6 +250,10 @@ pub struct Pause {
 
 /// The states. What is meaningful only in one stands in it.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a session has one, and is busy for most of its life"
+)]
 enum State {
     /// No process.
     Asleep,
