@@ -250,6 +250,10 @@ pub struct Pause {
 
 /// The states. What is meaningful only in one stands in it.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a session has one, and is busy for most of its life"
+)]
 enum State {
     /// No process.
     Asleep,
@@ -404,9 +408,7 @@ impl Machine {
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
-                // A process that waits for a person, or still works, is not quiet.
-                let quiet = self.asked.is_empty() && self.tasks.is_empty();
-                let idle = self.settings.idle_timeout.filter(|_| quiet);
+                let idle = self.settings.idle_timeout.filter(|_| self.is_quiet());
                 let idle = idle.map(|timeout| *since + timeout);
                 earliest([idle, self.gathering, self.held_until])
             }
@@ -482,7 +484,9 @@ impl Machine {
         if work.stop {
             self.on_stop(now, out);
         }
-        if let State::Busy(turn) = &self.state {
+        if let State::Busy(turn) = &self.state
+            && turn.cut.is_none_or(|cut| cut.by == By::Person)
+        {
             out.push(show(turn, self.waiting));
         }
         self.advance(now, out);
@@ -528,7 +532,9 @@ impl Machine {
     fn on_given(&mut self, now: Instant, given: Given, out: &mut Vec<Action>) {
         let (prompt, again) = match given {
             Given::Nothing => {
+                // What was to be given is not there any more; perhaps something else is.
                 self.waiting = 0;
+                out.push(Action::Look);
                 return;
             }
             Given::NotYet { wait, waiting } => {
@@ -575,7 +581,7 @@ impl Machine {
 
     /// Whether there is something to give that may be given.
     fn has_work(&self) -> bool {
-        !self.again.is_empty() || (!self.held && self.waiting > 0)
+        !self.held && (!self.again.is_empty() || self.waiting > 0)
     }
 
     /// Does what can be done next without anybody having to say so.
@@ -600,16 +606,22 @@ impl Machine {
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
-            State::Open { .. } => {
+            State::Open { .. } if self.has_work() => {
                 if let Some(prompt) = self.again.pop_front() {
                     out.push(Action::GiveAgain(prompt.id));
-                } else if self.has_work() && self.gathering.is_none_or(|until| until <= now) {
+                } else if self.gathering.is_none_or(|until| until <= now) {
                     self.gathering = None;
                     out.push(Action::GiveNext);
                 }
             }
             _ => {}
         }
+    }
+
+    /// Whether nothing goes on in a process that has no prompt: it waits for no person, nothing runs on in it, and
+    /// nothing is about to be given to it.
+    fn is_quiet(&self) -> bool {
+        self.asked.is_empty() && self.tasks.is_empty() && !self.has_work()
     }
 
     /// Begins to count anew how long a process that waits for a prompt has been quiet.

@@ -123,7 +123,7 @@ impl Machine {
                 self.said.finish();
                 self.interruption = Some(Interruption::Crash {
                     how: how.to_owned(),
-                    attempt: turn.prompt.attempts,
+                    attempt: turn.prompt.attempts.min(self.settings.retries),
                     of: self.settings.retries,
                 });
                 out.push(show(
@@ -144,9 +144,12 @@ impl Machine {
     fn after_end(&mut self, now: Instant, out: &mut Vec<Action>) {
         match self.cut_off.first() {
             Some(prompt) if self.shutdown.is_none() => {
-                self.state = State::Backoff {
-                    until: now + self.delay(prompt.attempts),
+                // Where no other attempt follows, what became of it can be told at once.
+                let delay = match prompt.attempts <= self.settings.retries {
+                    true => self.delay(prompt.attempts),
+                    false => Duration::ZERO,
                 };
+                self.state = State::Backoff { until: now + delay };
             }
             _ => self.advance(now, out),
         }
@@ -195,9 +198,8 @@ impl Machine {
             }
             State::Open { since } => {
                 let idle = self.settings.idle_timeout;
-                let quiet = self.asked.is_empty() && self.tasks.is_empty();
-                if quiet && idle.is_some_and(|timeout| *since + timeout <= now) && !self.has_work()
-                {
+                let is_over = idle.is_some_and(|timeout| *since + timeout <= now);
+                if is_over && self.is_quiet() {
                     self.end_by(now, Step::InputClosed, out);
                 } else {
                     self.advance(now, out);

@@ -210,7 +210,8 @@ impl Machine {
                 out.push(Action::Write(protocol::deny(&request_id, super::DENIED)));
                 return;
             }
-            State::Busy(turn) => Some(turn.prompt.id),
+            // Before it is taken, whoever asks works on something else.
+            State::Busy(turn) => turn.taken.then_some(turn.prompt.id),
             State::Open { .. } => None,
             // It has not answered yet, so that nobody can have asked it for anything.
             _ => {
@@ -318,6 +319,10 @@ impl Machine {
             });
         }
         if !ours {
+            if matches!(self.state, State::Ending { .. }) && result.origin_kind.is_none() {
+                // Of a turn that was cut off: stopped, or its answer comes with the transcript.
+                answer.clear();
+            }
             if !answer.is_empty() || spent != Spent::default() {
                 out.push(Action::Unasked {
                     blocks: answer,

@@ -27,32 +27,44 @@ impl Machine {
             }) => {}
             State::Busy(_) => self.cut(now, By::Person, out),
             State::Open { .. } => {
-                let anything = !self.tasks.is_empty();
+                let runs = !self.tasks.is_empty();
                 self.stop_tasks(out);
+                let anything = self.stop_cut_off(out) || runs;
                 out.push(Action::Stopped { anything });
             }
-            State::Asleep
-            | State::Backoff { .. }
-            | State::Preparing
-            | State::Starting { .. }
-            | State::Ending { .. }
-            | State::Over => {
+            // What is open stays so, and the next start hears of the stop before it decides about it.
+            State::Ending { .. } | State::Over if self.shutdown.is_some() => {}
+            state => {
                 // Nothing has to be told to Claude: no turn runs, or none any more.
-                let mut cut_off: Vec<Prompt> = self.cut_off.drain(..).collect();
-                cut_off.extend(self.again.drain(..));
-                self.interruption = None;
-                if cut_off.is_empty() {
+                let (is_asleep, waits) = (
+                    matches!(state, State::Asleep),
+                    matches!(state, State::Backoff { .. }),
+                );
+                let anything = self.stop_cut_off(out);
+                if !anything {
                     out.push(Action::Stopped { anything: true });
                 }
-                for prompt in cut_off {
-                    out.push(Action::Finish(closed(prompt, Outcome::Stopped)));
-                }
                 out.push(Action::Hide);
-                if matches!(self.state, State::Backoff { .. }) {
+                if waits {
                     self.state = State::Asleep;
+                } else if is_asleep && anything {
+                    // A process of a former chappe may still be at work on it; the preparation ends that.
+                    self.prepare(now, out);
                 }
             }
         }
+    }
+
+    /// Closes the prompts that were cut off and have not gone on yet; returns whether there were any.
+    fn stop_cut_off(&mut self, out: &mut Vec<Action>) -> bool {
+        let mut cut_off: Vec<Prompt> = self.cut_off.drain(..).collect();
+        cut_off.extend(self.again.drain(..));
+        self.interruption = None;
+        let any = !cut_off.is_empty();
+        for prompt in cut_off {
+            out.push(Action::Finish(closed(prompt, Outcome::Stopped)));
+        }
+        any
     }
 
     /// Has the turn at hand end before it is done.

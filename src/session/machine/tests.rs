@@ -1,9 +1,11 @@
 //! Tests of the machine: scripts of whole conversations as snapshots, and random walks that keep its contract.
 
+mod crashes;
 mod endings;
+mod holds;
 mod requests;
 mod script;
+mod shutdown;
 mod starts;
+mod stops;
 mod turns;
-mod walks;
-mod world;

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::script::{BUSY, OPEN, check};
+use super::script::{BUSY, GIVEN, OPEN, check};
 
 #[test]
 fn an_allowed_request_goes_back_with_its_input_and_the_work_goes_on() {
@@ -220,7 +220,6 @@ fn a_request_between_turns_keeps_the_process_until_it_is_decided() {
     > decide r1 allow
         write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
         told r1
-        givenext
         (due at 2460s)
     > subask r2 Bash ls
         ask r2 for nobody: Bash {"it":"ls"}, by a sub-agent; before: []
@@ -257,12 +256,10 @@ fn a_request_dies_with_its_turn_and_with_its_process() {
         show 1 since 0ns: Asking since 0ns, 0 wait
     > exit 1 boom
         close requests: all Expired
-        finish 1: Crashed [], cause "exit code 1: boom", $0.00, 0 tools, took 0ns
-        hide
-        retire
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (exit code 1: boom), 1 of 3
+        (due at 1s)
     > decide r1 allow
         told r1
-        retire
     "#);
 }
 
@@ -286,14 +283,36 @@ fn a_decision_that_the_process_does_not_take_ends_it() {
         told r1
         show 1 since 0ns: Asking since 0ns, 0 wait
     > notreading
-        finish 1: Crashed [], cause "it did not react any more", $0.00, 0 tools, took 0ns
-        hide
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (it did not react any more), 1 of 3
         terminate
         (due at 5s)
     > decide r2 allow
     > exit 143
         close requests: all Expired
-        retire
-        (nothing is due)
+        (due at 1s)
+    "#);
+}
+
+#[test]
+fn a_request_before_the_prompt_is_taken_is_of_what_runs_on() {
+    assert_snapshot!(check(GIVEN, "
+        subask r1 Bash ls
+        decide r1 allow
+        lifecycle started 1
+        ask r2 Bash rm
+    "), @r#"
+    > subask r1 Bash ls
+        ask r1 for nobody: Bash {"it":"ls"}, by a sub-agent; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > lifecycle started 1
+        taken 1
+    > ask r2 Bash rm
+        ask r2 for 1: Bash {"it":"rm"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
     "#);
 }

@@ -1,15 +1,8 @@
-//! Starts, those that fail above all: a person must hear why, and no start is tried again by itself.
+//! Starts, those that fail above all: what may heal is tried again, and of the rest a person must hear why.
 
 use insta::assert_snapshot;
 
-use super::script::{NOTHING, check};
-
-/// Until the process runs and has not answered.
-const STARTING: &str = "
-    work 1
-    prepared
-    started
-";
+use super::script::{NOTHING, STARTING, check};
 
 #[test]
 fn nothing_to_do_starts_nothing() {
@@ -40,15 +33,17 @@ fn what_cannot_be_prepared_or_started_is_told() {
         prepare
     > work 2
     > unprepared there is no program claude
-        tell: not started, cause "there is no program claude", cure "none"
-        rest
+        hide
+        hold back: not started, cause "there is no program claude", cure "none"
+        look
     > work 3
         prepare
     > prepared
         start
     > unprepared claude may not be run by this user
-        tell: not started, cause "claude may not be run by this user", cure "none"
-        rest
+        hide
+        hold back: not started, cause "claude may not be run by this user", cure "none"
+        look
     "#);
 }
 
@@ -60,16 +55,18 @@ fn a_conversation_that_is_not_there_is_told_as_such() {
     "), @r#"
     > result broken No conversation found with session ID: 5e
     > exit 1
-        tell: nothing to resume
-        rest
+        hide
+        hold back: nothing to resume
+        look
         (nothing is due)
     "#);
     assert_snapshot!(check(STARTING, "
         exit 1 No conversation found with session ID: 5e
     "), @r#"
     > exit 1 No conversation found with session ID: 5e
-        tell: nothing to resume
-        rest
+        hide
+        hold back: nothing to resume
+        look
         (nothing is due)
     "#);
 }
@@ -80,33 +77,31 @@ fn a_known_cause_comes_with_its_cure() {
         exit 1 error: unknown option '--colour'
     "), @r#"
     > exit 1 error: unknown option '--colour'
-        tell: not started, cause "exit code 1: error: unknown option '--colour'", cure "Look at claude.extra_args in config.toml: this version of Claude Code does not know one of them."
-        rest
+        hide
+        hold back: not started, cause "exit code 1: error: unknown option '--colour'", cure "Look at claude.extra_args in config.toml: this version of Claude Code does not know one of them."
+        look
         (nothing is due)
     "#);
     assert_snapshot!(check(STARTING, "
         exit 1 --dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons
     "), @r#"
     > exit 1 --dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons
-        tell: not started, cause "exit code 1: --dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons", cure "Set IS_SANDBOX = \"1\" in [claude] env, use another permission_mode, or run chappe as another user."
-        rest
+        hide
+        hold back: not started, cause "exit code 1: --dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons", cure "Set IS_SANDBOX = \"1\" in [claude] env, use another permission_mode, or run chappe as another user."
+        look
         (nothing is due)
     "#);
     assert_snapshot!(check(STARTING, "
         exit 3
     "), @r#"
     > exit 3
-        tell: not started, cause "exit code 3", cure "none"
-        rest
-        (nothing is due)
+        (due at 1s)
     "#);
     assert_snapshot!(check(STARTING, "
         exit 1 a warning\\nthe last line counts\\n
     "), @r#"
     > exit 1 a warning\nthe last line counts\n
-        tell: not started, cause "exit code 1: the last line counts", cure "none"
-        rest
-        (nothing is due)
+        (due at 1s)
     "#);
 }
 
@@ -128,9 +123,7 @@ fn a_process_that_does_not_answer_is_ended() {
         kill
         (due at 100s)
     > exit 137
-        tell: not started, cause "exit code 137: it did not answer within 90 s", cure "none"
-        rest
-        (nothing is due)
+        (due at 96s)
     "#);
 }
 
@@ -147,9 +140,7 @@ fn an_answer_that_comes_too_late_opens_nothing() {
         (due at 95s)
     > initialized
     > exit 137
-        tell: not started, cause "exit code 137: it did not answer within 90 s", cure "none"
-        rest
-        (nothing is due)
+        (due at 91s)
     "#);
 }
 
@@ -167,9 +158,7 @@ fn a_process_that_refuses_to_initialize_is_ended() {
     > tick
     > initialized
     > exit 137
-        tell: not started, cause "exit code 137: no such hook", cure "none"
-        rest
-        (nothing is due)
+        (due at 1s)
     "#);
 }
 
@@ -188,9 +177,7 @@ fn a_process_that_reads_nothing_from_the_start_is_no_start() {
         kill
         (due at 10s)
     > exit 137
-        tell: not started, cause "exit code 137", cure "none"
-        rest
-        (nothing is due)
+        (due at 6s)
     "#);
 }
 
@@ -210,9 +197,7 @@ fn what_comes_unasked_before_the_answer_does_not_hide_why_a_start_failed() {
         kill
         (due at 95s)
     > exit 137
-        tell: not started, cause "exit code 137: it did not answer within 90 s", cure "none"
-        rest
-        (nothing is due)
+        (due at 91s)
     "#);
 }
 
@@ -240,11 +225,209 @@ fn messages_that_come_during_a_start_are_given_after_it() {
     > work 2
     > initialized
         givenext
-        (due at 600s)
+        (nothing is due)
     > given 1 both
         write u1 "both"
         show 1 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > initialized
+    "#);
+}
+
+#[test]
+fn a_start_that_fails_twice_in_the_same_way_is_not_tried_a_third_time() {
+    assert_snapshot!(check(STARTING, "
+        exit 3 a warning\\nno such host
+        wait 1s
+        prepared
+        started
+        exit 3 another warning\\nno such host
+        work 1 held
+    "), @r#"
+    > exit 3 a warning\nno such host
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        prepare
+        (nothing is due)
+    > prepared
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > exit 3 another warning\nno such host
+        hide
+        hold back: not started, cause "exit code 3: no such host", cure "none"
+        look
+        (nothing is due)
+    > work 1 held
+        retire
+    "#);
+}
+
+#[test]
+fn starts_that_fail_each_in_another_way_are_tried_ever_more_rarely_until_it_is_enough() {
+    assert_snapshot!(check(&format!("retries 2\n{STARTING}"), "
+        exit 1 a
+        wait 1s
+        prepared
+        started
+        exit 2 a
+        wait 2s
+        prepared
+        started
+        exit 3 a
+        work 1 held
+    "), @r#"
+    > exit 1 a
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        prepare
+        (nothing is due)
+    > prepared
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > exit 2 a
+        (due at 3s)
+    > wait 2s
+      at 3s:
+        prepare
+        (nothing is due)
+    > prepared
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 93s)
+    > exit 3 a
+        hide
+        hold back: not started, cause "exit code 3: a", cure "none"
+        look
+        (nothing is due)
+    > work 1 held
+        retire
+    "#);
+}
+
+#[test]
+fn a_start_that_works_begins_the_count_anew() {
+    assert_snapshot!(check(STARTING, "
+        exit 3 a
+        wait 1s
+        prepared
+        started
+        initialized
+        given 1 hi
+        lifecycle started 1
+        result ok of=1 hello
+        exit 0
+        work 1
+        prepared
+        started
+        exit 3 a
+    "), @r#"
+    > exit 3 a
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        prepare
+        (nothing is due)
+    > prepared
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > initialized
+        givenext
+        (nothing is due)
+    > given 1 hi
+        write u1 "hi"
+        show 1 since 1s: Waiting since 1s, 0 wait
+    > lifecycle started 1
+        taken 1
+    > result ok of=1 hello
+        finish 1: Answered [result/0 "hello"], $0.00, 0 tools, took 0ns
+        hide
+        (due at 601s)
+    > exit 0
+        retire
+        (nothing is due)
+    > work 1
+        prepare
+    > prepared
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > exit 3 a
+        (due at 2s)
+    "#);
+}
+
+#[test]
+fn a_message_in_the_wait_for_another_start_does_not_hurry_it() {
+    assert_snapshot!(check(STARTING, "
+        exit 3 a
+        work 2
+        wait 999ms
+        wait 1ms
+    "), @r#"
+    > exit 3 a
+        (due at 1s)
+    > work 2
+    > wait 999ms
+    > wait 1ms
+      at 1s:
+        prepare
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn a_host_that_is_full_is_tried_again_when_its_hold_is_over() {
+    assert_snapshot!(check(NOTHING, "
+        work 1
+        unprepared full the host has no process to give
+        work 1 held until=60s
+        work 1 held until=0s
+        work 1
+    "), @r#"
+    > work 1
+        close requests: all Expired
+        prepare
+    > unprepared full the host has no process to give
+        hide
+        hold back: the host is full, the host has no process to give
+        look
+    > work 1 held until=60s
+        retire
+    > work 1 held until=0s
+        goon
+        look
+    > work 1
+        prepare
+    "#);
+}
+
+#[test]
+fn a_message_after_a_start_that_failed_for_good_tries_once_more() {
+    assert_snapshot!(check(NOTHING, "
+        work 1
+        unprepared there is no program claude
+        work 1 held
+        work 2
+    "), @r#"
+    > work 1
+        close requests: all Expired
+        prepare
+    > unprepared there is no program claude
+        hide
+        hold back: not started, cause "there is no program claude", cure "none"
+        look
+    > work 1 held
+        retire
+    > work 2
+        prepare
     "#);
 }

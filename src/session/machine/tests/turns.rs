@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::script::{BUSY, NOTHING, OPEN, check};
+use super::script::{BUSY, GIVEN, NOTHING, OPEN, check};
 
 #[test]
 fn a_conversation_of_two_turns() {
@@ -44,11 +44,10 @@ fn a_conversation_of_two_turns() {
         (due at 90s)
     > initialized compact context
         givenext
-        (due at 600s)
+        (nothing is due)
     > given 1 what is in a.txt?
         write u1 "what is in a.txt?"
         show 1 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > lifecycle queued 1
     > lifecycle started 1
         taken 1
@@ -74,10 +73,10 @@ fn a_conversation_of_two_turns() {
     > wait 1m
     > work 1
         givenext
+        (nothing is due)
     > given 2 thanks
         write u2 "thanks"
         show 2 since 64s: Waiting since 64s, 0 wait
-        (nothing is due)
     > lifecycle started 2
         taken 2
     > replay 2
@@ -108,11 +107,9 @@ fn messages_that_come_while_it_is_busy_wait_for_the_next_turn() {
         finish 1: Answered [m1/0 "done"], $0.00, 0 tools, took 0ns
         hide
         givenext
-        (due at 600s)
     > given 2 two and three
         write u2 "two and three"
         show 2 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > work 1
         show 2 since 0ns: Waiting since 0ns, 1 wait
     "#);
@@ -172,13 +169,6 @@ fn what_a_turn_does_is_shown_when_it_changes() {
 
 #[test]
 fn each_sign_that_claude_has_taken_a_prompt_counts_once() {
-    const GIVEN: &str = "
-        work 1
-        prepared
-        started
-        initialized
-        given 1 hi
-    ";
     for sign in ["lifecycle started 1", "init 1", "replay 1"] {
         let shown = check(GIVEN, &format!("{sign}\ninit\n{sign}\nlifecycle started 1"));
         assert_eq!(shown.matches("taken 1").count(), 1, "{shown}");
@@ -207,10 +197,10 @@ fn a_built_in_command_on_a_cli_without_lifecycle_lines() {
     "), @r#"
     > work 1
         givenext
+        (nothing is due)
     > given 1 /context
         write u1 "/context"
         show 1 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > init
     > synthetic 12 % are used
     > result ok cost=0
@@ -279,8 +269,9 @@ fn an_api_that_fails_is_a_cause_and_no_answer() {
     "), @r#"
     > apierror overloaded
     > result error of=1 overloaded
-        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns
+        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 60s, then go on
         hide
+        look
         (due at 600s)
     "#);
 }
@@ -293,16 +284,18 @@ fn a_turn_that_claude_breaks_off_says_why_without_the_noise() {
     "), @r#"
     > say I beg
     > result broken [ede_diagnostic] x=1 + no more memory + no more time
-        finish 1: Failed [m1/0 "I beg"], cause "no more memory; no more time", $0.00, 0 tools, took 0ns
+        finish 1: Failed [m1/0 "I beg"], cause "no more memory; no more time", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
         hide
+        look
         (due at 600s)
     "#);
     assert_snapshot!(check(BUSY, "
         result broken [ede_diagnostic] x=1
     "), @r#"
     > result broken [ede_diagnostic] x=1
-        finish 1: Failed [], cause "Claude broke the turn off.", $0.00, 0 tools, took 0ns
+        finish 1: Failed [], cause "Claude broke the turn off.", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
         hide
+        look
         (due at 600s)
     "#);
 }
@@ -362,10 +355,10 @@ fn what_comes_unasked_does_not_close_a_prompt_that_waits_behind_it() {
     > say the build is done.
     > work 1
         givenext
+        (nothing is due)
     > given 1 hi
         write u1 "hi"
         show 1 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > say All went well.
     > result ok origin cost=0.5 All went well.
         unasked: [m1/0 "the build is done.", m2/0 "All went well."], $0.50
@@ -390,10 +383,10 @@ fn a_result_of_another_prompt_closes_nothing_that_was_not_taken() {
     "), @r#"
     > work 1
         givenext
+        (nothing is due)
     > given 2 hi
         write u2 "hi"
         show 2 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok of=1 late
         unasked: [result/0 "late"], $0.00
     > result ok of=1
@@ -431,10 +424,10 @@ fn a_cost_is_the_difference_of_totals_or_what_the_cli_says_of_the_turn() {
         (due at 600s)
     > work 1
         givenext
+        (nothing is due)
     > given 2 b
         write u2 "b"
         show 2 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok cost=1.5 two
         taken 2
         finish 2: Answered [result/0 "two"], $1.25, 0 tools, took 0ns
@@ -442,10 +435,10 @@ fn a_cost_is_the_difference_of_totals_or_what_the_cli_says_of_the_turn() {
         (due at 600s)
     > work 1
         givenext
+        (nothing is due)
     > given 3 c
         write u3 "c"
         show 3 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok three
         taken 3
         finish 3: Answered [result/0 "three"], $0.00, 0 tools, took 0ns
@@ -453,10 +446,10 @@ fn a_cost_is_the_difference_of_totals_or_what_the_cli_says_of_the_turn() {
         (due at 600s)
     > work 1
         givenext
+        (nothing is due)
     > given 4 d
         write u4 "d"
         show 4 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok cost=7.5 since=0.01 four
         taken 4
         finish 4: Answered [result/0 "four"], $0.01, 0 tools, took 0ns
@@ -464,10 +457,10 @@ fn a_cost_is_the_difference_of_totals_or_what_the_cli_says_of_the_turn() {
         (due at 600s)
     > work 1
         givenext
+        (nothing is due)
     > given 5 e
         write u5 "e"
         show 5 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok cost=7.75 five
         taken 5
         finish 5: Answered [result/0 "five"], $0.25, 0 tools, took 0ns
@@ -475,10 +468,10 @@ fn a_cost_is_the_difference_of_totals_or_what_the_cli_says_of_the_turn() {
         (due at 600s)
     > work 1
         givenext
+        (nothing is due)
     > given 6 f
         write u6 "f"
         show 6 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok cost=0.1 the total has begun anew
         taken 6
         finish 6: Answered [result/0 "the total has begun anew"], $0.00, 0 tools, took 0ns
@@ -515,85 +508,15 @@ fn a_new_process_counts_its_cost_anew() {
         (due at 90s)
     > initialized
         givenext
-        (due at 600s)
+        (nothing is due)
     > given 2 b
         write u2 "b"
         show 2 since 0ns: Waiting since 0ns, 0 wait
-        (nothing is due)
     > result ok cost=0.5 two
         taken 2
         finish 2: Answered [result/0 "two"], $0.50, 0 tools, took 0ns
         hide
         (due at 600s)
-    "#);
-}
-
-#[test]
-fn a_crash_in_mid_turn_ends_it_with_what_was_said() {
-    assert_snapshot!(check(BUSY, "
-        work 1
-        wait 4s
-        say I have found it:
-        exit 137 heap\\nout of memory
-        prepared
-    "), @r#"
-    > work 1
-        show 1 since 0ns: Waiting since 0ns, 1 wait
-    > wait 4s
-    > say I have found it:
-    > exit 137 heap\nout of memory
-        finish 1: Crashed [m1/0 "I have found it:"], cause "exit code 137: out of memory", $0.00, 0 tools, took 4s
-        hide
-        prepare
-    > prepared
-        start
-    "#);
-}
-
-#[test]
-fn a_crash_in_mid_turn_without_a_word_says_how_it_ended() {
-    assert_snapshot!(check(BUSY, "
-        exit 1
-    "), @r#"
-    > exit 1
-        finish 1: Crashed [], cause "exit code 1", $0.00, 0 tools, took 0ns
-        hide
-        retire
-    "#);
-}
-
-#[test]
-fn a_process_that_reads_no_more_ends_with_its_turn() {
-    assert_snapshot!(check(BUSY, "
-        say I hear nothing
-        notreading
-        work 1
-        wait 20s
-        exit 137
-    "), @r#"
-    > say I hear nothing
-    > notreading
-        finish 1: Crashed [m1/0 "I hear nothing"], cause "it did not react any more", $0.00, 0 tools, took 0ns
-        hide
-        terminate
-        (due at 5s)
-    > work 1
-    > wait 20s
-      at 5s:
-        kill
-        (due at 10s)
-      at 10s:
-        kill
-        (due at 15s)
-      at 15s:
-        kill
-        (due at 20s)
-      at 20s:
-        kill
-        (due at 25s)
-    > exit 137
-        prepare
-        (nothing is due)
     "#);
 }
 
@@ -617,7 +540,6 @@ fn a_prompt_whose_process_ends_before_it_can_be_written_waits_again() {
         write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
         told r1
         givenext
-        (due at 600s)
     > notreading
         terminate
         (due at 5s)
@@ -626,29 +548,6 @@ fn a_prompt_whose_process_ends_before_it_can_be_written_waits_again() {
     > exit 1
         prepare
         (nothing is due)
-    "#);
-}
-
-#[test]
-fn what_a_former_chappe_left_open_is_closed_before_anything_else() {
-    assert_snapshot!(check(NOTHING, "
-        work 1 open 7 8
-        work 1
-    "), @r#"
-    > work 1 open 7 8
-        close requests: all Expired
-        prepare
-        finish 7: Interrupted [], $0.00, 0 tools, took unknown
-        finish 8: Interrupted [], $0.00, 0 tools, took unknown
-    > work 1
-    "#);
-    assert_snapshot!(check(NOTHING, "
-        work 0 open 7
-    "), @r#"
-    > work 0 open 7
-        close requests: all Expired
-        prepare
-        finish 7: Interrupted [], $0.00, 0 tools, took unknown
     "#);
 }
 
