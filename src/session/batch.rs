@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_prompt_has_an_end() {
-        let big = "x".repeat(PROMPT_MAX - 10);
+        let big = "x".repeat(PROMPT_MAX - 5);
         assert!(matches!(
             at(0, &[waiting(&big, 0), waiting("0123456789", 0)]),
             Choice::Give { count: 1, .. }
