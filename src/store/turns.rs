@@ -253,7 +253,8 @@ impl Store {
                 return Ok(());
             }
             tx.execute(
-                "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'",
+                "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'
+                 AND prompt IN (SELECT id FROM prompt WHERE state = 'sent')",
                 [prompt.0],
             )?;
             tx.execute("DELETE FROM prompt WHERE id = ?1 AND state = 'sent'", [prompt.0]).map(drop)

@@ -159,7 +159,7 @@ fn upload_budget(bytes: usize) -> Duration {
 /// What wakes the scheduler.
 enum Event {
     /// A sender has made its call.
-    Report(Report),
+    Report(Box<Report>),
     /// There may be something new.
     Bell,
     /// chappe ends, after a last round of so long.
@@ -230,7 +230,7 @@ impl Scheduler {
                 (None, None) => never(),
             };
             match self.next_event(reports, stopped, timer) {
-                Event::Report(report) => self.settle(report),
+                Event::Report(report) => self.settle(*report),
                 Event::Bell => {}
                 Event::Stop(last_round) => stop_at = Some(Instant::now() + last_round),
                 Event::Timer if stop_at.is_some() => return,
@@ -249,7 +249,7 @@ impl Scheduler {
     ) -> Event {
         let _resting = self.outfit.pulse.rest();
         select! {
-            recv(reports) -> report => report.map_or(Event::Over, Event::Report),
+            recv(reports) -> report => report.map_or(Event::Over, |report| Event::Report(Box::new(report))),
             recv(self.outfit.bell) -> heard => heard.map_or(Event::Over, |()| Event::Bell),
             recv(stopped) -> last_round => last_round.map_or(Event::Over, Event::Stop),
             recv(timer) -> _ => Event::Timer,

@@ -1,9 +1,16 @@
 //! The store in memory and on real files: what each method writes, and what it leaves alone.
 
+mod chat;
 mod chats;
+mod continued;
+mod holds;
 mod intake;
+mod migration;
+mod notices;
 mod outbox;
+mod places;
 mod requests;
+mod stops;
 mod turns;
 mod upkeep;
 mod walk;
@@ -12,8 +19,8 @@ use std::path::Path;
 
 use super::*;
 use crate::chat::{
-    Arrival, BotId, ChatId, Choice, Formatted, Lane, MessageId, Notice, Outcome, Place, Post,
-    Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting, Wanted,
+    Act, Arrival, BotId, ChatId, Choice, Formatted, Hold, Lane, MessageId, Notice, Offer, Outcome,
+    Place, Post, Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting, Wanted,
 };
 
 const BOT: BotId = BotId(7);
@@ -179,6 +186,94 @@ fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
         offers: Vec::new(),
         hold: None,
     }
+}
+
+/// Closes a turn as failed, and holds the session until `until`; what goes on with it says "go on".
+fn failing(prompt: PromptId, reason: Hold, until: Option<i64>) -> Closing {
+    let outcome = match reason {
+        Hold::Broken => Outcome::Crashed,
+        Hold::Asking => Outcome::Interrupted,
+        Hold::Held | Hold::Paused => Outcome::Failed,
+    };
+    Closing {
+        outcome,
+        hold: Some(Holding {
+            reason,
+            until,
+            retry: Some("go on".to_owned()),
+        }),
+        ..closing(prompt, &[])
+    }
+}
+
+/// Has a turn fail, so that its session is held.
+fn fail(store: &Store, session: SessionId, prompt: PromptId, reason: Hold, until: Option<i64>) {
+    store
+        .finish(BOT, session, NOW, &failing(prompt, reason, until), failed)
+        .expect("the turn is closed");
+}
+
+/// Says that there can be no process for a session.
+fn cannot_start(store: &Store, session: SessionId) {
+    let holding = Holding {
+        reason: Hold::Broken,
+        until: None,
+        retry: None,
+    };
+    store
+        .hold(BOT, session, NOW, &holding, |waiting| {
+            with_buttons(&format!("cannot start, {waiting} wait"))
+        })
+        .expect("the session is held");
+}
+
+/// Says stop, as the poller does.
+fn stop(store: &Store, session: SessionId) -> Stop {
+    take_in(store, NOW, |intake| {
+        intake.stop(session, &Formatted::plain("stopped"), held_back)
+    })
+}
+
+/// What is said of what waits after a stop.
+fn held_back(waiting: usize) -> Notice {
+    with_buttons(&format!("{waiting} held"))
+}
+
+/// What is said of a failure.
+fn failed(waiting: usize) -> Notice {
+    with_buttons(&format!("failed, {waiting} wait"))
+}
+
+/// A notice with a button for everything that a hold can end by.
+fn with_buttons(text: &str) -> Notice {
+    let acts = [Act::Run, Act::Retry, Act::SendAgain, Act::Drop];
+    Notice {
+        body: Formatted::plain(text),
+        offers: vec![acts.map(|act| Offer::new(format!("{act:?}"), act)).to_vec()],
+    }
+}
+
+/// How a session is held.
+fn held(store: &Store, session: SessionId) -> Option<Hold> {
+    let work = store.work(session).expect("the tables can be read");
+    work.held.map(|held| held.reason)
+}
+
+/// How much waits for a session.
+fn waiting(store: &Store, session: SessionId) -> usize {
+    store.work(session).expect("the tables can be read").waiting
+}
+
+/// The texts of all that is given to a session from now on, each as a prompt that is answered.
+fn give_all(store: &Store, session: SessionId) -> Vec<String> {
+    let mut given = Vec::new();
+    while let Some((prompt, _)) = give(store, session) {
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .expect("the turn is closed");
+        given.push(prompt.text);
+    }
+    given
 }
 
 /// What is said of a hold where there must be none.

@@ -1,0 +1,439 @@
+//! Holds: what is held back, how it goes on, and in which order.
+
+use super::chat::Chat;
+use super::*;
+
+const REASONS: [Hold; 4] = [Hold::Held, Hold::Paused, Hold::Broken, Hold::Asking];
+
+/// A session whose turn has failed, with two messages that wait.
+fn failed_with_two(store: &Store, reason: Hold) -> (SessionId, Prompt) {
+    let (session, prompt) = given(store);
+    say(store, &message(2, HOME), "one");
+    say(store, &message(3, HOME), "two");
+    fail(store, session, prompt.id, reason, None);
+    (session, prompt)
+}
+
+#[test]
+fn a_hold_keeps_everything_back() {
+    for reason in REASONS {
+        on_both(|store| {
+            let (session, _) = failed_with_two(store, reason);
+            assert_eq!(held(store, session), Some(reason));
+            let next = store.give_next(BOT, session, NOW, |_| panic!("nobody is asked"));
+            assert_eq!(next, Ok(Next::Nothing));
+            assert_eq!(waiting(store, session), 2, "all of it waits on");
+            assert_eq!(
+                words(store, "SELECT state FROM prompt"),
+                ["closed"],
+                "no prompt was made"
+            );
+        });
+    }
+}
+
+#[test]
+fn a_hold_is_of_one_session_only() {
+    let store = Store::in_memory();
+    let (session, _) = failed_with_two(&store, Hold::Paused);
+    let other = say(&store, &message(9, place(43)), "hello");
+    assert_ne!(other, session);
+    assert_eq!(held(&store, other), None);
+    assert_eq!(give_all(&store, other), ["hello"]);
+}
+
+#[test]
+fn a_hold_outlives_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let store = open(&path);
+    let (session, prompt) = given(&store);
+    fail(&store, session, prompt.id, Hold::Paused, Some(NOW + 60));
+    drop(store);
+    let store = open(&path);
+    let work = store.work(session).expect("the tables can be read");
+    let expected = Held {
+        reason: Hold::Paused,
+        until: Some(NOW + 60),
+    };
+    assert_eq!(work.held, Some(expected));
+}
+
+#[test]
+fn what_waits_goes_on_without_what_failed() {
+    on_both(|store| {
+        let (session, _) = failed_with_two(store, Hold::Paused);
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert!(chat.press(store, "Run"));
+        assert_eq!(held(store, session), None);
+        assert_eq!(give_all(store, session), ["one\ntwo"]);
+    });
+}
+
+#[test]
+fn what_failed_is_tried_again_first_with_the_text_for_that() {
+    on_both(|store| {
+        let (session, prompt) = failed_with_two(store, Hold::Paused);
+        store.acted(prompt.id, "Bash", "ls").expect("it is noted");
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert!(chat.press(store, "Retry"));
+        assert_eq!(waiting(store, session), 3);
+        let (again, left) = give(store, session).expect("it goes first");
+        assert_eq!((again.text.as_str(), again.place, left), ("go on", HOME, 2));
+        assert_ne!(again.uuid, prompt.uuid);
+        assert_eq!((again.attempts, again.tries), (1, 1), "it begins anew");
+        assert_eq!(store.seen_to_start(again.id), Ok(Vec::new()));
+        store
+            .finish(BOT, session, NOW, &closing(again.id, &[]), not_held)
+            .expect("the turn is closed");
+        assert_eq!(give_all(store, session), ["one\ntwo"]);
+    });
+}
+
+#[test]
+fn what_was_cut_off_can_be_sent_again_as_it_was_written() {
+    on_both(|store| {
+        let (session, prompt) = failed_with_two(store, Hold::Asking);
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert!(chat.press(store, "SendAgain"));
+        let (again, _) = give(store, session).expect("it goes first");
+        assert_eq!(again.text, "hello");
+        assert_ne!(again.uuid, prompt.uuid, "Claude may know the old one");
+        assert_eq!(again.attempts, 1);
+    });
+}
+
+#[test]
+fn what_is_dropped_is_never_given() {
+    for reason in REASONS {
+        on_both(|store| {
+            let (session, _) = failed_with_two(store, reason);
+            let mut chat = Chat::new();
+            chat.receive(store);
+            assert!(chat.press(store, "Drop"));
+            assert_eq!((held(store, session), waiting(store, session)), (None, 0));
+            assert_eq!(give(store, session), None);
+            assert_eq!(
+                words(store, "SELECT state || ' ' || text FROM inbox ORDER BY id"),
+                ["given hello", "dropped one", "dropped two"]
+            );
+            assert_eq!(
+                store.open_sessions(),
+                Ok(Vec::new()),
+                "nobody has to do anything about it"
+            );
+            // What comes later is none of it.
+            say(store, &message(9, HOME), "three");
+            assert_eq!(give_all(store, session), ["three"]);
+        });
+    }
+}
+
+#[test]
+fn a_turn_that_was_cut_off_is_dropped_with_what_waits_when_there_can_be_no_process() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        store.taken(prompt.id).expect("it is noted");
+        cannot_start(store, session);
+        let mut chat = Chat::new();
+        assert_eq!(chat.receive(store), ["cannot start, 0 wait"]);
+        assert!(chat.press(store, "Drop"));
+        let work = store.work(session).expect("the tables can be read");
+        assert!(work.stop, "the owner is told to end it");
+        assert_eq!((work.held, work.open.len()), (None, 1));
+        assert_eq!(store.open_sessions(), Ok(vec![session]));
+        // As the owner does then.
+        let stopped = Closing {
+            outcome: Outcome::Stopped,
+            ..closing(prompt.id, &[])
+        };
+        store
+            .finish(BOT, session, NOW, &stopped, not_held)
+            .expect("the turn is closed");
+        assert_eq!(store.open_sessions(), Ok(Vec::new()));
+        assert!(!store.work(session).expect("the tables can be read").stop);
+    });
+}
+
+#[test]
+fn what_runs_is_not_dropped_with_what_waits() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    say(&store, &message(2, HOME), "waits");
+    let row = take_in(&store, NOW, |intake| {
+        intake.offer(HOME, session, &with_buttons("the queue"))
+    });
+    let mut chat = Chat::new();
+    chat.deliver(&store, row);
+    assert!(chat.press(&store, "Drop"));
+    let work = store.work(session).expect("the tables can be read");
+    assert_eq!(
+        (work.stop, work.open, work.waiting),
+        (false, vec![prompt], 0)
+    );
+    chat.receive(&store);
+    assert_eq!(chat.texts(), ["the queue\n\nas you say"]);
+}
+
+#[test]
+fn where_nothing_waits_any_more_a_button_comes_to_nothing() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "hello");
+    let row = take_in(&store, NOW, |intake| {
+        intake.offer(HOME, session, &with_buttons("the queue"))
+    });
+    let mut chat = Chat::new();
+    chat.deliver(&store, row);
+    give_all(&store, session);
+    assert!(!chat.press(&store, "Drop"));
+    assert_eq!(chat.receive(&store), ["the queue\n\nas you say"]);
+}
+
+#[test]
+fn a_new_message_goes_first_after_a_stop_or_a_failure() {
+    for reason in [Hold::Held, Hold::Paused, Hold::Asking] {
+        on_both(|store| {
+            let (session, _) = failed_with_two(store, reason);
+            say(store, &message(4, HOME), "now");
+            assert_eq!(held(store, session), None);
+            assert_eq!(give_all(store, session), ["now", "one\ntwo"], "{reason:?}");
+        });
+    }
+}
+
+#[test]
+fn a_new_message_takes_its_turn_where_there_could_be_no_process() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "one");
+        cannot_start(store, session);
+        say(store, &message(2, HOME), "two");
+        assert_eq!(held(store, session), None);
+        assert_eq!(give_all(store, session), ["one\ntwo"]);
+    });
+}
+
+#[test]
+fn a_new_message_goes_behind_the_turn_that_there_could_be_no_process_for() {
+    on_both(|store| {
+        let (session, _) = failed_with_two(store, Hold::Broken);
+        say(store, &message(4, HOME), "three");
+        assert_eq!(held(store, session), None);
+        assert_eq!(give_all(store, session), ["go on", "one\ntwo\nthree"]);
+    });
+}
+
+#[test]
+fn the_pieces_that_follow_go_with_what_goes_first() {
+    let store = Store::in_memory();
+    let (session, _) = failed_with_two(&store, Hold::Held);
+    say(&store, &message(4, HOME), "now");
+    say(&store, &message(5, HOME), "and this");
+    assert_eq!(give_all(&store, session), ["now\nand this", "one\ntwo"]);
+    say(&store, &message(6, HOME), "later");
+    assert_eq!(give_all(&store, session), ["later"]);
+}
+
+#[test]
+fn what_came_after_that_was_given_goes_last_again() {
+    let store = Store::in_memory();
+    let (session, _) = failed_with_two(&store, Hold::Held);
+    say(&store, &message(4, HOME), "now");
+    let (first, _) = give(&store, session).expect("it goes first");
+    assert_eq!(first.text, "now");
+    say(&store, &message(5, HOME), "later");
+    store
+        .finish(BOT, session, NOW, &closing(first.id, &[]), not_held)
+        .expect("the turn is closed");
+    assert_eq!(give_all(&store, session), ["one\ntwo\nlater"]);
+}
+
+#[test]
+fn what_waited_keeps_its_order_when_something_goes_first_again() {
+    on_both(|store| {
+        let (session, _) = failed_with_two(store, Hold::Held);
+        say(store, &message(4, HOME), "first");
+        assert_eq!(stop(store, session), Stop::Done);
+        assert_eq!(held(store, session), Some(Hold::Held));
+        say(store, &message(5, HOME), "before that");
+        say(store, &message(6, HOME), "with that");
+        assert_eq!(
+            give_all(store, session),
+            ["before that\nwith that", "first", "one\ntwo"]
+        );
+    });
+}
+
+#[test]
+fn a_message_that_is_refused_ends_no_hold() {
+    let store = Store::in_memory();
+    let (session, _) = failed_with_two(&store, Hold::Held);
+    run(
+        &store,
+        &format!(
+            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < {WAITING_MAX})
+             INSERT INTO inbox (bot, update_id, chat, topic, user, message, date, received, session, text, state)
+             SELECT bot, i + 100, chat, topic, user, i, date, received, session, 'more', 'waiting' FROM inbox, n
+             WHERE inbox.id = 1"
+        ),
+    );
+    let queued = take_in(&store, NOW, |intake| {
+        intake.queue(&message(9_000, HOME), session, &written("one more"))
+    });
+    assert!(!queued);
+    assert_eq!(held(&store, session), Some(Hold::Held));
+}
+
+#[test]
+fn a_hold_whose_time_has_come_tries_again_by_itself() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        fail(store, session, prompt.id, Hold::Paused, Some(NOW + 60));
+        say(store, &message(2, place(43)), "another session");
+        assert_eq!(store.holds_over(NOW + 59), Ok(Vec::new()));
+        store.go_on(session, NOW + 59, "again").expect("not yet");
+        assert_eq!(held(store, session), Some(Hold::Paused));
+        assert_eq!(store.holds_over(NOW + 60), Ok(vec![session]));
+        store.go_on(session, NOW + 60, "again").expect("now");
+        assert_eq!(store.holds_over(NOW + 60), Ok(Vec::new()));
+        assert_eq!(give_all(store, session), ["go on"]);
+        let mut chat = Chat::new();
+        assert_eq!(
+            chat.receive(store),
+            Vec::<String>::new(),
+            "nobody had read of it"
+        );
+        store
+            .go_on(session, NOW + 90, "again")
+            .expect("once is enough");
+        assert_eq!(give_all(store, session), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn a_hold_without_a_time_never_ends_by_itself() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    fail(&store, session, prompt.id, Hold::Paused, None);
+    assert_eq!(store.holds_over(i64::MAX), Ok(Vec::new()));
+    store.go_on(session, i64::MAX, "again").expect("nothing");
+    assert_eq!(held(&store, session), Some(Hold::Paused));
+}
+
+#[test]
+fn a_new_start_of_chappe_tries_what_there_could_be_no_process_for_and_nothing_else() {
+    for reason in REASONS {
+        let store = Store::in_memory();
+        let (session, _) = failed_with_two(&store, reason);
+        store.try_broken_again(NOW).expect("they are looked at");
+        if reason == Hold::Broken {
+            assert_eq!(give_all(&store, session), ["go on", "one\ntwo"]);
+        } else {
+            assert_eq!(held(&store, session), Some(reason));
+        }
+    }
+}
+
+#[test]
+fn how_often_in_a_row_a_turn_has_failed_is_counted_until_it_is_answered() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    let mut chat = Chat::new();
+    let (mut prompt, mut tries) = (prompt, Vec::new());
+    for _ in 0..3 {
+        tries.push(prompt.tries);
+        fail(&store, session, prompt.id, Hold::Paused, None);
+        chat.receive(&store);
+        chat.press(&store, "Retry");
+        (prompt, _) = give(&store, session).expect("it is tried again");
+    }
+    tries.push(prompt.tries);
+    assert_eq!(tries, [0, 1, 2, 3]);
+    store
+        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+        .expect("the turn is closed");
+    say(&store, &message(2, HOME), "something else");
+    let (prompt, _) = give(&store, session).expect("a message waits");
+    assert_eq!(prompt.tries, 0);
+}
+
+#[test]
+fn a_failure_after_a_stop_leaves_the_stop() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    say(&store, &message(2, HOME), "waits");
+    assert_eq!(stop(&store, session), Stop::Begun);
+    store
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &failing(prompt.id, Hold::Paused, Some(NOW + 60)),
+            not_held,
+        )
+        .expect("the turn is closed");
+    let work = store.work(session).expect("the tables can be read");
+    let expected = Held {
+        reason: Hold::Held,
+        until: None,
+    };
+    assert_eq!((work.held, work.stop), (Some(expected), true));
+    // The owner carries the stop out, and then it is told.
+    store
+        .stopped(BOT, session, NOW, held_back)
+        .expect("it is over");
+    assert_eq!(Chat::new().receive(&store), ["1 held"]);
+}
+
+#[test]
+fn a_start_that_fails_after_a_stop_leaves_the_stop() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "waits");
+    assert_eq!(stop(&store, session), Stop::Done);
+    let holding = Holding {
+        reason: Hold::Broken,
+        until: Some(NOW + 60),
+        retry: None,
+    };
+    store
+        .hold(BOT, session, NOW, &holding, not_held)
+        .expect("nothing happens");
+    let work = store.work(session).expect("the tables can be read");
+    let expected = Held {
+        reason: Hold::Held,
+        until: None,
+    };
+    assert_eq!(work.held, Some(expected));
+}
+
+#[test]
+fn a_new_beginning_leaves_the_old_conversation_and_gives_what_waits() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "hello");
+    run(&store, "UPDATE session SET said = 1");
+    let before = store
+        .session(session)
+        .expect("it is read")
+        .expect("it is there");
+    cannot_start(&store, session);
+    let mut chat = Chat::new();
+    chat.receive(&store);
+    let (message, data) = chat.find("Run");
+    let Taken::Now(offered) = chat.press_at(&store, HOME, message, &data) else {
+        panic!("the button is there")
+    };
+    take_in(&store, NOW, |intake| {
+        intake.start_fresh(offered.session)?;
+        intake.release(&offered, Release::GoOn, "afresh")
+    });
+    let after = store
+        .session(session)
+        .expect("it is read")
+        .expect("it is there");
+    assert_ne!(after.claude, before.claude);
+    assert!(!after.said);
+    assert_eq!((after.mark, after.folder), (before.mark, before.folder));
+    assert_eq!(give_all(&store, session), ["hello"]);
+}

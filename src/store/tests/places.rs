@@ -1,0 +1,205 @@
+//! Places and their sessions: made, switched to, named, and listed.
+
+use super::*;
+use crate::chat::Overview;
+
+fn session_of(store: &Store, at: Place) -> Option<SessionId> {
+    take_in(store, NOW, |intake| intake.bound(at))
+}
+
+fn make(store: &Store, at: Place, name: &str) -> Made {
+    take_in(store, NOW, |intake| {
+        intake.make_session(at, name, Path::new("/sessions"))
+    })
+}
+
+fn overview(store: &Store, at: Place) -> Vec<Overview> {
+    take_in(store, NOW, |intake| intake.overview(at))
+}
+
+#[test]
+fn a_session_that_is_made_is_what_the_place_talks_to() {
+    on_both(|store| {
+        let before = say(store, &message(1, HOME), "hello");
+        assert_eq!(make(store, HOME, "Web"), Made::Yes);
+        let made = session_of(store, HOME).expect("it talks to one");
+        assert_ne!(made, before);
+        let session = store
+            .session(made)
+            .expect("it is read")
+            .expect("it is there");
+        assert_eq!((session.name.as_str(), session.said), ("Web", false));
+        assert_eq!(session.folder, Path::new("/sessions/Web"));
+        assert_eq!(say(store, &message(2, HOME), "there"), made);
+        assert_eq!(
+            give_all(store, before),
+            ["hello"],
+            "what was said before stays there"
+        );
+        assert_eq!(give_all(store, made), ["there"]);
+    });
+}
+
+#[test]
+fn a_name_is_taken_in_whatever_case_and_the_place_stays_where_it_is() {
+    on_both(|store| {
+        assert_eq!(make(store, HOME, "Web"), Made::Yes);
+        let web = session_of(store, HOME).expect("it talks to one");
+        for name in ["Web", "web", "WEB"] {
+            assert_eq!(make(store, place(43), name), Made::Exists(web));
+        }
+        assert_eq!(session_of(store, place(43)), None);
+        let named = take_in(store, NOW, |intake| intake.session_named("wEB"));
+        assert_eq!(named, Some((web, "Web".to_owned())));
+        assert_eq!(
+            take_in(store, NOW, |intake| intake.session_named("we")),
+            None
+        );
+    });
+}
+
+#[test]
+fn a_name_is_found_by_its_session_and_empty_where_that_is_gone() {
+    let store = Store::in_memory();
+    make(&store, HOME, "web");
+    let web = session_of(&store, HOME).expect("it talks to one");
+    let name = |session| take_in(&store, NOW, |intake| intake.name_of(session));
+    assert_eq!(
+        (name(web), name(SessionId(99))),
+        ("web".to_owned(), String::new())
+    );
+}
+
+#[test]
+fn a_place_talks_to_one_session_and_several_may_talk_to_the_same() {
+    on_both(|store| {
+        make(store, HOME, "one");
+        let one = session_of(store, HOME).expect("it talks to one");
+        make(store, place(43), "two");
+        let two = session_of(store, place(43)).expect("it talks to one");
+        take_in(store, NOW, |intake| intake.bind(place(43), one));
+        take_in(store, NOW, |intake| intake.bind(topic(42, 9), two));
+        assert_eq!(
+            [HOME, place(43), topic(42, 9), topic(43, 9)].map(|at| session_of(store, at)),
+            [Some(one), Some(one), Some(two), None]
+        );
+        // The places of another bot are its own.
+        let mut theirs = None;
+        store
+            .accept(
+                OTHER_BOT,
+                NOW,
+                2,
+                [()],
+                |intake, ()| {
+                    theirs = Some(intake.bound(HOME)?);
+                    Ok(())
+                },
+                |(), error| panic!("{error}"),
+            )
+            .expect("the answer is stored");
+        assert_eq!(theirs, Some(None));
+    });
+}
+
+#[test]
+fn the_list_has_the_last_active_first_and_says_how_each_stands() {
+    on_both(|store| {
+        assert_eq!(overview(store, HOME), []);
+        make(store, HOME, "quiet");
+        let quiet = session_of(store, HOME).expect("it talks to one");
+        make(store, HOME, "busy");
+        let busy = session_of(store, HOME).expect("it talks to one");
+        say(store, &message(1, HOME), "hello");
+        let (prompt, _) = store
+            .give_next(BOT, busy, NOW + 7, choose)
+            .map(|next| match next {
+                Next::Given { prompt, waiting } => (prompt, waiting),
+                other => panic!("{other:?}"),
+            })
+            .expect("the prompt is stored");
+        say(store, &message(2, HOME), "waits");
+        let living = Living {
+            pid: 1234,
+            start: 5,
+            boot: "this one".to_owned(),
+        };
+        store.spawned(busy, &living).expect("it is noted");
+        make(store, place(43), "failed");
+        let broken = session_of(store, place(43)).expect("it talks to one");
+        say(store, &message(3, place(43)), "hello");
+        let (of_broken, _) = give(store, broken).expect("a message waits");
+        let closing = Closing {
+            outcome: Outcome::Failed,
+            hold: failing(of_broken.id, Hold::Paused, Some(NOW + 99)).hold,
+            ..closing(of_broken.id, &[])
+        };
+        store
+            .finish(BOT, broken, NOW + 9, &closing, failed)
+            .expect("the turn is closed");
+        run(
+            store,
+            &format!(
+                "UPDATE session SET active = {} WHERE id = {quiet}",
+                NOW - 50
+            ),
+        );
+        run(
+            store,
+            &format!("UPDATE session SET active = {} WHERE id = {busy}", NOW + 7),
+        );
+        let of = |session, name: &str, active| Overview {
+            session,
+            name: name.to_owned(),
+            is_current: false,
+            waiting: 0,
+            working: None,
+            is_live: false,
+            held: None,
+            active,
+            cost: 0.0,
+        };
+        let expected = [
+            Overview {
+                held: Some(Hold::Paused),
+                cost: 0.25,
+                ..of(broken, "failed", NOW + 9)
+            },
+            Overview {
+                is_current: true,
+                waiting: 1,
+                working: Some(NOW + 7),
+                is_live: true,
+                ..of(busy, "busy", NOW + 7)
+            },
+            of(quiet, "quiet", NOW - 50),
+        ];
+        assert_eq!(overview(store, HOME), expected);
+        // What chappe has queued itself waits as well, and nothing works then.
+        store
+            .continue_as(prompt.id, "go on", NOW)
+            .expect("it is queued");
+        let list = overview(store, place(99));
+        assert_eq!(
+            (list[1].waiting, list[1].working, list[1].is_current),
+            (2, None, false)
+        );
+    });
+}
+
+#[test]
+fn the_line_is_shown_in_the_order_in_which_it_goes() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "one");
+        say(store, &message(2, HOME), "two");
+        stop(store, session);
+        say(store, &message(3, HOME), "first");
+        say(store, &message(4, place(43)), "of another session");
+        let line = |most| take_in(store, NOW, |intake| intake.line_of(session, most));
+        assert_eq!(line(9), ["first", "one", "two"]);
+        assert_eq!(line(2), ["first", "one"]);
+        assert_eq!(line(0), Vec::<String>::new());
+        assert_eq!(give_all(store, session), ["first", "one\ntwo"]);
+        assert_eq!(line(9), Vec::<String>::new());
+    });
+}

@@ -1,0 +1,351 @@
+//! Stop, in whatever a session is at: what ends at once, what its owner is told, and what is held and told then.
+
+use super::chat::Chat;
+use super::*;
+
+/// Whether a session's owner has a stop to carry out.
+fn is_stopping(store: &Store, session: SessionId) -> bool {
+    store.work(session).expect("the tables can be read").stop
+}
+
+/// Says stop, and returns who is woken by it.
+fn stop_and_wake(store: &Store, session: SessionId) -> (Stop, Accepted) {
+    let mut stopped = None;
+    let accepted = store
+        .accept(
+            BOT,
+            NOW,
+            9,
+            [()],
+            |intake, ()| {
+                stopped = Some(intake.stop(session, &Formatted::plain("stopped"), held_back)?);
+                Ok(())
+            },
+            |(), error| panic!("{error}"),
+        )
+        .expect("the stop is stored");
+    (stopped.expect("it was dealt with"), accepted)
+}
+
+fn spawned(store: &Store, session: SessionId) {
+    let living = Living {
+        pid: 1234,
+        start: 5,
+        boot: "this one".to_owned(),
+    };
+    store.spawned(session, &living).expect("it is noted");
+}
+
+/// Closes a turn as stopped, as the owner does.
+fn finish_stopped(store: &Store, session: SessionId, prompt: PromptId) {
+    let closing = Closing {
+        outcome: Outcome::Stopped,
+        ..closing(prompt, &[])
+    };
+    store
+        .finish(BOT, session, NOW, &closing, held_back)
+        .expect("the turn is closed");
+}
+
+#[test]
+fn where_nothing_is_there_is_nothing_to_stop() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        give_all(store, session);
+        let (stopped, accepted) = stop_and_wake(store, session);
+        assert_eq!((stopped, accepted.wake), (Stop::Nothing, Vec::new()));
+        assert_eq!((held(store, session), due(store)), (None, Vec::new()));
+        assert!(!is_stopping(store, session));
+    });
+}
+
+#[test]
+fn what_waits_is_held_and_told_at_once_where_nothing_runs() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "one");
+        say(store, &message(2, HOME), "two");
+        let (stopped, accepted) = stop_and_wake(store, session);
+        assert_eq!(
+            (stopped, accepted.wake, accepted.posted),
+            (Stop::Done, Vec::new(), true)
+        );
+        assert_eq!(held(store, session), Some(Hold::Held));
+        let mut chat = Chat::new();
+        assert_eq!(chat.receive(store), ["2 held"]);
+        // Once more is nothing more.
+        assert_eq!(stop(store, session), Stop::Nothing);
+        assert_eq!(chat.receive(store), ["2 held"]);
+        assert!(chat.press(store, "Run"));
+        assert_eq!(give_all(store, session), ["one\ntwo"]);
+    });
+}
+
+#[test]
+fn a_turn_is_ended_by_its_owner_and_what_waits_is_told_then() {
+    for taken in [false, true] {
+        on_both(|store| {
+            let (session, prompt) = given(store);
+            if taken {
+                store.taken(prompt.id).expect("it is noted");
+            }
+            say(store, &message(2, HOME), "waits");
+            let (stopped, accepted) = stop_and_wake(store, session);
+            assert_eq!((stopped, accepted.wake), (Stop::Begun, vec![session]));
+            assert!(is_stopping(store, session));
+            assert_eq!(
+                held(store, session),
+                Some(Hold::Held),
+                "nothing more is given"
+            );
+            assert_eq!(due(store), [], "it is not over yet");
+            assert_eq!(stop(store, session), Stop::Begun, "said twice");
+            finish_stopped(store, session, prompt.id);
+            assert!(!is_stopping(store, session));
+            assert_eq!(words(store, "SELECT outcome FROM prompt"), ["stopped"]);
+            let mut chat = Chat::new();
+            assert_eq!(chat.receive(store), ["1 held"]);
+            assert_eq!(give(store, session), None);
+        });
+    }
+}
+
+#[test]
+fn a_turn_behind_which_nothing_waits_leaves_no_hold() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        assert_eq!(stop(store, session), Stop::Begun);
+        finish_stopped(store, session, prompt.id);
+        assert_eq!((held(store, session), due(store)), (None, Vec::new()));
+        say(store, &message(2, HOME), "next");
+        assert_eq!(give_all(store, session), ["next"]);
+    });
+}
+
+#[test]
+fn what_is_dropped_while_a_turn_ends_is_not_told_any_more() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    say(&store, &message(2, HOME), "waits");
+    let list = take_in(&store, NOW, |intake| {
+        intake.offer(HOME, session, &with_buttons("the queue"))
+    });
+    let mut chat = Chat::new();
+    chat.deliver(&store, list);
+    stop(&store, session);
+    assert!(chat.press(&store, "Drop"));
+    assert!(is_stopping(&store, session), "the turn still ends");
+    finish_stopped(&store, session, prompt.id);
+    assert_eq!((held(&store, session), waiting(&store, session)), (None, 0));
+    assert_eq!(chat.receive(&store), ["the queue\n\nas you say"]);
+}
+
+#[test]
+fn a_stop_that_comes_as_the_turn_ends_holds_what_waits_all_the_same() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        say(store, &message(2, HOME), "waits");
+        stop(store, session);
+        store
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[("a/0", "answer")]),
+                not_held,
+            )
+            .expect("the turn is closed");
+        assert!(is_stopping(store, session), "the owner has still to see it");
+        assert_eq!(give(store, session), None);
+        store
+            .stopped(BOT, session, NOW, held_back)
+            .expect("it is over");
+        assert_eq!(Chat::new().receive(store), ["answer", "1 held"]);
+        assert!(!is_stopping(store, session));
+    });
+}
+
+#[test]
+fn a_process_without_a_turn_is_told_as_well() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        give_all(store, session);
+        spawned(store, session);
+        let (stopped, accepted) = stop_and_wake(store, session);
+        assert_eq!((stopped, accepted.wake), (Stop::Begun, vec![session]));
+        assert_eq!(
+            store.open_sessions(),
+            Ok(vec![session]),
+            "also after a restart"
+        );
+        store
+            .stopped(BOT, session, NOW, not_held)
+            .expect("it is over");
+        assert_eq!(store.open_sessions(), Ok(Vec::new()));
+        assert_eq!(held(store, session), None);
+    });
+}
+
+#[test]
+fn what_was_about_to_go_on_does_not_and_its_status_says_so() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        store
+            .status_shown(prompt.id, MessageId(600))
+            .expect("it is noted");
+        store
+            .continue_as(prompt.id, "go on", NOW)
+            .expect("it is queued");
+        let (stopped, accepted) = stop_and_wake(store, session);
+        assert_eq!((stopped, accepted.posted), (Stop::Done, true));
+        assert_eq!((waiting(store, session), held(store, session)), (0, None));
+        assert_eq!(give(store, session), None);
+        assert_eq!(
+            words(
+                store,
+                "SELECT state || ' ' || outcome FROM prompt ORDER BY id"
+            ),
+            ["closed continued", "closed stopped"]
+        );
+        let [row] = due(store)[..] else {
+            panic!("the status is changed")
+        };
+        let ready = begin(store, row).expect("it waits");
+        assert_eq!(
+            (text_of(&ready), ready.edits),
+            ("stopped", Some(MessageId(600)))
+        );
+    });
+}
+
+#[test]
+fn what_has_failed_is_not_tried_again_after_a_stop() {
+    for reason in [Hold::Paused, Hold::Broken, Hold::Asking] {
+        on_both(|store| {
+            let (session, prompt) = given(store);
+            fail(store, session, prompt.id, reason, Some(NOW + 60));
+            let mut chat = Chat::new();
+            chat.receive(store);
+            let (at, data) = chat.find("Retry");
+            assert_eq!(stop(store, session), Stop::Done);
+            assert_eq!(
+                (held(store, session), store.holds_over(i64::MAX)),
+                (None, Ok(Vec::new()))
+            );
+            assert_eq!(chat.press_at(store, HOME, at, &data), Taken::Over);
+            chat.receive(store);
+            assert_eq!(chat.with_buttons(), Vec::<&str>::new());
+            assert_eq!(give(store, session), None);
+            assert_eq!(stop(store, session), Stop::Nothing);
+        });
+    }
+}
+
+#[test]
+fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        say(store, &message(2, HOME), "waits");
+        fail(store, session, prompt.id, Hold::Paused, Some(NOW + 60));
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert_eq!(stop(store, session), Stop::Done);
+        let work = store.work(session).expect("the tables can be read");
+        let expected = Held {
+            reason: Hold::Held,
+            until: None,
+        };
+        assert_eq!(work.held, Some(expected), "it does not go on by itself");
+        assert_eq!(chat.receive(store), ["failed, 1 wait", "1 held"]);
+        assert_eq!(chat.with_buttons(), ["1 held"]);
+        assert!(chat.press(store, "Retry"), "nothing is left of the failure");
+        assert_eq!(give_all(store, session), ["waits"]);
+    });
+}
+
+#[test]
+fn a_message_after_the_stop_goes_first_and_ends_the_hold_before_it_is_told() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        say(store, &message(2, HOME), "waits");
+        stop(store, session);
+        say(store, &message(3, HOME), "rather this");
+        assert_eq!(held(store, session), None);
+        assert!(is_stopping(store, session), "the turn still ends");
+        finish_stopped(store, session, prompt.id);
+        assert_eq!(due(store), [], "nothing is held");
+        assert_eq!(give_all(store, session), ["rather this", "waits"]);
+    });
+}
+
+#[test]
+fn a_turn_that_was_cut_off_with_no_process_is_ended_by_its_owner() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    cannot_start(&store, session);
+    let mut chat = Chat::new();
+    chat.receive(&store);
+    let (stopped, accepted) = stop_and_wake(&store, session);
+    assert_eq!((stopped, accepted.wake), (Stop::Begun, vec![session]));
+    assert_eq!(held(&store, session), None);
+    finish_stopped(&store, session, prompt.id);
+    assert_eq!(store.open_sessions(), Ok(Vec::new()));
+    chat.receive(&store);
+    assert_eq!(chat.with_buttons(), Vec::<&str>::new());
+}
+
+#[test]
+fn a_stop_is_of_one_session_only() {
+    let store = Store::in_memory();
+    let (session, _) = given(&store);
+    let other = say(&store, &message(2, place(43)), "hello");
+    give(&store, other).expect("a message waits");
+    say(&store, &message(3, place(43)), "waits");
+    stop(&store, session);
+    assert!(!is_stopping(&store, other));
+    assert_eq!(held(&store, other), None);
+}
+
+#[test]
+fn the_button_of_a_turn_stops_it_where_it_is_shown_and_as_long_as_it_runs() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let at =
+            |uuid: &str, place| take_in(store, NOW, |intake| intake.turn_shown_at(uuid, place));
+        assert_eq!(at(&prompt.uuid, HOME), Some(session));
+        assert_eq!(
+            at(&prompt.uuid, topic(42, 9)),
+            Some(session),
+            "a chat's topics are one chat"
+        );
+        assert_eq!(at(&prompt.uuid, place(43)), None);
+        assert_eq!(at("another", HOME), None);
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .expect("the turn is closed");
+        assert_eq!(at(&prompt.uuid, HOME), None);
+    });
+}
+
+#[test]
+fn the_button_of_a_turn_that_was_taken_up_again_stops_what_goes_on_with_it() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        let at = |uuid: &str| take_in(store, NOW, |intake| intake.turn_shown_at(uuid, HOME));
+        store
+            .continue_as(first.id, "go on", NOW)
+            .expect("it is queued");
+        assert_eq!(at(&first.uuid), Some(session), "it is about to go on");
+        let (second, _) = give(store, session).expect("it goes on");
+        store
+            .continue_as(second.id, "go on", NOW)
+            .expect("it is queued");
+        assert_eq!(at(&first.uuid), Some(session), "and again");
+        let (third, _) = give(store, session).expect("it goes on");
+        store
+            .finish(BOT, session, NOW, &closing(third.id, &[]), not_held)
+            .expect("the turn is closed");
+        for prompt in [first, second, third] {
+            assert_eq!(at(&prompt.uuid), None);
+        }
+    });
+}
