@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never};
@@ -258,18 +259,26 @@ impl Process {
     /// What a tool has put into a session of its own *and* cut off from its parent *and* robbed of its environment is
     /// not found before Claude itself ends.
     pub fn end_tools(&self, since: u64) {
-        if self.claim.is_none() {
-            return;
-        }
-        let tools = tools::Tools {
-            claude: self.identity,
-            mark: self.mark.clone(),
-            since,
-            kin: Arc::clone(&self.kin),
-        };
-        if let Err(error) = thread::spawn(format!("{}-tools", self.name), move || tools.end()) {
-            log::warn!("tools cannot be ended, there is no thread for it: {error}");
-        }
+        // Not joined: it has an end of its own, and signals nobody by a number alone.
+        drop(self.ending_tools(since));
+    }
+
+    /// The thread that ends them; None where there is nothing to do or no thread.
+    fn ending_tools(&self, since: u64) -> Option<JoinHandle<()>> {
+        self.claim.as_ref()?;
+        let spawned = now_ticks().and_then(|until| {
+            let tools = tools::Tools {
+                claude: self.identity,
+                mark: self.mark.clone(),
+                since,
+                until,
+                kin: Arc::clone(&self.kin),
+            };
+            thread::spawn(format!("{}-tools", self.name), move || tools.end())
+        });
+        spawned
+            .inspect_err(|error| log::warn!("the tools of {} cannot be ended: {error}", self.pid()))
+            .ok()
     }
 
     /// Reaps the process after [`Said::Exited`], and ends whatever it has left behind.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::sweep::{Kin, end_all};
-use super::{LOOK_EVERY, MARK, now_ticks, pause};
+use super::{LOOK_EVERY, MARK, pause};
 use crate::claude::process_table::{Identity, Table};
 
 /// How long a tool may take to end after SIGTERM.
@@ -24,23 +24,20 @@ pub(super) struct Tools {
     pub(super) mark: String,
     /// Clock ticks after boot: what started earlier belongs to an earlier turn.
     pub(super) since: u64,
+    /// What starts later belongs to the next turn, which need not wait for this.
+    pub(super) until: u64,
     pub(super) kin: Arc<Kin>,
 }
 
 impl Tools {
     /// Ends them. Blocks until they are gone, for little more than [`TOOL_GRACE`].
     pub(super) fn end(self) {
-        // What starts later belongs to the next turn, which need not wait for this.
-        let Ok(until) = now_ticks() else {
-            log::warn!("tools cannot be ended: it is not known how late it is");
-            return;
-        };
         let deadline = Instant::now() + TOOL_GRACE;
         let mut told = BTreeSet::new();
         let mut looks = 0;
         while Instant::now() < deadline {
             let table = Table::read();
-            let living = table.family(self.found(&table, until).union(&told).copied());
+            let living = table.family(self.found(&table).union(&told).copied());
             // Between its fork and its exec a tool looks like Claude, so one look is not enough.
             if living.is_empty() && looks > 1 {
                 return;
@@ -54,21 +51,21 @@ impl Tools {
             pause(LOOK_EVERY);
         }
         end_all(|table| {
-            let mut roots = self.found(table, until);
+            let mut roots = self.found(table);
             roots.extend(&told);
             roots
         });
     }
 
     /// The processes at which tools begin.
-    fn found(&self, table: &Table, until: u64) -> BTreeSet<Identity> {
+    fn found(&self, table: &Table) -> BTreeSet<Identity> {
         // Once Claude is gone, everything that it has left is swept.
         let Some(claude) = table.get(self.claude).filter(|entry| !entry.is_zombie) else {
             return BTreeSet::new();
         };
         let candidates = table.living().filter(|entry| {
             let start = entry.identity.start;
-            self.since <= start && start <= until && entry.session != claude.session
+            self.since <= start && start <= self.until && entry.session != claude.session
         });
         candidates
             .map(|entry| entry.identity)

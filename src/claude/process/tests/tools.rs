@@ -8,14 +8,9 @@ const TOOL: &str = "env CLAUDECODE=1 CLAUDE_CODE_CHILD_SESSION=1 setsid sh -c";
 /// What it gives to MCP servers, in its own session.
 const SERVER: &str = "env CLAUDECODE=1 CLAUDE_PROJECT_DIR=/ sh -c";
 
-/// A Claude that runs each line of its input in the background, and waits for nothing. Its threads have this name.
-fn claude(name: &str) -> Process {
-    let script = "exec 2>/dev/null; while read -r line; do eval \"$line\" & done";
-    let launch = Launch {
-        name: name.to_owned(),
-        ..launch(&["/bin/sh", "-c", script])
-    };
-    Process::start(&launch).expect("the shell starts")
+/// A Claude that runs each line of its input in the background, and waits for nothing.
+fn claude() -> Process {
+    sh("exec 2>/dev/null; while read -r line; do eval \"$line\" & done")
 }
 
 /// Has it start something that says its number; returns that.
@@ -41,7 +36,7 @@ fn later() -> u64 {
 
 #[test]
 fn tools_are_ended_and_claude_and_its_servers_live_on() {
-    let mut process = claude("t1");
+    let mut process = claude();
     let older = started(&process, &format!("{TOOL} 'echo $$; exec sleep 300'"));
     let since = later();
     let tool = started(&process, &format!("{TOOL} 'echo $$; exec sleep 300'"));
@@ -57,14 +52,14 @@ fn tools_are_ended_and_claude_and_its_servers_live_on() {
         &process,
         &format!("{SERVER} 'setsid sh -c \"echo \\$\\$; exec sleep 300\" & wait'"),
     );
-    let others = claude("t2");
+    let others = claude();
     let of_others = started(&others, &format!("{TOOL} 'echo $$; exec sleep 300'"));
 
-    process.end_tools(since);
+    let ending = process.ending_tools(since).expect("a thread");
     until("its tools are gone", || {
         ![tool, below, orphan].into_iter().any(lives)
     });
-    until("the thread has ended", || threads("t1-tools") == 0);
+    ending.join().expect("it does not panic");
     assert!(lives(process.pid()) && lives(server) && lives(of_server));
     assert!(lives(older), "it started before");
     assert!(lives(of_others), "it is another one's");
@@ -79,7 +74,7 @@ fn tools_are_ended_and_claude_and_its_servers_live_on() {
 
 #[test]
 fn a_tool_that_ignores_sigterm_is_killed_a_little_later() {
-    let process = claude("t3");
+    let process = claude();
     let since = now();
     let script =
         "trap \"echo told\" TERM; echo $$; while :; do sleep 0.1 2>/dev/null; done 2>/dev/null";
@@ -95,31 +90,26 @@ fn a_tool_that_ignores_sigterm_is_killed_a_little_later() {
 
 #[test]
 fn the_tools_of_the_next_turn_are_not_touched() {
-    let process = claude("t4");
+    let process = claude();
     let since = now();
     let script = "trap \"\" TERM; echo $$; while :; do sleep 0.1; done";
     let tool = started(&process, &format!("{TOOL} '{script}'"));
-    process.end_tools(since);
+    let ending = process.ending_tools(since).expect("a thread");
     later();
     let next = started(&process, &format!("{TOOL} 'echo $$; exec sleep 300'"));
     until("the tool is gone", || !lives(tool));
-    until("the thread has ended", || threads("t4-tools") == 0);
+    ending.join().expect("it does not panic");
     assert!(lives(next));
 }
 
 #[test]
 fn without_tools_nothing_happens() {
-    let launch = Launch {
-        name: "t5".to_owned(),
-        ..launch(&["/bin/sh", "-c", "echo ready; read go; exit 3"])
-    };
-    let mut process = Process::start(&launch).expect("the shell starts");
+    let mut process = sh("echo ready; read go; exit 3");
     assert_eq!(next(&process), line("ready"));
-    process.end_tools(0);
-    until("the thread has ended", || threads("t5-tools") == 0);
+    let ending = process.ending_tools(0).expect("a thread");
+    ending.join().expect("it does not panic");
     process.write(String::new()).expect("it reads");
     assert_eq!(all(&process), []);
     assert_eq!(process.reap().code(), Some(3));
-    process.end_tools(0);
-    assert_eq!(threads("t5-tools"), 0, "it has been reaped");
+    assert!(process.ending_tools(0).is_none(), "it has been reaped");
 }
