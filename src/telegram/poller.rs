@@ -166,7 +166,13 @@ impl Poll {
                 .next_offset(self.outfit.bot)
                 .map_err(|error| self.store_failed(&error))?,
         };
-        let request = outgoing::get_updates(from, POLL_SECONDS);
+        // The first call, and the one after a failure, is not held: so it is known at once whether Telegram answers.
+        let seconds = if offset.is_none() || self.failures + self.conflicts as u32 > 0 {
+            0
+        } else {
+            POLL_SECONDS
+        };
+        let request = outgoing::get_updates(from, seconds);
         let answer = self
             .outfit
             .api

@@ -179,7 +179,7 @@ fn what_runs_is_not_dropped_with_what_waits() {
 }
 
 #[test]
-fn where_nothing_waits_any_more_a_button_comes_to_nothing() {
+fn a_button_over_what_waited_is_over_once_that_was_given() {
     let store = Store::in_memory();
     let session = say(&store, &message(1, HOME), "hello");
     let row = take_in(&store, NOW, |intake| {
@@ -187,9 +187,12 @@ fn where_nothing_waits_any_more_a_button_comes_to_nothing() {
     });
     let mut chat = Chat::new();
     chat.deliver(&store, row);
+    let (shown, data) = chat.find("Drop");
     give_all(&store, session);
-    assert!(!chat.press(&store, "Drop"));
-    assert_eq!(chat.receive(&store), ["the queue\n\nas you say"]);
+    say(&store, &message(2, HOME), "meant by nobody");
+    assert_eq!(chat.press_at(&store, HOME, shown, &data), Taken::Over);
+    assert_eq!(chat.receive(&store), ["the queue"]);
+    assert_eq!(give_all(&store, session), ["meant by nobody"]);
 }
 
 #[test]
