@@ -11,6 +11,12 @@ mod turns;
 // Permission questions, tools, sub-agents, modes.
 #[path = "standin/tools.rs"]
 mod tools;
+// Work that goes on after a result, and beside turns.
+#[path = "standin/background.rs"]
+mod background;
+// What is in a session's file after each kind of end.
+#[path = "standin/rows.rs"]
+mod rows;
 // Requests of the bridge.
 #[path = "standin/control.rs"]
 mod control;

@@ -106,19 +106,47 @@ impl Home {
         Claude::new(command.spawn().expect("the stand-in starts"), id)
     }
 
-    /// The rows of a session's file.
+    /// The rows of a session's file; none if there is no file.
     pub fn transcript(&self, id: &str) -> Vec<Value> {
-        let folders =
-            std::fs::read_dir(self.config().join("projects")).expect("projects were made");
-        let path = folders
+        let folders = std::fs::read_dir(self.config().join("projects"));
+        let file = folders
+            .into_iter()
+            .flatten()
             .flatten()
             .map(|folder| folder.path().join(format!("{id}.jsonl")))
-            .find(|path| path.is_file())
-            .expect("the session has a file");
+            .find(|path| path.is_file());
+        let Some(path) = file else {
+            return Vec::new();
+        };
         let text = std::fs::read_to_string(path).expect("the file can be read");
-        text.lines()
+        // The last row may be in the middle of being written.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole
+            .lines()
             .map(|line| serde_json::from_str(line).expect("rows are JSON"))
             .collect()
+    }
+
+    /// What the rows of a session are, without those that say nothing of the conversation.
+    pub fn kept(&self, id: &str) -> Vec<String> {
+        let is_said = |row: &&Value| row["type"] == "user" || row["type"] == "assistant";
+        let rows = self.transcript(id);
+        rows.iter()
+            .filter(is_said)
+            .map(|row| match row["message"]["content"][0]["type"].as_str() {
+                Some(kind) => format!("{}/{kind}", row["type"].as_str().unwrap_or("?")),
+                None => row["message"]["content"].as_str().unwrap_or("?").to_owned(),
+            })
+            .collect()
+    }
+
+    /// Waits until a session's file holds a row.
+    pub fn wait_for_row(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) {
+        let until = Instant::now() + LIMIT;
+        while !self.transcript(id).iter().any(&wanted) {
+            assert!(Instant::now() < until, "no row for {what}");
+            thread::yield_now();
+        }
     }
 }
 
@@ -258,6 +286,14 @@ impl Claude {
                 }
             }
         }
+    }
+
+    /// Waits for a line wherever it stands, for lines whose order is not fixed. Later waits are not affected.
+    pub fn anywhere(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let passed = std::mem::replace(&mut self.passed, 0);
+        let line = self.wait(what, wanted);
+        self.passed = passed;
+        line
     }
 
     pub fn wait_type(&mut self, kind: &str) -> Value {
@@ -404,6 +440,12 @@ pub fn wait_for_file(path: &Path) -> String {
         assert!(Instant::now() < until, "{} did not appear", path.display());
         thread::yield_now();
     }
+}
+
+/// Ends a process that a test has left behind on purpose.
+pub fn end_process(pid: i32) {
+    kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the process still lives");
+    wait_until_gone(pid);
 }
 
 /// Waits until a process is gone.

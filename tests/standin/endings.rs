@@ -136,6 +136,62 @@ fn a_silent_model_can_be_interrupted() {
 }
 
 #[test]
+fn an_interrupt_ends_the_wait_for_another_attempt() {
+    let mut home = Home::new();
+    home.set("CLAUDE_CODE_MAX_RETRIES", "100000");
+    let mut claude = home.start(&[]);
+    let uuid = claude.user("[[error 500]]");
+    claude.system("api_retry");
+    claude.ask(json!({ "subtype": "interrupt" }));
+    let result = claude.result();
+    assert_eq!(
+        (&result["subtype"], &result["terminal_reason"]),
+        (
+            &json!("error_during_execution"),
+            &json!("aborted_streaming")
+        )
+    );
+    claude.lifecycle(&uuid, "cancelled");
+}
+
+#[test]
+fn an_interrupt_in_the_same_instant_as_a_message_has_no_effect() {
+    let home = Home::new();
+    let mut claude = home.start(&[]);
+    let interrupt = json!({ "type": "control_request", "request_id": "r", "request": { "subtype": "interrupt" } });
+    claude.raw(&format!(
+        "{}\n{interrupt}\n",
+        user_line("quick", "[[text ran]]")
+    ));
+    let answer = claude.wait_type("control_response");
+    assert_eq!(
+        answer["response"]["response"],
+        json!({ "still_queued": ["quick"] })
+    );
+    claude.lifecycle("quick", "started");
+    assert_eq!(claude.result()["result"], "ran");
+    claude.lifecycle("quick", "completed");
+}
+
+#[test]
+fn a_message_taken_back_in_the_same_instant_is_gone_though_the_answer_denies_it() {
+    let home = Home::new();
+    let mut claude = home.start(&[]);
+    let request = json!({ "subtype": "cancel_async_message", "message_uuid": "quick" });
+    let request = json!({ "type": "control_request", "request_id": "r", "request": request });
+    claude.raw(&format!("{}\n{request}\n", user_line("quick", "quick")));
+    let answer = claude.wait_type("control_response");
+    assert_eq!(
+        answer["response"]["response"],
+        json!({ "cancelled": false })
+    );
+    claude.lifecycle("quick", "cancelled");
+    claude.state("idle");
+    let end = claude.end();
+    assert!(!end.lines.iter().any(|line| line["type"] == "result"));
+}
+
+#[test]
 fn an_interrupt_does_not_hit_what_waits_unless_it_is_told_to() {
     let home = Home::new();
     let mut claude = home.start(&[]);

@@ -35,6 +35,129 @@ fn an_api_error_is_told_as_the_real_one_tells_it() {
 }
 
 #[test]
+fn each_refusal_of_the_api_has_its_words() {
+    let mut home = Home::new();
+    home.set("CLAUDE_CODE_MAX_RETRIES", "1");
+    let mut claude = home.start(&["--model", "haiku"]);
+    let temporary = "This is a server-side issue, usually temporary — try again in a moment.";
+    for (fault, error, status, kind, text) in [
+        ("401", "authentication_failed", json!(401), "authentication_error", "Invalid API key · Fix external API key".to_owned()),
+        ("403", "authentication_failed", json!(403), "permission_error", "Failed to authenticate. API Error: 403 forbidden".to_owned()),
+        (
+            "404",
+            "model_not_found",
+            json!(404),
+            "not_found_error",
+            "There's an issue with the selected model (claude-haiku-5-5). It may not exist or you may not have access to it. \
+             Run --model to pick a different model.".to_owned(),
+        ),
+        ("413", "invalid_request", json!(413), "request_too_large", "Request too large (max 32MB).".to_owned()),
+        (
+            "429",
+            "rate_limit",
+            json!(429),
+            "rate_limit_error",
+            "API Error: Request rejected (429) · This request would exceed your rate limit".to_owned(),
+        ),
+        ("500", "server_error", json!(500), "api_error", format!("API Error: 500 Internal server error. {temporary}")),
+        ("529", "server_error", json!(529), "overloaded_error", format!("API Error: 529 Overloaded. {temporary}")),
+        ("billing", "billing_error", json!(400), "invalid_request_error", "Credit balance is too low".to_owned()),
+        ("login", "authentication_failed", Value::Null, "", "Not logged in · Please run /login".to_owned()),
+    ] {
+        claude.user(&format!("[[error {fault}]]"));
+        let line = claude.wait_type("assistant");
+        assert_eq!(
+            (&line["error"], &line["api_error_status"], line["api_error_type"].as_str().unwrap_or("")),
+            (&json!(error), &status, kind),
+            "{fault}"
+        );
+        assert_eq!(line["message"]["content"][0]["text"], json!(text));
+        let result = claude.result();
+        assert_eq!(
+            (&result["is_error"], &result["api_error_status"], &result["result"]),
+            (&json!(true), &status, &json!(text)),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn a_usage_limit_says_when_it_is_reset() {
+    let home = Home::new();
+    let mut claude = home.start(&[]);
+    for (fault, window, limit) in [
+        ("usage-limit 1800", "five_hour", "5-hour"),
+        ("usage-limit 90000 seven_day", "seven_day", "weekly"),
+    ] {
+        let before = seconds();
+        claude.user(&format!("[[error {fault}]]"));
+        let event = claude.wait_type("rate_limit_event");
+        let info = &event["rate_limit_info"];
+        assert_eq!(
+            (&info["status"], &info["rateLimitType"]),
+            (&json!("rejected"), &json!(window))
+        );
+        let resets_at = info["resetsAt"].as_u64().expect("a time");
+        let after: u64 = fault
+            .split(' ')
+            .nth(1)
+            .and_then(|word| word.parse().ok())
+            .expect("a number");
+        assert!((before + after..=seconds() + after).contains(&resets_at));
+        let line = claude.wait_type("assistant");
+        assert_eq!(
+            (&line["error"], &line["api_error"]),
+            (&json!("rate_limit"), &json!("usage_limit_reached"))
+        );
+        let result = claude.result();
+        let text = result["result"].as_str().expect("a text");
+        assert!(
+            text.starts_with(&format!("You've hit your {limit} limit · resets "))
+                && text.ends_with("m (UTC)"),
+            "{text}"
+        );
+        assert_eq!(
+            (&result["is_error"], &result["api_error_status"]),
+            (&json!(true), &json!(429))
+        );
+    }
+    assert!(
+        !sequence(&claude.lines).contains(&"system/api_retry".to_owned()),
+        "it is not tried again"
+    );
+    assert_eq!(claude.turn("[[text fine]]")["result"], "fine");
+}
+
+fn seconds() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.expect("after 1970").as_secs()
+}
+
+#[test]
+fn an_overloaded_api_is_given_up_early_but_in_a_sandbox() {
+    let mut home = Home::new();
+    let retries = |claude: &crate::driver::Claude| {
+        sequence(&claude.lines)
+            .iter()
+            .filter(|line| *line == "system/api_retry")
+            .count()
+    };
+    home.set("CLAUDE_CODE_MAX_RETRIES", "4");
+    let mut claude = home.start(&[]);
+    claude.turn("[[error 529]]");
+    assert_eq!(retries(&claude), 4);
+    home.unset("IS_SANDBOX");
+    let mut claude = home.start(&[]);
+    let result = claude.turn("[[error 529]]");
+    assert_eq!(retries(&claude), 2);
+    assert!(
+        result["result"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("API Error: Repeated 529 Overloaded errors."))
+    );
+}
+
+#[test]
 fn errors_that_may_pass_are_tried_again() {
     let mut home = Home::new();
     home.set("CLAUDE_CODE_MAX_RETRIES", "2");
@@ -140,6 +263,7 @@ fn a_tool_call_that_was_cut_off_by_a_kill_is_closed_on_resume() {
     let id = claude.id.clone();
     claude.user(r#"[[tool Bash {"command":"touch a"}]]"#);
     claude.request();
+    home.wait_for_row(&id, "the call", |row| row["type"] == "assistant");
     claude.signal(Signal::SIGKILL);
     claude.wait_end();
     let mut claude = home.resume(&id, &[]);

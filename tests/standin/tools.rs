@@ -288,41 +288,6 @@ fn a_sub_agent_works_inside_the_turn_and_asks_under_its_own_name() {
 }
 
 #[test]
-fn in_the_background_a_sub_agent_ends_after_the_result_and_causes_a_turn() {
-    let mut home = Home::new();
-    home.unset("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS");
-    let mut claude = home.start(&["--permission-mode", "bypassPermissions"]);
-    claude.user(r#"[[agent <[tool Bash {"command":"touch sub"}]> look]] [[text parent done]]"#);
-    let result = claude.result();
-    assert_eq!(
-        (said(&result), &result["origin"]),
-        ("parent done", &Value::Null)
-    );
-    claude.system("task_notification");
-    let result = claude.result();
-    assert_eq!(result["origin"]["kind"], "task-notification");
-    assert!(home.project().join("sub").exists());
-}
-
-#[test]
-fn a_command_in_the_background_ends_later_or_is_stopped() {
-    let mut home = Home::new();
-    home.unset("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS");
-    let mut claude = home.start(&["--permission-mode", "bypassPermissions"]);
-    claude.user(r#"[[tool Bash {"command":"exit 4","run_in_background":true}]] [[text started]]"#);
-    assert_eq!(said(&claude.result()), "started");
-    assert!(said(&claude.result()).contains("(exit code 4)"));
-
-    claude
-        .user(r#"[[tool Bash {"command":"sleep 600","run_in_background":true}]] [[text started]]"#);
-    let task = claude.system("task_started");
-    claude.result();
-    claude.ask(json!({ "subtype": "stop_task", "task_id": task["task_id"] }));
-    assert_eq!(claude.system("task_notification")["status"], "stopped");
-    assert_eq!(claude.result()["origin"]["kind"], "task-notification");
-}
-
-#[test]
 fn modes_and_deny_rules_decide_without_a_question() {
     let home = Home::new();
     let write = r#"[[tool Write {"file_path":"w.txt","content":"x"}]]"#;

@@ -1,25 +1,29 @@
-//! Sub-agents, and work that runs on after a result.
+//! Sub-agents: inside the turn that called them, or, if background work is allowed, beside it and after its result.
 //!
-//! A sub-agent in the background begins after its turn's result; the real one works beside the turn.
+//! A sub-agent never waits: what it waits for wakes it in [`Engine::wake_agents`], whatever else runs.
 
-use std::thread;
-use std::time::{Duration, SystemTime};
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::engine::Engine;
+use super::calls::{Progress, Running, Use, Waiting};
+use super::engine::{Engine, Wake};
+use super::fault::Fault;
 use super::fresh_id;
-use super::input::Input;
-use super::script;
-use super::tools::ToolResult;
-use super::transcript::merge;
-use super::turn::Aborted;
+use super::input::{self, Input};
+use super::script::{self, Answer, Call, Script};
+use super::tasks::{Kind, Task};
+use super::tools::{Started, ToolResult};
 
 /// Whose lines a sub-agent's are.
 #[derive(Debug, Clone)]
 pub(super) struct Parent {
     tool_use_id: String,
     pub(super) agent_id: String,
+    description: String,
+    /// It works beside turns, not inside one.
+    pub(super) beside: bool,
 }
 
 impl Parent {
@@ -27,267 +31,279 @@ impl Parent {
     pub(super) fn marks(&self) -> Value {
         json!({
             "parent_tool_use_id": self.tool_use_id, "agent_id": self.agent_id, "subagent_type": "general-purpose",
-            "task_description": DESCRIPTION,
+            "task_description": self.description,
         })
     }
 }
 
-const DESCRIPTION: &str = "stand-in sub-agent";
-
-/// Work that runs on after the result of its turn.
-#[derive(Debug, Clone)]
-pub(super) struct Task {
-    pub(super) id: String,
-    run_id: String,
-    tool_use_id: String,
-    description: String,
-    kind: &'static str,
-    stopped: bool,
-    /// What a sub-agent has still to do.
-    prompt: Option<String>,
+/// A sub-agent at work.
+#[derive(Debug)]
+pub(super) struct Agent {
+    task: Task,
+    parent: Parent,
+    script: Script,
+    /// What it has still to call.
+    calls: VecDeque<Call>,
+    results: Vec<String>,
+    /// The call that it waits for.
+    current: Option<(Use, Waiting)>,
 }
 
-impl Task {
-    fn new(prefix: char, tool_use_id: &str, description: &str, kind: &'static str) -> Task {
-        let id = fresh_id().replace('-', "");
-        Task {
-            id: format!("{prefix}{}", &id[..8]),
-            run_id: format!("0{}-{}", &id[8..16], &id[16..24]),
-            tool_use_id: tool_use_id.to_owned(),
-            description: description.to_owned(),
-            kind,
-            stopped: false,
-            prompt: None,
+impl Agent {
+    fn report(&self) -> String {
+        match &self.script.answer {
+            Answer::Text(text) => text.clone(),
+            _ if self.results.is_empty() => format!("echo: {}", self.script.text),
+            _ => format!("tool said: {}", self.results.join(" | ")),
         }
+    }
+
+    fn is_woken_by(&self, wake: &Wake) -> bool {
+        let current = self.current.as_ref();
+        current.is_some_and(|(used, waiting)| waiting.is_met_by(&used.id, wake))
+    }
+
+    /// The request of ours that is open for it.
+    fn request_id(&self) -> Option<&str> {
+        self.current.as_ref()?.1.request_id()
     }
 }
 
 impl Engine {
-    /// A command that runs on; its result for the model.
-    pub(super) fn start_background_command(
-        &mut self,
-        tool_use_id: &str,
-        command: &str,
-    ) -> ToolResult {
-        let task = Task::new('b', tool_use_id, command, "local_bash");
-        let text = format!(
-            "Command running in background with ID: {}. You will be notified when it completes.",
-            task.id
-        );
-        let detail = json!({ "stdout": "", "stderr": "", "interrupted": false, "backgroundTaskId": task.id });
-        self.start_command(&task.id, command);
-        self.begin_task(task);
-        ToolResult::done(text, detail)
-    }
-
-    /// Work that is only pretended, and ends after `delay`.
-    pub(super) fn start_simulated_task(&mut self, delay: Duration) {
-        let task = Task::new(
-            'b',
-            &format!("toolu_standin_{}", fresh_id()),
-            "simulated background work",
-            "local_bash",
-        );
-        let (sender, task_id) = (self.intake.sender.clone(), task.id.clone());
-        self.begin_task(task);
-        let wait = move || {
-            thread::sleep(delay);
-            let _ = sender.send(Input::TaskEnded { task_id });
+    /// Starts a sub-agent.
+    pub(super) fn run_agent(&mut self, tool_use_id: &str, input: &Value) -> Started {
+        let prompt = input["prompt"].as_str().unwrap_or("");
+        let description = input["description"].as_str().unwrap_or("sub-agent");
+        let task = Task::new(tool_use_id, description, Kind::Agent);
+        let parent = Parent {
+            tool_use_id: tool_use_id.to_owned(),
+            agent_id: task.id.clone(),
+            description: description.to_owned(),
+            beside: self.surroundings.background,
         };
-        thread::Builder::new()
-            .name("task".to_owned())
-            .spawn(wait)
-            .expect("a thread can be started");
-    }
-
-    /// A sub-agent: within the turn, or, if background work is allowed, after it.
-    pub(super) fn run_agent(
-        &mut self,
-        tool_use_id: &str,
-        input: &Value,
-    ) -> Result<ToolResult, Aborted> {
-        let prompt = input["prompt"].as_str().unwrap_or("").to_owned();
-        let mut task = Task::new(
-            'a',
-            tool_use_id,
-            input["description"].as_str().unwrap_or(DESCRIPTION),
-            "local_agent",
-        );
-        if self.surroundings.background {
-            task.prompt = Some(prompt.clone());
-            let text = format!("Async agent launched successfully.\nagentId: {}", task.id);
-            let detail = json!({ "isAsync": true, "status": "async_launched", "agentId": task.id, "prompt": prompt });
-            let (sender, task_id) = (self.intake.sender.clone(), task.id.clone());
-            self.begin_task(task);
-            let _ = sender.send(Input::TaskEnded { task_id });
-            return Ok(ToolResult {
-                content: json!([{ "type": "text", "text": text }]),
-                detail,
-                is_error: false,
-            });
+        let script = script::parse(prompt);
+        let agent = Agent {
+            task: task.clone(),
+            parent,
+            calls: script.steps.iter().flatten().cloned().collect(),
+            script,
+            results: Vec::new(),
+            current: None,
+        };
+        let extra =
+            json!({ "subagent_type": "general-purpose", "spawn_depth": 1, "prompt": prompt });
+        if agent.parent.beside {
+            self.begin_task(task.clone(), extra);
+        } else {
+            self.announce_task(&task, false, extra);
+            let content = json!([{ "type": "text", "text": prompt }]);
+            self.wire.user(&fresh_id(), content, agent.parent.marks());
         }
-        self.announce_task(&task, Some(&prompt), false);
-        let report = self.work_as_agent(&task, &prompt)?;
-        self.close_task(&task, "completed", &report);
-        let text = format!(
-            "[Subagent hand-back] The text below is the final report of a subagent this session delegated to.\n  {report}"
-        );
-        let detail = json!({ "status": "completed", "agentId": task.id, "content": [{ "type": "text", "text": report }] });
-        Ok(ToolResult {
+        let is_beside = agent.parent.beside;
+        self.let_think(agent);
+        if !is_beside {
+            return Started::Running(Running::Agent { task_id: task.id });
+        }
+        let text = format!("Async agent launched successfully.\nagentId: {}", task.id);
+        let detail = json!({ "isAsync": true, "status": "async_launched", "agentId": task.id, "prompt": prompt });
+        Started::Finished(ToolResult {
             content: json!([{ "type": "text", "text": text }]),
             detail,
             is_error: false,
         })
     }
 
-    /// The sub-agent's own messages; its last text.
-    fn work_as_agent(&mut self, task: &Task, prompt: &str) -> Result<String, Aborted> {
-        let parent = Parent {
-            tool_use_id: task.tool_use_id.clone(),
-            agent_id: task.id.clone(),
-        };
-        let script = script::parse(prompt);
-        self.wire.user(
-            &fresh_id(),
-            json!([{ "type": "text", "text": prompt }]),
-            parent.marks(),
-        );
-        let mut results = Vec::new();
-        for step in &script.steps {
-            for call in step {
-                self.counts.messages += 1;
-                let call_id = format!("toolu_standin_{:06}_0", self.counts.messages);
-                let what = call.input["command"].as_str().unwrap_or(&call.name);
-                let fields = json!({
-                    "task_id": task.id, "run_id": task.run_id, "tool_use_id": task.tool_use_id,
-                    "description": format!("Running {what}"), "subagent_type": "general-purpose", "last_tool_name": call.name,
-                });
-                self.wire.system("task_progress", fields);
-                let block = json!([{ "type": "tool_use", "id": call_id, "name": call.name, "input": call.input }]);
-                let message = self.message(
-                    &format!("msg_standin_{:06}", self.counts.messages),
-                    block,
-                    Value::Null,
-                );
-                self.wire.assistant(&fresh_id(), &message, parent.marks());
-                results.push(self.use_tool(&call_id, call, Some(&parent))?.text());
+    /// Its next message comes after the script's pause; meanwhile everything else goes on.
+    fn let_think(&mut self, agent: Agent) {
+        let pause = Duration::from_millis(agent.script.wait_ms);
+        let task_id = agent.task.id.clone();
+        self.work.agents.push(agent);
+        input::later(&self.intake.sender, pause, Input::AgentSpeaks { task_id });
+    }
+
+    /// A message of a sub-agent: its next call, or its report.
+    pub(super) fn let_speak(&mut self, task_id: &str) -> Option<Wake> {
+        let mut agent = self.remove_agent(task_id)?;
+        let Some(call) = agent.calls.pop_front() else {
+            if agent.script.fault == Some(Fault::Hang) {
+                self.work.agents.push(agent);
+                return None;
             }
-        }
-        Ok(match &script.answer {
-            script::Answer::Text(text) => text.clone(),
-            _ if results.is_empty() => format!("echo: {}", script.text),
-            _ => format!("tool said: {}", results.join(" | ")),
-        })
+            return self.end_agent(&agent);
+        };
+        self.counts.messages += 1;
+        let used = Use {
+            id: format!("toolu_standin_{:06}_0", self.counts.messages),
+            call,
+        };
+        self.tell_call(&agent, &used);
+        let progress = self.begin_call(&used, Some(&agent.parent));
+        self.settle(agent, used, progress);
+        None
     }
 
-    fn begin_task(&mut self, task: Task) {
-        self.work.tasks.push(task.clone());
-        self.list_tasks();
-        let prompt = task.prompt.clone();
-        self.announce_task(&task, prompt.as_deref(), true);
-    }
-
-    fn announce_task(&mut self, task: &Task, prompt: Option<&str>, is_backgrounded: bool) {
-        let mut fields = json!({
-            "task_id": task.id, "run_id": task.run_id, "tool_use_id": task.tool_use_id, "description": task.description,
-            "is_backgrounded": is_backgrounded, "task_type": task.kind,
+    /// A call of a sub-agent and its progress, in the order in which the real one prints them.
+    fn tell_call(&mut self, agent: &Agent, used: &Use) {
+        let (task, call) = (&agent.task, &used.call);
+        let what = call.input["command"].as_str().unwrap_or(&call.name);
+        let progress = json!({
+            "task_id": task.id, "run_id": task.run_id, "tool_use_id": task.tool_use_id,
+            "description": format!("Running {what}"), "subagent_type": "general-purpose", "last_tool_name": call.name,
         });
-        if let Some(prompt) = prompt {
-            merge(
-                &mut fields,
-                json!({ "subagent_type": "general-purpose", "spawn_depth": 1, "prompt": prompt }),
-            );
+        let block =
+            json!([{ "type": "tool_use", "id": used.id, "name": call.name, "input": call.input }]);
+        let id = format!("msg_standin_{:06}", self.counts.messages);
+        let message = self.message(&id, block, Value::Null);
+        if agent.parent.beside {
+            self.wire
+                .assistant(&fresh_id(), &message, agent.parent.marks());
+            self.wire.system("task_progress", progress);
+        } else {
+            self.wire.system("task_progress", progress);
+            self.wire
+                .assistant(&fresh_id(), &message, agent.parent.marks());
         }
-        self.wire.system("task_started", fields);
     }
 
-    fn list_tasks(&mut self) {
-        let listed = |task: &Task| json!({ "task_id": task.id, "run_id": task.run_id, "task_type": task.kind, "description": task.description });
-        let tasks: Vec<Value> = self.work.tasks.iter().map(listed).collect();
+    fn settle(&mut self, mut agent: Agent, used: Use, progress: Progress) {
+        match progress {
+            Progress::Done(result) => {
+                agent.results.push(result.text());
+                self.let_think(agent);
+            }
+            Progress::Waits(waiting) => {
+                agent.current = Some((used, waiting));
+                self.work.agents.push(agent);
+            }
+            // The turn around it ends, and it with the turn.
+            Progress::Aborted => self.work.agents.push(agent),
+        }
+    }
+
+    /// Lets sub-agents have what they wait for. What concerns nobody, or also others, comes back.
+    pub(super) fn wake_agents(&mut self, wake: Wake) -> Option<Wake> {
+        if matches!(wake, Wake::Eof) {
+            while let Some(index) = self.woken_agent(&Wake::Eof) {
+                self.wake_agent(index, Wake::Eof);
+            }
+            return Some(wake);
+        }
+        let Some(index) = self.woken_agent(&wake) else {
+            return Some(wake);
+        };
+        self.wake_agent(index, wake);
+        None
+    }
+
+    fn woken_agent(&self, wake: &Wake) -> Option<usize> {
+        let mut agents = self.work.agents.iter();
+        agents.position(|agent| agent.is_woken_by(wake))
+    }
+
+    fn wake_agent(&mut self, index: usize, wake: Wake) {
+        let mut agent = self.work.agents.remove(index);
+        let Some((used, waiting)) = agent.current.take() else {
+            return self.work.agents.push(agent);
+        };
+        let progress = self.continue_call(&used, waiting, wake, Some(&agent.parent));
+        self.settle(agent, used, progress);
+    }
+
+    fn end_agent(&mut self, agent: &Agent) -> Option<Wake> {
+        let (task, report) = (&agent.task, agent.report());
+        if !agent.parent.beside {
+            self.close_task(task, "completed", &report);
+            return Some(Wake::AgentEnded {
+                task_id: task.id.clone(),
+                report,
+            });
+        }
+        let block = json!([{ "type": "text", "text": report }]);
+        let message = self.message(&fresh_id(), block, Value::Null);
         self.wire
-            .system("background_tasks_changed", json!({ "tasks": tasks }));
+            .assistant(&fresh_id(), &message, agent.parent.marks());
+        self.remove_task(&task.id);
+        let about = format!("Agent \"{}\" finished", task.description);
+        self.end_task(task, "completed", &report, &about);
+        None
     }
 
-    fn close_task(&mut self, task: &Task, status: &str, summary: &str) {
-        let end_ms = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_millis() as u64;
-        let patch = json!({ "status": status, "end_time": end_ms });
-        self.wire.system(
-            "task_updated",
-            json!({ "task_id": task.id, "run_id": task.run_id, "patch": patch }),
-        );
-        let fields = json!({
-            "task_id": task.id, "run_id": task.run_id, "tool_use_id": task.tool_use_id, "status": status, "summary": summary,
-        });
-        self.wire.system("task_notification", fields);
+    pub(super) fn remove_agent(&mut self, task_id: &str) -> Option<Agent> {
+        let mut agents = self.work.agents.iter();
+        let index = agents.position(|agent| agent.task.id == task_id)?;
+        Some(self.work.agents.remove(index))
     }
 
-    /// Tells that background work has ended, and lets the model speak about it in a turn of its own.
-    pub(super) fn tell_task_ended(&mut self, task: Task, code: Option<i32>) {
-        let mut summary = match code {
-            Some(code) => format!(
-                "Background command \"{}\" completed (exit code {code})",
-                task.description
-            ),
-            None => format!(
-                "Background command \"{}\" failed to start",
-                task.description
-            ),
-        };
-        if let Some(prompt) = &task.prompt {
-            summary = match self.work_in_background(&task, prompt) {
-                Ok(report) => report,
-                Err(Aborted) => "interrupted".to_owned(),
-            };
+    /// Withdraws the request of a sub-agent that is killed.
+    pub(super) fn silence_agent(&mut self, agent: &Agent) {
+        if let Some(request_id) = agent.request_id() {
+            self.wire.cancel_request(request_id);
         }
-        let status = if task.stopped { "stopped" } else { "completed" };
-        self.close_task(&task, status, &summary);
-        self.list_tasks();
-        let about = if task.prompt.is_some() {
-            format!("Agent \"{}\" finished", task.description)
-        } else {
-            summary
-        };
-        let notice = format!(
-            "<task-notification>\n<task-id>{}</task-id>\n<summary>{about}</summary>\n</task-notification>",
-            task.id
-        );
-        let origin = json!({ "kind": "task-notification", "producer": "session-task", "runId": task.run_id });
-        self.run_unsolicited(&notice, &format!("notified: {about}"), origin);
     }
 
-    /// A sub-agent's work between two turns. It has no turn of its own, so one without a result is lent to it.
-    fn work_in_background(&mut self, task: &Task, prompt: &str) -> Result<String, Aborted> {
-        self.lend_turn();
-        let report = self.work_as_agent(task, prompt);
-        self.turn = None;
-        let report = report?;
-        let parent = Parent {
-            tool_use_id: task.tool_use_id.clone(),
-            agent_id: task.id.clone(),
-        };
-        let message = self.message(
-            &fresh_id(),
-            json!([{ "type": "text", "text": report }]),
-            Value::Null,
-        );
-        self.wire.assistant(&fresh_id(), &message, parent.marks());
-        Ok(report)
-    }
-
-    /// Stops background work. Unknown tasks are no error for the real one.
-    pub(super) fn stop_task(&mut self, task_id: &str) {
-        let Some(task) = self.work.tasks.iter_mut().find(|task| task.id == task_id) else {
-            return;
-        };
-        task.stopped = true;
-        let id = task.id.clone();
-        if self.work.programs.contains_key(&id) {
-            self.stop_command(&id);
-        } else {
-            let _ = self.intake.sender.send(Input::TaskEnded { task_id: id });
+    /// The sub-agent inside the turn is cut off with it. Says nothing but that its request is over.
+    pub(super) fn withdraw_inner_request(&mut self) {
+        let inner = self.work.agents.iter().find(|agent| !agent.parent.beside);
+        if let Some(request_id) = inner.and_then(Agent::request_id) {
+            self.wire.cancel_request(request_id);
         }
+    }
+
+    /// Cuts a sub-agent off whose turn is cut off. Its lines are closed later, behind the result of the call that it was.
+    pub(super) fn stop_inner(&mut self, task_id: &str) {
+        if let Some(mut agent) = self.remove_agent(task_id) {
+            self.let_go(&agent);
+            agent.current = None;
+            self.work.agents.push(agent);
+        }
+    }
+
+    /// Closes the lines of the sub-agent inside a turn that was cut off, if there was one.
+    pub(super) fn close_inner(&mut self) {
+        let mut agents = self.work.agents.iter();
+        if let Some(index) = agents.position(|agent| !agent.parent.beside) {
+            let task = self.work.agents.remove(index).task;
+            self.close_task(&task, "stopped", &task.description);
+        }
+    }
+
+    /// Kills the sub-agents that work beside turns, as an interrupt does, even between turns.
+    pub(super) fn kill_agents(&mut self) -> Vec<Agent> {
+        let tasks = self.work.tasks.clone().into_iter();
+        tasks
+            .filter(|task| task.kind == Kind::Agent)
+            .filter_map(|task| self.kill_task(&task))
+            .collect()
+    }
+
+    /// Ends what a killed sub-agent waits for. Its request has been withdrawn before.
+    pub(super) fn let_go(&mut self, agent: &Agent) {
+        if let Some((used, waiting)) = &agent.current {
+            self.give_up_call(used, waiting, Some(&agent.parent));
+        }
+    }
+
+    /// The last lines of a killed sub-agent. They come after the answer to the request that killed it.
+    pub(super) fn tell_cut_off(&mut self, agent: &Agent) {
+        let mut mark = "[Request interrupted by user]";
+        if let Some((used, _)) = &agent.current {
+            self.report_rejection(&used.id, Some(&agent.parent));
+            mark = "[Request interrupted by user for tool use]";
+        }
+        let content = json!([{ "type": "text", "text": mark }]);
+        self.wire.user(&fresh_id(), content, agent.parent.marks());
+    }
+}
+
+/// The result of a call that a sub-agent inside the turn has answered.
+pub(super) fn hand_back(task_id: &str, report: &str) -> ToolResult {
+    let text = format!(
+        "[Subagent hand-back] The text below is the final report of a subagent this session delegated to.\n  {report}"
+    );
+    let detail = json!({ "status": "completed", "agentId": task_id, "content": [{ "type": "text", "text": report }] });
+    ToolResult {
+        content: json!([{ "type": "text", "text": text }]),
+        detail,
+        is_error: false,
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::engine::Engine;
-use super::input::{Input, ToolEnd};
+use super::input::{self, Input, ToolEnd};
 
 /// `chappe stand-in <this flag> COMMAND` becomes the shell. `setsid` needs a process between fork and exec, and without unsafe
 /// code that has to be one of ours.
@@ -21,6 +21,14 @@ pub(super) const RUN_FLAG: &str = "--run-in-session-of-its-own";
 
 /// How long a command may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// A command that runs.
+#[derive(Debug)]
+pub(super) struct Program {
+    pub(super) pid: Pid,
+    /// It has been asked to end.
+    pub(super) is_stopped: bool,
+}
 
 /// Leaves the session and becomes the shell. Returns only if that fails.
 pub(super) fn run_in_session_of_its_own(command: &OsStr) -> ExitCode {
@@ -70,7 +78,11 @@ impl Engine {
             }
         };
         let pid = i32::try_from(child.id()).expect("process ids fit into an i32");
-        self.work.programs.insert(id.clone(), Pid::from_raw(pid));
+        let program = Program {
+            pid: Pid::from_raw(pid),
+            is_stopped: false,
+        };
+        self.work.programs.insert(id.clone(), program);
         let wait = move || {
             let end = match child.wait_with_output() {
                 Ok(output) => ToolEnd {
@@ -99,18 +111,16 @@ impl Engine {
 
     /// Asks a command to end, and sees to it that it does.
     pub(super) fn stop_command(&mut self, id: &str) {
-        let Some(pid) = self.work.programs.get(id) else {
+        self.close_lasting(id, "stopped");
+        let Some(program) = self.work.programs.get_mut(id) else {
             return;
         };
-        kill(*pid, Signal::SIGTERM);
-        let (sender, id) = (self.intake.sender.clone(), id.to_owned());
-        let remind = move || {
-            thread::sleep(GRACE);
-            let _ = sender.send(Input::Overdue { id });
-        };
-        thread::Builder::new()
-            .name("grace".to_owned())
-            .spawn(remind)
-            .expect("a thread can be started");
+        program.is_stopped = true;
+        kill(program.pid, Signal::SIGTERM);
+        input::later(
+            &self.intake.sender,
+            GRACE,
+            Input::Overdue { id: id.to_owned() },
+        );
     }
 }

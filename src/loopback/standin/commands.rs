@@ -114,8 +114,7 @@ impl Engine {
         self.wire
             .system("background_tasks_changed", json!({ "tasks": [] }));
         self.wire.session_id = fresh_id();
-        self.transcript = self
-            .transcript
+        self.transcript
             .start_over(&self.surroundings.config_dir, &self.wire.session_id);
         self.history.entries.clear();
         self.ledger = super::ledger::Ledger::default();

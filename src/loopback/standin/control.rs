@@ -71,7 +71,7 @@ impl Engine {
                 return self.interrupt(id, request["cancel_queued"] == Value::Bool(true));
             }
             "cancel_async_message" => {
-                self.cancel_message(request["message_uuid"].as_str().unwrap_or(""))
+                return self.cancel_message(id, request["message_uuid"].as_str().unwrap_or(""));
             }
             "set_permission_mode" => {
                 return self.change_mode(id, request["mode"].as_str().unwrap_or(""));
@@ -81,8 +81,7 @@ impl Engine {
                 json!({ "model": self.model })
             }
             "stop_task" => {
-                self.stop_task(request["task_id"].as_str().unwrap_or(""));
-                json!({})
+                return self.stop_task(id, request["task_id"].as_str().unwrap_or(""));
             }
             "get_session_cost" => json!({ "text": self.ledger.summary() }),
             "get_binary_version" => json!({ "version": VERSION }),
@@ -119,10 +118,14 @@ impl Engine {
         self.wire.answer(id, response);
     }
 
-    /// Cuts the running turn off. A message that still waits is not hit, but named, unless the queue is to be dropped.
+    /// Cuts the running turn off, and the sub-agents beside it; background commands live on.
+    /// A message that still waits is not hit, but named, unless the queue is to be dropped.
     fn interrupt(&mut self, id: &str, cancel_queued: bool) {
         let cancelled = cancel_queued.then(|| self.cancel_queued());
+        let had_tasks = !self.work.tasks.is_empty();
+        self.interrupted = true;
         self.abort(Abort::Interrupt);
+        let killed = self.kill_agents();
         let waiting: Vec<&str> = self
             .intake
             .queue
@@ -130,24 +133,41 @@ impl Engine {
             .filter_map(|line| line.uuid.as_deref())
             .collect();
         let mut response = json!({ "still_queued": waiting });
+        let was_waiting = cancelled.as_ref().is_some_and(|uuids| !uuids.is_empty());
         if let Some(cancelled) = cancelled {
             response["cancelled"] = Value::from(cancelled);
         }
         self.wire.answer(id, response);
+        for agent in &killed {
+            self.let_go(agent);
+        }
+        if had_tasks || was_waiting {
+            self.become_idle();
+        }
+        for agent in &killed {
+            self.tell_cut_off(agent);
+        }
     }
 
-    fn cancel_message(&mut self, uuid: &str) -> Value {
+    /// Takes a message back. One that came this very moment is taken back too, but the answer denies it.
+    fn cancel_message(&mut self, id: &str, uuid: &str) {
         let queue = &mut self.intake.queue;
-        let Some(index) = queue
+        let found = queue
             .iter()
-            .position(|line| line.uuid.as_deref() == Some(uuid))
-        else {
-            return json!({ "cancelled": false });
+            .position(|line| line.uuid.as_deref() == Some(uuid));
+        let Some(index) = found else {
+            return self.wire.answer(id, json!({ "cancelled": false }));
         };
         queue.remove(index);
         self.transcript.queue("dequeue", Value::Null);
+        if self.turn.is_none() {
+            self.wire.answer(id, json!({ "cancelled": false }));
+            self.wire.lifecycle(uuid, "cancelled");
+            return self.become_idle();
+        }
         self.wire.lifecycle(uuid, "cancelled");
-        json!({ "cancelled": true, "message_uuid": uuid })
+        self.wire
+            .answer(id, json!({ "cancelled": true, "message_uuid": uuid }));
     }
 
     fn change_mode(&mut self, id: &str, name: &str) {

@@ -2,15 +2,17 @@
 
 use serde_json::{Value, json};
 
+use super::calls::Use;
 use super::commands;
 use super::engine::{Abort, Engine};
+use super::fault::Fault;
+use super::history::Entry;
 use super::input::{Priority, UserLine};
 use super::message::Block;
 use super::outcome::Outcome;
 use super::permission::Mode;
-use super::script::{self, Answer, Call, Fault, Script};
+use super::script::{self, Answer, Call, Script};
 use super::texts;
-use super::transcript::Entry;
 use super::turn::Aborted;
 
 impl Engine {
@@ -23,21 +25,20 @@ impl Engine {
         let (mut script, mut step, mut results) = self.script_for(text);
         self.play_pranks(&script)?;
         let mut steered = Vec::new();
-        if let Some(Fault::Error { status, times }) = script.fault {
-            self.fail_at_api(&script, status, times)?;
+        let mut notified = Vec::new();
+        if let Some(Fault::Error { refusal, times }) = &script.fault {
+            self.fail_at_api(&script, refusal, *times)?;
         }
         while step < script.steps.len() {
             let mut blocks = self.preliminaries(&script, step);
             let calls = self.prepare(&mut script.steps, step);
-            blocks.extend(calls.iter().map(|(id, call)| Block::Tool {
-                id: id.clone(),
-                call: call.clone(),
-            }));
+            blocks.extend(calls.iter().cloned().map(Block::Tool));
             self.say(&script, &blocks, "tool_use")
                 .map_err(|Aborted| Outcome::AbortedInText)?;
             self.turn().rounds += 1;
             results = self.use_tools(&calls)?;
             step += 1;
+            notified.extend(self.take_notices());
             for text in self.take_steered() {
                 if script::is_scripted(&text) {
                     // A steered text with a script of its own replaces what was left to do.
@@ -61,6 +62,7 @@ impl Engine {
         self.fail_before_answer(&script)?;
         let answer = self.answer(&script, &results, attached);
         let mut blocks = self.preliminaries(&script, step);
+        blocks.extend(notified.into_iter().map(Block::Text));
         blocks.extend(answer.map(Block::Text));
         if !steered.is_empty() {
             blocks.push(Block::Text(format!("steered: {}", steered.join(" | "))));
@@ -76,7 +78,7 @@ impl Engine {
     }
 
     /// What to do: the text's own script, or the rest of an earlier one if the text asks to go on with it.
-    fn script_for(&self, text: &str) -> (Script, usize, Vec<String>) {
+    pub(super) fn script_for(&self, text: &str) -> (Script, usize, Vec<String>) {
         let entries = &self.history.entries;
         let original = entries
             .iter()
@@ -125,7 +127,7 @@ impl Engine {
     }
 
     /// The calls of a step with their ids. A plan is shown in plan mode only, and with the file that holds it.
-    fn prepare(&mut self, steps: &mut Vec<Vec<Call>>, step: usize) -> Vec<(String, Call)> {
+    fn prepare(&mut self, steps: &mut Vec<Vec<Call>>, step: usize) -> Vec<Use> {
         let plans = steps[step]
             .iter()
             .any(|call| call.name == "ExitPlanMode" && call.input["plan"].is_string());
@@ -143,10 +145,10 @@ impl Engine {
             if call.name == "ExitPlanMode" && self.permissions.mode == Mode::Plan {
                 call.input = self.plan_input(&call.input);
             }
-            (
-                format!("toolu_standin_{:06}_{index}", self.counts.messages + 1),
-                call.clone(),
-            )
+            Use {
+                id: format!("toolu_standin_{:06}_{index}", self.counts.messages + 1),
+                call: call.clone(),
+            }
         });
         prepared.collect()
     }

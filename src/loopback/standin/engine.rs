@@ -3,27 +3,26 @@
 //! One thread owns everything here. A turn runs inside [`Engine::run`] and comes back to [`Engine::next_wake`] whenever it must
 //! wait; so requests are answered and messages are queued in the middle of a turn without a second thread.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::SigSet;
-use nix::unistd::Pid;
+use nix::sys::signal::{SigSet, Signal};
 use serde_json::{Value, json};
 
-use super::agents::Task;
+use super::agents::Agent;
 use super::args::Options;
-use super::commands;
+use super::bash::{self, Program};
 use super::control;
+use super::history::{Entry, History};
 use super::input::{self, Input, Priority, ToolEnd, UserLine};
+use super::intake::Intake;
 use super::ledger::Ledger;
 use super::permission::Permissions;
 use super::servers::Servers;
-use super::transcript::{Entry, History, Transcript};
+use super::tasks::{Notice, Task};
+use super::transcript::Transcript;
 use super::turn::Turn;
 use super::wire::Wire;
 use super::{LAST_WORDS_MAX, Surroundings};
@@ -33,6 +32,9 @@ const SETTLE: Duration = Duration::from_millis(2);
 
 /// How long lines may still wait for their reader after SIGTERM: "at once", but not torn.
 const TERMINATION_FLUSH: Duration = Duration::from_millis(100);
+
+/// How long the programs of tools may take to be gone after SIGTERM, so that their results are still stored.
+const LAST_RESULTS_MAX: Duration = Duration::from_millis(1500);
 
 /// At EOF the real one waits for its reader as long as it takes.
 const EOF_FLUSH: Duration = Duration::from_secs(3600);
@@ -54,56 +56,31 @@ pub(super) enum Wake {
     Timeout,
     Aborted,
     Eof,
-    Response { request_id: String, response: Value },
+    Response {
+        request_id: String,
+        response: Value,
+    },
     ToolEnded(ToolEnd),
+    /// A sub-agent inside the turn has reported.
+    AgentEnded {
+        task_id: String,
+        report: String,
+    },
 }
 
-/// Messages that came and are not answered yet.
-pub(super) struct Intake {
-    pub(super) inbox: Receiver<Input>,
-    pub(super) sender: Sender<Input>,
-    pub(super) deaf: Arc<AtomicBool>,
-    pub(super) queue: VecDeque<UserLine>,
-    /// A message that came in the moment before a turn began: it belongs to the next one.
-    held: Option<UserLine>,
-    /// Lines that have come and are not looked at yet.
-    backlog: VecDeque<Input>,
-    /// Uuids of this process, also of messages that never ran.
-    seen: HashSet<String>,
-    pub(super) open: bool,
-}
-
-impl Intake {
-    /// The next thing that came, or `None` when the time is over. Without a deadline it waits for ever.
-    fn receive(&mut self, deadline: Option<Instant>) -> Option<Input> {
-        loop {
-            if let Some(input) = self.backlog.pop_front() {
-                return Some(input);
-            }
-            let received = match deadline {
-                None => self.inbox.recv().ok(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    self.inbox.recv_timeout(left).ok()
-                }
-            };
-            match received? {
-                Input::Several(inputs) => self.backlog.extend(inputs),
-                input => return Some(input),
-            }
-        }
-    }
-}
-
-/// What runs outside of this thread.
+/// What goes on besides the turn.
 #[derive(Default)]
 pub(super) struct Work {
     /// Programs of tools, by the id of their call or task.
-    pub(super) programs: HashMap<String, Pid>,
+    pub(super) programs: HashMap<String, Program>,
     /// Background work.
     pub(super) tasks: Vec<Task>,
-    /// Background work that ended and has not been told yet, with its exit code.
-    pub(super) ended: VecDeque<(Task, Option<i32>)>,
+    /// Commands inside the turn that have lines of their own, by the id of their call.
+    pub(super) lasting: HashMap<String, Task>,
+    /// Sub-agents, beside the turn and inside it.
+    pub(super) agents: Vec<Agent>,
+    /// Background work that has ended and of which the model does not know yet.
+    pub(super) notices: VecDeque<Notice>,
 }
 
 /// Numbers that ids and results carry.
@@ -136,8 +113,14 @@ pub(super) struct Engine {
     pub(super) counts: Counts,
     /// The last result was an error.
     pub(super) failed: bool,
+    /// Some turn, or a sub-agent beside the turns, is at work.
+    busy: bool,
+    /// No turn has begun since the last interrupt. Then the end of stdin ends background work too.
+    pub(super) interrupted: bool,
     /// SIGINT came: no further turn begins.
     leaving: bool,
+    /// SIGTERM came: the process ends when no program is left, or now.
+    terminated: Option<Instant>,
 }
 
 impl Engine {
@@ -148,7 +131,6 @@ impl Engine {
         transcript: Transcript,
         history: History,
     ) -> Engine {
-        let (sender, inbox) = mpsc::channel();
         wire.replay = options.replay;
         wire.partial = options.partial;
         wire.states = surroundings.states;
@@ -163,23 +145,13 @@ impl Engine {
             plans: surroundings.config_dir.join("plans"),
             served: Vec::new(),
         };
-        let intake = Intake {
-            inbox,
-            sender,
-            deaf: Arc::new(AtomicBool::new(false)),
-            queue: VecDeque::new(),
-            held: None,
-            backlog: VecDeque::new(),
-            seen: HashSet::new(),
-            open: true,
-        };
         Engine {
             model: control::resolve_model(options.model.as_deref().unwrap_or("default")),
             ledger: Ledger::going_on(history.cost),
             options,
             surroundings,
             wire,
-            intake,
+            intake: Intake::new(),
             transcript,
             history,
             permissions,
@@ -191,7 +163,10 @@ impl Engine {
             attempts: HashMap::new(),
             counts: Counts::default(),
             failed: false,
+            busy: false,
+            interrupted: false,
             leaving: false,
+            terminated: None,
         }
     }
 
@@ -203,16 +178,19 @@ impl Engine {
             None => input::read_stdin(self.intake.sender.clone(), self.intake.deaf.clone()),
         }
         while !self.leaving {
-            if let Some(batch) = self.next_batch() {
+            if self.tell_notices() {
+                continue;
+            }
+            if let Some(batch) = self.intake.next_batch() {
                 self.run_turn(batch);
-            } else if let Some((task, code)) = self.work.ended.pop_front() {
-                self.tell_task_ended(task, code);
-            } else if !self.intake.open && self.work.tasks.is_empty() {
-                break;
-            } else {
+            } else if self.intake.open || (!self.work.tasks.is_empty() && !self.interrupted) {
+                // The end of stdin waits for background work without a limit.
                 self.wait_when_idle();
+            } else {
+                break;
             }
         }
+        self.kill_tasks();
         let failed = self.failed && !self.leaving;
         self.leave(EOF_FLUSH);
         if failed {
@@ -230,12 +208,13 @@ impl Engine {
             text,
             priority: Priority::Next,
             query: true,
+            arrival: 0,
         });
         self.intake.open = false;
     }
 
     fn wait_when_idle(&mut self) {
-        if let Some(input) = self.intake.receive(None) {
+        if let Some(input) = self.receive(None) {
             self.take(input);
         }
         if self.intake.queue.is_empty() {
@@ -243,7 +222,7 @@ impl Engine {
         }
         // The message stays cancellable for a moment. A second one is held back: the first runs alone.
         let until = Instant::now() + SETTLE;
-        while let Some(input) = self.intake.receive(Some(until)) {
+        while let Some(input) = self.receive(Some(until)) {
             match input {
                 Input::User(line) if !self.intake.queue.is_empty() => {
                     self.intake.held = Some(line);
@@ -252,30 +231,47 @@ impl Engine {
                 input => self.take(input),
             };
         }
-        if self.intake.queue.is_empty() {
-            self.wire.state("idle");
+    }
+
+    /// The next thing that came, or `None` when the time is over. Rows of the transcript are written when they are due.
+    fn receive(&mut self, deadline: Option<Instant>) -> Option<Input> {
+        loop {
+            let now = Instant::now();
+            if self.work.programs.is_empty() || self.terminated.is_some_and(|limit| limit <= now) {
+                self.end_if_terminated();
+            }
+            self.transcript.write_due(now);
+            let ends = [deadline, self.transcript.due(), self.terminated];
+            let until = ends.into_iter().flatten().min();
+            let received = self.intake.receive(until);
+            if received.is_some() || deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return received;
+            }
         }
     }
 
-    /// The messages that make the next turn: one that is urgent, or all that wait, or one that could wait.
-    fn next_batch(&mut self) -> Option<Vec<UserLine>> {
-        let queue = &mut self.intake.queue;
-        let alone = |line: &UserLine| line.priority == Priority::Now;
-        if let Some(index) = queue.iter().position(alone) {
-            return queue.remove(index).map(|line| vec![line]);
+    /// After SIGTERM nothing begins any more.
+    pub(super) fn end_if_terminated(&mut self) {
+        if self.terminated.is_some() {
+            self.leave(TERMINATION_FLUSH);
+            std::process::exit(143);
         }
-        let joins = |line: &UserLine| {
-            line.priority == Priority::Next && line.query && !commands::is_command(&line.text)
-        };
-        let first = queue
-            .iter()
-            .position(|line| line.priority == Priority::Next)
-            .unwrap_or(0);
-        let mut batch = vec![queue.remove(first)?];
-        while joins(&batch[0]) && queue.get(first).is_some_and(joins) {
-            batch.extend(queue.remove(first));
+    }
+
+    /// Says that work begins, unless some goes on already.
+    pub(super) fn become_busy(&mut self) {
+        if !std::mem::replace(&mut self.busy, true) {
+            self.wire.state("running");
         }
-        Some(batch)
+    }
+
+    /// Says that nothing goes on, if that is so. A command in the background is nothing, a sub-agent is something.
+    pub(super) fn become_idle(&mut self) {
+        let waits = !self.intake.queue.is_empty() || !self.work.notices.is_empty();
+        if self.turn.is_none() && !waits && self.work.agents.is_empty() {
+            self.busy = false;
+            self.wire.state("idle");
+        }
     }
 
     /// The message that was held back goes into the queue, now that the turn before it has begun.
@@ -291,7 +287,7 @@ impl Engine {
             if self.turn.as_ref().is_some_and(|turn| turn.abort.is_some()) {
                 return Wake::Aborted;
             }
-            match self.intake.receive(deadline) {
+            match self.receive(deadline) {
                 Some(input) => {
                     if let Some(wake) = self.take(input) {
                         return wake;
@@ -309,12 +305,18 @@ impl Engine {
             match self.next_wake(Some(deadline)) {
                 Wake::Timeout => return false,
                 Wake::Aborted => return true,
-                Wake::Eof | Wake::Response { .. } | Wake::ToolEnded(_) => {}
+                _ => {}
             }
         }
     }
 
+    /// Deals with what came. What the turn may be waiting for comes back.
     fn take(&mut self, input: Input) -> Option<Wake> {
+        let wake = self.deal_with(input)?;
+        self.wake_agents(wake)
+    }
+
+    fn deal_with(&mut self, input: Input) -> Option<Wake> {
         match input {
             Input::User(line) => self.take_user(line),
             Input::Control {
@@ -334,8 +336,10 @@ impl Engine {
             }
             Input::Several(inputs) => self.intake.backlog.extend(inputs),
             Input::Broken(message) => {
+                // What is not in the file yet never will be.
                 eprintln!("{message}");
-                self.leave(LAST_WORDS_MAX);
+                self.kill_programs();
+                self.wire.flush(LAST_WORDS_MAX);
                 std::process::exit(1);
             }
             Input::Eof => {
@@ -347,50 +351,47 @@ impl Engine {
                 self.abort(Abort::Signal);
             }
             Input::Terminated => {
-                self.leave(TERMINATION_FLUSH);
-                std::process::exit(143);
+                // A tool inside the turn gets a result, since its program is killed; the turn gets none.
+                self.kill_tasks();
+                self.kill_programs();
+                self.terminated = Some(Instant::now() + LAST_RESULTS_MAX);
             }
             Input::ToolEnded(end) => {
                 self.work.programs.remove(&end.id);
-                match self.work.tasks.iter().position(|task| task.id == end.id) {
-                    Some(index) => {
-                        let task = self.work.tasks.remove(index);
-                        self.work.ended.push_back((task, end.code));
-                    }
-                    None => return Some(Wake::ToolEnded(end)),
+                self.close_lasting(&end.id, "completed");
+                if !self.take_task_end(&end.id, end.code) {
+                    return Some(Wake::ToolEnded(end));
                 }
             }
             Input::Overdue { id } => {
-                if let Some(pid) = self.work.programs.get(&id) {
-                    super::bash::kill(*pid, nix::sys::signal::Signal::SIGKILL);
+                if let Some(program) = self.work.programs.get(&id) {
+                    bash::kill(program.pid, Signal::SIGKILL);
                 }
             }
             Input::TaskEnded { task_id } => {
-                if let Some(index) = self.work.tasks.iter().position(|task| task.id == task_id) {
-                    let task = self.work.tasks.remove(index);
-                    self.work.ended.push_back((task, Some(0)));
-                }
+                self.take_task_end(&task_id, Some(0));
             }
+            Input::Lasts { task, agent_id } => self.show_lasting(task, agent_id),
+            Input::AgentSpeaks { task_id } => return self.let_speak(&task_id),
         }
         None
     }
 
-    fn take_user(&mut self, line: UserLine) {
+    fn take_user(&mut self, mut line: UserLine) {
         if let Some(uuid) = &line.uuid {
             if self.is_repeated(uuid, &line.content) {
                 return;
             }
             self.intake.seen.insert(uuid.clone());
         }
-        if self.turn.is_none() && self.intake.queue.is_empty() {
-            self.wire.state("running");
-        }
+        self.become_busy();
         if let Some(uuid) = &line.uuid {
             self.wire.lifecycle(uuid, "queued");
         }
         self.transcript
             .queue("enqueue", json!({ "content": line.text }));
         let urgent = line.priority == Priority::Now;
+        line.arrival = self.intake.next_arrival();
         self.intake.queue.push_back(line);
         if let Some(turn) = &mut self.turn
             && urgent
@@ -421,8 +422,8 @@ impl Engine {
         if earlier {
             self.wire.lifecycle(uuid, "completed");
         }
-        if (here || earlier) && self.turn.is_none() {
-            self.wire.state("idle");
+        if here || earlier {
+            self.become_idle();
         }
         here || earlier
     }
@@ -435,6 +436,7 @@ impl Engine {
             if let Some(request_id) = self.open_request.take() {
                 self.wire.cancel_request(&request_id);
             }
+            self.withdraw_inner_request();
         }
     }
 
@@ -461,10 +463,15 @@ impl Engine {
 
     /// Ends what runs, writes what must be known later, and waits for the reader of stdout at most `patience`.
     pub(super) fn leave(&mut self, patience: Duration) {
-        for pid in self.work.programs.values() {
-            super::bash::kill(*pid, nix::sys::signal::Signal::SIGKILL);
-        }
+        self.kill_programs();
         self.transcript.cost(self.ledger.total_dollars());
+        self.transcript.flush();
         self.wire.flush(patience);
+    }
+
+    fn kill_programs(&self) {
+        for program in self.work.programs.values() {
+            bash::kill(program.pid, Signal::SIGKILL);
+        }
     }
 }

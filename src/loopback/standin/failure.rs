@@ -1,19 +1,18 @@
-//! What goes wrong on request: API errors, silence, a process that dies, lines that nobody can read.
+//! What goes wrong on request: API errors, silence, lines that nobody can read.
 
-use std::str::FromStr as _;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 
+use super::api_error::ApiError;
 use super::engine::{Engine, Wake};
+use super::fault::{Fault, Refusal};
+use super::fresh_id;
+use super::history::Entry;
 use super::message::Block;
 use super::outcome::Outcome;
-use super::script::{self, Answer, Fault, Prank, Script};
-use super::transcript::Entry;
-use super::{LAST_WORDS_MAX, fresh_id};
+use super::script::{Answer, Prank, Script};
 
 /// The pause before the first repetition of a failed request; it grows with each attempt. The real one waits half a minute
 /// in the end, which would teach a test nothing more.
@@ -24,81 +23,6 @@ const OVERLOADED_RETRIES: u32 = 2;
 
 /// After this time the real CLI gives a silent API up, about.
 const SILENCE_MAX: Duration = Duration::from_secs(50 * 60);
-
-/// An error of the API that ends a turn.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct ApiError {
-    /// The HTTP status; `None`: there was no answer.
-    pub(super) status: Option<u16>,
-    /// The API's own name for it.
-    pub(super) kind: &'static str,
-    /// The CLI's name for it.
-    pub(super) name: &'static str,
-    pub(super) text: String,
-}
-
-impl ApiError {
-    fn new(status: u16, model: &str) -> ApiError {
-        let temporary = "This is a server-side issue, usually temporary — try again in a moment.";
-        let (kind, name, text) = match status {
-            401 => (
-                "authentication_error",
-                "authentication_failed",
-                "Invalid API key · Fix external API key".to_owned(),
-            ),
-            403 => (
-                "permission_error",
-                "authentication_failed",
-                "Failed to authenticate. API Error: 403 forbidden".to_owned(),
-            ),
-            404 => (
-                "not_found_error",
-                "model_not_found",
-                format!(
-                    "There's an issue with the selected model ({model}). It may not exist or you may not have access to it. \
-                     Run --model to pick a different model."
-                ),
-            ),
-            413 => (
-                "request_too_large",
-                "invalid_request",
-                "Request too large (max 32MB).".to_owned(),
-            ),
-            429 => (
-                "rate_limit_error",
-                "rate_limit",
-                "API Error: Request rejected (429) · This request would exceed your rate limit"
-                    .to_owned(),
-            ),
-            529 => (
-                "overloaded_error",
-                "overloaded",
-                format!("API Error: 529 Overloaded. {temporary}"),
-            ),
-            500.. => (
-                "api_error",
-                "server_error",
-                format!("API Error: {status} Internal server error. {temporary}"),
-            ),
-            _ => (
-                "invalid_request_error",
-                "unknown",
-                format!("API Error: {status} bad request"),
-            ),
-        };
-        ApiError {
-            status: Some(status),
-            kind,
-            name,
-            text,
-        }
-    }
-
-    fn may_pass(&self) -> bool {
-        self.status
-            .is_none_or(|status| status == 429 || status >= 500)
-    }
-}
 
 impl Engine {
     /// Does what a script wants done before its first message.
@@ -162,16 +86,19 @@ impl Engine {
     pub(super) fn fail_at_api(
         &mut self,
         script: &Script,
-        status: u16,
+        refusal: &Refusal,
         times: Option<u32>,
     ) -> Result<(), Outcome> {
-        let error = ApiError::new(status, &self.model);
+        let mut error = ApiError::of(refusal, &self.model, SystemTime::now());
         let max_retries = self.surroundings.max_retries;
-        let retries = if status == 529 {
-            max_retries.min(OVERLOADED_RETRIES)
-        } else {
-            max_retries
-        };
+        let mut retries = max_retries;
+        if error.status == Some(529)
+            && !self.surroundings.sandbox
+            && max_retries >= OVERLOADED_RETRIES
+        {
+            retries = OVERLOADED_RETRIES;
+            error = error.repeated();
+        }
         self.announce_request();
         for attempt in 1.. {
             let attempts = self.attempts.entry(script.text.clone()).or_default();
@@ -179,13 +106,13 @@ impl Engine {
             if times.is_some_and(|times| *attempts > times) {
                 return Ok(());
             }
-            if !error.may_pass() || attempt > retries {
+            if !error.may_pass || attempt > retries {
                 break;
             }
             let delay_ms = RETRY_STEP_MS * u64::from(attempt);
             let fields = json!({
-                "attempt": attempt, "max_retries": max_retries, "retry_delay_ms": delay_ms, "error_status": status,
-                "error": error.name,
+                "attempt": attempt, "max_retries": max_retries, "retry_delay_ms": delay_ms,
+                "error_status": error.status, "error": error.retry_name(),
             });
             self.wire.system("api_retry", fields);
             if self.pause(Duration::from_millis(delay_ms)) {
@@ -197,6 +124,10 @@ impl Engine {
 
     /// The error as a message of the assistant.
     fn give_up(&mut self, error: ApiError) -> Outcome {
+        if let Some(limit) = &error.limit {
+            self.wire
+                .event(json!({ "type": "rate_limit_event", "rate_limit_info": limit }));
+        }
         self.acknowledge();
         let uuid = fresh_id();
         let mut message = self.message(
@@ -205,9 +136,17 @@ impl Engine {
             "stop_sequence".into(),
         );
         message["model"] = Value::from("<synthetic>");
-        let mut extra = json!({
-            "error": error.name, "is_api_error_message": true, "api_error_status": error.status, "api_error_type": error.kind,
-        });
+        let mut extra = json!({ "error": error.name, "is_api_error_message": true });
+        if let Some(status) = error.status {
+            extra["api_error_status"] = Value::from(status);
+        }
+        if let Some(kind) = error.kind {
+            extra["api_error_type"] = Value::from(kind);
+        }
+        if let Some(limit) = &error.limit {
+            extra["api_error"] = Value::from("usage_limit_reached");
+            extra["api_error_params"] = json!({ "rate_limit_info": limit });
+        }
         super::transcript::merge(&mut extra, self.turn().first_marks());
         self.wire.assistant(&uuid, &message, extra);
         let row = json!({ "error": error.name, "isApiErrorMessage": true, "apiErrorStatus": error.status });
@@ -224,9 +163,10 @@ impl Engine {
                 Err(self.wait_in_silence())
             }
             Some(Fault::MaxTurns) => Err(Outcome::MaxTurns),
-            Some(fault) if script.answer == Answer::Natural && self.is_due(fault, script) => {
-                self.die(fault)
-            }
+            _ if script.answer == Answer::Natural => match self.death_in_answer(script) {
+                Some(doom) => self.die(&doom),
+                None => Ok(()),
+            },
             _ => Ok(()),
         }
     }
@@ -237,11 +177,8 @@ impl Engine {
         script: &Script,
         blocks: &[Block],
     ) -> Result<(), Outcome> {
-        let dies = script
-            .fault
-            .as_ref()
-            .filter(|fault| self.is_due(fault, script));
-        if dies.is_none() && script.fault != Some(Fault::Stall) {
+        let doom = self.death_in_answer(script);
+        if doom.is_none() && script.fault != Some(Fault::Stall) {
             return Ok(());
         }
         let text = blocks.iter().rev().find_map(|block| match block {
@@ -257,8 +194,8 @@ impl Engine {
         let start = json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } });
         self.wire.stream(&id, start, Value::Null);
         self.delta(&id, 0, json!({ "type": "text_delta", "text": half }));
-        if let Some(fault) = dies {
-            self.die(fault)?;
+        if let Some(doom) = doom {
+            self.die(&doom)?;
         }
         let outcome = self.wait_in_silence();
         if matches!(outcome, Outcome::AbortedInText) {
@@ -268,66 +205,15 @@ impl Engine {
     }
 
     /// Waits for an interruption.
-    fn wait_in_silence(&mut self) -> Outcome {
+    pub(super) fn wait_in_silence(&mut self) -> Outcome {
         let until = Instant::now() + SILENCE_MAX;
         loop {
             match self.next_wake(Some(until)) {
                 Wake::Aborted => return Outcome::AbortedInText,
                 Wake::Timeout => break,
-                Wake::Eof | Wake::Response { .. } | Wake::ToolEnded(_) => {}
+                _ => {}
             }
         }
-        let text = "API Error: Request timed out".to_owned();
-        self.give_up(ApiError {
-            status: None,
-            kind: "timeout_error",
-            name: "unknown",
-            text,
-        })
-    }
-
-    /// Whether the process must die now. How often it has died is read from the history: this text and every request to go on
-    /// with it was an attempt.
-    fn is_due(&self, fault: &Fault, script: &Script) -> bool {
-        let (Fault::Exit { times, .. } | Fault::Kill { times, .. }) = fault else {
-            return false;
-        };
-        let texts = self
-            .history
-            .texts()
-            .skip_while(|text| text.trim() != script.text);
-        let attempts = texts
-            .filter(|text| text.trim() == script.text || script::asks_to_go_on(text))
-            .count();
-        times.is_none_or(|times| attempts <= times as usize)
-    }
-
-    /// Ends the process in the middle of the turn. Comes back only if the signal lets it live.
-    fn die(&mut self, fault: &Fault) -> Result<(), Outcome> {
-        self.wire.flush(LAST_WORDS_MAX);
-        match fault {
-            Fault::Exit { code, .. } => {
-                eprintln!("stand-in: exits with {code} in mid-turn, as it was asked to");
-                std::process::exit(i32::from(*code));
-            }
-            Fault::Kill { signal, .. } => {
-                let name = format!("SIG{}", signal.strip_prefix("SIG").unwrap_or(signal));
-                let number = signal
-                    .parse()
-                    .ok()
-                    .and_then(|number: i32| Signal::try_from(number).ok());
-                let signal = number
-                    .or_else(|| Signal::from_str(&name).ok())
-                    .unwrap_or(Signal::SIGKILL);
-                eprintln!("stand-in: kills itself with {signal} in mid-turn, as it was asked to");
-                // Rust's own handler swallows the first SIGSEGV or SIGBUS that no bad access caused.
-                for _ in 0..2 {
-                    let _ = kill(Pid::this(), signal);
-                }
-                // SIGTERM and SIGINT arrive on the channel.
-                Err(self.wait_in_silence())
-            }
-            _ => Ok(()),
-        }
+        self.give_up(ApiError::timeout())
     }
 }

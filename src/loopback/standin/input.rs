@@ -7,9 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 use serde_json::Value;
+
+use super::tasks::Task;
 
 /// When a user's message may be delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub(super) struct UserLine {
     pub(super) priority: Priority,
     /// False: it is put into the history and not answered.
     pub(super) query: bool,
+    /// Its place among all that came, given when it is queued.
+    pub(super) arrival: u64,
 }
 
 /// The end of a program that a tool ran.
@@ -74,6 +79,28 @@ pub(super) enum Input {
     TaskEnded {
         task_id: String,
     },
+    /// A command has run for so long that it gets lines of its own.
+    Lasts {
+        task: Task,
+        agent_id: Option<String>,
+    },
+    /// A sub-agent has thought of its next message.
+    AgentSpeaks {
+        task_id: String,
+    },
+}
+
+/// Delivers an input when `delay` has passed.
+pub(super) fn later(sender: &Sender<Input>, delay: Duration, input: Input) {
+    let sender = sender.clone();
+    let wait = move || {
+        thread::sleep(delay);
+        let _ = sender.send(input);
+    };
+    thread::Builder::new()
+        .name("later".to_owned())
+        .spawn(wait)
+        .expect("a thread can be started");
 }
 
 /// Reads stdin until its end, a broken line, or until `deaf` is set.
@@ -215,6 +242,7 @@ fn user_line(value: &mut Value) -> UserLine {
         content,
         priority,
         query: value["shouldQuery"] != Value::Bool(false),
+        arrival: 0,
     }
 }
 

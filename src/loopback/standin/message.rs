@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::calls::Use;
 use super::engine::Engine;
 use super::fresh_id;
+use super::history::Entry;
 use super::ledger::input_tokens;
-use super::script::{Call, Script};
-use super::transcript::{Entry, merge};
+use super::script::Script;
+use super::transcript::merge;
 use super::turn::Aborted;
 
 /// A content block.
@@ -18,7 +20,7 @@ use super::turn::Aborted;
 pub(super) enum Block {
     Thinking(String),
     Text(String),
-    Tool { id: String, call: Call },
+    Tool(Use),
 }
 
 const SIGNATURE: &str = "c3RhbmQtaW4=";
@@ -33,7 +35,7 @@ impl Block {
                 json!({ "type": "thinking", "thinking": text, "signature": SIGNATURE })
             }
             Block::Text(text) => json!({ "type": "text", "text": text }),
-            Block::Tool { id, call } => {
+            Block::Tool(Use { id, call }) => {
                 json!({ "type": "tool_use", "id": id, "name": call.name, "input": call.input })
             }
         }
@@ -44,7 +46,7 @@ impl Block {
         match self {
             Block::Thinking(_) => json!({ "type": "thinking", "thinking": "", "signature": "" }),
             Block::Text(_) => json!({ "type": "text", "text": "" }),
-            Block::Tool { id, call } => {
+            Block::Tool(Use { id, call }) => {
                 json!({ "type": "tool_use", "id": id, "name": call.name, "input": {} })
             }
         }
@@ -53,7 +55,7 @@ impl Block {
     fn length(&self) -> usize {
         match self {
             Block::Thinking(text) | Block::Text(text) => text.len(),
-            Block::Tool { call, .. } => call.input.to_string().len(),
+            Block::Tool(Use { call, .. }) => call.input.to_string().len(),
         }
     }
 }
@@ -140,7 +142,8 @@ impl Engine {
 
     /// The last event of a message. The real CLI asks for a tool before the message that calls it has stopped.
     pub(super) fn stop_message(&mut self) {
-        if let Some(id) = self.turn().unstopped.take() {
+        let unstopped = self.turn.as_mut().and_then(|turn| turn.unstopped.take());
+        if let Some(id) = unstopped {
             self.wire
                 .stream(&id, json!({ "type": "message_stop" }), Value::Null);
         }
@@ -181,7 +184,7 @@ impl Engine {
                 );
                 Ok(())
             }
-            Block::Tool { call, .. } => {
+            Block::Tool(Use { call, .. }) => {
                 self.delta(
                     id,
                     index,
@@ -265,7 +268,7 @@ impl Engine {
                 self.turn().last_text.clone_from(text);
                 self.remember(Entry::Said);
             }
-            Block::Tool { id, .. } => self.remember(Entry::Called { id: id.clone() }),
+            Block::Tool(Use { id, .. }) => self.remember(Entry::Called { id: id.clone() }),
         }
     }
 

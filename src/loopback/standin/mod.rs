@@ -11,25 +11,32 @@
 //! ```
 //!
 //! The engine is one thread that blocks in one place, [`Engine::next_wake`]; whatever arrives while a turn waits is handled there.
-//! In reading order: [`script`] (what a text makes it do) and [`texts`], [`args`], [`input`], [`wire`], [`transcript`], [`ledger`],
-//! [`rule`], [`shell`], [`permission`]; then the engine: [`engine`] (queue, wakes), [`turn`], [`converse`] and
-//! [`outcome`] (a turn from prompt to result), [`message`] (one message of
-//! the model), [`tools`] (asking and running), [`files`], [`bash`], [`agents`] (sub-agents, background), [`servers`] (MCP over the
-//! pipe), [`control`] (requests of the bridge), [`commands`] (`/compact` and the like), [`failure`] (API errors, crashes, garbage).
+//! In reading order: [`script`] and [`fault`] (what a text makes it do) and [`texts`], [`args`], [`input`], [`wire`], [`transcript`], [`history`], [`ledger`],
+//! [`rule`], [`shell`], [`permission`]; then the engine: [`intake`] (queue), [`engine`] (wakes), [`turn`], [`converse`] and
+//! [`outcome`] (a turn from prompt to result), [`message`] (one message of the model), [`calls`] (asking about a tool),
+//! [`tools`], [`files`], [`bash`], [`servers`] (MCP over the pipe), [`agents`] (sub-agents), [`tasks`] (background work),
+//! [`control`] (requests of the bridge), [`commands`] (`/compact` and the like), [`failure`] and [`api_error`], [`death`].
 //!
-//! Known differences: no attachments but steered messages; transcript rows are written at once; API retries wait milliseconds;
-//! sub-agents in the background run after the turn's result instead of beside it; hooks, images and plugins are ignored.
+//! Known differences: no attachments but what is steered; the rows of a turn are late by fixed times; API retries wait
+//! milliseconds; a sub-agent's own calls are not stored; calls of one message are asked about one after the other; a request that
+//! is too large is not compacted; hooks, images and plugins are ignored.
 
 mod agents;
+mod api_error;
 mod args;
 mod bash;
+mod calls;
 mod commands;
 mod control;
 mod converse;
+mod death;
 mod engine;
 mod failure;
+mod fault;
 mod files;
+mod history;
 mod input;
+mod intake;
 mod ledger;
 mod message;
 mod outcome;
@@ -38,6 +45,7 @@ mod rule;
 mod script;
 mod servers;
 mod shell;
+mod tasks;
 mod texts;
 mod tools;
 mod transcript;
@@ -54,7 +62,8 @@ use serde_json::json;
 
 use args::{Options, Request, Start};
 use engine::Engine;
-use transcript::{History, OpenError, Transcript};
+use history::History;
+use transcript::{OpenError, Transcript};
 use wire::Wire;
 
 /// The version it pretends to be.
@@ -77,6 +86,8 @@ struct Surroundings {
     background: bool,
     /// The task list tools exist.
     todo_tools: bool,
+    /// `IS_SANDBOX`: an API that is overloaded is not given up early.
+    sandbox: bool,
     /// Attempts after the first one, for API errors that may pass.
     max_retries: u32,
 }
@@ -94,6 +105,7 @@ impl Surroundings {
             states: is_on("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS"),
             background: !is_on("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS"),
             todo_tools: is_on("CLAUDE_CODE_ENABLE_TODO_TOOLS"),
+            sandbox: is_on("IS_SANDBOX"),
             max_retries: env::var("CLAUDE_CODE_MAX_RETRIES")
                 .ok()
                 .and_then(|text| text.parse().ok())

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::api_error::ApiError;
 use super::engine::{Abort, Engine};
-use super::failure::ApiError;
-use super::transcript::{Entry, merge};
+use super::history::Entry;
+use super::transcript::merge;
 use super::turn::Turn;
 
 /// How a turn ends.
@@ -55,12 +56,15 @@ impl Engine {
         self.failed = line["is_error"] == Value::Bool(true);
         self.counts.results += 1;
         self.transcript.last_prompt(text);
+        // Before a result is printed the file is complete.
+        self.transcript.flush();
+        self.transcript.set_lag(None);
         self.wire.event(line);
         for uuid in &turn.opening {
             self.wire.lifecycle(uuid, state);
         }
-        if self.intake.queue.is_empty() && turn.abort != Some(Abort::Signal) {
-            self.wire.state("idle");
+        if turn.abort != Some(Abort::Signal) {
+            self.become_idle();
         }
     }
 

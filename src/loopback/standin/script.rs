@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fault::{self, Fault};
 use super::texts;
 
 /// A call of one tool, as the model writes it.
@@ -29,23 +30,6 @@ pub(super) enum Answer {
     Dump,
     /// A message without content.
     Empty,
-}
-
-/// What goes wrong, and where in a turn.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Fault {
-    /// The API answers with this HTTP status, `times` times or always.
-    Error { status: u16, times: Option<u32> },
-    /// The API never answers.
-    Hang,
-    /// A few words come, then nothing.
-    Stall,
-    /// The process exits with this code, `times` times or always (counted over all processes of the session).
-    Exit { code: u8, times: Option<u32> },
-    /// The process is killed by this signal, counted like an exit.
-    Kill { signal: String, times: Option<u32> },
-    /// `--max-turns` is reached before the answer.
-    MaxTurns,
 }
 
 /// Something that is done once, before the answer.
@@ -81,6 +65,8 @@ pub(super) struct Script {
     pub(super) slow_ms: u64,
     /// Pause before each message.
     pub(super) wait_ms: u64,
+    /// How late the rows of the turn are written, in milliseconds.
+    pub(super) lag_ms: Option<u64>,
     /// Characters in one text delta.
     pub(super) chunk: usize,
 }
@@ -98,6 +84,7 @@ pub(super) fn parse(text: &str) -> Script {
         pranks: Vec::new(),
         slow_ms: 0,
         wait_ms: 0,
+        lag_ms: None,
         chunk: 12,
     };
     for directive in directives(text) {
@@ -147,6 +134,7 @@ fn apply(script: &mut Script, name: &str, argument: &str) -> bool {
         "dump" => script.answer = Answer::Dump,
         "empty" => script.answer = Answer::Empty,
         "slow" => script.slow_ms = number.unwrap_or(0),
+        "lag" => script.lag_ms = number,
         "wait" => script.wait_ms = number.unwrap_or(0),
         "chunk" => script.chunk = length.unwrap_or(12).max(1),
         "think" => script.thinking = Some(texts::thinking(length.unwrap_or(0))),
@@ -171,33 +159,6 @@ fn apply(script: &mut Script, name: &str, argument: &str) -> bool {
             let input = json!({ "description": "stand-in sub-agent", "subagent_type": "general-purpose", "prompt": prompt });
             script.steps.push(vec![call("Agent", input)]);
         }
-        "error" => {
-            script.fault = Some(Fault::Error {
-                status: status(argument),
-                times: times(argument),
-            })
-        }
-        "hang" => script.fault = Some(Fault::Hang),
-        "stall" => script.fault = Some(Fault::Stall),
-        "exit" => {
-            let code = number.and_then(|n| u8::try_from(n).ok()).unwrap_or(1);
-            script.fault = Some(Fault::Exit {
-                code,
-                times: times(argument),
-            });
-        }
-        "kill" => {
-            let signal = argument
-                .split_whitespace()
-                .next()
-                .unwrap_or("KILL")
-                .to_uppercase();
-            script.fault = Some(Fault::Kill {
-                signal,
-                times: times(argument),
-            });
-        }
-        "maxturns" => script.fault = Some(Fault::MaxTurns),
         "garbage" => script.pranks.push(Prank::Garbage),
         "longline" => script
             .pranks
@@ -205,7 +166,10 @@ fn apply(script: &mut Script, name: &str, argument: &str) -> bool {
         "deaf" => script.pranks.push(Prank::Deaf),
         "unknown_request" => script.pranks.push(Prank::UnknownRequest),
         "background" => script.pranks.push(Prank::Background(number.unwrap_or(0))),
-        _ => return false,
+        _ => match fault::parse(name, argument) {
+            Some(fault) => script.fault = Some(fault),
+            None => return false,
+        },
     }
     true
 }
@@ -215,21 +179,6 @@ fn call(name: &str, input: Value) -> Call {
         name: name.to_owned(),
         input,
     }
-}
-
-/// The three-digit status in "529 x2"; 500 without one.
-fn status(argument: &str) -> u16 {
-    let code = argument
-        .split_whitespace()
-        .find_map(|word| word.parse().ok());
-    code.filter(|code| (100..600).contains(code)).unwrap_or(500)
-}
-
-/// The K of "529 xK": how often the fault happens.
-fn times(argument: &str) -> Option<u32> {
-    argument
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix('x')?.parse().ok())
 }
 
 enum Directive<'a> {
@@ -325,31 +274,6 @@ mod tests {
         let script = parse(r#"[[parallel Bash {"command":"a"} ;; Read {"file_path":"b"}]]"#);
         assert_eq!(script.steps.len(), 1);
         assert_eq!(script.steps[0].len(), 2);
-    }
-
-    #[test]
-    fn faults_know_how_often() {
-        assert_eq!(
-            parse("[[error 529 x2]]").fault,
-            Some(Fault::Error {
-                status: 529,
-                times: Some(2)
-            })
-        );
-        assert_eq!(
-            parse("[[exit 3]]").fault,
-            Some(Fault::Exit {
-                code: 3,
-                times: None
-            })
-        );
-        assert_eq!(
-            parse("[[kill term x1]]").fault,
-            Some(Fault::Kill {
-                signal: "TERM".to_owned(),
-                times: Some(1)
-            })
-        );
     }
 
     #[test]

@@ -11,7 +11,6 @@ use super::VERSION;
 use super::engine::{Engine, Wake};
 use super::fresh_id;
 use super::tools::ToolResult;
-use super::turn::Aborted;
 
 /// The servers that `initialize` named.
 #[derive(Debug, Default)]
@@ -136,48 +135,30 @@ impl Engine {
         self.permissions.served.iter().any(|served| served == tool)
     }
 
-    /// Calls a tool of the driving program.
-    pub(super) fn call_server(
-        &mut self,
-        id: &str,
-        tool: &str,
-        input: &Value,
-    ) -> Result<ToolResult, Aborted> {
+    /// Calls a tool of the driving program; returns the request's id.
+    pub(super) fn call_server(&mut self, id: &str, tool: &str, input: &Value) -> String {
         let mut names = tool.splitn(3, "__").skip(1);
-        let (server, name) = (
-            names.next().unwrap_or("").to_owned(),
-            names.next().unwrap_or("").to_owned(),
-        );
+        let (server, name) = (names.next().unwrap_or(""), names.next().unwrap_or(""));
         let params =
             json!({ "name": name, "arguments": input, "_meta": { "claudecode/toolUseId": id } });
-        let request_id = self.send_to_server(&server, "tools/call", params, true);
-        self.open_request = Some(request_id.clone());
-        let response = loop {
-            match self.next_wake(None) {
-                Wake::Response {
-                    request_id: answered,
-                    response,
-                } if answered == request_id => break response,
-                Wake::Aborted => return Err(Aborted),
-                Wake::Eof => break Value::Null,
-                _ => {}
-            }
-        };
-        self.open_request = None;
-        let message = &response["response"]["mcp_response"];
-        let result = &message["result"];
-        if !result["content"].is_array() {
-            let error = message["error"]["message"]
-                .as_str()
-                .or(response["error"].as_str())
-                .unwrap_or("no answer");
-            return Ok(ToolResult::failed(format!("MCP error: {error}")));
-        }
-        let is_error = result["isError"] == Value::Bool(true);
-        Ok(ToolResult {
-            content: result["content"].clone(),
-            detail: result["content"].clone(),
-            is_error,
-        })
+        self.send_to_server(server, "tools/call", params, true)
+    }
+}
+
+/// The result in a server's response; `Null` stands for one that never came.
+pub(super) fn tool_result(response: &Value) -> ToolResult {
+    let message = &response["response"]["mcp_response"];
+    let result = &message["result"];
+    if !result["content"].is_array() {
+        let error = message["error"]["message"]
+            .as_str()
+            .or(response["error"].as_str())
+            .unwrap_or("no answer");
+        return ToolResult::failed(format!("MCP error: {error}"));
+    }
+    ToolResult {
+        content: result["content"].clone(),
+        detail: result["content"].clone(),
+        is_error: result["isError"] == Value::Bool(true),
     }
 }

@@ -1,16 +1,17 @@
-//! Tool calls: who is asked, what runs, and how the result is told.
+//! What tools do, and how their results are told. [`super::calls`] asks whether they may.
 
 use serde_json::{Value, json};
 
-use super::agents::Parent;
-use super::engine::{Abort, Engine, Wake};
+use super::agents::{self, Parent};
+use super::calls::{Progress, Running, Use, Waiting};
+use super::engine::{Engine, Wake};
 use super::fresh_id;
+use super::history::Entry;
 use super::input::ToolEnd;
 use super::outcome::Outcome;
-use super::permission::{Mode, Verdict};
-use super::rule::Rule;
-use super::script::Call;
-use super::transcript::{Entry, merge};
+use super::permission::Mode;
+use super::servers;
+use super::transcript::merge;
 use super::turn::Aborted;
 
 /// Characters of a command's output that the model sees.
@@ -69,34 +70,25 @@ impl ToolResult {
     }
 }
 
-enum Answered {
-    /// With the input that is to be used.
-    Allowed(Value),
-    Denied(String),
+/// What a tool that was started has come to.
+pub(super) enum Started {
+    Finished(ToolResult),
+    Running(Running),
 }
 
 impl Engine {
     /// Runs the calls of one message, one after the other, and returns their results as texts.
-    pub(super) fn use_tools(&mut self, calls: &[(String, Call)]) -> Result<Vec<String>, Outcome> {
+    pub(super) fn use_tools(&mut self, calls: &[Use]) -> Result<Vec<String>, Outcome> {
         let mut results = Vec::new();
         self.turn().in_tools = true;
-        for (index, (id, call)) in calls.iter().enumerate() {
-            match self.use_tool(id, call, None) {
+        for (index, used) in calls.iter().enumerate() {
+            match self.use_tool(used) {
                 Ok(result) => results.push(result.text()),
                 Err(Aborted) => {
-                    for (id, _) in &calls[index..] {
-                        let result = ToolResult {
-                            content: Value::from(REJECTED),
-                            detail: Value::from("User rejected tool use"),
-                            is_error: true,
-                        };
-                        self.report(
-                            id,
-                            &result,
-                            json!({ "non_execution_kind": "user-rejected" }),
-                            None,
-                        );
+                    for used in &calls[index..] {
+                        self.report_rejection(&used.id, None);
                     }
+                    self.close_inner();
                     return Err(Outcome::AbortedInTools);
                 }
             }
@@ -105,87 +97,66 @@ impl Engine {
         Ok(results)
     }
 
-    /// One call, of the main agent or of a sub-agent.
-    pub(super) fn use_tool(
-        &mut self,
-        id: &str,
-        call: &Call,
-        parent: Option<&Parent>,
-    ) -> Result<ToolResult, Aborted> {
-        if call.name == "ExitPlanMode" && self.permissions.mode != Mode::Plan {
-            let text = "You are not in plan mode. To enter plan mode, call the EnterPlanMode tool first. \
-                 If your plan was already approved, continue with implementation.";
-            return Ok(self.reported(id, ToolResult::refused(text), Value::Null, parent));
-        }
-        if call.name == "Edit"
-            && let Some(refusal) = self.refuse_edit(&call.input)
-        {
-            return Ok(self.reported(id, refusal, Value::Null, parent));
-        }
-        let mut input = call.input.clone();
-        let decision = match self.permissions.judge(
-            &call.name,
-            &input,
-            self.surroundings.todo_tools,
-        ) {
-            Verdict::Unknown(text) => {
-                return Ok(self.reported(id, ToolResult::refused(text), Value::Null, parent));
-            }
-            Verdict::Deny { message, reason } => {
-                let fields = json!({
-                    "tool_name": call.name, "tool_use_id": id, "decision_reason_type": reason, "message": message,
-                });
-                self.wire.system("permission_denied", fields);
-                return Ok(self.denied(id, call, &message, parent));
-            }
-            Verdict::Allow(reason) => {
-                json!({ "decision": "accept", "source": "config", "reason_type": reason })
-            }
-            Verdict::Ask(fields) => match self.ask(id, call, fields, parent)? {
-                Answered::Allowed(updated) => {
-                    input = updated;
-                    json!({ "decision": "accept", "source": "user_temporary" })
+    /// One call of the main agent, to its end.
+    fn use_tool(&mut self, used: &Use) -> Result<ToolResult, Aborted> {
+        let mut progress = self.begin_call(used, None);
+        loop {
+            let waiting = match progress {
+                Progress::Done(result) => return Ok(result),
+                Progress::Aborted => return Err(Aborted),
+                Progress::Waits(waiting) => waiting,
+            };
+            self.open_request = waiting.request_id().map(str::to_owned);
+            let wake = loop {
+                match self.next_wake(None) {
+                    Wake::Aborted => {
+                        self.give_up_call(used, &waiting, None);
+                        return Err(Aborted);
+                    }
+                    wake if waiting.is_met_by(&used.id, &wake) => break wake,
+                    // Late answers to withdrawn requests, and the ends of programs that were stopped.
+                    _ => {}
                 }
-                Answered::Denied(message) => return Ok(self.denied(id, call, &message, parent)),
+            };
+            self.open_request = None;
+            progress = self.continue_call(used, waiting, wake, None);
+        }
+    }
+
+    /// The turn, or the sub-agent, is cut off while a call waits. Its open request has been withdrawn before.
+    pub(super) fn give_up_call(&mut self, used: &Use, waiting: &Waiting, parent: Option<&Parent>) {
+        match waiting {
+            Waiting::Answer { .. } => {
+                self.wire.state("running");
+                self.note_denial(used, parent);
+            }
+            Waiting::Tool { running, .. } => match running {
+                Running::Program => self.stop_command(&used.id),
+                Running::Agent { task_id } => self.stop_inner(task_id),
+                Running::Server { .. } => {}
             },
+        }
+    }
+
+    /// The result of a call that was cut off, or that was never begun because of it.
+    pub(super) fn report_rejection(&mut self, id: &str, parent: Option<&Parent>) {
+        let result = ToolResult {
+            content: Value::from(REJECTED),
+            detail: Value::from("User rejected tool use"),
+            is_error: true,
         };
-        let result = self.execute(id, &call.name, &input, parent)?;
-        Ok(self.reported(
-            id,
-            result,
-            json!({ "permission_decision": decision }),
-            parent,
-        ))
-    }
-
-    fn denied(
-        &mut self,
-        id: &str,
-        call: &Call,
-        message: &str,
-        parent: Option<&Parent>,
-    ) -> ToolResult {
-        self.turn().deny(&call.name, id, &call.input);
-        let meta = json!({
-            "non_execution_kind": "permission-rule",
-            "permission_decision": { "decision": "reject", "source": "user_reject" },
-        });
-        self.reported(id, ToolResult::failed(message), meta, parent)
-    }
-
-    fn reported(
-        &mut self,
-        id: &str,
-        result: ToolResult,
-        meta: Value,
-        parent: Option<&Parent>,
-    ) -> ToolResult {
+        let meta = json!({ "non_execution_kind": "user-rejected" });
         self.report(id, &result, meta, parent);
-        result
     }
 
     /// Prints a result, and stores it if it is the main agent's.
-    fn report(&mut self, id: &str, result: &ToolResult, meta: Value, parent: Option<&Parent>) {
+    pub(super) fn report(
+        &mut self,
+        id: &str,
+        result: &ToolResult,
+        meta: Value,
+        parent: Option<&Parent>,
+    ) {
         self.stop_message();
         let mut block =
             json!({ "type": "tool_result", "tool_use_id": id, "content": result.content });
@@ -214,108 +185,6 @@ impl Engine {
         self.wire.user(&uuid, content, extra);
     }
 
-    /// Asks the user over the pipe. There is no time limit: that is the bridge's business.
-    fn ask(
-        &mut self,
-        id: &str,
-        call: &Call,
-        fields: Value,
-        parent: Option<&Parent>,
-    ) -> Result<Answered, Aborted> {
-        self.wire.state("requires_action");
-        if !self.intake.open {
-            self.wire.state("running");
-            return Ok(Answered::Denied(
-                "Tool permission request failed: AbortError: Stream closed".to_owned(),
-            ));
-        }
-        let mut request = json!({
-            "subtype": "can_use_tool", "tool_name": call.name, "display_name": call.name, "input": call.input, "tool_use_id": id,
-        });
-        merge(&mut request, fields);
-        if let Some(parent) = parent {
-            request["agent_id"] = Value::from(parent.agent_id.as_str());
-        }
-        let request_id = fresh_id();
-        self.wire.request(&request_id, request);
-        self.stop_message();
-        self.open_request = Some(request_id.clone());
-        let response = loop {
-            match self.next_wake(None) {
-                Wake::Response {
-                    request_id: answered,
-                    response,
-                } if answered == request_id => break Some(response),
-                Wake::Eof => break None,
-                Wake::Aborted => {
-                    self.wire.state("running");
-                    self.turn().deny(&call.name, id, &call.input);
-                    return Err(Aborted);
-                }
-                // Late answers to withdrawn requests, and the ends of programs that were stopped.
-                Wake::Response { .. } | Wake::ToolEnded(_) | Wake::Timeout => {}
-            }
-        };
-        self.open_request = None;
-        let answered = match response {
-            None => {
-                let text = "Tool permission request failed: AbortError: Tool permission stream closed before response received";
-                Answered::Denied(text.to_owned())
-            }
-            Some(response) if response["subtype"] == "success" => {
-                self.wire.echo(&response);
-                self.apply(call, &response["response"])
-            }
-            Some(response) => {
-                let error = response["error"].as_str().unwrap_or("unknown error");
-                Answered::Denied(format!("Tool permission request failed: Error: {error}"))
-            }
-        };
-        self.wire.state("running");
-        if self.turn().abort.is_some() {
-            self.turn().deny(&call.name, id, &call.input);
-            return Err(Aborted);
-        }
-        Ok(answered)
-    }
-
-    /// What the user's answer means, and what it changes for later calls.
-    fn apply(&mut self, call: &Call, answer: &Value) -> Answered {
-        if answer["behavior"] != "allow" {
-            if answer["interrupt"] == Value::Bool(true) {
-                self.abort(Abort::Interrupt);
-            }
-            return Answered::Denied(answer["message"].as_str().unwrap_or("").to_owned());
-        }
-        let updates = answer["updatedPermissions"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        if call.name == "ExitPlanMode" && !updates.iter().any(|update| update["type"] == "setMode")
-        {
-            self.set_mode(Mode::Default);
-        }
-        for update in updates {
-            if update["type"] == "addRules" && update["behavior"] == "allow" {
-                let rules = update["rules"].as_array().cloned().unwrap_or_default();
-                self.permissions
-                    .allow
-                    .extend(rules.iter().filter_map(Rule::from_update));
-            }
-            if let Some(mode) = update["mode"].as_str().and_then(Mode::parse)
-                && update["type"] == "setMode"
-            {
-                self.set_mode(mode);
-            }
-        }
-        match &answer["updatedInput"] {
-            Value::Object(input) if !input.is_empty() => {
-                Answered::Allowed(answer["updatedInput"].clone())
-            }
-            _ => Answered::Allowed(call.input.clone()),
-        }
-    }
-
     pub(super) fn set_mode(&mut self, mode: Mode) {
         self.permissions.mode = mode;
         self.wire.system(
@@ -324,17 +193,16 @@ impl Engine {
         );
     }
 
-    fn execute(
+    pub(super) fn execute(
         &mut self,
-        id: &str,
-        tool: &str,
+        used: &Use,
         input: &Value,
         parent: Option<&Parent>,
-    ) -> Result<ToolResult, Aborted> {
-        self.stop_message();
-        Ok(match tool {
-            "Bash" => return self.run_bash(id, input),
-            "Agent" | "Task" if parent.is_none() => return self.run_agent(id, input),
+    ) -> Started {
+        let tool = used.call.name.as_str();
+        Started::Finished(match tool {
+            "Bash" => return self.run_bash(&used.id, input, parent),
+            "Agent" | "Task" if parent.is_none() => return self.run_agent(&used.id, input),
             "Write" => self.write_file(input),
             "Edit" => self.edit_file(input),
             "Read" => self.read_file(input),
@@ -364,7 +232,10 @@ impl Engine {
                     json!({ "success": true, "taskId": task }),
                 )
             }
-            _ if self.serves(tool) => return self.call_server(id, tool, input),
+            _ if self.serves(tool) => {
+                let request_id = self.call_server(&used.id, tool, input);
+                return Started::Running(Running::Server { request_id });
+            }
             _ => ToolResult::done(
                 format!("{tool} is only simulated: nothing was done"),
                 json!({ "simulated": true }),
@@ -372,21 +243,24 @@ impl Engine {
         })
     }
 
-    fn run_bash(&mut self, id: &str, input: &Value) -> Result<ToolResult, Aborted> {
+    fn run_bash(&mut self, id: &str, input: &Value, parent: Option<&Parent>) -> Started {
         let command = input["command"].as_str().unwrap_or("");
         if input["run_in_background"] == Value::Bool(true) && self.surroundings.background {
-            return Ok(self.start_background_command(id, command));
+            return Started::Finished(self.start_background_command(id, command));
         }
         self.start_command(id, command);
-        loop {
-            match self.next_wake(None) {
-                Wake::ToolEnded(end) if end.id == id => return Ok(bash_result(&end)),
-                Wake::Aborted => {
-                    self.stop_command(id);
-                    return Err(Aborted);
-                }
-                _ => {}
-            }
+        self.show_if_it_lasts(id, command, parent);
+        Started::Running(Running::Program)
+    }
+
+    /// What came of a tool that ran.
+    pub(super) fn tool_result(&mut self, wake: Wake) -> ToolResult {
+        match wake {
+            Wake::ToolEnded(end) => bash_result(&end),
+            Wake::Response { response, .. } => servers::tool_result(&response),
+            Wake::AgentEnded { task_id, report } => agents::hand_back(&task_id, &report),
+            // Only stdin's end is left: a server of the bridge cannot answer any more.
+            _ => servers::tool_result(&Value::Null),
         }
     }
 }

@@ -1,42 +1,27 @@
 //! The session's file, as Claude Code writes it: `projects/<cwd>/<session id>.jsonl` below the configuration directory.
 //!
-//! Rows are written before the line that reports them is printed, so nothing that was printed can be missing after a kill.
-//! (The real CLI writes up to 50 ms later in mid-turn.) Only rows that matter for a resume are imitated: `user`, `assistant`,
-//! `attachment`, `queue-operation`, `system/compact_boundary`, `last-prompt`, `cost-state`.
+//! Rows are late, as the real one's are: each waits in memory for [`LAG`], and a process that is killed meanwhile has lost it.
+//! Whoever waits must therefore wake at [`Transcript::due`]. Before a `result` and at an orderly end everything is written.
+//! Only rows that matter for a resume are imitated: `user`, `assistant`, `attachment`, `queue-operation`,
+//! `system/compact_boundary`, `last-prompt`, `cost-state`.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value, json};
 
 use super::VERSION;
+use super::history::{self, History};
 use super::wire::timestamp;
 
-/// Something in the history that matters later.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Entry {
-    /// A text that a person typed.
-    User { uuid: String, text: String },
-    /// A text that was delivered into a running turn.
-    Steered { uuid: String, text: String },
-    /// A block of the assistant that is no tool call.
-    Said,
-    /// A tool call and its id.
-    Called { id: String },
-    /// The result of a tool call.
-    Returned { id: String, text: String },
-}
+/// How long a row waits before it is written. With the real CLI a SIGKILL up to 100 ms after an event has lost the event's row.
+const LAG: Duration = Duration::from_millis(100);
 
-/// What a session remembers since its last compaction.
-#[derive(Debug, Default)]
-pub(super) struct History {
-    pub(super) entries: Vec<Entry>,
-    /// Dollars spent before, as far as they were noted.
-    pub(super) cost: f64,
-}
+/// How long the first row of a new file waits.
+const FIRST_LAG: Duration = Duration::from_millis(150);
 
 /// A session's file that is appended to.
 #[derive(Debug)]
@@ -47,6 +32,10 @@ pub(super) struct Transcript {
     cwd: PathBuf,
     /// The row that the next one follows.
     leaf: Option<String>,
+    /// Rows that are not written yet, and when each will be, in order.
+    pending: VecDeque<(Instant, String)>,
+    /// How long rows wait, if a script has said so.
+    lag: Option<Duration>,
 }
 
 /// Why a session cannot be opened.
@@ -81,7 +70,7 @@ impl Transcript {
             .split(|byte| *byte == b'\n')
             .filter_map(|line| serde_json::from_slice(line).ok())
             .collect();
-        let (leaf, history) = read(&rows).ok_or(OpenError::NotFound)?;
+        let (leaf, history) = history::read(&rows).ok_or(OpenError::NotFound)?;
         let mut transcript = Transcript {
             path,
             leaf: Some(leaf),
@@ -89,16 +78,15 @@ impl Transcript {
         };
         if text.last().is_some_and(|byte| *byte != b'\n') {
             // A torn last line must not swallow the next row.
-            transcript
-                .write_bytes(b"\n")
-                .map_err(|_| OpenError::NotFound)?;
+            transcript.append(b"\n").map_err(|_| OpenError::NotFound)?;
         }
         Ok((transcript, history))
     }
 
-    /// A new session that follows this one, as `/clear` makes it.
-    pub(super) fn start_over(&self, config_dir: &Path, session_id: &str) -> Transcript {
-        Transcript::at(config_dir, &self.cwd, session_id)
+    /// Goes on as a new session in a file of its own, as `/clear` makes it.
+    pub(super) fn start_over(&mut self, config_dir: &Path, session_id: &str) {
+        self.flush();
+        *self = Transcript::at(config_dir, &self.cwd, session_id);
     }
 
     fn at(config_dir: &Path, cwd: &Path, session_id: &str) -> Transcript {
@@ -111,6 +99,8 @@ impl Transcript {
             session_id: session_id.to_owned(),
             cwd: cwd.to_owned(),
             leaf: None,
+            pending: VecDeque::new(),
+            lag: None,
         }
     }
 
@@ -132,6 +122,17 @@ impl Transcript {
     /// A message that was delivered into the running turn. It has no `user` row.
     pub(super) fn steered(&mut self, source_uuid: &str, text: &str) {
         let attachment = json!({ "type": "queued_command", "prompt": text, "source_uuid": source_uuid, "commandMode": "prompt" });
+        self.chained(
+            &super::fresh_id(),
+            json!({ "type": "attachment", "attachment": attachment }),
+            Value::Null,
+        );
+    }
+
+    /// A notice that was delivered into the running turn.
+    pub(super) fn told(&mut self, text: &str) {
+        let attachment =
+            json!({ "type": "queued_command", "prompt": text, "commandMode": "task-notification" });
         self.chained(
             &super::fresh_id(),
             json!({ "type": "attachment", "attachment": attachment }),
@@ -183,63 +184,60 @@ impl Transcript {
         self.write(row);
     }
 
-    /// A disk that cannot be written is told on stderr; the conversation goes on, as the real one's does.
     fn write(&mut self, mut row: Value) {
         merge(&mut row, json!({ "sessionId": self.session_id }));
-        let line = format!("{row}\n");
-        if let Err(error) = self.write_bytes(line.as_bytes()) {
+        let is_first = self.file.is_none() && self.pending.is_empty();
+        let lag = self.lag.unwrap_or(if is_first { FIRST_LAG } else { LAG });
+        let last = self.pending.back().map(|(due, _)| *due);
+        let due = (Instant::now() + lag).max(last.unwrap_or_else(Instant::now));
+        self.pending.push_back((due, format!("{row}\n")));
+    }
+
+    /// Sets how long the rows of a turn wait, or lets them wait as usual.
+    pub(super) fn set_lag(&mut self, lag: Option<Duration>) {
+        self.lag = lag;
+    }
+
+    /// When the next row has to be written.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.pending.front().map(|(due, _)| *due)
+    }
+
+    /// Writes the rows that have waited long enough.
+    pub(super) fn write_due(&mut self, now: Instant) {
+        while self.due().is_some_and(|due| due <= now) {
+            if let Some((_, line)) = self.pending.pop_front() {
+                self.write_line(&line);
+            }
+        }
+    }
+
+    /// Writes everything.
+    pub(super) fn flush(&mut self) {
+        for (_, line) in std::mem::take(&mut self.pending) {
+            self.write_line(&line);
+        }
+    }
+
+    /// A disk that cannot be written is told on stderr; the conversation goes on, as the real one's does.
+    fn write_line(&mut self, line: &str) {
+        if let Err(error) = self.append(line.as_bytes()) {
             eprintln!("cannot write {}: {error}", self.path.display());
         }
     }
 
-    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.file.is_none() {
-            if let Some(parent) = self.path.parent() {
-                fs::create_dir_all(parent)?;
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => {
+                if let Some(parent) = self.path.parent() {
+                    fs::create_dir_all(parent)?;
+                }
+                let mut options = OpenOptions::new();
+                none.insert(options.create(true).append(true).open(&self.path)?)
             }
-            self.file = Some(
-                OpenOptions::new()
-                    .create(true)
-                    .append(true)
-                    .open(&self.path)?,
-            );
-        }
-        self.file
-            .as_mut()
-            .expect("the file was just opened")
-            .write_all(bytes)
-    }
-}
-
-impl History {
-    /// The texts a person typed, oldest first.
-    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().filter_map(|entry| match entry {
-            Entry::User { text, .. } | Entry::Steered { text, .. } => Some(text.as_str()),
-            _ => None,
-        })
-    }
-
-    /// Whether a message with this uuid opened a turn of which a block of the assistant was stored.
-    /// Only then does the CLI take a repetition for one.
-    pub(super) fn knows(&self, wanted: &str) -> bool {
-        let mut rest = self
-            .entries
-            .iter()
-            .skip_while(|entry| !matches!(entry, Entry::User { uuid, .. } if uuid == wanted));
-        rest.next().is_some()
-            && rest
-                .take_while(|entry| !matches!(entry, Entry::User { .. }))
-                .any(|entry| matches!(entry, Entry::Said | Entry::Called { .. }))
-    }
-
-    /// How a turn that never ended was left: the tool call without a result, if there is one.
-    pub(super) fn unfinished(&self) -> Option<Option<String>> {
-        match self.entries.last()? {
-            Entry::Said => None,
-            Entry::Called { id } => Some(Some(id.clone())),
-            _ => Some(None),
-        }
+        };
+        file.write_all(bytes)
     }
 }
 
@@ -266,104 +264,6 @@ fn find(config_dir: &Path, session_id: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Follows the chain back from the row that was written last: what another process wrote on a branch of its own is not seen.
-fn read(rows: &[Value]) -> Option<(String, History)> {
-    let by_uuid: HashMap<&str, &Value> = rows
-        .iter()
-        .filter_map(|row| Some((row["uuid"].as_str()?, row)))
-        .collect();
-    let is_message = |row: &&Value| {
-        matches!(
-            row["type"].as_str(),
-            Some("user" | "assistant" | "attachment")
-        )
-    };
-    rows.iter().find(|row| row["type"] == "user")?;
-    let leaf = rows
-        .iter()
-        .rev()
-        .filter(is_message)
-        .find_map(|row| row["uuid"].as_str())?;
-    let mut chain = Vec::new();
-    let mut next = Some(leaf);
-    while let Some(row) = next.and_then(|uuid| by_uuid.get(uuid)) {
-        chain.push(*row);
-        // A file that was tampered with may hold a circle; no chain is longer than the file.
-        next = (chain.len() <= rows.len())
-            .then(|| row["parentUuid"].as_str())
-            .flatten();
-    }
-    let entries = chain.into_iter().rev().flat_map(entries).collect();
-    let cost = rows
-        .iter()
-        .rev()
-        .find_map(|row| row["totalCostUSD"].as_f64())
-        .unwrap_or(0.0);
-    Some((leaf.to_owned(), History { entries, cost }))
-}
-
-fn entries(row: &Value) -> Vec<Entry> {
-    let uuid = || row["uuid"].as_str().unwrap_or("").to_owned();
-    let content = &row["message"]["content"];
-    match row["type"].as_str() {
-        Some("attachment") => match (
-            row["attachment"]["source_uuid"].as_str(),
-            row["attachment"]["prompt"].as_str(),
-        ) {
-            (Some(source), Some(text)) => vec![Entry::Steered {
-                uuid: source.to_owned(),
-                text: text.to_owned(),
-            }],
-            _ => Vec::new(),
-        },
-        Some("user") if !is_typed(row) => {
-            let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-            let results = blocks.iter().filter_map(|block| {
-                let id = block["tool_use_id"].as_str()?.to_owned();
-                let text = block["content"].as_str().unwrap_or("").to_owned();
-                Some(Entry::Returned { id, text })
-            });
-            results.collect()
-        }
-        Some("user") => vec![Entry::User {
-            uuid: uuid(),
-            text: super::input::text_of(content),
-        }],
-        Some("assistant") => {
-            let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-            let entry = |block: &Value| match block["type"].as_str() {
-                Some("tool_use") => Entry::Called {
-                    id: block["id"].as_str().unwrap_or("").to_owned(),
-                },
-                _ => Entry::Said,
-            };
-            blocks.iter().map(entry).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a `user` row holds what a person wrote, and not a tool result, an interruption mark, a command or a summary.
-fn is_typed(row: &Value) -> bool {
-    let content = &row["message"]["content"];
-    let has_result = content
-        .as_array()
-        .is_some_and(|blocks| blocks.iter().any(|block| block["type"] == "tool_result"));
-    let text = super::input::text_of(content);
-    let is_mark = [
-        "[Request interrupted by user",
-        "<command-name>",
-        "<task-notification>",
-        "<local-command-",
-    ]
-    .iter()
-    .any(|mark| text.starts_with(mark));
-    !has_result
-        && !is_mark
-        && row["isCompactSummary"] != Value::Bool(true)
-        && row["isMeta"] != Value::Bool(true)
-}
-
 /// Puts the fields of `extra`, if it is an object, into `row`.
 pub(super) fn merge(row: &mut Value, extra: Value) {
     if let (Value::Object(row), Value::Object(extra)) = (row, extra) {
@@ -386,6 +286,7 @@ mod tests {
     fn the_path_is_the_real_ones() {
         let (home, mut transcript) = session();
         transcript.user("u1", &json!("hello"), Value::Null);
+        transcript.flush();
         assert!(
             home.path()
                 .join("projects/-srv-My-project-1/s1.jsonl")
@@ -395,6 +296,32 @@ mod tests {
             Transcript::create(home.path(), Path::new("/"), "s1").unwrap_err(),
             OpenError::InUse
         );
+    }
+
+    #[test]
+    fn a_row_is_written_when_it_has_waited_and_never_before_an_earlier_one() {
+        let (home, mut transcript) = session();
+        let path = home.path().join("projects/-srv-My-project-1/s1.jsonl");
+        let rows = || fs::read_to_string(&path).map_or(0, |text| text.lines().count());
+        let before = Instant::now();
+        transcript.user("u1", &json!("one"), Value::Null);
+        let first = transcript.due().expect("a row waits");
+        assert!(first >= before + FIRST_LAG);
+        transcript.write_due(before);
+        assert_eq!(rows(), 0, "nothing is written before its time");
+        transcript.set_lag(Some(Duration::ZERO));
+        transcript.user("u2", &json!("two"), Value::Null);
+        assert_eq!(transcript.due(), Some(first));
+        transcript.write_due(first);
+        assert_eq!((rows(), transcript.due()), (2, None));
+
+        transcript.set_lag(None);
+        let before = Instant::now();
+        transcript.user("u3", &json!("three"), Value::Null);
+        let due = transcript.due().expect("a row waits");
+        assert!(due >= before + LAG && due < Instant::now() + FIRST_LAG);
+        transcript.flush();
+        assert_eq!((rows(), transcript.due()), (3, None));
     }
 
     #[test]
@@ -412,8 +339,9 @@ mod tests {
             Value::Null,
         );
         transcript.steered("u2", "two");
+        transcript.flush();
         transcript
-            .write_bytes(b"{\"type\":\"assist")
+            .append(b"{\"type\":\"assist")
             .expect("a torn line");
         let (mut resumed, history) =
             Transcript::resume(home.path(), Path::new("/other"), "s1").expect("a known session");
@@ -421,6 +349,7 @@ mod tests {
         assert!(history.knows("u1") && !history.knows("u2"));
         assert_eq!(history.unfinished(), Some(None));
         resumed.user("u3", &json!("three"), Value::Null);
+        resumed.flush();
         let (_, history) =
             Transcript::resume(home.path(), Path::new("/other"), "s1").expect("still known");
         assert_eq!(history.texts().collect::<Vec<_>>(), ["one", "two", "three"]);
@@ -431,6 +360,7 @@ mod tests {
     fn a_compaction_forgets_and_a_file_without_user_rows_is_no_session() {
         let (home, mut transcript) = session();
         transcript.queue("enqueue", json!({ "content": "x" }));
+        transcript.flush();
         assert_eq!(
             Transcript::resume(home.path(), Path::new("/"), "s1").unwrap_err(),
             OpenError::NotFound
@@ -438,6 +368,7 @@ mod tests {
         transcript.user("u1", &json!("one"), Value::Null);
         transcript.compacted();
         transcript.user("u2", &json!("two"), Value::Null);
+        transcript.flush();
         let (_, history) =
             Transcript::resume(home.path(), Path::new("/"), "s1").expect("known now");
         assert_eq!(history.texts().collect::<Vec<_>>(), ["two"]);

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use super::commands;
 use super::engine::{Abort, Engine};
 use super::fresh_id;
+use super::history::Entry;
 use super::input::{self, UserLine};
 use super::message::Block;
 use super::outcome::Outcome;
 use super::script::{self, Answer, Script};
-use super::transcript::Entry;
 
 /// How long servers of the bridge may take to introduce themselves before the first turn.
 const SERVERS_MAX: Duration = Duration::from_secs(2);
@@ -133,6 +133,11 @@ impl Engine {
             );
         }
         let uuids: Vec<String> = batch.iter().filter_map(|line| line.uuid.clone()).collect();
+        let (content, text) = merged(&batch);
+        let (script, ..) = self.script_for(&text);
+        self.transcript
+            .set_lag(script.lag_ms.map(Duration::from_millis));
+        self.prepare_death(&script);
         for (index, line) in batch.iter().enumerate() {
             self.transcript.queue("dequeue", Value::Null);
             if let Some(uuid) = uuids
@@ -142,10 +147,10 @@ impl Engine {
                 self.wire.lifecycle(uuid, "started");
             }
         }
-        let (content, text) = merged(&batch);
         let mut turn = Turn::new(uuids, None);
         turn.replay = last.uuid.clone().map(|uuid| (uuid, content.clone()));
         self.turn = Some(turn);
+        self.interrupted = false;
         self.release_held();
         // Messages that came at the same time are taken into the queue before the turn shows itself.
         self.pause(Duration::ZERO);
@@ -185,8 +190,10 @@ impl Engine {
     }
 
     /// A turn that nobody asked for: it tells the model that background work has ended.
-    pub(super) fn run_unsolicited(&mut self, notice: &str, answer: &str, origin: Value) {
-        self.wire.state("running");
+    /// Without an answer the notice only goes into the history.
+    pub(super) fn run_unsolicited(&mut self, notice: &str, answer: Option<&str>, origin: Value) {
+        self.become_busy();
+        self.interrupted = false;
         self.turn = Some(Turn::new(Vec::new(), Some(origin.clone())));
         self.init();
         self.transcript.user(
@@ -194,6 +201,10 @@ impl Engine {
             &Value::from(notice),
             json!({ "origin": origin, "isMeta": true }),
         );
+        let Some(answer) = answer else {
+            let text = String::new();
+            return self.finish(Outcome::Command { name: None, text }, notice);
+        };
         let script = Script {
             answer: Answer::Text(answer.to_owned()),
             ..script::parse("")
@@ -232,11 +243,6 @@ impl Engine {
     /// A command that does not run is not repeated.
     pub(super) fn drop_replay(&mut self) {
         self.turn().replay = None;
-    }
-
-    /// A turn for work between turns: it has neither `init` nor `result`.
-    pub(super) fn lend_turn(&mut self) {
-        self.turn = Some(Turn::new(Vec::new(), None));
     }
 
     /// A line of the user's side that the CLI makes, printed and stored.

@@ -10,6 +10,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
+use super::death::Doom;
+use super::fault::Moment;
 use super::fresh_id;
 use super::transcript::merge;
 
@@ -17,6 +19,8 @@ enum Piece {
     Line(String),
     /// Everything before this is written.
     Mark(SyncSender<()>),
+    /// The line before this was the last but for what comes until the death.
+    Doom(Doom),
 }
 
 /// Stdout, in the words of the protocol.
@@ -29,6 +33,8 @@ pub(super) struct Wire {
     pub(super) partial: bool,
     /// `session_state_changed` lines are printed.
     pub(super) states: bool,
+    /// The death that follows one of the next lines.
+    pub(super) doom: Option<Doom>,
 }
 
 impl Wire {
@@ -45,6 +51,7 @@ impl Wire {
             replay: false,
             partial: false,
             states: false,
+            doom: None,
         }
     }
 
@@ -57,40 +64,49 @@ impl Wire {
     }
 
     /// A line as it is; it need not be JSON.
-    pub(super) fn raw(&self, line: impl Into<String>) {
+    pub(super) fn raw(&mut self, line: impl Into<String>) {
         let _ = self.sender.send(Piece::Line(line.into()));
     }
 
+    /// A line in JSON. If it is the one that a death waits for, the death is on its way.
+    fn send(&mut self, line: &Value) {
+        self.raw(line.to_string());
+        let is_awaited = |doom: &mut Doom| Some(doom.moment) == moment(line);
+        if let Some(doom) = self.doom.take_if(is_awaited) {
+            let _ = self.sender.send(Piece::Doom(doom));
+        }
+    }
+
     /// A line with the ids that almost all lines carry.
-    pub(super) fn event(&self, mut line: Value) {
+    pub(super) fn event(&mut self, mut line: Value) {
         if line["uuid"].is_null() {
             line["uuid"] = Value::from(fresh_id());
         }
         line["session_id"] = Value::from(self.session_id.as_str());
-        self.raw(line.to_string());
+        self.send(&line);
     }
 
-    pub(super) fn system(&self, subtype: &str, fields: Value) {
+    pub(super) fn system(&mut self, subtype: &str, fields: Value) {
         let mut line = json!({ "type": "system", "subtype": subtype });
         merge(&mut line, fields);
         self.event(line);
     }
 
-    pub(super) fn state(&self, state: &str) {
+    pub(super) fn state(&mut self, state: &str) {
         if self.states {
             self.system("session_state_changed", json!({ "state": state }));
         }
     }
 
     /// Messages without a uuid have no lifecycle.
-    pub(super) fn lifecycle(&self, command_uuid: &str, state: &str) {
+    pub(super) fn lifecycle(&mut self, command_uuid: &str, state: &str) {
         self.event(
             json!({ "type": "command_lifecycle", "command_uuid": command_uuid, "state": state }),
         );
     }
 
     /// The acknowledgement of a message: timed when it opens a turn, untimed when it is only taken along.
-    pub(super) fn replay(&self, uuid: &str, content: &Value, timed: bool) {
+    pub(super) fn replay(&mut self, uuid: &str, content: &Value, timed: bool) {
         if !self.replay {
             return;
         }
@@ -105,7 +121,7 @@ impl Wire {
     }
 
     /// A `user` line that the CLI makes itself: a tool result, a mark, a summary.
-    pub(super) fn user(&self, uuid: &str, content: Value, extra: Value) {
+    pub(super) fn user(&mut self, uuid: &str, content: Value, extra: Value) {
         let mut line = json!({
             "type": "user", "message": { "role": "user", "content": content }, "parent_tool_use_id": null,
             "uuid": uuid, "timestamp": timestamp(SystemTime::now()),
@@ -115,7 +131,7 @@ impl Wire {
     }
 
     /// One complete block of the assistant.
-    pub(super) fn assistant(&self, uuid: &str, message: &Value, extra: Value) {
+    pub(super) fn assistant(&mut self, uuid: &str, message: &Value, extra: Value) {
         let mut line = json!({
             "type": "assistant", "message": message, "parent_tool_use_id": null, "uuid": uuid,
             "timestamp": timestamp(SystemTime::now()),
@@ -124,7 +140,7 @@ impl Wire {
         self.event(line);
     }
 
-    pub(super) fn stream(&self, message_id: &str, event: Value, extra: Value) {
+    pub(super) fn stream(&mut self, message_id: &str, event: Value, extra: Value) {
         if !self.partial {
             return;
         }
@@ -133,19 +149,18 @@ impl Wire {
         self.event(line);
     }
 
-    pub(super) fn request(&self, request_id: &str, request: Value) {
-        self.raw(
-            json!({ "type": "control_request", "request_id": request_id, "request": request })
-                .to_string(),
+    pub(super) fn request(&mut self, request_id: &str, request: Value) {
+        self.send(
+            &json!({ "type": "control_request", "request_id": request_id, "request": request }),
         );
     }
 
-    pub(super) fn cancel_request(&self, request_id: &str) {
+    pub(super) fn cancel_request(&mut self, request_id: &str) {
         self.raw(json!({ "type": "control_cancel_request", "request_id": request_id }).to_string());
     }
 
     /// An answer to a request of the bridge; `Null` stands for one without content.
-    pub(super) fn answer(&self, request_id: &str, response: Value) {
+    pub(super) fn answer(&mut self, request_id: &str, response: Value) {
         let mut inner = json!({ "subtype": "success", "request_id": request_id });
         if !response.is_null() {
             inner["response"] = response;
@@ -153,16 +168,35 @@ impl Wire {
         self.raw(json!({ "type": "control_response", "response": inner }).to_string());
     }
 
-    pub(super) fn refuse(&self, request_id: &str, error: &str, code: &str) {
+    pub(super) fn refuse(&mut self, request_id: &str, error: &str, code: &str) {
         let inner = json!({ "subtype": "error", "request_id": request_id, "error": error, "error_code": code });
         self.raw(json!({ "type": "control_response", "response": inner }).to_string());
     }
 
     /// Our own answer to a request of the CLI comes back with the replayed messages.
-    pub(super) fn echo(&self, response: &Value) {
+    pub(super) fn echo(&mut self, response: &Value) {
         if self.replay {
             self.raw(json!({ "type": "control_response", "response": response }).to_string());
         }
+    }
+}
+
+/// The moment of a turn that a line of the main agent marks.
+fn moment(line: &Value) -> Option<Moment> {
+    if !line["parent_tool_use_id"].is_null() {
+        return None;
+    }
+    let block = line["message"]["content"][0]["type"].as_str();
+    match line["type"].as_str()? {
+        "command_lifecycle" if line["state"] == "started" => Some(Moment::Started),
+        "system" if line["subtype"] == "init" => Some(Moment::Init),
+        "stream_event" if line["event"]["type"] == "content_block_delta" => Some(Moment::Delta),
+        "assistant" if block == Some("text") => Some(Moment::Text),
+        "assistant" if block == Some("tool_use") => Some(Moment::ToolUse),
+        "control_request" if line["request"]["subtype"] == "can_use_tool" => Some(Moment::Question),
+        "user" if block == Some("tool_result") => Some(Moment::ToolResult),
+        "result" => Some(Moment::Result),
+        _ => None,
     }
 }
 
@@ -179,6 +213,17 @@ fn write_lines(receiver: &Receiver<Piece>) {
             }
             Piece::Mark(mark) => {
                 let _ = mark.send(());
+            }
+            Piece::Doom(doom) => {
+                // Lines go on being written meanwhile.
+                let wait = move || {
+                    thread::sleep(doom.delay);
+                    doom.strike();
+                };
+                thread::Builder::new()
+                    .name("doom".to_owned())
+                    .spawn(wait)
+                    .expect("a thread can be started");
             }
         }
     }
