@@ -57,6 +57,7 @@ impl Engine {
                 .args(["stand-in", RUN_FLAG, command])
                 .current_dir(&self.surroundings.cwd)
                 .env("CLAUDECODE", "1")
+                .env("CLAUDE_CODE_CHILD_SESSION", "1")
                 .env("CLAUDE_CODE_SESSION_ID", &self.wire.session_id)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
