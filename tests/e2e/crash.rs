@@ -61,6 +61,9 @@ fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes()
 
     let left = processes_of(host.folder.path());
     assert!(left.len() > 1, "no tool runs: {left:?}");
+    // Who comes there once more is not held up.
+    fs::remove_file(host.file("gate")).unwrap();
+    fs::write(host.file("gate"), "open").unwrap();
     let _chappe = host.start();
     host.answer(INTERRUPTED);
     until("the end of what was left", || {
@@ -68,8 +71,8 @@ fn what_was_left_is_ended_with_its_tools_although_it_is_deaf_and_nobody_writes()
         now.retain(|pid| left.contains(pid));
         now.is_empty().then_some(())
     });
-    // It may have died before it had written down what it was asked; then it is told, and looks again.
     drop(held);
+    // It may have died before it had written down what it was asked; then it is told, and looks again.
     host.answer("tool said: ");
     host.say("[[remember]]");
     host.answer("remember turns=");
