@@ -142,3 +142,151 @@ fn the_turn_limit_offers_to_go_on() {
         (turns == 1).then_some(())
     });
 }
+
+#[test]
+fn a_usage_limit_is_waited_for_until_it_is_over() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.say("[[error usage-limit 1800]]");
+    let notice = host.answer("I try again in 30 min");
+    let left = host.count("SELECT until - unixepoch() FROM hold");
+    assert!((1_700..=1_800).contains(&left), "{left}");
+    let labels: Vec<_> = notice
+        .buttons
+        .iter()
+        .flatten()
+        .map(|(label, _)| label.clone())
+        .collect();
+    assert_eq!(labels, ["Try now", "Drop"]);
+    let press = host.press(&host.person(), &notice, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    host.say("after");
+    host.answer("echo: after");
+}
+
+#[test]
+fn nothing_is_started_afresh_unless_somebody_says_so() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    std::fs::remove_dir_all(host.folder.path().join("claude").join("projects")).unwrap();
+
+    let _chappe = host.start();
+    host.say("are you there");
+    let notice = host.answer("I can't bring default back");
+    let labels: Vec<_> = notice
+        .buttons
+        .iter()
+        .flatten()
+        .map(|(label, _)| label.clone())
+        .collect();
+    assert_eq!(labels, ["Try again", "Start fresh", "Drop"]);
+    let press = host.press(&host.person(), &notice, "Try again");
+    host.toast(&press);
+    let notice = host.wait("the same once more", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .find(|shown| shown.id != notice.id && shown.text.contains("I can't bring"))
+            .cloned()
+    });
+    let press = host.press(&host.person(), &notice, "Start fresh");
+    assert_eq!(host.toast(&press), "Started fresh.");
+    host.answer("echo: are you there");
+    host.say("[[remember]]");
+    host.answer("remember turns=1 ");
+}
+
+#[test]
+fn a_folder_that_is_gone_is_told_and_not_made_anew() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let folder = host.sessions_root().join("default");
+    let moved = host.sessions_root().join("moved");
+    std::fs::rename(&folder, &moved).unwrap();
+    let _chappe = host.start();
+    host.say("are you there");
+    let notice = host.answer("is not there");
+    assert!(!folder.exists());
+    std::fs::rename(&moved, &folder).unwrap();
+    let press = host.press(&host.person(), &notice, "Try again");
+    assert_eq!(host.toast(&press), "Trying again.");
+    host.answer("echo: are you there");
+}
+
+#[test]
+fn a_flag_that_claude_does_not_know_is_told_at_once() {
+    let mut host = Host::new();
+    host.claude
+        .insert_str(0, "extra_args = [\"--of-tomorrow\"]\n");
+    let _chappe = host.start();
+    host.say("hello");
+    let notice = host.answer("unknown option '--of-tomorrow'");
+    assert!(notice.text.contains("claude.extra_args"), "{}", notice.text);
+    host.delivered();
+    assert_eq!(host.texts().len(), 1);
+}
+
+#[test]
+fn who_wants_to_be_asked_is_asked_before_a_turn_goes_on() {
+    let mut host = Host::new();
+    host.sessions =
+        "stop_grace = \"300ms\"\nshutdown_grace = \"300ms\"\nresume_turns = \"ask\"\n".to_owned();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.delivered();
+    chappe.crash();
+    drop(held);
+    std::fs::remove_file(host.file("gate")).unwrap();
+    std::fs::write(host.file("gate"), "open").unwrap();
+    // What was left ends by itself, as soon as its tool does.
+    until("the end of what was left", || {
+        host.claudes().is_empty().then_some(())
+    });
+    // Its answer is known then; it is a turn without one that is asked about.
+    let chappe = host.start();
+    host.answer("tool said: ");
+    host.say("[[wait 60000]] [[text late]]");
+    // Once Claude has it on disk, it cannot simply be given again.
+    until("the prompt in the transcript", || {
+        let written = transcripts(&host.folder.path().join("claude"));
+        written.contains("[[text late]]").then_some(())
+    });
+    host.freeze_claude();
+    host.delivered();
+    chappe.crash();
+    let _chappe = host.start();
+    let notice = host.answer("How shall it go on?");
+    let labels: Vec<_> = notice
+        .buttons
+        .iter()
+        .flatten()
+        .map(|(label, _)| label.clone())
+        .collect();
+    assert_eq!(labels, ["Continue", "Send again", "Drop it"]);
+    let press = host.press(&host.person(), &notice, "Drop it");
+    assert_eq!(host.toast(&press), "Dropped.");
+    host.say("next");
+    host.answer("echo: next");
+    assert!(!host.texts().iter().any(|text| text == "late"));
+}
+
+/// All that Claude has written down.
+fn transcripts(folder: &std::path::Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let texts = entries.map(|entry| match entry.path() {
+        folder if folder.is_dir() => transcripts(&folder),
+        file => std::fs::read_to_string(file).unwrap_or_default(),
+    });
+    texts.collect()
+}

@@ -422,6 +422,110 @@ fn a_change_too_late_is_told_once_and_changes_no_prompt() {
 }
 
 #[test]
+fn a_change_too_late_can_be_sent_as_a_correction() {
+    on_both(|store| {
+        let (session, _) = given(store);
+        let changed = "hello, but \"quoted\"\nand ☎";
+        assert_eq!(
+            edit(store, &message(1, HOME), changed),
+            Edited::TooLate(session)
+        );
+        let act = Act::Correct {
+            text: changed.to_owned(),
+        };
+        let notice = Notice {
+            body: Formatted::plain("too late"),
+            offers: vec![vec![Offer::new("Correct", act.clone())]],
+        };
+        let row = take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
+        let mut chat = super::chat::Chat::new();
+        assert_eq!(chat.receive(store), ["too late"]);
+        let (at, data) = chat.find("Correct");
+        let expected = Offered { act, session, row };
+        assert_eq!(
+            chat.press_at(store, HOME, at, &data),
+            Taken::Now(expected),
+            "every character is kept"
+        );
+        // What is sent then is a message like any other, though it came by a press.
+        let press = press(5, HOME, at);
+        let queued = take_in(store, NOW, |intake| {
+            intake.queue(&press, session, &written(changed))
+        });
+        assert!(queued);
+        assert!(take_in(store, NOW, |intake| intake.is_repeat(&press)));
+        assert_eq!(give_all(store, session), [changed]);
+    });
+}
+
+#[test]
+fn a_change_while_it_is_held_is_in_time_and_ends_no_hold() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "helo");
+        stop(store, session);
+        assert_eq!(edit(store, &message(1, HOME), "hello"), Edited::InTime);
+        assert_eq!(held(store, session), Some(Hold::Held));
+        assert_eq!(
+            take_in(store, NOW, |intake| intake.line_of(session, 9)),
+            ["hello"]
+        );
+    });
+}
+
+#[test]
+fn a_change_of_what_was_taken_back_unread_is_in_time_again() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store.take_back(prompt.id).expect("it is taken back");
+    assert_eq!(edit(&store, &message(1, HOME), "changed"), Edited::InTime);
+    assert_eq!(give_all(&store, session), ["changed"]);
+}
+
+#[test]
+fn who_wrote_what_was_forwarded_and_when_it_arrived_is_known_when_it_is_given() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "look");
+        let forwarded = Written {
+            text: "buy now",
+            origin: Some("Bob"),
+            arrived: NOW * 1_000 + 250,
+        };
+        take_in(store, NOW, |intake| {
+            intake.queue(&message(2, HOME), session, &forwarded)
+        });
+        let shown = |text: &str, origin: Option<&str>, arrived| Waiting {
+            place: HOME,
+            user: UserId(42),
+            text: text.to_owned(),
+            origin: origin.map(str::to_owned),
+            arrived,
+            rank: 0,
+        };
+        let expected = [
+            shown("look", None, NOW * 1_000),
+            shown("buy now", Some("Bob"), NOW * 1_000 + 250),
+        ];
+        let wait = std::time::Duration::from_millis(50);
+        let next = store.give_next(BOT, session, NOW, |waiting| {
+            assert_eq!(waiting, expected);
+            Choice::NotYet(wait)
+        });
+        assert_eq!(next, Ok(Next::NotYet { wait, waiting: 2 }));
+        assert_eq!(number(store, "SELECT COUNT(*) FROM prompt"), 0);
+        let next = store.give_next(BOT, session, NOW, |waiting| Choice::Give {
+            count: 1,
+            text: waiting[0].text.clone(),
+            is_command: false,
+        });
+        assert!(
+            matches!(next, Ok(Next::Given { waiting: 1, .. })),
+            "{next:?}"
+        );
+        assert_eq!(give_all(store, session), ["buy now"]);
+    });
+}
+
+#[test]
 fn a_change_of_what_was_never_queued_is_nothing() {
     on_both(|store| {
         let session = say(store, &message(1, HOME), "hello");

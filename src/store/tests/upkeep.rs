@@ -101,6 +101,152 @@ fn what_is_open_is_kept_however_old_it_is() {
 }
 
 #[test]
+fn a_hold_is_kept_with_everything_that_it_needs() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        say(store, &message(2, HOME), "waits");
+        fail(store, session, prompt.id, Hold::Asking, None);
+        let mut chat = super::chat::Chat::new();
+        chat.receive(store);
+        // What failed is not the last prompt of its session, so nothing else keeps it.
+        run(
+            store,
+            "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, created, closed, outcome)
+             SELECT bot, session, 'later', 'later', chat, topic, user, 'closed', 1, created, created, 'answered'
+             FROM prompt",
+        );
+        store
+            .prune(NOW + 400 * DAY)
+            .expect("old rows are forgotten");
+        assert_eq!(held(store, session), Some(Hold::Asking));
+        assert!(chat.press(store, "SendAgain"), "its buttons are good");
+        assert_eq!(chat.receive(store), ["failed, 1 wait\n\nas you say"]);
+        assert_eq!(give_all(store, session), ["hello", "waits"]);
+    });
+}
+
+#[test]
+fn buttons_that_are_good_for_nothing_any_more_are_forgotten_with_their_messages() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        fail(store, session, prompt.id, Hold::Paused, None);
+        let mut chat = super::chat::Chat::new();
+        chat.receive(store);
+        let (at, data) = chat.find("Retry");
+        say(store, &message(2, HOME), "something else");
+        chat.receive(store);
+        // Something later, so that the numbers go on behind it.
+        let later = put(store, HOME, Lane::Text, "later");
+        deliver(store, later, 900);
+        store.prune(NOW + 30 * DAY).expect("not yet");
+        assert_eq!(chat.press_at(store, HOME, at, &data), Taken::Over);
+        store.prune(NOW + 30 * DAY + 1).expect("now");
+        assert_eq!([count(store, "button"), count(store, "outbox")], [0, 1]);
+        assert_eq!(chat.press_at(store, HOME, at, &data), Taken::Foreign);
+    });
+}
+
+#[test]
+fn what_was_dropped_is_forgotten_in_its_time() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "hello");
+    let list = take_in(&store, NOW, |intake| {
+        intake.offer(HOME, session, &with_buttons("the queue"))
+    });
+    let mut chat = super::chat::Chat::new();
+    chat.deliver(&store, list);
+    chat.press(&store, "Drop");
+    store.prune(NOW + 2 * DAY).expect("not yet");
+    assert_eq!(words(&store, "SELECT state FROM inbox"), ["dropped"]);
+    store.prune(NOW + 2 * DAY + 1).expect("now");
+    assert_eq!(count(&store, "inbox"), 0);
+}
+
+#[test]
+fn what_is_queued_is_kept_however_old_it_is() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store
+        .continue_as(prompt.id, "go on", NOW)
+        .expect("it is queued");
+    store.prune(NOW + 400 * DAY).expect("nothing is finished");
+    assert_eq!(give_all(&store, session), ["go on"]);
+}
+
+#[test]
+fn the_numbers_of_the_outbox_go_on_after_everything_was_forgotten() {
+    let store = Store::in_memory();
+    let row = put(&store, HOME, Lane::Text, "hello");
+    deliver(&store, row, 1);
+    store.prune(NOW + 400 * DAY).expect("all is old");
+    assert_eq!(put(&store, HOME, Lane::Text, "later"), RowId(row.0 + 1));
+}
+
+/// Admits those with these numbers, and no others.
+fn admit(store: &Store, users: &[i64]) {
+    store
+        .admit_only(users, NOW + 5)
+        .expect("the list is applied");
+}
+
+#[test]
+fn nothing_of_people_who_are_gone_is_done() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        say(store, &message(2, HOME), "theirs");
+        take_in(store, NOW, |intake| intake.bind(place(43), session));
+        say(store, &message(3, place(43)), "by somebody else");
+        admit(store, &[42, 43]);
+        assert_eq!(waiting(store, session), 2, "both are on the list");
+        admit(store, &[43]);
+        let work = store.work(session).expect("the tables can be read");
+        assert_eq!((work.waiting, work.open), (1, Vec::new()));
+        assert_eq!(
+            words(store, "SELECT state || ' ' || text FROM inbox ORDER BY id"),
+            ["given hello", "refused theirs", "waiting by somebody else"]
+        );
+        assert_eq!(
+            words(
+                store,
+                "SELECT outcome || ' ' || (closed - 1800000000) FROM prompt"
+            ),
+            ["stopped 5"]
+        );
+        assert_eq!(store.give_again(prompt.id), Ok(None));
+        assert_eq!(give_all(store, session), ["by somebody else"]);
+    });
+}
+
+#[test]
+fn what_failed_of_people_who_are_gone_is_not_tried_again_and_holds_nobody_up() {
+    for reason in [Hold::Paused, Hold::Broken, Hold::Asking] {
+        let store = Store::in_memory();
+        let (session, prompt) = given(&store);
+        take_in(&store, NOW, |intake| intake.bind(place(43), session));
+        say(&store, &message(3, place(43)), "by somebody else");
+        fail(&store, session, prompt.id, reason, Some(NOW + 60));
+        admit(&store, &[42, 43]);
+        assert_eq!(held(&store, session), Some(reason));
+        admit(&store, &[43]);
+        store.try_broken_again(NOW).expect("they are looked at");
+        store.go_on(session, NOW + 60, "again").expect("nothing");
+        assert_eq!(give_all(&store, session), ["by somebody else"]);
+    }
+}
+
+#[test]
+fn what_was_about_to_go_on_for_people_who_are_gone_does_not() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store
+        .continue_as(prompt.id, "go on", NOW)
+        .expect("it is queued");
+    admit(&store, &[]);
+    assert_eq!(give_all(&store, session), Vec::<String>::new());
+    assert_eq!(store.open_sessions(), Ok(Vec::new()));
+}
+
+#[test]
 fn what_waits_for_a_closed_chat_is_given_up_after_30_days() {
     on_both(|store| {
         put(store, HOME, Lane::Text, "for a closed chat");
@@ -148,6 +294,11 @@ fn it_is_quiet_when_nothing_waits() {
         .delivered(row, HOME.chat, None)
         .expect("it is settled");
     assert!(is_quiet());
+    say(&store, &message(2, HOME), "waits for a person");
+    stop(&store, session);
+    assert!(!is_quiet(), "that is to be told");
+    super::chat::Chat::new().receive(&store);
+    assert!(is_quiet(), "only a person can go on");
 }
 
 #[test]
@@ -331,6 +482,35 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
         check("unasked", Full, unasked);
         check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));
+        let stopped = store.stopped(BOT, session, NOW, not_held);
+        check("stopped", Full, stopped);
+        say(store, &message(2, HOME), "again");
+        let (again, _) = give(store, session).expect("a message waits");
+        check("give_again", Full, store.give_again(again.id).map(drop));
+        let left = store.left(BOT, &again, NOW, &post("paused"));
+        check("left", Normal, left);
+        let went_on = store.continue_as(again.id, "go on", NOW);
+        check("continue_as", Full, went_on);
+        let (next, _) = give(store, session).expect("it goes on");
+        check("take_back", Full, store.take_back(next.id));
+        let shown = store.status_shown(next.id, MessageId(600));
+        check("status_shown", Normal, shown);
+        check(
+            "status_message",
+            Normal,
+            store.status_message(next.id).map(drop),
+        );
+        let holding = Holding {
+            reason: Hold::Broken,
+            until: Some(NOW),
+            retry: None,
+        };
+        let hold = store.hold(BOT, session, NOW, &holding, failed);
+        check("hold", Full, hold);
+        check("holds_over", Normal, store.holds_over(NOW).map(drop));
+        check("go_on", Full, store.go_on(session, NOW, "again"));
+        check("try_broken_again", Full, store.try_broken_again(NOW));
+        check("admit_only", Full, store.admit_only(&[42], NOW));
         check("flooded", Full, store.flooded(BOT, None, NOW));
         check("take_up_outbox", Normal, store.take_up_outbox(BOT));
         check("prune", Normal, store.prune(NOW));
