@@ -322,7 +322,7 @@ impl Store {
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
                          output_tokens = ?6
-                     WHERE id = ?1 AND state != 'closed' RETURNING chat, topic, notice",
+                     WHERE id = ?1 AND state IN ('sent', 'taken') RETURNING chat, topic, notice",
                 )?
                 .query_row(
                     (
