@@ -28,6 +28,8 @@ impl Machine {
             State::Busy(_) => self.cut(now, By::Person, out),
             State::Open { .. } => {
                 let runs = !self.tasks.is_empty();
+                // Whether a turn runs that nobody has asked for, is not known here; where none does, this does nothing.
+                out.push(interrupt());
                 self.stop_tasks(out);
                 let anything = self.stop_cut_off(out) || runs;
                 out.push(Action::Stopped { anything });
