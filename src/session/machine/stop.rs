@@ -168,7 +168,11 @@ impl Machine {
 
     /// Closes a turn that a person has stopped, with what was written so far.
     pub(super) fn finish_stopped(&mut self, now: Instant, turn: Turn, out: &mut Vec<Action>) {
-        let (answer, tools) = self.said.finish();
+        // Before it was taken, what was said belongs to something else.
+        let (answer, tools) = match turn.taken {
+            true => self.said.finish(),
+            false => Default::default(),
+        };
         self.close_asked(Closed::Stopped, out);
         out.push(Action::Finish(Finished {
             answer,
