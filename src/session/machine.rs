@@ -484,12 +484,27 @@ impl Machine {
         if work.stop {
             self.on_stop(now, out);
         }
+        self.forget_what_is_gone(out);
         if let State::Busy(turn) = &self.state
             && turn.cut.is_none_or(|cut| cut.by == By::Person)
         {
             out.push(show(turn, self.waiting));
         }
         self.advance(now, out);
+    }
+
+    /// What a start was for may be dropped, or held, by somebody who had no turn to stop.
+    fn forget_what_is_gone(&mut self, out: &mut Vec<Action>) {
+        if self.has_work() || (!self.held && !self.cut_off.is_empty()) {
+            return;
+        }
+        match self.state {
+            State::Backoff { .. } => self.state = State::Asleep,
+            State::Preparing | State::Starting { .. } => {}
+            _ => return,
+        }
+        self.interruption = None;
+        out.push(Action::Hide);
     }
 
     fn on_decision(&mut self, now: Instant, decision: &Decision, out: &mut Vec<Action>) {
@@ -534,6 +549,7 @@ impl Machine {
             Given::Nothing => {
                 // What was to be given is not there any more; perhaps something else is.
                 self.waiting = 0;
+                out.push(Action::Hide);
                 out.push(Action::Look);
                 return;
             }

@@ -15,7 +15,7 @@ use crate::session::answer::Collector;
 const START_MAX: Duration = Duration::from_secs(90);
 
 /// SIGKILL never comes sooner after SIGTERM: the transcript is written in between.
-const KILL_AFTER_MIN: Duration = Duration::from_millis(250);
+pub(super) const KILL_AFTER_MIN: Duration = Duration::from_millis(250);
 
 /// The longest wait before another start.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);

@@ -167,6 +167,8 @@ impl Machine {
             prompt: turn.prompt.id,
             text: recovery::continue_prompt(&[], false),
         });
+        // What goes on with it may have to wait.
+        out.push(Action::Hide);
         self.advance(now, out);
     }
 }

@@ -28,6 +28,8 @@ impl Machine {
             State::Busy(_) => self.cut(now, By::Person, out),
             State::Open { .. } => {
                 let runs = !self.tasks.is_empty();
+                // Whether a turn runs that nobody has asked for, is not known here; where none does, this does nothing.
+                out.push(interrupt());
                 self.stop_tasks(out);
                 let anything = self.stop_cut_off(out) || runs;
                 out.push(Action::Stopped { anything });
@@ -166,7 +168,11 @@ impl Machine {
 
     /// Closes a turn that a person has stopped, with what was written so far.
     pub(super) fn finish_stopped(&mut self, now: Instant, turn: Turn, out: &mut Vec<Action>) {
-        let (answer, tools) = self.said.finish();
+        // Before it was taken, what was said belongs to something else.
+        let (answer, tools) = match turn.taken {
+            true => self.said.finish(),
+            false => Default::default(),
+        };
         self.close_asked(Closed::Stopped, out);
         out.push(Action::Finish(Finished {
             answer,

@@ -3,9 +3,12 @@
 mod crashes;
 mod endings;
 mod holds;
+mod quiet_stops;
 mod requests;
 mod script;
 mod shutdown;
 mod starts;
 mod stops;
 mod turns;
+mod walks;
+mod world;

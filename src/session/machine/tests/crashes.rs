@@ -470,6 +470,7 @@ fn a_prompt_that_is_swallowed_is_continued() {
     > wait 5s
       at 6s:
         continue 1: go on
+        hide
         givenext
         (nothing is due)
     > given 2 attempts=3 go on
@@ -623,6 +624,7 @@ fn a_prompt_that_was_closed_meanwhile_is_not_written_again_and_what_waits_is_giv
         give again 1
         (nothing is due)
     > given nothing
+        hide
         look
         (due at 601s)
     > work 2

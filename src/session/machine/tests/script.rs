@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::super::*;
 use crate::chat::{ChatId, Place};
+pub use words::can_use;
 use words::{cut, seconds};
 
 /// More ticks within one `wait` would be a machine that runs in circles.

@@ -656,6 +656,7 @@ fn a_prompt_that_is_swallowed_during_a_shutdown_is_continued_by_the_next_start()
     > wait 5s
       at 6s:
         continue 1: go on
+        hide
         closeinput
         (due at 11s)
     > exit 0

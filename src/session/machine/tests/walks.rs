@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::Settings;
-use super::world::{Request, Step, Stray, World};
+use super::world::{Death, Failure, How, Press, Seen, Step, Stray, Wish, World};
 use crate::chat::Verdict;
 
 const STEPS_MAX: usize = 120;
@@ -17,11 +17,15 @@ fn settings() -> impl Strategy<Value = Settings> {
     let seconds =
         |choices: &'static [u64]| prop::sample::select(choices).prop_map(Duration::from_secs);
     let idle = prop::option::weighted(0.8, seconds(&[0, 600]));
-    (idle, seconds(&[0, 5]), seconds(&[0, 20])).prop_map(
-        |(idle_timeout, stop_grace, shutdown_grace)| Settings {
+    let graces = (seconds(&[0, 5]), seconds(&[0, 20]));
+    (idle, graces, 0..4_u32, seconds(&[0, 1]), any::<bool>()).prop_map(
+        |(idle_timeout, (stop_grace, shutdown_grace), retries, retry_delay, ask_first)| Settings {
             idle_timeout,
             stop_grace,
             shutdown_grace,
+            retries,
+            retry_delay,
+            ask_first,
         },
     )
 }
@@ -30,44 +34,92 @@ fn verdict() -> impl Strategy<Value = Verdict> {
     prop_oneof![Just(Verdict::Allow), Just(Verdict::Deny)]
 }
 
-fn request() -> impl Strategy<Value = Request> {
+fn wish() -> impl Strategy<Value = Wish> {
     prop_oneof![
-        4 => Just(Request::Tool),
-        1 => Just(Request::Plan),
-        1 => Just(Request::Question),
-        1 => Just(Request::Unknown),
+        4 => Just(Wish::Tool),
+        1 => Just(Wish::Plan),
+        1 => Just(Wish::Question),
+        1 => Just(Wish::Unknown),
     ]
 }
 
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![Just(Failure::ForGood), Just(Failure::HostIsFull)]
+}
+
 /// Mostly well.
-fn outcome() -> impl Strategy<Value = Result<(), ()>> {
-    prop::bool::weighted(0.1).prop_map(|fails| if fails { Err(()) } else { Ok(()) })
+fn prepared() -> impl Strategy<Value = Result<Seen, Failure>> {
+    prop_oneof![
+        8 => Just(Ok(Seen::TheTruth)),
+        2 => Just(Ok(Seen::TooLittle)),
+        1 => Just(Ok(Seen::Nothing)),
+        1 => failure().prop_map(Err),
+    ]
+}
+
+fn press() -> impl Strategy<Value = Press> {
+    prop_oneof![2 => Just(Press::Run), 2 => Just(Press::Retry), 1 => Just(Press::Drop)]
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        8 => Just(How::Well),
+        1 => Just(How::Overloaded),
+        1 => Just(How::Broken),
+        1 => Just(How::TurnLimit),
+        1 => Just(How::Budget),
+    ]
 }
 
 /// What happens to a session whose process obeys the protocol.
 fn ordinary() -> BoxedStrategy<Step> {
-    prop_oneof![
-        25 => Just(Step::Onward),
+    let of_a_person = prop_oneof![
         8 => Just(Step::Message),
-        8 => Just(Step::Look),
+        1 => Just(Step::Command),
         6 => (0..4_usize, verdict()).prop_map(|(which, verdict)| Step::Decide(which, verdict)),
-        8 => outcome().prop_map(Step::Prepared),
-        1 => Just(Step::SpawnWillFail),
-        8 => Just(Step::Initialized(Ok(()))),
-        10 => prop::bool::weighted(0.3).prop_map(|unasked| Step::Begin { unasked }),
-        12 => Just(Step::Say),
-        4 => Just(Step::Tool),
-        2 => Just(Step::ToolResult),
-        4 => request().prop_map(Step::Ask),
-        2 => (0..4_usize).prop_map(Step::Withdraw),
-        10 => (prop::bool::weighted(0.2), 0..100_u32)
-            .prop_map(|(is_error, cents)| Step::Result { is_error, cents }),
-        1 => Just(Step::Exit),
+        3 => Just(Step::Stop),
+        3 => press().prop_map(Step::Press),
+    ];
+    let of_the_host = prop_oneof![
+        8 => Just(Step::Look),
+        2 => Just(Step::Gather),
+        8 => prepared().prop_map(Step::Prepared),
+        1 => failure().prop_map(Step::SpawnWillFail),
         4 => (0..24_u64).prop_map(|seconds| Step::Wait(Duration::from_secs(seconds))),
         2 => (0..700_u64).prop_map(|seconds| Step::Wait(Duration::from_secs(seconds))),
         2 => (0..700_u64).prop_map(|seconds| Step::Oversleep(Duration::from_secs(seconds))),
+    ];
+    let of_claude = prop_oneof![
+        8 => Just(Step::Initialized(Ok(()))),
+        10 => prop::bool::weighted(0.2).prop_map(|unasked| Step::Begin { unasked }),
+        12 => Just(Step::Say),
+        4 => Just(Step::Tool),
+        2 => Just(Step::ToolResult),
+        4 => wish().prop_map(Step::Ask),
+        2 => (0..4_usize).prop_map(Step::Withdraw),
+        10 => (how(), 0..100_u32).prop_map(|(how, cents)| Step::Result { how, cents }),
+        1 => Just(Step::Task),
+        1 => Just(Step::TaskEnds),
+        2 => (any::<bool>(), 0..2_u8).prop_map(|(loses, words)| Step::Exit { loses, words }),
+    ];
+    prop_oneof![
+        6 => Just(Step::Onward),
+        4 => of_a_person,
+        6 => of_the_host,
+        10 => of_claude,
     ]
     .boxed()
+}
+
+/// chappe dies, with its process or without.
+fn death() -> BoxedStrategy<Step> {
+    let with = prop_oneof![
+        Just(Death::Both),
+        any::<bool>().prop_map(|finishes| Death::LeavesIt { finishes }),
+    ];
+    (0..6_usize, with)
+        .prop_map(|(after, with)| Step::Die { after, with })
+        .boxed()
 }
 
 /// What nobody hopes for.
@@ -75,12 +127,14 @@ fn trouble() -> BoxedStrategy<Step> {
     let of = || prop::option::of(1..4_i64);
     prop_oneof![
         2 => Just(Step::StopReading),
-        2 => outcome().prop_map(Step::Initialized),
+        2 => Just(Step::Initialized(Err(()))),
         1 => Just(Step::Stray(Stray::Initialized(Ok(())))),
         1 => Just(Step::Stray(Stray::Initialized(Err(())))),
         2 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Lifecycle(of))),
+        1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Completed(of))),
         1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Replay(of))),
         1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::Init(of))),
+        1 => (1..4_i64).prop_map(|of| Step::Stray(Stray::TakenBack(of))),
         1 => Just(Step::Stray(Stray::Echo)),
         1 => Just(Step::Stray(Stray::Cancel)),
         2 => Just(Step::Stray(Stray::AskAgain)),
@@ -97,7 +151,7 @@ fn of_a_turn() -> BoxedStrategy<Step> {
     prop_oneof![
         3 => Just(Step::Say),
         1 => Just(Step::Tool),
-        2 => request().prop_map(Step::Ask),
+        2 => wish().prop_map(Step::Ask),
     ]
     .boxed()
 }
@@ -133,9 +187,9 @@ proptest! {
     }
 
     #[test]
-    fn no_nonsense_leads_astray(
+    fn nothing_is_lost_or_done_twice_wherever_chappe_dies(
         settings in settings(),
-        steps in vec(prop_oneof![4 => ordinary(), 1 => trouble()], 0..STEPS_MAX),
+        steps in vec(prop_oneof![10 => ordinary(), 1 => death(), 1 => Just(Step::StopReading)], 0..STEPS_MAX),
     ) {
         let mut world = walk(settings, &steps);
         world.settle();
@@ -143,9 +197,19 @@ proptest! {
     }
 
     #[test]
-    fn a_stop_ends_it_from_everywhere_and_leaves_at_most_one_prompt_to_the_next_start(
+    fn no_nonsense_leads_astray(
         settings in settings(),
-        before in vec(prop_oneof![10 => ordinary(), 1 => trouble()], 0..STEPS_MAX / 2),
+        steps in vec(prop_oneof![8 => ordinary(), 2 => trouble(), 1 => death()], 0..STEPS_MAX),
+    ) {
+        let mut world = walk(settings, &steps);
+        world.settle();
+        world.ensure_all_is_closed();
+    }
+
+    #[test]
+    fn a_shutdown_ends_it_from_everywhere_and_leaves_at_most_one_prompt_to_the_next_start(
+        settings in settings(),
+        before in vec(prop_oneof![20 => ordinary(), 2 => trouble(), 1 => death()], 0..STEPS_MAX / 2),
         onward in 0..8_usize,
         within in vec(of_a_turn(), 0..4),
         signal in signal(),
@@ -168,5 +232,6 @@ proptest! {
         }
         world.ensure_at_most_one_is_open();
         world.starts_again();
+        world.ensure_all_is_closed();
     }
 }

@@ -1,0 +1,251 @@
+//! The owner of a walk: it gives events to the machine and does what the machine wants, or complains about it.
+
+use super::store::{self, Request, Stage, Store};
+use super::*;
+use crate::chat::Spent;
+
+impl World {
+    /// There is something new in the store: the owner is told, or one is started.
+    pub(super) fn ring(&mut self) {
+        self.bell = self.machine.is_some();
+        if self.machine.is_none() && self.shutdown.is_none() && !self.over {
+            self.machine = Some(Machine::new(self.settings.clone()));
+            self.look();
+        }
+    }
+
+    pub(super) fn look(&mut self) {
+        self.bell = false;
+        let work = Event::Work(self.store.work());
+        self.handle(work);
+    }
+
+    /// Gives an event to the machine and does what it wants, as the owner does: all actions, then what came of them.
+    pub(super) fn handle(&mut self, event: Event) {
+        self.events.push_back(event);
+        for _ in 0..CIRCLE_MAX {
+            let Some(event) = self.events.pop_front() else {
+                return;
+            };
+            let Some(machine) = &mut self.machine else {
+                self.events.clear();
+                return;
+            };
+            let actions = machine.handle(self.now, event.clone());
+            self.note(Noted::Event(self.now - self.base, event));
+            for action in actions {
+                self.note(Noted::Action(action.clone()));
+                self.ensure(self.machine.is_some(), "an action follows the end");
+                self.perform(action);
+                self.done += 1;
+                if self.dies_now() {
+                    return;
+                }
+            }
+        }
+        self.fail("events do not come to an end");
+    }
+
+    /// One thing more is done; returns whether chappe dies of it.
+    fn dies_now(&mut self) -> bool {
+        let Some((left, with)) = &mut self.dies else {
+            return false;
+        };
+        *left = left.saturating_sub(1);
+        let (left, with) = (*left, *with);
+        left == 0 && self.die(with)
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Look => self.events.push_back(Event::Work(self.store.work())),
+            Action::Prepare(ids) => {
+                self.ensure(self.process.is_none(), "it prepares beside a process");
+                self.ensure(self.preparing.is_none(), "it prepares twice");
+                self.ensure(self.shutdown.is_none(), "it prepares although chappe ends");
+                self.preparing = Some(ids.into_iter().map(|id| id.0).collect());
+            }
+            Action::Start => {
+                let alone = self.process.is_none() && self.leftover.is_none();
+                self.ensure(alone, "there would be two processes");
+                self.ensure(self.preparing.is_none(), "it starts before it is prepared");
+                self.events.push_back(match self.spawn_will_fail.take() {
+                    Some(failure) => Event::NotPrepared(trouble(failure)),
+                    None => {
+                        self.counter += 1;
+                        self.process = Some(Claude::new(self.counter));
+                        self.store.has_process = true;
+                        Event::Started
+                    }
+                });
+            }
+            Action::NoteEnd => self.fail("only the owner knows of an end"),
+            Action::NoteConversation(_) => self.fail("only the owner follows a conversation"),
+            Action::Write(line) => self.write(&line),
+            Action::CloseInput => self.end("close").input_open = false,
+            Action::Terminate => drop(self.end("terminate")),
+            Action::Kill => self.end("kill").killed = true,
+            Action::EndTools => self.ensure(self.process.is_some(), "nobody has had tools"),
+            Action::GiveNext => {
+                self.ensure_ready();
+                if std::mem::take(&mut self.shutdown_will_overtake) {
+                    self.shutdown = Some(self.now);
+                    self.events.push_back(Event::Shutdown);
+                }
+                let given = self.store.give_next();
+                self.given(given);
+            }
+            Action::GiveAgain(id) => {
+                self.ensure_ready();
+                let given = self.store.give_again(id.0);
+                self.given(given);
+            }
+            Action::ContinueAs { prompt, .. } => self.try_to(|store| store.continue_as(prompt.0)),
+            Action::Leave(prompt) => {
+                self.ensure(self.shutdown.is_some(), "nobody has stopped chappe");
+                self.try_to(|store| store.left_open(prompt.id.0));
+            }
+            Action::TakeBack(id) => self.try_to(|store| store.take_back(id.0)),
+            Action::Taken(id) => self.try_to(|store| store.taken(id.0)),
+            Action::Acted { prompt, .. } => {
+                let open = self.store.is_open(prompt.0);
+                self.ensure(open, "it acts for a prompt that is closed");
+                self.store
+                    .rows
+                    .get_mut(&prompt.0)
+                    .expect("it is open")
+                    .acted = true;
+            }
+            Action::Ask { prompt, wanted, .. } => {
+                let taken = |id: PromptId| self.store.rows[&id.0].state == Stage::Taken;
+                let right = prompt.is_none_or(taken);
+                self.ensure(right, "it asks for a prompt that Claude does not work on");
+                self.ensure(self.process.is_some(), "it asks for nobody");
+                let before = self.store.requests.insert(wanted.request, Request::Open);
+                let new = matches!(before, None | Some(Request::Settled));
+                self.ensure(new, "it asks twice");
+            }
+            Action::Told { request } => {
+                let before = self.store.requests.insert(request, Request::Settled);
+                let decided = matches!(before, Some(Request::Decided(_)));
+                self.ensure(decided, "it tells what nobody has decided");
+            }
+            Action::CloseRequests { request, .. } => self.store.close_requests(request.as_deref()),
+            Action::Finish(finished) => self.finish(&finished),
+            Action::Stopped { .. } => {
+                self.ensure(self.store.stop, "nobody has said stop");
+                self.store.stopped();
+            }
+            Action::Unasked { blocks, spent } => {
+                let something = !blocks.is_empty() || spent != Spent::default();
+                self.ensure(something, "nothing is told unasked");
+                self.deliver(&blocks, spent);
+            }
+            Action::HoldBack(trouble) => {
+                self.ensure(self.process.is_none(), "there is a process after all");
+                self.ensure(self.shutdown.is_none(), "nobody hears of it any more");
+                let until = match trouble {
+                    Trouble::HostIsFull { .. } => Some(self.now + FULL),
+                    _ => None,
+                };
+                self.store.hold(Hold::Broken, until, None);
+            }
+            Action::GoOn => self.store.go_on(self.now),
+            Action::Show(shown) => {
+                let open = self.store.is_open(shown.prompt.id.0);
+                self.ensure(open, "it shows a turn that is over");
+                let attempt = match shown.interruption {
+                    Some(Interruption::Crash { attempt, of, .. }) => attempt <= of,
+                    _ => true,
+                };
+                self.ensure(attempt, "it counts further than it tries");
+                self.shown = Some(shown.prompt.id);
+            }
+            Action::Hide => self.shown = None,
+            Action::Retire => {
+                if self.store.something_waits(self.now) {
+                    self.events.push_back(Event::Work(self.store.work()));
+                } else {
+                    self.thread_ends();
+                }
+            }
+            Action::End => {
+                self.ensure(self.shutdown.is_some(), "nobody has stopped chappe");
+                self.over = true;
+                self.shown = None;
+                self.thread_ends();
+            }
+        }
+    }
+
+    fn try_to(&mut self, what: impl FnOnce(&mut Store) -> store::Asked<()>) {
+        if let Err(complaint) = what(&mut self.store) {
+            self.fail(complaint);
+        }
+    }
+
+    fn given(&mut self, given: store::Asked<Given>) {
+        match given {
+            Ok(given) => self.events.push_back(Event::Given(given)),
+            Err(complaint) => self.fail(complaint),
+        }
+    }
+
+    fn write(&mut self, line: &str) {
+        let Some(claude) = &mut self.process else {
+            self.fail("it writes to nobody");
+        };
+        if !claude.input_open || claude.ending {
+            self.fail("it writes to a process that is to end");
+        }
+        if claude.reads {
+            claude.read(line, &self.conversation);
+        } else {
+            self.events.push_back(Event::NotReading);
+        }
+    }
+
+    fn finish(&mut self, finished: &Finished) {
+        let id = finished.prompt.id.0;
+        let was = self.store.rows.get(&id).map(|row| row.state);
+        match finished.outcome {
+            Outcome::Answered if finished.took.is_some() => {
+                let taken = was == Some(Stage::Taken);
+                self.ensure(taken, "it is answered and was never taken");
+            }
+            Outcome::Answered => {
+                let known = self.conversation.0.get(&format!("u{id}"));
+                let finished = known.is_some_and(|known| known.finished.is_some());
+                self.ensure(finished, "it is answered and was never finished");
+            }
+            Outcome::Stopped => {
+                let right = self.store.stop || self.is_confused;
+                self.ensure(right, "nobody has said stop");
+                self.stopped.insert(id);
+            }
+            _ => {}
+        }
+        let now = self.now;
+        self.try_to(|store| store.finish(finished, now));
+        self.deliver(&finished.answer, finished.spent);
+    }
+
+    /// The process, which is told to end.
+    fn end(&mut self, how: &str) -> &mut Claude {
+        match &mut self.process {
+            Some(claude) => {
+                claude.ending = true;
+                claude
+            }
+            None => panic!("there is no process to {how}"),
+        }
+    }
+
+    fn deliver(&mut self, blocks: &[Block], spent: Spent) {
+        self.spent += spent.cost;
+        for block in blocks {
+            let new = self.delivered.insert(block.text.clone());
+            self.ensure(new || self.is_confused, "a text is delivered twice");
+        }
+    }
+}

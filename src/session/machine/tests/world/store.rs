@@ -1,0 +1,401 @@
+//! A walk's store: what the real one keeps of a session, as far as the contract speaks of it.
+//!
+//! Each method does what its namesake does, and complains where the machine must not have asked for it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::super::super::*;
+use super::super::script::prompt;
+use crate::session::outcome::Wait;
+
+/// A complaint about what was asked for.
+pub type Asked<T> = Result<T, &'static str>;
+
+/// How long the rest of a message is waited for.
+const GATHERED: Duration = Duration::from_millis(300);
+
+/// A prompt.
+pub struct Row {
+    pub state: Stage,
+    pub attempts: i64,
+    tries: u32,
+    pub is_command: bool,
+    /// Whether a tool was seen to start that may have changed something.
+    pub acted: bool,
+    /// Which one it goes on with.
+    continues: Option<i64>,
+    /// The messages it was made of.
+    messages: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Queued,
+    Sent,
+    Taken,
+    Closed(Outcome),
+}
+
+impl Row {
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, Stage::Sent | Stage::Taken)
+    }
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request {
+    Open,
+    Decided(Verdict),
+    Settled,
+}
+
+/// Why the session is held.
+pub struct Held {
+    pub reason: Hold,
+    pub until: Option<Instant>,
+    /// What failed or was cut off.
+    prompt: Option<i64>,
+    can_retry: bool,
+    told: bool,
+}
+
+/// How a person ends a hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Press {
+    Run,
+    Retry,
+    Drop,
+}
+
+#[derive(Default)]
+pub struct Store {
+    pub rows: BTreeMap<i64, Row>,
+    /// How many ids were given away.
+    last: i64,
+    /// How many messages wait.
+    pub waiting: usize,
+    /// How many messages were accepted, and how many of them were dropped by a person.
+    accepted: usize,
+    dropped: usize,
+    pub held: Option<Held>,
+    pub stop: bool,
+    pub requests: BTreeMap<String, Request>,
+    /// Whether Claude has ever ended a turn.
+    pub said: bool,
+    /// Whether a process is noted for the session.
+    pub has_process: bool,
+    /// Whether more may belong to the next prompt that is asked for, and whether that is a command.
+    pub gathers: bool,
+    pub next_is_command: bool,
+}
+
+impl Store {
+    pub fn message(&mut self) {
+        self.release(Press::Run);
+        self.accepted += 1;
+        self.waiting += 1;
+    }
+
+    /// A person says stop; returns whether anybody has to hear of it.
+    pub fn stop(&mut self) -> bool {
+        self.close_queued();
+        match &self.held {
+            Some(held) if held.reason == Hold::Held => {}
+            _ if self.waiting > 0 => {
+                self.hold(Hold::Held, None, None);
+                self.held.as_mut().expect("it is held").told = false;
+            }
+            _ => drop(self.release(Press::Run)),
+        }
+        if self.has_process || self.open().next().is_some() {
+            self.stop = true;
+        } else {
+            self.stop_is_over();
+        }
+        self.stop
+    }
+
+    fn stop_is_over(&mut self) {
+        self.stop = false;
+        if let Some(held) = &mut self.held
+            && !held.told
+        {
+            held.told = true;
+            if self.left() == 0 {
+                self.held = None;
+            }
+        }
+    }
+
+    /// Ends a hold; returns whether there was one.
+    pub fn release(&mut self, press: Press) -> bool {
+        let Some(held) = self.held.take() else {
+            return false;
+        };
+        match (press, held.prompt) {
+            (Press::Retry, Some(prompt)) if held.can_retry => self.queue_after(prompt, true),
+            (Press::Drop, _) => {
+                self.dropped += std::mem::take(&mut self.waiting);
+                self.close_queued();
+            }
+            _ => {}
+        }
+        true
+    }
+
+    fn close_queued(&mut self) {
+        for row in self.rows.values_mut() {
+            if row.state == Stage::Queued {
+                row.state = Stage::Closed(Outcome::Stopped);
+            }
+        }
+    }
+
+    fn queue_after(&mut self, before: i64, anew: bool) {
+        let row = &self.rows[&before];
+        let next = Row {
+            state: Stage::Queued,
+            attempts: if anew { 0 } else { row.attempts },
+            tries: row.tries,
+            is_command: false,
+            acted: !anew && row.acted,
+            continues: Some(before),
+            messages: 0,
+        };
+        self.last += 1;
+        self.rows.insert(self.last, next);
+    }
+
+    pub fn hold(&mut self, reason: Hold, until: Option<Instant>, prompt: Option<i64>) {
+        self.held = Some(Held {
+            reason,
+            until,
+            prompt,
+            can_retry: prompt.is_some(),
+            told: true,
+        });
+    }
+
+    /// The time of a hold has come.
+    pub fn go_on(&mut self, now: Instant) {
+        if self.is_due(now) {
+            self.release(Press::Retry);
+        }
+    }
+
+    pub fn is_due(&self, now: Instant) -> bool {
+        let until = self.held.as_ref().and_then(|held| held.until);
+        until.is_some_and(|until| until <= now)
+    }
+
+    /// How much waits, messages and prompts.
+    pub fn left(&self) -> usize {
+        let queued = |row: &&Row| row.state == Stage::Queued;
+        self.waiting + self.rows.values().filter(queued).count()
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = i64> {
+        self.rows
+            .iter()
+            .filter(|(_, row)| row.is_open())
+            .map(|(id, _)| *id)
+    }
+
+    pub fn is_open(&self, id: i64) -> bool {
+        self.rows.get(&id).is_some_and(Row::is_open)
+    }
+
+    pub fn prompt(&self, id: i64) -> Prompt {
+        let row = &self.rows[&id];
+        Prompt {
+            attempts: u32::try_from(row.attempts).expect("attempts are counted"),
+            tries: row.tries,
+            is_command: row.is_command,
+            ..prompt(id, "hi")
+        }
+    }
+
+    pub fn work(&self) -> Work {
+        let decided = |(request, state): (&String, &Request)| match state {
+            Request::Decided(verdict) => Some(Decision {
+                request: request.clone(),
+                tool: "Bash".to_owned(),
+                verdict: *verdict,
+                input: "{}".to_owned(),
+            }),
+            _ => None,
+        };
+        Work {
+            waiting: self.left(),
+            held: self.held.is_some(),
+            held_until: self.held.as_ref().and_then(|held| held.until),
+            stop: self.stop,
+            decisions: self.requests.iter().filter_map(decided).collect(),
+            open: self.open().map(|id| self.prompt(id)).collect(),
+        }
+    }
+
+    /// Whether an owner that wants to end has something to do.
+    pub fn something_waits(&self, now: Instant) -> bool {
+        let goes_on = self.held.is_none() || self.is_due(now);
+        let something = self.left() > 0 || self.open().next().is_some();
+        let decided = |request: &Request| matches!(request, Request::Decided(_));
+        self.stop || self.requests.values().any(decided) || (goes_on && something)
+    }
+
+    pub fn give_next(&mut self) -> Asked<Given> {
+        if self.open().next().is_some() {
+            return Err("it gives a prompt while one is open");
+        }
+        if self.held.is_some() {
+            return Ok(Given::Nothing);
+        }
+        let queued = self
+            .rows
+            .iter_mut()
+            .find(|(_, row)| row.state == Stage::Queued);
+        let id = if let Some((id, row)) = queued {
+            row.state = Stage::Sent;
+            row.attempts += 1;
+            *id
+        } else if self.waiting == 0 {
+            return Ok(Given::Nothing);
+        } else if std::mem::take(&mut self.gathers) {
+            return Ok(Given::NotYet {
+                wait: GATHERED,
+                waiting: self.left(),
+            });
+        } else {
+            self.last += 1;
+            // Sometimes they are of several senders, and sometimes of one.
+            let messages = if self.last % 3 == 0 { 1 } else { self.waiting };
+            self.waiting -= messages;
+            let row = Row {
+                state: Stage::Sent,
+                attempts: 1,
+                tries: 0,
+                is_command: std::mem::take(&mut self.next_is_command),
+                acted: false,
+                continues: None,
+                messages,
+            };
+            self.rows.insert(self.last, row);
+            self.last
+        };
+        Ok(Given::Prompt {
+            prompt: self.prompt(id),
+            waiting: self.left(),
+        })
+    }
+
+    pub fn give_again(&mut self, id: i64) -> Asked<Given> {
+        if self.held.is_some() && !self.stop {
+            return Err("it writes a prompt again while the session is held");
+        }
+        let Some(row) = self.rows.get_mut(&id).filter(|row| row.is_open()) else {
+            return Ok(Given::Nothing);
+        };
+        if row.is_command {
+            return Err("it repeats a command");
+        }
+        if row.acted {
+            return Err("it writes a prompt again whose tools may have run");
+        }
+        row.state = Stage::Sent;
+        row.attempts += 1;
+        Ok(Given::Again(self.prompt(id)))
+    }
+
+    pub fn continue_as(&mut self, id: i64) -> Asked<()> {
+        let row = self.rows.get_mut(&id).filter(|row| row.is_open());
+        let row = row.ok_or("it continues what is not open")?;
+        if row.is_command {
+            return Err("it continues a command");
+        }
+        row.state = Stage::Closed(Outcome::Continued);
+        self.queue_after(id, false);
+        Ok(())
+    }
+
+    pub fn left_open(&mut self, id: i64) -> Asked<()> {
+        let row = self.rows.get_mut(&id).filter(|row| row.is_open());
+        let row = row.ok_or("it leaves what is not open")?;
+        row.attempts = (row.attempts - 1).max(0);
+        Ok(())
+    }
+
+    pub fn take_back(&mut self, id: i64) -> Asked<()> {
+        let row = self.rows.get_mut(&id);
+        let row = row.ok_or("it takes back what is not there")?;
+        if row.state != Stage::Sent {
+            return Err("it takes back what Claude may have");
+        }
+        if row.continues.is_some() {
+            row.state = Stage::Queued;
+            row.attempts = (row.attempts - 1).max(0);
+        } else {
+            self.waiting += row.messages;
+            self.rows.remove(&id);
+        }
+        Ok(())
+    }
+
+    pub fn taken(&mut self, id: i64) -> Asked<()> {
+        let row = self.rows.get_mut(&id);
+        let row = row.ok_or("what is taken is not there")?;
+        if row.state != Stage::Sent {
+            return Err("it is taken twice or too late");
+        }
+        row.state = Stage::Taken;
+        Ok(())
+    }
+
+    pub fn finish(&mut self, finished: &Finished, now: Instant) -> Asked<()> {
+        let id = finished.prompt.id.0;
+        let row = self.rows.get_mut(&id).filter(|row| row.is_open());
+        let row = row.ok_or("it is finished twice or was never given")?;
+        row.state = Stage::Closed(finished.outcome);
+        self.said |= matches!(
+            finished.outcome,
+            Outcome::Answered | Outcome::Failed | Outcome::TurnLimit
+        );
+        if finished.outcome == Outcome::Stopped {
+            self.stop_is_over();
+        } else if let Some(pause) = &finished.pause
+            && self.held.is_none()
+        {
+            row.tries += 1;
+            let until = match pause.wait {
+                Wait::Ever | Wait::Until(_) => None,
+                Wait::For(wait) => Some(now + wait),
+            };
+            self.hold(pause.reason, until, Some(id));
+        }
+        Ok(())
+    }
+
+    pub fn stopped(&mut self) {
+        self.stop_is_over();
+    }
+
+    pub fn close_requests(&mut self, request: Option<&str>) {
+        for (id, state) in &mut self.requests {
+            if request.is_none_or(|request| request == id) {
+                *state = Request::Settled;
+            }
+        }
+    }
+
+    pub fn is_asked(&self) -> bool {
+        let mut requests = self.requests.values();
+        requests.any(|request| *request != Request::Settled)
+    }
+
+    /// Whether every message that was accepted is somewhere: waiting, dropped by a person, or in a prompt.
+    pub fn has_all(&self) -> bool {
+        let given: usize = self.rows.values().map(|row| row.messages).sum();
+        self.accepted == self.waiting + self.dropped + given
+    }
+}
