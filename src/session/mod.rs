@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod batch;
+pub mod ledger;
 pub mod machine;
 pub mod outcome;
 pub mod owner;

@@ -10,31 +10,26 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
+use nix::sys::signal::Signal;
+
 use super::batch;
-use super::machine::{
-    Action, Closed, Event, Finished, Given, Machine, Settings, Shown, Trouble, Work,
-};
-use super::outcome::Wait;
+use super::ledger::{self, Ledger};
+use super::machine::{Action, Closed, Event, Given, Machine, Settings, Trouble, Work};
 use super::prepare::{CutOff, Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
-use crate::board::{Board, Progress};
-use crate::chat::{BotId, Button, Hold, Post, PromptId, SessionId, Target, Verdict, Wanted};
+use crate::board::Board;
+use crate::chat::{BotId, Post, PromptId, SessionId};
 use crate::claude::process::{self, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, notice, request, status, texts};
-use crate::router;
-use crate::store::{self, Asked, Closing, Holding, Living, Next, Store};
+use crate::render::{answer, texts};
+use crate::store::{self, Living, Next, Store};
 use crate::thread;
-use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
-use nix::sys::signal::Signal;
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
-
-/// How long a host that has no process or thread to give is left alone, in seconds.
-const FULL_RETRY: i64 = 60;
 
 /// Lines of stderr that are kept for the case that the process ends.
 const LAST_WORDS_MAX: usize = 20;
@@ -328,7 +323,7 @@ impl Owner {
     fn look(&self) -> store::Result<Event> {
         let work = self.outfit.store.work(self.session)?;
         let until = work.held.and_then(|held| held.until);
-        let left = until.map(|until| seconds_to(until, unix_now()));
+        let left = until.map(|until| ledger::seconds_to(until, unix_now()));
         Ok(Event::Work(Work {
             waiting: work.waiting,
             held: work.held.is_some(),
@@ -406,12 +401,7 @@ impl Owner {
             }
             Action::ContinueAs { prompt, text } => store.continue_as(*prompt, text, now)?,
             Action::Leave(prompt) => {
-                let said = Post::Edit {
-                    target: Target::Status(prompt.id),
-                    body: status::paused(),
-                    buttons: Vec::new(),
-                };
-                store.left(bot, prompt, now, &said)?;
+                self.ledger().leave(prompt)?;
                 board.ring();
             }
             Action::TakeBack(prompt) => store.take_back(*prompt)?,
@@ -426,8 +416,7 @@ impl Owner {
                 wanted,
                 before,
             } => {
-                let asked = self.asked(*prompt, wanted, before)?;
-                store.ask(bot, session, now, &asked)?;
+                self.ledger().ask(*prompt, wanted, before)?;
                 board.ring();
             }
             Action::Told { request } => store.told(session, request)?,
@@ -441,31 +430,11 @@ impl Owner {
                 board.ring();
             }
             Action::Finish(finished) => {
-                let closing = closing(finished, now);
-                let until = closing.hold.as_ref().and_then(|hold| hold.until);
-                let left = until.map(|until| seconds_to(until, now));
-                store.finish(bot, session, now, &closing, |waiting| {
-                    let Some(pause) = &finished.pause else {
-                        return notice::held(waiting);
-                    };
-                    let failed = notice::Failed {
-                        session: &self.name,
-                        outcome: finished.outcome,
-                        reason: pause.reason,
-                        cause: &finished.cause,
-                        cure: finished.cure.as_deref(),
-                        left,
-                    };
-                    notice::failed(&failed, waiting)
-                })?;
+                self.ledger().finish(finished)?;
                 board.ring();
             }
             Action::Stopped { anything } => {
-                store.stopped(bot, session, now, notice::held)?;
-                if !anything {
-                    let post = Post::message(texts::nothing_runs(&self.name));
-                    store.tell(bot, session, now, &post)?;
-                }
+                self.ledger().stopped(*anything)?;
                 board.ring();
             }
             Action::Unasked { blocks, spent } => {
@@ -475,34 +444,14 @@ impl Owner {
                 board.ring();
             }
             Action::HoldBack(trouble) => {
-                let row = store.session(session)?;
-                let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
-                let until = match trouble {
-                    Trouble::HostIsFull { .. } => Some(now + FULL_RETRY),
-                    Trouble::NotStarted { .. } | Trouble::NothingToResume => None,
-                };
-                let holding = Holding {
-                    reason: Hold::Broken,
-                    until,
-                    retry: None,
-                };
-                let left = until.map(|until| seconds_to(until, now));
-                store.hold(bot, session, now, &holding, |waiting| match trouble {
-                    Trouble::NotStarted { cause, cure } => {
-                        notice::cannot_start(&self.name, cause, cure.as_deref(), left, waiting)
-                    }
-                    Trouble::HostIsFull { cause } => {
-                        notice::cannot_start(&self.name, cause, None, left, waiting)
-                    }
-                    Trouble::NothingToResume => notice::cannot_resume(&self.name, &folder, waiting),
-                })?;
+                self.ledger().hold_back(trouble)?;
                 board.ring();
             }
             Action::GoOn => {
                 store.go_on(session, now, texts::GOES_ON)?;
                 board.ring();
             }
-            Action::Show(shown) => board.show(session, progress(shown)),
+            Action::Show(shown) => board.show(session, ledger::progress(shown)),
             Action::Hide => board.hide(session),
             Action::Retire => {
                 let something_waits = || {
@@ -527,6 +476,17 @@ impl Owner {
             }
         }
         Ok(Life::GoesOn)
+    }
+
+    /// Where what the machine says is written down.
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger {
+            store: &self.outfit.store,
+            bot: self.outfit.bot,
+            session: self.session,
+            name: &self.name,
+            now: unix_now(),
+        }
     }
 
     /// Notes when a turn begins, so that what its tools start can be told from what was there before.
@@ -633,104 +593,6 @@ impl Owner {
             }
         }
         Ok(())
-    }
-
-    /// A request as it is stored and shown.
-    fn asked(
-        &self,
-        prompt: Option<PromptId>,
-        wanted: &Wanted,
-        before: &[crate::chat::Block],
-    ) -> store::Result<Asked> {
-        let session = self.outfit.store.session(self.session)?;
-        let (name, folder) = session.map_or_else(Default::default, |session| {
-            (session.name, session.folder.display().to_string())
-        });
-        let shown = request::show(wanted, &name, &folder);
-        let token = store::fresh_uuid().replace('-', "");
-        let turn = match prompt {
-            Some(prompt) => self.outfit.store.prompt_uuid(prompt)?,
-            None => None,
-        };
-        let mut above = answer::blocks(turn.as_deref().unwrap_or(&token), before);
-        above.extend(shown.above.into_iter().enumerate().map(|(part, body)| {
-            (
-                format!("{token}/{part}"),
-                Post::Message {
-                    body,
-                    buttons: Vec::new(),
-                    silent: true,
-                },
-            )
-        }));
-        let [allow, deny] = shown.labels;
-        let button = |label: &str, verdict| Button {
-            label: label.to_owned(),
-            data: router::button_data(verdict, &token),
-        };
-        let buttons = vec![vec![
-            button(allow, Verdict::Allow),
-            button(deny, Verdict::Deny),
-        ]];
-        Ok(Asked {
-            prompt,
-            wanted: wanted.clone(),
-            before: above,
-            post: Post::Message {
-                body: shown.body,
-                buttons,
-                silent: false,
-            },
-            token,
-        })
-    }
-}
-
-/// What is stored of a turn that has ended.
-fn closing(finished: &Finished, now: i64) -> Closing {
-    let hold = finished.pause.as_ref().map(|pause| Holding {
-        reason: pause.reason,
-        until: match pause.wait {
-            Wait::Ever => None,
-            Wait::For(wait) => Some(now + i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)),
-            Wait::Until(until) => Some(until),
-        },
-        retry: Some(pause.retry.clone()),
-    });
-    let (posts, offers) = answer::ended(&answer::Ended {
-        prompt: &finished.prompt,
-        outcome: finished.outcome,
-        answer: &finished.answer,
-        spent: finished.spent,
-        tools: finished.tools,
-        took: finished.took,
-    });
-    Closing {
-        prompt: finished.prompt.id,
-        outcome: finished.outcome,
-        spent: finished.spent,
-        posts,
-        offers,
-        hold,
-    }
-}
-
-/// How long it is until a Unix time; nothing where that has passed.
-fn seconds_to(until: i64, now: i64) -> Duration {
-    Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
-}
-
-/// A turn as it stands on the board.
-fn progress(shown: &Shown) -> Progress {
-    Progress {
-        place: shown.prompt.place,
-        prompt: shown.prompt.id,
-        since: shown.since,
-        doing: shown.doing.clone(),
-        doing_since: shown.doing_since,
-        interruption: shown.interruption.clone(),
-        stop: router::stop_data(&shown.prompt.uuid),
-        waiting: shown.waiting,
     }
 }
 

@@ -27,6 +27,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("cli", Layer::Wiring),
     ("session", Layer::Directory),
     ("session/owner", Layer::Thread),
+    ("session/ledger", Layer::Thread),
     ("session/prepare", Layer::Thread),
     ("session/registry", Layer::Thread),
     ("session/machine", Layer::Pure),
@@ -91,6 +92,16 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "session/machine",
         "claude/protocol",
         "the machine's events and actions carry the CLI's messages",
+    ),
+    (
+        "session/batch",
+        "claude/protocol",
+        "Claude's own commands never go with other messages",
+    ),
+    (
+        "session/outcome",
+        "claude/protocol",
+        "what a `result` of the CLI means",
     ),
     (
         "session/recovery",

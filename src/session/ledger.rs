@@ -1,0 +1,197 @@
+//! Writes down what the machine says about turns: how they ended, what is asked, why what waits is held. It makes rows and
+//! texts of the machine's words and stores them; it decides nothing and waits for nobody.
+
+use std::time::Duration;
+
+use super::machine::{Finished, Shown, Trouble};
+use super::outcome::Wait;
+use crate::board::Progress;
+use crate::chat::{
+    Block, BotId, Button, Hold, Post, Prompt, PromptId, SessionId, Target, Verdict, Wanted,
+};
+use crate::render::{answer, notice, request, status, texts};
+use crate::router;
+use crate::store::{self, Asked, Closing, Holding, Store};
+
+/// How long a host that has no process or thread to give is left alone, in seconds.
+const FULL_RETRY: i64 = 60;
+
+/// Where a session's owner writes at a moment.
+pub struct Ledger<'a> {
+    pub store: &'a Store,
+    pub bot: BotId,
+    pub session: SessionId,
+    /// The session's name.
+    pub name: &'a str,
+    /// Unix time, in seconds.
+    pub now: i64,
+}
+
+impl Ledger<'_> {
+    /// A turn has ended.
+    pub fn finish(&self, finished: &Finished) -> store::Result<()> {
+        let closing = closing(finished, self.now);
+        let until = closing.hold.as_ref().and_then(|hold| hold.until);
+        let left = until.map(|until| seconds_to(until, self.now));
+        let notice = |waiting| {
+            let Some(pause) = &finished.pause else {
+                return notice::held(waiting);
+            };
+            let failed = notice::Failed {
+                session: self.name,
+                outcome: finished.outcome,
+                reason: pause.reason,
+                cause: &finished.cause,
+                cure: finished.cure.as_deref(),
+                left,
+            };
+            notice::failed(&failed, waiting)
+        };
+        self.store
+            .finish(self.bot, self.session, self.now, &closing, notice)
+    }
+
+    /// A stop was carried out where no turn ran; whether it has ended anything.
+    pub fn stopped(&self, anything: bool) -> store::Result<()> {
+        self.store
+            .stopped(self.bot, self.session, self.now, notice::held)?;
+        if anything {
+            return Ok(());
+        }
+        let post = Post::message(texts::nothing_runs(self.name));
+        self.store.tell(self.bot, self.session, self.now, &post)
+    }
+
+    /// chappe ends before the turn does.
+    pub fn leave(&self, prompt: &Prompt) -> store::Result<()> {
+        let said = Post::Edit {
+            target: Target::Status(prompt.id),
+            body: status::paused(),
+            buttons: Vec::new(),
+        };
+        self.store.left(self.bot, prompt, self.now, &said)
+    }
+
+    /// There can be no process: what waits is held.
+    pub fn hold_back(&self, trouble: &Trouble) -> store::Result<()> {
+        let row = self.store.session(self.session)?;
+        let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
+        let until = match trouble {
+            Trouble::HostIsFull { .. } => Some(self.now + FULL_RETRY),
+            Trouble::NotStarted { .. } | Trouble::NothingToResume => None,
+        };
+        let holding = Holding {
+            reason: Hold::Broken,
+            until,
+            retry: None,
+        };
+        let left = until.map(|until| seconds_to(until, self.now));
+        let notice = |waiting| match trouble {
+            Trouble::NotStarted { cause, cure } => {
+                notice::cannot_start(self.name, cause, cure.as_deref(), left, waiting)
+            }
+            Trouble::HostIsFull { cause } => {
+                notice::cannot_start(self.name, cause, None, left, waiting)
+            }
+            Trouble::NothingToResume => notice::cannot_resume(self.name, &folder, waiting),
+        };
+        self.store
+            .hold(self.bot, self.session, self.now, &holding, notice)
+    }
+
+    /// Claude wants to be allowed something. `before` is what it said just before.
+    pub fn ask(
+        &self,
+        prompt: Option<PromptId>,
+        wanted: &Wanted,
+        before: &[Block],
+    ) -> store::Result<()> {
+        let session = self.store.session(self.session)?;
+        let folder = session.map_or_else(String::new, |row| row.folder.display().to_string());
+        let shown = request::show(wanted, self.name, &folder);
+        let token = store::fresh_uuid().replace('-', "");
+        let turn = match prompt {
+            Some(prompt) => self.store.prompt_uuid(prompt)?,
+            None => None,
+        };
+        let mut above = answer::blocks(turn.as_deref().unwrap_or(&token), before);
+        let input = shown.above.into_iter().enumerate().map(|(part, body)| {
+            let post = Post::Message {
+                body,
+                buttons: Vec::new(),
+                silent: true,
+            };
+            (format!("{token}/{part}"), post)
+        });
+        above.extend(input);
+        let [allow, deny] = shown.labels;
+        let button = |label: &str, verdict| Button {
+            label: label.to_owned(),
+            data: router::button_data(verdict, &token),
+        };
+        let buttons = vec![vec![
+            button(allow, Verdict::Allow),
+            button(deny, Verdict::Deny),
+        ]];
+        let asked = Asked {
+            prompt,
+            wanted: wanted.clone(),
+            before: above,
+            post: Post::Message {
+                body: shown.body,
+                buttons,
+                silent: false,
+            },
+            token,
+        };
+        self.store.ask(self.bot, self.session, self.now, &asked)
+    }
+}
+
+/// What is stored of a turn that has ended.
+fn closing(finished: &Finished, now: i64) -> Closing {
+    let hold = finished.pause.as_ref().map(|pause| Holding {
+        reason: pause.reason,
+        until: match pause.wait {
+            Wait::Ever => None,
+            Wait::For(wait) => Some(now + i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)),
+            Wait::Until(until) => Some(until),
+        },
+        retry: Some(pause.retry.clone()),
+    });
+    let (posts, offers) = answer::ended(&answer::Ended {
+        prompt: &finished.prompt,
+        outcome: finished.outcome,
+        answer: &finished.answer,
+        spent: finished.spent,
+        tools: finished.tools,
+        took: finished.took,
+    });
+    Closing {
+        prompt: finished.prompt.id,
+        outcome: finished.outcome,
+        spent: finished.spent,
+        posts,
+        offers,
+        hold,
+    }
+}
+
+/// How long it is until a Unix time; nothing where that has passed.
+pub fn seconds_to(until: i64, now: i64) -> Duration {
+    Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
+}
+
+/// A turn as it stands on the board.
+pub fn progress(shown: &Shown) -> Progress {
+    Progress {
+        place: shown.prompt.place,
+        prompt: shown.prompt.id,
+        since: shown.since,
+        doing: shown.doing.clone(),
+        doing_since: shown.doing_since,
+        interruption: shown.interruption.clone(),
+        stop: router::stop_data(&shown.prompt.uuid),
+        waiting: shown.waiting,
+    }
+}
