@@ -274,6 +274,32 @@ fn a_status_that_was_shown_late_shows_the_prompt_that_goes_on() {
 }
 
 #[test]
+fn what_is_said_late_of_a_turn_that_goes_on_does_not_change_its_status() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        store
+            .status_shown(prompt.id, MessageId(600))
+            .expect("it is noted");
+        let late = |prompt| {
+            let edit = Post::Edit {
+                target: crate::chat::Target::Status(prompt),
+                body: Formatted::plain("failed"),
+                buttons: Vec::new(),
+            };
+            take_in(store, NOW, |intake| intake.post(HOME, Lane::Text, &edit))
+        };
+        let of_the_first = late(prompt.id);
+        store
+            .continue_as(prompt.id, "go on", NOW)
+            .expect("it is queued");
+        let (next, _) = give(store, session).expect("it goes on");
+        let edits = |row| begin(store, row).expect("it waits").edits;
+        assert_eq!(edits(of_the_first), None, "the message shows another turn");
+        assert_eq!(edits(late(next.id)), Some(MessageId(600)));
+    });
+}
+
+#[test]
 fn commands_of_claudes_own_are_known_as_such_later() {
     let store = Store::in_memory();
     let session = say(&store, &message(1, HOME), "/compact");
