@@ -53,9 +53,10 @@ impl Ledger<'_> {
 
     /// A stop was carried out where no turn ran; whether it has ended anything.
     pub fn stopped(&self, anything: bool) -> store::Result<()> {
-        self.store
+        let held = self
+            .store
             .stopped(self.bot, self.session, self.now, notice::held)?;
-        if anything {
+        if anything || held {
             return Ok(());
         }
         let post = Post::message(texts::nothing_runs(self.name));

@@ -320,7 +320,12 @@ impl Owner {
     }
 
     /// Reads what waits for the session.
-    fn look(&self) -> store::Result<Event> {
+    fn look(&mut self) -> store::Result<Event> {
+        if self.name.is_empty()
+            && let Some(session) = self.outfit.store.session(self.session)?
+        {
+            self.name = session.name;
+        }
         let work = self.outfit.store.work(self.session)?;
         let until = work.held.and_then(|held| held.until);
         let left = until.map(|until| ledger::seconds_to(until, unix_now()));

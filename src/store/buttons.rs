@@ -37,6 +37,13 @@ impl Intake<'_> {
         take(self.tx, self.bot, token, at)
     }
 
+    /// Lets the buttons of a row be pressed again: what was to be done could not be done now.
+    pub fn give_back(&mut self, offered: &Offered) -> Result<()> {
+        self.tx
+            .execute("UPDATE button SET used = 0 WHERE row = ?1", [offered.row.0])
+            .map(drop)
+    }
+
     /// Takes the buttons of a row away, with `line` below what its message said.
     pub fn retire(&mut self, row: RowId, line: &str) -> Result<()> {
         self.posted = true;

@@ -164,7 +164,7 @@ ALTER TABLE prompt ADD COLUMN tries     INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE prompt ADD COLUMN notice    INTEGER;
 ALTER TABLE prompt ADD COLUMN command   INTEGER NOT NULL DEFAULT 0;
 
--- 1 from when a person said stop until nothing runs any more.
+-- Not 0 from when a person said stop until nothing runs any more; 2 if that alone has held or ended something.
 ALTER TABLE session ADD COLUMN stop INTEGER NOT NULL DEFAULT 0;
 
 -- A session whose messages wait, with the reason: held, paused, broken, asking. `until` is when it goes on by itself

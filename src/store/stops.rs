@@ -58,6 +58,11 @@ impl Intake<'_> {
             self.note_stop(session)?;
         }
         if is_live || self.stop_what_runs(session)? {
+            if anything {
+                // Whoever carries it out need not say that there was nothing.
+                self.tx
+                    .execute("UPDATE session SET stop = 2 WHERE id = ?1", [session.0])?;
+            }
             return Ok(Stop::Begun);
         }
         stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
@@ -82,7 +87,10 @@ impl Intake<'_> {
     fn note_stop(&mut self, session: SessionId) -> Result<()> {
         self.touched.insert(session);
         self.tx
-            .execute("UPDATE session SET stop = 1 WHERE id = ?1", [session.0])
+            .execute(
+                "UPDATE session SET stop = MAX(stop, 1) WHERE id = ?1",
+                [session.0],
+            )
             .map(drop)
     }
 
@@ -130,16 +138,25 @@ impl Intake<'_> {
 }
 
 impl Store {
-    /// What a person has stopped has ended, or nothing ran. Full.
+    /// What a person has stopped has ended, or nothing ran. Returns whether the stop itself has held or ended something.
+    /// Full.
     pub fn stopped(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
         notice: impl Fn(usize) -> Notice,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.transaction(Durability::Full, |tx| {
-            stop_is_over(tx, bot, session, now, None, &notice)
+            let stop: Option<i64> = tx
+                .query_row(
+                    "SELECT stop FROM session WHERE id = ?1",
+                    [session.0],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            stop_is_over(tx, bot, session, now, None, &notice)?;
+            Ok(stop.is_some_and(|stop| stop > 1))
         })
     }
 }

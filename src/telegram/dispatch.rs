@@ -271,6 +271,7 @@ impl Desk {
             intake.retire(offered.row, line)?;
             line
         } else {
+            intake.give_back(&offered)?;
             texts::TOAST_TOO_MANY
         };
         answer(intake, arrival, press, toast)

@@ -44,7 +44,9 @@ impl Machine {
                 );
                 let anything = self.stop_cut_off(out);
                 if !anything {
-                    out.push(Action::Stopped { anything: true });
+                    out.push(Action::Stopped {
+                        anything: !is_asleep,
+                    });
                 }
                 out.push(Action::Hide);
                 if waits {

@@ -483,7 +483,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("unasked", Full, unasked);
         check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));
         let stopped = store.stopped(BOT, session, NOW, not_held);
-        check("stopped", Full, stopped);
+        check("stopped", Full, stopped.map(drop));
         say(store, &message(2, HOME), "again");
         let (again, _) = give(store, session).expect("a message waits");
         check("give_again", Full, store.give_again(again.id).map(drop));
