@@ -12,7 +12,7 @@ fn a_stop_without_a_process_is_carried_out_at_once() {
     "), @r#"
     > work 2 held stop
         close requests: all Expired
-        stopped
+        stopped: nothing ran
         hide
         retire
     > work 2 held
@@ -23,7 +23,7 @@ fn a_stop_without_a_process_is_carried_out_at_once() {
     "), @r#"
     > work 0 stop
         close requests: all Expired
-        stopped
+        stopped: nothing ran
         hide
         retire
     "#);
