@@ -194,6 +194,18 @@ impl Store {
         })
     }
 
+    /// The message of a row is gone, and so an edit of it can do nothing: the row is sent once more, as `post`. Normal.
+    pub fn send_anew(&self, edit: RowId, row: RowId, post: &Post) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute("UPDATE outbox SET state = 'delivered' WHERE id = ?1", [edit.0])?;
+            tx.execute(
+                "UPDATE outbox SET state = 'waiting', tries = 0, message = NULL, post = ?2 WHERE id = ?1",
+                (row.0, json(post)?),
+            )
+            .map(drop)
+        })
+    }
+
     /// What a row holds; None where there is no such row.
     pub fn post(&self, row: RowId) -> Result<Option<Post>> {
         self.transaction(Durability::Normal, |tx| {

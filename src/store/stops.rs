@@ -5,6 +5,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::holds::{self, Holding, Release};
 use super::{Durability, Intake, Result, Store, place_of, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
+use crate::render::texts;
 
 /// What a stop came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,8 @@ impl Intake<'_> {
             }
             Some(_) => {
                 // What failed is not tried again.
-                anything |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
+                let line = Some(texts::NOT_TRIED_AGAIN);
+                anything |= holds::release(self.tx, session, self.now, Release::GoOn, line)?;
                 self.posted = true;
             }
             None => {}
@@ -75,7 +77,7 @@ impl Intake<'_> {
         let is_open: bool = self
             .tx
             .prepare_cached(
-                "SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')",
+                "SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') AND state != 'closed'",
             )?
             .exists([session.0])?;
         if is_open {
@@ -101,7 +103,7 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
-                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
+                 WHERE session = ?1 AND state = 'queued' AND state != 'closed' RETURNING id, chat, topic",
             )?
             .query_map((session.0, self.now), |row| {
                 Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))

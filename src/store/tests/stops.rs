@@ -253,6 +253,7 @@ fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
         let expected = Held {
             reason: Hold::Held,
             until: None,
+            has_failed: false,
         };
         assert_eq!(work.held, Some(expected), "it does not go on by itself");
         assert_eq!(chat.receive(store), ["failed, 1 wait", "1 held"]);
