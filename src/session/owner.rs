@@ -461,8 +461,8 @@ impl Owner {
                 board.ring();
             }
             Action::Stopped { anything } => {
-                store.stopped(bot, session, now, notice::held)?;
-                if !anything {
+                let is_told = store.stopped(bot, session, now, notice::held)?;
+                if !anything && !is_told {
                     let post = Post::message(texts::nothing_runs(&self.name));
                     store.tell(bot, session, now, &post)?;
                 }

@@ -130,21 +130,21 @@ impl Intake<'_> {
 }
 
 impl Store {
-    /// What a person has stopped has ended, or nothing ran. Full.
+    /// What a person has stopped has ended, or nothing ran. Returns whether it was told that something is held. Full.
     pub fn stopped(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
         notice: impl Fn(usize) -> Notice,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         self.transaction(Durability::Full, |tx| {
             stop_is_over(tx, bot, session, now, None, &notice)
         })
     }
 }
 
-/// Notes that a stop was carried out, and tells of what is held since then.
+/// Notes that a stop was carried out, and tells of what is held since then, if anything is; returns whether.
 pub(super) fn stop_is_over(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -152,22 +152,22 @@ pub(super) fn stop_is_over(
     now: i64,
     prompt: Option<PromptId>,
     notice: &dyn Fn(usize) -> Notice,
-) -> Result<()> {
+) -> Result<bool> {
     tx.execute("UPDATE session SET stop = 0 WHERE id = ?1", [session.0])?;
     let untold: bool = tx
         .prepare_cached("SELECT 1 FROM hold WHERE session = ?1 AND row IS NULL")?
         .exists([session.0])?;
     if !untold {
-        return Ok(());
+        return Ok(false);
     }
     let left = holds::waiting(tx, session)?;
     if left == 0 {
-        return tx
-            .execute("DELETE FROM hold WHERE session = ?1", [session.0])
-            .map(drop);
+        tx.execute("DELETE FROM hold WHERE session = ?1", [session.0])?;
+        return Ok(false);
     }
-    match holds::place_to_tell(tx, session, prompt)? {
-        Some(place) => holds::tell(tx, bot, session, now, place, &notice(left), None),
-        None => Ok(()),
-    }
+    let Some(place) = holds::place_to_tell(tx, session, prompt)? else {
+        return Ok(false);
+    };
+    holds::tell(tx, bot, session, now, place, &notice(left), None)?;
+    Ok(true)
 }
