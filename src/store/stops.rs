@@ -101,7 +101,7 @@ impl Intake<'_> {
             .collect::<Result<_>>()?;
         for (prompt, place) in &queued {
             let edit = Post::Edit {
-                target: Target::Status(*prompt),
+                target: Target::StatusOrNew(*prompt),
                 body: ended.clone(),
                 buttons: Vec::new(),
             };
