@@ -11,7 +11,6 @@ use super::buttons;
 use super::holds::{self, Release};
 use super::{Durability, Result, Store, WAITING_MAX, topic_column};
 use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
-use crate::render::texts;
 
 /// What an accepted answer of getUpdates makes necessary.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,6 +29,16 @@ pub struct Written<'a> {
     pub origin: Option<&'a str>,
     /// When it arrived, in milliseconds of Unix time.
     pub arrived: i64,
+    pub overtakes: Overtakes<'a>,
+}
+
+/// What is said below a message that told why a session was held, when a new one goes before what waits there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overtakes<'a> {
+    /// Below that of a failure: it is tried again after it.
+    pub failure: &'a str,
+    /// Below a question how to go on: it stays as it is.
+    pub question: &'a str,
 }
 
 /// What became of a change to a message.
@@ -167,10 +176,10 @@ impl Intake<'_> {
             None => (false, Release::GoOn, None),
             Some(held) => match held.reason {
                 Hold::Held => (true, Release::GoOn, None),
-                Hold::Asking => (true, Release::GoOn, Some(texts::LEFT_FOR_A_NEW_MESSAGE)),
+                Hold::Asking => (true, Release::GoOn, Some(written.overtakes.question)),
                 // What failed comes after this.
                 Hold::Paused | Hold::Broken if held.has_failed => {
-                    (true, Release::Retry, Some(texts::AFTER_THE_NEW_MESSAGE))
+                    (true, Release::Retry, Some(written.overtakes.failure))
                 }
                 // Nothing has failed but the start: what waits keeps its order.
                 Hold::Paused | Hold::Broken => (false, Release::GoOn, None),

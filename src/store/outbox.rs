@@ -184,7 +184,7 @@ impl Store {
                     .query_row("SELECT message FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
                     .optional()?
                     .flatten(),
-                Post::Edit { target: Target::Status(prompt), .. } => tx
+                Post::Edit { target: Target::Status(prompt) | Target::StatusOrNew(prompt), .. } => tx
                     .query_row("SELECT status_message FROM prompt WHERE id = ?1", [prompt.0], |row| row.get(0))
                     .optional()?
                     .flatten(),

@@ -353,7 +353,8 @@ impl Store {
                 buttons::post_notice(tx, bot, session, now, place, offered)?;
             }
             if closing.outcome == Outcome::Stopped {
-                return stops::stop_is_over(tx, bot, session, now, Some(closing.prompt), &notice);
+                let prompt = Some(closing.prompt);
+                return stops::stop_is_over(tx, bot, session, now, prompt, &notice).map(drop);
             }
             // Whoever said stop meanwhile holds it already.
             if let Some(holding) = &closing.hold

@@ -168,10 +168,7 @@ fn what_a_new_message_makes_needless_loses_its_buttons_and_keeps_its_text() {
             Taken::Over,
             "at once"
         );
-        assert_eq!(
-            chat.receive(store),
-            ["failed, 0 wait\n\nTried again after your new message."]
-        );
+        assert_eq!(chat.receive(store), ["failed, 0 wait\n\nafter yours"]);
         assert_eq!(chat.with_buttons(), Vec::<&str>::new());
         assert_eq!(give_all(store, session), ["something else", "go on"]);
     });
