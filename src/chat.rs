@@ -378,6 +378,8 @@ pub enum Target {
     Row(RowId),
     /// The status message of a turn. Nothing to do where none was shown.
     Status(PromptId),
+    /// The status message of a turn; where none was shown, a message of its own says it.
+    StatusOrNew(PromptId),
 }
 
 /// A button under a message.

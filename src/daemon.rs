@@ -21,7 +21,7 @@ use signal_hook::iterator::Signals;
 use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::claude::arguments::deny_folder;
-use crate::claude::reaper;
+use crate::claude::{process, reaper};
 use crate::clock::unix_now;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
@@ -103,7 +103,9 @@ impl Daemon {
             ask_first: config.sessions.ask_before_resume,
         };
         let pulses = Arc::new(Pulses::default());
+        let cut_off = store.cut_off().map_err(|error| unwritable(&error))?;
         let outfit = Arc::new(owner::Outfit {
+            cut_off: Mutex::new(cut_off),
             bot,
             store: Arc::clone(&store),
             board: Arc::clone(&board),
@@ -140,6 +142,7 @@ impl Daemon {
         store
             .admit_only(&config.telegram.allowed_users, unix_now())
             .map_err(|error| unwritable(&error))?;
+        forget_the_dead(&store).map_err(|error| unwritable(&error))?;
         // Whoever starts chappe again may have mended what was wrong.
         store
             .try_broken_again(unix_now())
@@ -365,6 +368,17 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
         )
     };
     Store::open(&path).map_err(|error| failed(&error))
+}
+
+/// Notes which processes of a former chappe are gone. Those that live are ended when their session is looked at.
+fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
+    let boot = process::boot_id();
+    for (session, living) in store.living()? {
+        if living.boot != boot || process::start_time(living.pid) != Some(living.start) {
+            store.ended(session)?;
+        }
+    }
+    Ok(())
 }
 
 fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {

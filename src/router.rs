@@ -144,9 +144,15 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
         },
         Inbound::Edited(message) => match (person_of(message), &message.body) {
             (Some(person), Body::Text(text)) if may_speak(person.id) && message.private => {
-                Route::Edit {
-                    arrival: arrival_of(update, message, person),
-                    text,
+                let arrival = arrival_of(update, message, person);
+                match command_of(text) {
+                    // Who changes a message to this wants it now; what it said before stays.
+                    Some(Command::Stop) => Route::Command {
+                        arrival,
+                        suggested: suggested_name(person, message.place),
+                        command: Command::Stop,
+                    },
+                    _ => Route::Edit { arrival, text },
                 }
             }
             _ => Route::Ignore("a change of no use"),

@@ -34,7 +34,8 @@ pub struct Progress {
     /// How many tools the main agent has called in the turn.
     pub tools: u32,
     /// Whether the CLI itself refused a tool in the turn, of the main agent or a sub-agent, because nobody was there any
-    /// more to be asked. The model takes that for a refusal by the user.
+    /// more to be asked, or wrote down that the user had interrupted the turn. The model takes either for the user's
+    /// word; but a prompt that is still open was interrupted by chappe's end.
     pub refused_by_restart: bool,
 }
 
@@ -207,9 +208,12 @@ impl Turn {
         let text = text(content);
         if row["isCompactSummary"] == true || text.starts_with("<local-command-caveat>") {
             // The history was summed up, or a command of the CLI's own comes next: nothing was said to the model.
-        } else if row["isMeta"] == true || text.starts_with("[Request interrupted by user") {
-            // The CLI makes the model go on (a hook, an answer without words, a resume), or the turn was broken off.
+        } else if row["isMeta"] == true {
+            // The CLI makes the model go on: a hook, an answer without words, a resume.
             self.ended = false;
+        } else if text.starts_with("[Request interrupted by user") {
+            self.ended = false;
+            self.refused = true;
         } else {
             self.over = true;
         }

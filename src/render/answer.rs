@@ -52,12 +52,16 @@ pub fn ended(turn: &Ended<'_>) -> (Vec<(String, Post)>, Vec<Notice>) {
         | Outcome::Continued => None,
     };
     posts.extend(note.map(|body| (format!("{uuid}/note"), Post::message(body))));
-    // Last, so that the answer does not wait for it. Nothing is sent where no status message was shown.
+    // Last, so that the answer does not wait for it. Where no status message was shown, only who has said stop is told.
+    let target = match turn.outcome {
+        Outcome::Stopped => Target::StatusOrNew(turn.prompt.id),
+        _ => Target::Status(turn.prompt.id),
+    };
     let body = status::closing(turn.outcome, turn.tools, turn.took, turn.spent.cost);
     posts.push((
         format!("{uuid}/status"),
         Post::Edit {
-            target: Target::Status(turn.prompt.id),
+            target,
             body,
             buttons: Vec::new(),
         },

@@ -121,12 +121,12 @@ fn without_buttons(post: Post, lane: Lane) -> Vec<Post> {
     }
 }
 
-/// What a request came to is told even where the message that showed it is gone. The last line of a status is not worth
-/// a message of its own.
+/// What a request or a stop came to is told even where the message that showed it is gone. The last line of any other
+/// status is not worth a message of its own.
 fn anew(post: Post) -> Vec<Post> {
     match post {
         Post::Edit {
-            target: Target::Row(_),
+            target: Target::Row(_) | Target::StatusOrNew(_),
             body,
             buttons,
         } => vec![Post::Message {
@@ -312,6 +312,11 @@ mod tests {
         ));
         let status = edit(Target::Status(PromptId(1)));
         assert_eq!(instead(status, Lane::Text, Change::Anew), Vec::new());
+        let stopped = edit(Target::StatusOrNew(PromptId(1)));
+        assert!(matches!(
+            &instead(stopped, Lane::Text, Change::Anew)[..],
+            [Post::Message { silent: true, .. }]
+        ));
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn state(session: &Overview, now: i64) -> String {
         (Some(then), ..) => format!("⏳ working {}", since(then)),
         (None, Some(Hold::Held), _) => "stopped".to_owned(),
         (None, Some(Hold::Paused), _) => "⚠ paused".to_owned(),
-        (None, Some(Hold::Broken), _) => "⚠ cannot start".to_owned(),
+        (None, Some(Hold::Broken), _) => "⚠ cannot go on".to_owned(),
         (None, Some(Hold::Asking), _) => "⚠ asks how to go on".to_owned(),
         (None, None, true) => format!("idle {}", since(session.active)),
         (None, None, false) => format!("asleep {}", since(session.active)),
@@ -68,7 +68,7 @@ pub fn queue(session: &Overview, texts: &[String]) -> Notice {
         match session.held {
             Some(Hold::Held) => ", held since the stop",
             Some(Hold::Paused) => ", paused after a failure",
-            Some(Hold::Broken) => ", because Claude cannot start",
+            Some(Hold::Broken) => ", because Claude cannot go on",
             Some(Hold::Asking) => ", until you say how to go on",
             None => "",
         }
@@ -135,8 +135,9 @@ pub fn status(host: &str, list: &[Overview], now: i64) -> Formatted {
     let waiting: usize = list.iter().map(|session| session.waiting).sum();
     let cost: f64 = list.iter().map(|session| session.cost).sum();
     body.text.push_str(&format!(
-        "\n\n{} sessions · {waiting} waiting · ${cost:.2} · chappe {}",
+        "\n\n{} session{} · {waiting} waiting · ${cost:.2} · chappe {}",
         list.len(),
+        if list.len() == 1 { "" } else { "s" },
         env!("CARGO_PKG_VERSION")
     ));
     body

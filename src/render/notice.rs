@@ -49,7 +49,7 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
             failed.cause
         )),
         _ if asks => Line::default().plain(
-            "⚠ I was restarted in the middle of this, and it had begun to act. How shall it go on?",
+            "⚠ I was restarted in the middle of this. How shall it go on? Until you say, it stays as it is.",
         ),
         _ => Line::default().plain(&format!("⚠ {}", failed.cause)),
     };
@@ -65,7 +65,7 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
             run(waiting)
         )),
         (None, 0) => line,
-        (None, waiting) => line.plain(&format!("\n{} until then.", waits(waiting))),
+        (None, waiting) => line.plain(&format!("\n{}.", waits(waiting))),
     };
     let offers = if asks {
         vec![

@@ -15,9 +15,15 @@ pub fn line(progress: &Progress, now: Instant) -> Formatted {
         None => Line::default(),
         Some(Interruption::Restart) => Line::default()
             .plain("I was restarted in the middle of this. Going on where it stopped.\n"),
-        Some(Interruption::Crash { how, attempt, of }) => Line::default().plain(&format!(
-            "⚠ Claude stopped unexpectedly ({how}). Started again, {attempt} of {of}.\n"
-        )),
+        Some(Interruption::Crash { how, attempt, of }) => {
+            let again = match progress.doing {
+                Doing::Starting => "Starting it again",
+                _ => "Started again",
+            };
+            Line::default().plain(&format!(
+                "⚠ Claude stopped unexpectedly ({how}). {again} ({attempt} of {of}).\n"
+            ))
+        }
     };
     let line = line.plain("⏳ ");
     let line = match &progress.doing {
@@ -78,6 +84,11 @@ fn verb(tool: &str) -> &str {
 /// What stands there while chappe itself is stopped.
 pub fn paused() -> Formatted {
     Formatted::plain("⏳ Paused for a restart. It goes on by itself.")
+}
+
+/// What stands there while a turn cannot go on, and waits for somebody.
+pub fn kept() -> Formatted {
+    Formatted::plain("⚠ Interrupted. Kept until it can go on.")
 }
 
 /// What stands there when a turn was stopped before it had gone on.
@@ -175,7 +186,7 @@ mod tests {
         progress.doing = Doing::Starting;
         assert_eq!(
             line(&progress, at(3)).text,
-            "⚠ Claude stopped unexpectedly (signal 9). Started again, 1 of 3.\n⏳ Starting Claude · 3 s"
+            "⚠ Claude stopped unexpectedly (signal 9). Starting it again (1 of 3).\n⏳ Starting Claude · 3 s"
         );
     }
 

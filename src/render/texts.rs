@@ -22,6 +22,15 @@ pub const CORRECTION: &str = "A correction of what I wrote before:\n";
 /// What goes to Claude when a turn that came to its limit is to go on.
 pub const GO_ON: &str = "Go on where you stopped.";
 
+/// Below a message that told of a failure, once a person has written: what failed comes after that.
+pub const AFTER_THE_NEW_MESSAGE: &str = "Tried again after your new message.";
+
+/// Below a question how a turn is to go on, once a person has written something else.
+pub const LEFT_FOR_A_NEW_MESSAGE: &str = "Left as it was: your new message goes first.";
+
+/// Below a message that told of a failure, once a person has said stop.
+pub const NOT_TRIED_AGAIN: &str = "Stopped. Not tried again.";
+
 /// Below a message that told of a failure, once it is tried again by itself.
 pub const GOES_ON: &str = "Trying again.";
 
@@ -203,7 +212,9 @@ pub fn unknown_outcome(command: &str) -> Formatted {
 /// To a name that no session can have.
 pub fn bad_name(name: &str) -> Formatted {
     let line = Line::default();
-    let line = if name.is_empty() {
+    let line = if name.contains(char::is_whitespace) {
+        line.plain("So far a session takes only a name, no persona and no folder")
+    } else if name.is_empty() {
         line.plain("A session needs a name")
     } else {
         line.plain("A session can't be named ").bold(name)

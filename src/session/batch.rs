@@ -59,7 +59,7 @@ pub fn choose(waiting: &[Waiting], now: i64, window: Duration, commands: &[Strin
     let is_complete = count < waiting.len();
     let last = &waiting[count - 1];
     let left = left_of(window_after(last, window), now - last.arrived)
-        .min(left_of(WAIT_MAX, now - first.arrived));
+        .min(left_of(WAIT_MAX, now - begin_of(&waiting[..count], window)));
     if !is_complete && !left.is_zero() {
         return Choice::NotYet(left);
     }
@@ -68,6 +68,20 @@ pub fn choose(waiting: &[Waiting], now: i64, window: Duration, commands: &[Strin
         text: protocol::escape_prompt(&text, commands),
         is_command: false,
     }
+}
+
+/// When the messages at the end of the line began to come that have come together: what waited for long before them does
+/// not make them wait less.
+fn begin_of(line: &[Waiting], window: Duration) -> i64 {
+    let mut begin = line.last().map_or(0, |last| last.arrived);
+    for pair in line.windows(2).rev() {
+        let apart = pair[1].arrived - pair[0].arrived;
+        if left_of(window_after(&pair[0], window), apart).is_zero() {
+            break;
+        }
+        begin = pair[0].arrived;
+    }
+    begin
 }
 
 /// How long after a message another one may belong to it.
@@ -237,6 +251,12 @@ mod tests {
         ));
         // A clock that was set back.
         assert_eq!(at(1_000, &[waiting("a", 5_000)]), give(1, "a"));
+    }
+
+    #[test]
+    fn a_paste_is_waited_for_whatever_waits_before_it() {
+        let line = [waiting("old", 1_000), waiting(&"x".repeat(4_096), 60_000)];
+        assert_eq!(at(60_500, &line), not_yet(1_250));
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::render::{answer, notice, request, status, texts};
 use crate::router;
 use crate::store::{self, Asked, Closing, Holding, Store};
 
+/// A usage limit that is said to be over sooner or later than this, in seconds, is not believed.
+const LIMIT_MIN: i64 = 30;
+const LIMIT_MAX: i64 = 40 * 24 * 3600;
+
 /// How long a host that has no process or thread to give is left alone, in seconds.
 const FULL_RETRY: i64 = 60;
 
@@ -73,8 +77,16 @@ impl Ledger<'_> {
         self.store.left(self.bot, prompt, self.now, &said)
     }
 
+    /// chappe ends while nothing runs of the turns that are open.
+    pub fn park(&self) -> store::Result<()> {
+        self.store
+            .turns_pause(self.session, self.now, &status::paused())
+    }
+
     /// There can be no process: what waits is held.
     pub fn hold_back(&self, trouble: &Trouble) -> store::Result<()> {
+        self.store
+            .turns_pause(self.session, self.now, &status::kept())?;
         let row = self.store.session(self.session)?;
         let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
         let until = match trouble {
@@ -155,8 +167,10 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         reason: pause.reason,
         until: match pause.wait {
             Wait::Ever => None,
-            Wait::For(wait) => Some(now + i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)),
-            Wait::Until(until) => Some(until),
+            Wait::For(wait) => Some(now + seconds(wait)),
+            // A limit that should be over by now, or is never over, is a clock that is wrong, here or there.
+            Wait::Until { at, .. } if (now + LIMIT_MIN..now + LIMIT_MAX).contains(&at) => Some(at),
+            Wait::Until { or, .. } => Some(now + seconds(or)),
         },
         retry: Some(pause.retry.clone()),
     });
@@ -176,6 +190,10 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         offers,
         hold,
     }
+}
+
+fn seconds(wait: Duration) -> i64 {
+    i64::try_from(wait.as_secs()).unwrap_or(i64::MAX / 2)
 }
 
 /// How long it is until a Unix time; nothing where that has passed.

@@ -152,6 +152,10 @@ pub enum Action {
     },
     /// chappe ends before the turn does; the prompt stays open.
     Leave(Prompt),
+    /// Let the preparation wait for nothing that a former process is still at work on.
+    HurryPreparation,
+    /// chappe ends while turns wait to be taken up again; they stay open.
+    Park,
     /// Claude has taken the prompt.
     Taken(PromptId),
     /// A tool that may change something starts.
@@ -340,6 +344,8 @@ pub struct Machine {
     state: State,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
+    /// Whether that was left open by a restart.
+    by_restart: bool,
     waiting: usize,
     held: bool,
     held_until: Option<Instant>,
@@ -377,6 +383,7 @@ impl Machine {
             settings,
             state: State::Asleep,
             taken_up: false,
+            by_restart: true,
             waiting: 0,
             held: false,
             held_until: None,
@@ -395,6 +402,12 @@ impl Machine {
             commands: Vec::new(),
             shutdown: None,
         }
+    }
+
+    /// Says whether a restart of chappe is what has cut off the turns that are found open at the beginning.
+    pub fn after_restart(mut self, by_restart: bool) -> Machine {
+        self.by_restart = by_restart;
+        self
     }
 
     /// Claude's own commands, which go to it as they are.
@@ -474,7 +487,7 @@ impl Machine {
                 request: None,
                 why: Closed::Expired,
             });
-            if !work.open.is_empty() {
+            if !work.open.is_empty() && self.by_restart {
                 self.interruption = Some(Interruption::Restart);
             }
         }
@@ -593,7 +606,7 @@ impl Machine {
         };
         out.push(show(&turn, self.waiting));
         // What was said before belongs to a turn that nobody asked for, and goes out with its result.
-        self.api_error = None;
+        (self.api_error, self.limit_until) = (None, None);
         self.state = State::Busy(turn);
     }
 

@@ -27,7 +27,7 @@ const AGAIN_AFTER: [Duration; 3] = [
 const HOURLY: u32 = 24;
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A limit that is over at a time further away than this (seconds) is not believed: some are told in milliseconds.
+/// In seconds. Times before 1971 or after 2170 are none: some are told in milliseconds.
 const YEAR: i64 = 366 * 24 * 3600;
 
 /// How long what waits is held after a turn has failed.
@@ -36,8 +36,11 @@ pub enum Wait {
     /// Until a person says go on.
     Ever,
     For(Duration),
-    /// Until this Unix time, in seconds.
-    Until(i64),
+    /// Until this Unix time, in seconds; for so long where that makes no sense.
+    Until {
+        at: i64,
+        or: Duration,
+    },
 }
 
 /// What a result means.
@@ -91,7 +94,13 @@ pub fn judge(
     }
     let (cure, wait) = match kind_of(result, api_error, &cause) {
         Kind::Limit => match limit_until.or_else(|| time_in(&cause)) {
-            Some(until) => (None, Wait::Until(until)),
+            Some(at) => {
+                let or = match again_after(tries) {
+                    Wait::For(wait) => wait,
+                    Wait::Ever | Wait::Until { .. } => HOUR,
+                };
+                (None, Wait::Until { at, or })
+            }
             None => (None, again_after(tries)),
         },
         Kind::Passing => (None, again_after(tries)),
@@ -254,7 +263,10 @@ mod tests {
         let limit = failed("You've hit your limit", Some(429));
         assert_eq!(
             wait(&limit, "rate_limit", Some(1_800_000_000), 3),
-            Some(Wait::Until(1_800_000_000))
+            Some(Wait::Until {
+                at: 1_800_000_000,
+                or: HOUR
+            })
         );
         assert_eq!(
             wait(&limit, "rate_limit", None, 0),
@@ -263,7 +275,10 @@ mod tests {
         let old = failed("Claude AI usage limit reached|1800000000", None);
         assert_eq!(
             wait(&old, "rate_limit", None, 0),
-            Some(Wait::Until(1_800_000_000))
+            Some(Wait::Until {
+                at: 1_800_000_000,
+                or: AGAIN_AFTER[0]
+            })
         );
         let nonsense = failed("limit reached|12", None);
         assert_eq!(

@@ -4,10 +4,11 @@
 //! for longer than a moment (ending a leftover, asking for the version) is done by a thread of its own, which reports
 //! back. When the store fails, the actions at hand wait and nothing further is taken in, so that no step is skipped.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
@@ -36,6 +37,8 @@ const LAST_WORDS_MAX: usize = 20;
 
 /// What all owners share.
 pub struct Outfit {
+    /// The sessions in which a turn was open when chappe started, and that no owner has looked at yet.
+    pub cut_off: Mutex<BTreeSet<SessionId>>,
     pub bot: BotId,
     pub store: Arc<Store>,
     pub board: Arc<Board>,
@@ -62,7 +65,12 @@ pub fn start(
             outfit: Arc::clone(&outfit),
             session,
         };
-        let machine = Machine::new(outfit.settings.clone());
+        let by_restart = outfit
+            .cut_off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&session);
+        let machine = Machine::new(outfit.settings.clone()).after_restart(by_restart);
         let pulse = outfit.pulses.begin();
         let owner = Owner {
             outfit,
@@ -74,6 +82,7 @@ pub fn start(
             process: None,
             conversation: String::new(),
             prepared: None,
+            hurry: Arc::default(),
             preparing: never(),
             last_words: VecDeque::new(),
             turn_began: 0,
@@ -120,6 +129,8 @@ struct Owner {
     /// Claude's id of the conversation that the process is in.
     conversation: String,
     prepared: Option<Prepared>,
+    /// Tells the preparation to wait for nothing.
+    hurry: Arc<AtomicBool>,
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
     last_words: VecDeque<String>,
@@ -381,6 +392,11 @@ impl Owner {
             }
             Action::Terminate => self.signal(Signal::SIGTERM),
             Action::Kill => self.signal(Signal::SIGKILL),
+            Action::HurryPreparation => self.hurry.store(true, Ordering::SeqCst),
+            Action::Park => {
+                self.ledger().park()?;
+                board.ring();
+            }
             Action::EndTools => {
                 if let Some(process) = &self.process {
                     process.end_tools(self.turn_began);
@@ -529,9 +545,11 @@ impl Owner {
         self.name.clone_from(&session.name);
         let (report, preparing) = bounded(1);
         let outfit = Arc::clone(&self.outfit);
+        let hurry = Arc::new(AtomicBool::new(false));
+        self.hurry = Arc::clone(&hurry);
         let started = thread::spawn(format!("s{}-prepare", self.session), move || {
             // Nobody listens any more when chappe ends; then nobody needs it.
-            let _ = report.send(outfit.setup.prepare(&session, known));
+            let _ = report.send(outfit.setup.prepare(&session, known, &hurry));
         });
         match started {
             Ok(_) => self.preparing = preparing,

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,9 @@ use crate::store::{self, Living, Session};
 
 /// How long `claude --version` may take.
 const VERSION_MAX: Duration = Duration::from_secs(20);
+
+/// How long a former process without a turn may take to end by itself: it lost its stdin long ago.
+const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
 
 /// How `claude` is started on this host, the same for all sessions.
 pub struct Setup {
@@ -72,9 +76,21 @@ pub struct CutOff {
 
 impl Setup {
     /// Looks at everything that a start needs. May block for long.
-    pub fn prepare(&self, session: &Session, cut_off: Vec<CutOff>) -> Result<Prepared, Trouble> {
+    ///
+    /// A process of a former chappe may finish the turn that it is in the middle of, unless `hurry` is set meanwhile.
+    pub fn prepare(
+        &self,
+        session: &Session,
+        cut_off: Vec<CutOff>,
+        hurry: &AtomicBool,
+    ) -> Result<Prepared, Trouble> {
+        let by_itself = match cut_off.is_empty() {
+            // It has nothing to finish that anybody waits for.
+            true => self.leftover_grace.min(NOTHING_TO_FINISH),
+            false => self.leftover_grace,
+        };
         if let Some(Living { pid, start, boot }) = &session.living
-            && !process::end_leftover(*pid, *start, boot, self.leftover_grace, self.stop_grace)
+            && !process::end_leftover(*pid, *start, boot, by_itself, self.stop_grace, hurry)
         {
             return Err(not_started(
                 &format!("an old claude ({pid}) cannot be ended"),
@@ -132,7 +148,9 @@ impl Setup {
         };
         let (opening, claude) = match (kept, session.said) {
             // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
-            (Some(Kept::Hollow), _) => (Opening::New, Uuid::new_v4()),
+            (Some(Kept::Hollow), false) => (Opening::New, Uuid::new_v4()),
+            // Something was said, and none of it is left.
+            (Some(Kept::Hollow), true) => return Err(Trouble::NothingToResume),
             // Where there is nothing to resume although something was said, the CLI says so, and so does chappe.
             (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
             (_, false) => (Opening::New, known()?),

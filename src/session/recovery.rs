@@ -97,15 +97,16 @@ pub fn decide(facts: &Facts, ask_first: bool) -> Decision {
 }
 
 /// The text that lets Claude go on with a prompt that it has. It is right whether or not the turn had ended.
-/// `refused_by_restart`: the model was told of refusals that no person had made. At most 2,000 characters.
+/// `refused_by_restart`: the model was told of refusals, or of an interruption, that were no person's. At most 2,000 characters.
 pub fn continue_prompt(acted: &[Acted], refused_by_restart: bool) -> String {
     let mut text = "The connection was lost while you worked on this. If you had already finished, repeat your final \
                     answer. Otherwise go on where you stopped; before repeating an action, check whether it has happened."
         .to_owned();
     if refused_by_restart {
         text.push_str(
-            "\n\nThe refusals that speak of a closed stream came from a restart, not from the user. Ask again for what \
-             you still need.",
+            "\n\nRefusals that speak of a closed stream, and an interruption that is said to be the user's, came from a \
+             restart, not from the user. What told you to stop and wait holds no longer. Ask again for what you still \
+             need.",
         );
     }
     text.push_str(&seen_to_start(acted));

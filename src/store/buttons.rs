@@ -196,18 +196,41 @@ pub(super) fn retire_row(
     outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now).map(drop)
 }
 
+/// Takes the buttons from a row that was not sent yet.
+fn strip(tx: &Transaction<'_>, row: RowId) -> Result<()> {
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    let json: Option<String> = tx
+        .query_row("SELECT post FROM outbox WHERE id = ?1", [row.0], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    match json.and_then(|json| serde_json::from_str(&json).ok()) {
+        Some(Post::Message { body, .. }) => outbox::rewrite(tx, row, &Post::message(body)),
+        _ => Ok(()),
+    }
+}
+
 /// Takes away the buttons that say what is to become of what waits for a session: it is not what it was when they were
-/// shown, and what was meant for one message must not hit another.
+/// shown, and what was meant for one message must not hit another. Those of a hold stay as long as it does.
 pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<()> {
     let rows: Vec<i64> = tx
         .prepare_cached(
             "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0
-             AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh')",
+             AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)
+             AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh', 'go_on')",
         )?
         .query_map([session.0], |row| row.get(0))?
         .collect::<Result<_>>()?;
     for row in rows {
-        retire_row(tx, RowId(row), now, None)?;
+        let waits = tx
+            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND state = 'waiting'")?
+            .exists([row])?;
+        if waits {
+            // It still answers a question, only without them.
+            strip(tx, RowId(row))?;
+        } else {
+            retire_row(tx, RowId(row), now, None)?;
+        }
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub struct Held {
     pub reason: Hold,
     /// When it goes on by itself, in Unix seconds.
     pub until: Option<i64>,
+    /// Whether a turn has failed, and can be tried again.
+    pub has_failed: bool,
 }
 
 /// How a hold ends.
@@ -55,11 +57,12 @@ fn reason_of(word: &str) -> Hold {
 
 /// How a session is held; None where it is not.
 pub(super) fn held(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Held>> {
-    tx.prepare_cached("SELECT reason, until FROM hold WHERE session = ?1")?
+    tx.prepare_cached("SELECT reason, until, prompt IS NOT NULL FROM hold WHERE session = ?1")?
         .query_row([session.0], |row| {
             Ok(Held {
                 reason: reason_of(&row.get::<_, String>(0)?),
                 until: row.get(1)?,
+                has_failed: row.get(2)?,
             })
         })
         .optional()
@@ -69,7 +72,7 @@ pub(super) fn held(tx: &Transaction<'_>, session: SessionId) -> Result<Option<He
 pub(super) fn waiting(tx: &Transaction<'_>, session: SessionId) -> Result<usize> {
     tx.prepare_cached(
         "SELECT (SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting')
-              + (SELECT COUNT(*) FROM prompt WHERE session = ?1 AND state = 'queued')",
+              + (SELECT COUNT(*) FROM prompt WHERE session = ?1 AND state = 'queued' AND state != 'closed')",
     )?
     .query_row([session.0], |row| row.get::<_, i64>(0))
     .map(|count| count as usize)
@@ -290,6 +293,30 @@ impl Store {
         })
     }
 
+    /// Says in the status messages of the turns that are not over what stands there until they go on. Normal.
+    pub fn turns_pause(&self, session: SessionId, now: i64, body: &Formatted) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            let open: Vec<(BotId, PromptId, Place)> = tx
+                .prepare_cached(
+                    "SELECT bot, id, chat, topic FROM prompt WHERE session = ?1 AND state != 'closed'",
+                )?
+                .query_map([session.0], |row| {
+                    let place = place_of(row.get(2)?, row.get(3)?);
+                    Ok((BotId(row.get(0)?), PromptId(row.get(1)?), place))
+                })?
+                .collect::<Result<_>>()?;
+            for (bot, prompt, place) in open {
+                let edit = Post::Edit {
+                    target: Target::Status(prompt),
+                    body: body.clone(),
+                    buttons: Vec::new(),
+                };
+                outbox::insert(tx, bot, place, Some(prompt), None, Lane::Text, &edit, now)?;
+            }
+            Ok(())
+        })
+    }
+
     /// Ends the hold of a session whose time has come: what failed is tried again. Full.
     pub fn go_on(&self, session: SessionId, now: i64, line: &str) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
@@ -310,11 +337,12 @@ impl Store {
         })
     }
 
-    /// Ends the holds whose cause may be gone since chappe was started again: there could be no process. Full.
+    /// Ends the holds whose cause may be gone since chappe was started again: there could be no process. Not those of a
+    /// turn that has killed its process again and again. Full.
     pub fn try_broken_again(&self, now: i64) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
             let broken: Vec<i64> = tx
-                .prepare("SELECT session FROM hold WHERE reason = 'broken'")?
+                .prepare("SELECT session FROM hold WHERE reason = 'broken' AND prompt IS NULL")?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_>>()?;
             for session in broken {

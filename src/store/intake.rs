@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
+use super::buttons;
 use super::holds::{self, Release};
 use super::{Durability, Result, Store, WAITING_MAX, topic_column};
 use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
@@ -28,6 +29,16 @@ pub struct Written<'a> {
     pub origin: Option<&'a str>,
     /// When it arrived, in milliseconds of Unix time.
     pub arrived: i64,
+    pub overtakes: Overtakes<'a>,
+}
+
+/// What is said below a message that told why a session was held, when a new one goes before what waits there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overtakes<'a> {
+    /// Below that of a failure: it is tried again after it.
+    pub failure: &'a str,
+    /// Below a question how to go on: it stays as it is.
+    pub question: &'a str,
 }
 
 /// What became of a change to a message.
@@ -161,22 +172,29 @@ impl Intake<'_> {
             self.insert(arrival, Some((session, written, 0)), "refused")?;
             return Ok(false);
         }
-        let held = holds::held(self.tx, session)?;
-        let overtakes = held.is_some_and(|held| held.reason != Hold::Broken);
-        // A turn that was cut off because there could be no process has not failed: it was kept, and goes before this.
-        let how = if overtakes {
-            Release::GoOn
-        } else {
-            Release::Retry
+        let (overtakes, how, line) = match holds::held(self.tx, session)? {
+            None => (false, Release::GoOn, None),
+            Some(held) => match held.reason {
+                Hold::Held => (true, Release::GoOn, None),
+                Hold::Asking => (true, Release::GoOn, Some(written.overtakes.question)),
+                // What failed comes after this.
+                Hold::Paused | Hold::Broken if held.has_failed => {
+                    (true, Release::Retry, Some(written.overtakes.failure))
+                }
+                // Nothing has failed but the start: what waits keeps its order.
+                Hold::Paused | Hold::Broken => (false, Release::GoOn, None),
+            },
         };
-        self.posted |= holds::release(self.tx, session, self.now, how, None)?;
+        self.posted |= holds::release(self.tx, session, self.now, how, line)?;
+        // Whoever looked at the line and has not pressed yet has not seen this message.
+        buttons::line_has_moved(self.tx, session, self.now)?;
         let first: Option<i64> = self
             .tx
             .prepare_cached("SELECT MIN(rank) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
             .query_row([session.0], |row| row.get(0))?;
         let rank = match first {
             // Also before what went first before: what waited keeps its order among itself.
-            Some(first) if overtakes => first.min(0) - 1,
+            _ if overtakes => first.unwrap_or(0).min(0) - 1,
             // With what came just before it, where that goes before others.
             Some(first) => first.min(0),
             None => 0,
@@ -212,9 +230,10 @@ impl Intake<'_> {
             .optional()?;
         Ok(match found {
             Some((_, _, old, _)) if old == text => Edited::Nothing,
-            Some((id, state, _, _)) if state == "waiting" => {
+            Some((id, state, _, session)) if state == "waiting" => {
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                buttons::line_has_moved(self.tx, session, self.now)?;
                 Edited::InTime
             }
             Some((id, state, _, session)) if state == "given" => {

@@ -26,12 +26,12 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 pub use buttons::{Offered, Taken};
 pub use holds::{Held, Holding, Release};
-pub use intake::{Accepted, Edited, Intake, Written};
+pub use intake::{Accepted, Edited, Intake, Overtakes, Written};
 pub use outbox::Ready;
 pub use places::Made;
 pub use requests::{Asked, Pressed};
 pub use sessions::{Living, Session};
-pub use stops::Stop;
+pub use stops::{Stop, StopSays};
 pub use turns::{Closing, Next, Work};
 
 /// Why the store did not do what it was asked. Nothing was changed.

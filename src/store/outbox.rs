@@ -184,13 +184,25 @@ impl Store {
                     .query_row("SELECT message FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
                     .optional()?
                     .flatten(),
-                Post::Edit { target: Target::Status(prompt), .. } => tx
+                Post::Edit { target: Target::Status(prompt) | Target::StatusOrNew(prompt), .. } => tx
                     .query_row("SELECT status_message FROM prompt WHERE id = ?1", [prompt.0], |row| row.get(0))
                     .optional()?
                     .flatten(),
                 _ => None,
             };
             Ok(Some(Ready { place, post, edits: edits.map(MessageId), tries, created }))
+        })
+    }
+
+    /// The message of a row is gone, and so an edit of it can do nothing: the row is sent once more, as `post`. Normal.
+    pub fn send_anew(&self, edit: RowId, row: RowId, post: &Post) -> Result<()> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.execute("UPDATE outbox SET state = 'delivered' WHERE id = ?1", [edit.0])?;
+            tx.execute(
+                "UPDATE outbox SET state = 'waiting', tries = 0, message = NULL, post = ?2 WHERE id = ?1",
+                (row.0, json(post)?),
+            )
+            .map(drop)
         })
     }
 

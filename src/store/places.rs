@@ -117,7 +117,8 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "SELECT id, name, active, cost, pid IS NOT NULL,
-                        (SELECT MIN(created) FROM prompt WHERE session = session.id AND state IN ('sent', 'taken'))
+                        (SELECT MIN(created) FROM prompt WHERE session = session.id AND state IN ('sent', 'taken')
+                            AND state != 'closed')
                  FROM session ORDER BY active DESC, id",
             )?
             .query_map([], |row| {

@@ -6,7 +6,7 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU, INDEXES];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -203,6 +203,15 @@ ALTER TABLE outbox ADD COLUMN rest TEXT;
 const MENU: &str = "
 -- The list of commands that Telegram was last told of, as it was sent; NULL before the first time.
 ALTER TABLE bot ADD COLUMN menu TEXT;
+";
+
+const INDEXES: &str = "
+-- For what is looked up at every turn, row or press. Without them each look walks past what a month has left.
+CREATE INDEX button_unused ON button (session) WHERE used = 0;
+CREATE INDEX request_by_row ON request (row);
+CREATE INDEX request_by_claude ON request (session, claude);
+CREATE INDEX inbox_by_prompt ON inbox (prompt) WHERE prompt IS NOT NULL;
+CREATE INDEX inbox_by_message ON inbox (bot, chat, message) WHERE text IS NOT NULL;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -1,5 +1,6 @@
 //! Sessions and bots: who they are, which process they have, how far the updates are stored.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rusqlite::{OptionalExtension, Row};
@@ -173,6 +174,31 @@ impl Store {
                 (session.0, living.pid, living.start as i64, &living.boot),
             )
             .map(drop)
+        })
+    }
+
+    /// The sessions in which a turn is open.
+    pub fn cut_off(&self) -> Result<BTreeSet<SessionId>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare(
+                "SELECT DISTINCT session FROM prompt WHERE state != 'closed' AND state != 'queued'",
+            )?
+            .query_map([], |row| row.get(0).map(SessionId))?
+            .collect()
+        })
+    }
+
+    /// The sessions that have a process, as far as the store knows.
+    pub fn living(&self) -> Result<Vec<(SessionId, Living)>> {
+        self.transaction(Durability::Normal, |tx| {
+            tx.prepare("SELECT * FROM session WHERE pid IS NOT NULL")?
+                .query_map([], session_from)?
+                .map(|session| {
+                    let session = session?;
+                    let living = session.living.ok_or(Error::QueryReturnedNoRows)?;
+                    Ok((session.id, living))
+                })
+                .collect()
         })
     }
 

@@ -17,16 +17,25 @@ pub enum Stop {
     Nothing,
 }
 
+/// What is said of what a stop ends.
+#[derive(Clone, Copy, Debug)]
+pub struct StopSays<'a> {
+    /// In the status message of a turn that had not gone on yet.
+    pub ended: &'a Formatted,
+    /// Below the message that told of a failure which is not tried again.
+    pub not_again: &'a str,
+}
+
 impl Intake<'_> {
-    /// Stops what a session does, and holds what waits for it. `ended` is what the status message of a turn says that
-    /// had not gone on yet, `notice` what is said of the messages that are held, by their number.
+    /// Stops what a session does, and holds what waits for it. `notice` is what is said of the messages that are
+    /// held, by their number.
     pub fn stop(
         &mut self,
         session: SessionId,
-        ended: &Formatted,
+        says: &StopSays<'_>,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<Stop> {
-        let queued = self.close_queued(session, ended)?;
+        let queued = self.close_queued(session, says.ended)?;
         let waits = holds::waiting(self.tx, session)? > 0;
         let held = holds::held(self.tx, session)?;
         let mut anything = queued > 0;
@@ -44,7 +53,8 @@ impl Intake<'_> {
             }
             Some(_) => {
                 // What failed is not tried again.
-                anything |= holds::release(self.tx, session, self.now, Release::GoOn, None)?;
+                let line = Some(says.not_again);
+                anything |= holds::release(self.tx, session, self.now, Release::GoOn, line)?;
                 self.posted = true;
             }
             None => {}
@@ -75,7 +85,7 @@ impl Intake<'_> {
         let is_open: bool = self
             .tx
             .prepare_cached(
-                "SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')",
+                "SELECT 1 FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') AND state != 'closed'",
             )?
             .exists([session.0])?;
         if is_open {
@@ -101,7 +111,7 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2
-                 WHERE session = ?1 AND state = 'queued' RETURNING id, chat, topic",
+                 WHERE session = ?1 AND state = 'queued' AND state != 'closed' RETURNING id, chat, topic",
             )?
             .query_map((session.0, self.now), |row| {
                 Ok((PromptId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
@@ -109,7 +119,7 @@ impl Intake<'_> {
             .collect::<Result<_>>()?;
         for (prompt, place) in &queued {
             let edit = Post::Edit {
-                target: Target::Status(*prompt),
+                target: Target::StatusOrNew(*prompt),
                 body: ended.clone(),
                 buttons: Vec::new(),
             };
@@ -155,13 +165,13 @@ impl Store {
                     |row| row.get(0),
                 )
                 .optional()?;
-            stop_is_over(tx, bot, session, now, None, &notice)?;
-            Ok(stop.is_some_and(|stop| stop > 1))
+            let told = stop_is_over(tx, bot, session, now, None, &notice)?;
+            Ok(told || stop.is_some_and(|stop| stop > 1))
         })
     }
 }
 
-/// Notes that a stop was carried out, and tells of what is held since then.
+/// Notes that a stop was carried out, and tells of what is held since then, if anything is; returns whether.
 pub(super) fn stop_is_over(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -169,22 +179,22 @@ pub(super) fn stop_is_over(
     now: i64,
     prompt: Option<PromptId>,
     notice: &dyn Fn(usize) -> Notice,
-) -> Result<()> {
+) -> Result<bool> {
     tx.execute("UPDATE session SET stop = 0 WHERE id = ?1", [session.0])?;
     let untold: bool = tx
         .prepare_cached("SELECT 1 FROM hold WHERE session = ?1 AND row IS NULL")?
         .exists([session.0])?;
     if !untold {
-        return Ok(());
+        return Ok(false);
     }
     let left = holds::waiting(tx, session)?;
     if left == 0 {
-        return tx
-            .execute("DELETE FROM hold WHERE session = ?1", [session.0])
-            .map(drop);
+        tx.execute("DELETE FROM hold WHERE session = ?1", [session.0])?;
+        return Ok(false);
     }
-    match holds::place_to_tell(tx, session, prompt)? {
-        Some(place) => holds::tell(tx, bot, session, now, place, &notice(left), None),
-        None => Ok(()),
-    }
+    let Some(place) = holds::place_to_tell(tx, session, prompt)? else {
+        return Ok(false);
+    };
+    holds::tell(tx, bot, session, now, place, &notice(left), None)?;
+    Ok(true)
 }

@@ -111,7 +111,7 @@ impl Store {
         self.transaction(Durability::Normal, |tx| {
             let open = tx
                 .prepare_cached(
-                    "SELECT * FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') ORDER BY id",
+                    "SELECT * FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') AND state != 'closed' ORDER BY id",
                 )?
                 .query_map([session.0], prompt_from)?
                 .collect::<Result<_>>()?;
@@ -148,7 +148,8 @@ impl Store {
             let queued = tx
                 .prepare_cached(
                     "UPDATE prompt SET state = 'sent', attempts = attempts + 1, bot = ?2 WHERE id = (
-                         SELECT MIN(id) FROM prompt WHERE session = ?1 AND state = 'queued')
+                         SELECT MIN(id) FROM prompt WHERE session = ?1 AND state = 'queued' AND state != 'closed'
+                         AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = ?1 AND state = 'waiting' AND rank < 0))
                      RETURNING *",
                 )?
                 .query_row((session.0, bot.0), prompt_from)
@@ -245,7 +246,7 @@ impl Store {
     pub fn take_back(&self, prompt: PromptId) -> Result<()> {
         self.transaction(Durability::Full, |tx| {
             let queued = tx.execute(
-                "UPDATE prompt SET state = 'queued', attempts = attempts - 1
+                "UPDATE prompt SET state = 'queued', attempts = MAX(attempts - 1, 0)
                  WHERE id = ?1 AND state = 'sent' AND continues IS NOT NULL",
                 [prompt.0],
             )?;
@@ -352,7 +353,8 @@ impl Store {
                 buttons::post_notice(tx, bot, session, now, place, offered)?;
             }
             if closing.outcome == Outcome::Stopped {
-                return stops::stop_is_over(tx, bot, session, now, Some(closing.prompt), &notice);
+                let prompt = Some(closing.prompt);
+                return stops::stop_is_over(tx, bot, session, now, prompt, &notice).map(drop);
             }
             // Whoever said stop meanwhile holds it already.
             if let Some(holding) = &closing.hold

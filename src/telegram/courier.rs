@@ -19,7 +19,8 @@ use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
 use crate::board::Board;
 use crate::chat::{
-    BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId, SessionId,
+    BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId,
+    SessionId, Target,
 };
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
@@ -548,6 +549,23 @@ impl Scheduler {
     /// Puts in place of a refused post what comes next, or gives it up.
     fn replace(&self, due: Due, change: Change) -> StoreResult<()> {
         let post = self.outfit.store.post(due.row)?;
+        if let (
+            Some(Post::Edit {
+                target: Target::Row(row),
+                body,
+                buttons,
+            }),
+            Change::Anew,
+        ) = (&post, change)
+        {
+            // The row itself is sent once more, so that its buttons are those of the message in which they stand.
+            let anew = Post::Message {
+                body: body.clone(),
+                buttons: buttons.clone(),
+                silent: buttons.is_empty(),
+            };
+            return self.outfit.store.send_anew(due.row, *row, &anew);
+        }
         let instead = post.map_or_else(Vec::new, |post| ladder::instead(post, due.lane, change));
         match instead.is_empty() {
             true => self.refuse(due.row),

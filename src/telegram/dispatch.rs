@@ -14,7 +14,16 @@ use crate::clock::unix_now;
 use crate::config::nearest;
 use crate::render::{lists, notice, status, texts};
 use crate::router::{self, Command, Route};
-use crate::store::{self, Edited, Intake, Made, Offered, Pressed, Release, Stop, Taken, Written};
+use crate::store::{
+    self, Edited, Intake, Made, Offered, Overtakes, Pressed, Release, Stop, StopSays, Taken,
+    Written,
+};
+
+/// What is said where a new message goes before what was held.
+const OVERTAKES: Overtakes<'static> = Overtakes {
+    failure: texts::AFTER_THE_NEW_MESSAGE,
+    question: texts::LEFT_FOR_A_NEW_MESSAGE,
+};
 
 /// What every update is dealt with by.
 pub struct Desk {
@@ -80,6 +89,7 @@ impl Desk {
                     text,
                     origin: *origin,
                     arrived,
+                    overtakes: OVERTAKES,
                 };
                 if intake.queue(arrival, session, &written)? {
                     self.react(intake, arrival)
@@ -266,6 +276,7 @@ impl Desk {
             text: &text,
             origin: None,
             arrived,
+            overtakes: OVERTAKES,
         };
         let toast = if intake.queue(arrival, offered.session, &written)? {
             intake.retire(offered.row, line)?;
@@ -314,7 +325,11 @@ fn carry_out(
 }
 
 fn stop(intake: &mut Intake<'_>, session: SessionId) -> store::Result<Stop> {
-    intake.stop(session, &status::stopped(), notice::held)
+    let says = StopSays {
+        ended: &status::stopped(),
+        not_again: texts::NOT_TRIED_AGAIN,
+    };
+    intake.stop(session, &says, notice::held)
 }
 
 /// Asks to which session the place is to talk.

@@ -13,7 +13,7 @@ use frankenstein::types::{
 };
 use serde::Serialize;
 
-use crate::chat::{Button, Formatted, MessageId, Place, Post, Style, TopicId};
+use crate::chat::{Button, Formatted, MessageId, Place, Post, Style, Target, TopicId};
 
 /// A call, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,15 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
             caption,
             silent,
         } => Some(document(place, name, text, caption, *silent)),
-        Post::Edit { body, buttons, .. } => Some(edit(place, edits?, body, buttons)),
+        Post::Edit {
+            target,
+            body,
+            buttons,
+        } => match (edits, target) {
+            (Some(edits), _) => Some(edit(place, edits, body, buttons)),
+            (None, Target::StatusOrNew(_)) => Some(message(place, body, buttons, true)),
+            (None, Target::Row(_) | Target::Status(_)) => None,
+        },
         Post::Toast { callback, text } => Some(call(
             "answerCallbackQuery",
             &AnswerCallbackQueryParams::builder()
@@ -314,21 +322,27 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_what_was_never_delivered_is_nothing() {
+    fn an_edit_of_what_was_never_delivered_is_nothing_but_for_a_stop() {
         let place = Place {
             chat: ChatId(7),
             topic: None,
         };
-        let edit = Post::Edit {
-            target: crate::chat::Target::Row(crate::chat::RowId(1)),
+        let edit = |target| Post::Edit {
+            target,
             body: Formatted::plain("x"),
             buttons: Vec::new(),
         };
-        assert_eq!(post(place, &edit, None), None);
-        assert_eq!(
-            post(place, &edit, Some(MessageId(9))).unwrap().method,
-            "editMessageText"
-        );
+        let (row, prompt) = (crate::chat::RowId(1), crate::chat::PromptId(1));
+        for (target, never_shown) in [
+            (Target::Row(row), None),
+            (Target::Status(prompt), None),
+            (Target::StatusOrNew(prompt), Some("sendMessage")),
+        ] {
+            let sent = post(place, &edit(target), None);
+            assert_eq!(sent.map(|sent| sent.method), never_shown);
+            let sent = post(place, &edit(target), Some(MessageId(9)));
+            assert_eq!(sent.unwrap().method, "editMessageText");
+        }
     }
 
     #[test]

@@ -41,8 +41,8 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 const REST_STEP: Duration = Duration::from_secs(60);
 
 /// How long the call that sets the menu may take, and how often it is tried: chappe works without it.
-const MENU_MAX: Duration = Duration::from_secs(10);
-const MENU_ATTEMPTS: u32 = 5;
+const MENU_MAX: Duration = Duration::from_secs(3);
+const MENU_ATTEMPTS: u32 = 3;
 
 /// How often finished rows are looked for and forgotten, in seconds.
 const PRUNE_EVERY: i64 = 3600;
@@ -126,6 +126,7 @@ impl Poll {
         let mut offset = None;
         loop {
             let round = self.round(&mut offset);
+            self.look_after_time();
             (self.outfit.attempt_ended)(round.is_ok());
             let wait = match round {
                 Ok(()) => continue,
@@ -266,22 +267,25 @@ impl Poll {
         for session in accepted.wake {
             (self.outfit.wake)(session);
         }
-        self.wake_whose_time_has_come(now);
+        Ok(next)
+    }
+
+    /// Does what time makes necessary: wakes the sessions whose hold is over, and forgets old rows. A session that sleeps
+    /// has no timer of its own, and the poll comes round every minute, whether Telegram answers or not.
+    fn look_after_time(&mut self) {
+        if self.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let now = unix_now();
+        match self.outfit.store.holds_over(now) {
+            Ok(sessions) => sessions.into_iter().for_each(&self.outfit.wake),
+            Err(error) => log::warn!("what was paused cannot be looked at: {error}"),
+        }
         if now - self.pruned >= PRUNE_EVERY {
             self.pruned = now;
             if let Err(error) = self.outfit.store.prune(now) {
                 log::warn!("old rows cannot be forgotten: {error}");
             }
-        }
-        Ok(next)
-    }
-
-    /// Wakes the sessions whose hold is over: a session that sleeps has no timer of its own, and the poll comes round
-    /// every minute.
-    fn wake_whose_time_has_come(&self, now: i64) {
-        match self.outfit.store.holds_over(now) {
-            Ok(sessions) => sessions.into_iter().for_each(&self.outfit.wake),
-            Err(error) => log::warn!("what was paused cannot be looked at: {error}"),
         }
     }
 

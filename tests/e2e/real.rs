@@ -7,10 +7,14 @@
 mod conversation;
 /// Ends in the middle of a turn, by whatever hand.
 mod endings;
+/// Kills in the middle of a turn, which goes on afterwards.
+mod killed;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
 mod secrets;
+/// A person says stop, whatever the turn is doing.
+mod stop;
 /// When the API fails.
 mod trouble;
 
@@ -23,11 +27,12 @@ use chappe::loopback::botapi::Shown;
 use crossbeam_channel::RecvTimeoutError;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use crate::cli;
-use crate::host::{Host, SOON, USER, processes_of};
+use crate::host::{Chappe, Host, SOON, USER, processes_of};
 use crate::messages_api::{Kind, MessagesApi, Request, ToolResult};
 
 /// How often something is looked at that nobody announces, such as a process.
@@ -65,6 +70,13 @@ impl Stage {
         let _ = writeln!(self.host.claude, "{name} = {value:?}");
     }
 
+    /// Lets tools run without anybody being asked.
+    pub fn allow_all(&mut self) {
+        self.set_claude("permission_mode = \"bypassPermissions\"");
+        // Otherwise the CLI refuses that mode to root.
+        self.set_variable("IS_SANDBOX", "1");
+    }
+
     /// The folder of the first session.
     pub fn folder(&self) -> PathBuf {
         self.host.sessions_root().join("default")
@@ -84,21 +96,41 @@ impl Stage {
         })
     }
 
+    /// Asks what Claude remembers: all that was said to it before, by a person or by chappe.
+    pub fn memory(&self) -> Vec<String> {
+        self.ask("[[remember]]", "remember turns=");
+        let mut texts = self.turns().pop().expect("there was a turn").texts;
+        assert_eq!(texts.pop().as_deref(), Some("[[remember]]"));
+        texts
+    }
+
     /// Asks what Claude remembers, and checks that it is exactly `texts`.
     pub fn remembers(&self, texts: &[&str]) {
-        self.ask("[[remember]]", "remember turns=");
-        let turn = self.turns().pop().expect("there was a turn");
-        let (last, before) = turn.texts.split_last().expect("something was said");
-        assert_eq!(
-            (last.as_str(), before),
-            (
-                "[[remember]]",
-                &texts
-                    .iter()
-                    .map(|text| (*text).to_owned())
-                    .collect::<Vec<_>>()[..]
-            )
-        );
+        assert_eq!(self.memory(), texts);
+    }
+
+    /// Checks that Claude was given `text` once, and then was asked to go on with it.
+    pub fn went_on_with(&self, text: &str) {
+        let memory = self.memory();
+        assert_eq!(memory.len(), 2, "{memory:#?}");
+        assert_eq!(memory[0], text);
+        let asked = "The connection was lost while you worked on this.";
+        assert!(memory[1].starts_with(asked), "{memory:#?}");
+    }
+
+    /// Waits for the status message of the turn at hand, until it says `text` and chappe knows that it stands there.
+    pub fn status(&self, text: &str) -> Shown {
+        let status = self.host.wait("the status of the turn", |view| {
+            let mut shown = view.from_bot(USER);
+            let says = |shown: &&Shown| shown.text.contains('⏳') && shown.text.contains(text);
+            shown.find(says).cloned()
+        });
+        until("the status in the store", || {
+            let known: Vec<i64> =
+                self.read("SELECT status_message FROM prompt WHERE status_message IS NOT NULL");
+            known.contains(&status.id).then_some(())
+        });
+        status
     }
 
     /// Waits for a request that shows `text`, and returns its message and what the button with this label carries.
@@ -158,6 +190,14 @@ impl Stage {
         let claudes = self.claudes();
         assert_eq!(claudes.len(), 1, "{claudes:?}");
         claudes[0]
+    }
+
+    /// What runs of the tools that Claude has started.
+    pub fn tools(&self, chappe: &Chappe) -> Vec<i32> {
+        let claudes = self.claudes();
+        let mut tools = self.processes();
+        tools.retain(|pid| *pid != chappe.pid() && !claudes.contains(pid));
+        tools
     }
 
     /// Everything that belongs to this host and still runs.
@@ -243,6 +283,21 @@ impl Gate {
         fs::remove_file(&self.0).expect("the gate can be removed");
         pipe
     }
+}
+
+/// Stops chappe where it is, until it is woken or killed.
+pub fn freeze(chappe: &Chappe) {
+    chappe.signal(Signal::SIGSTOP);
+    until("the end of all that it does", || {
+        let tasks = fs::read_dir(format!("/proc/{}/task", chappe.pid())).ok()?;
+        let mut tasks = tasks.flatten();
+        let stands = tasks.all(|task| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit_once(") ").map(|(_, rest)| rest.as_bytes()[0]);
+            state.is_none_or(|state| state == b'T')
+        });
+        stands.then_some(())
+    });
 }
 
 /// Looks until there is something to see; panics when that takes too long.

@@ -393,6 +393,23 @@ fn refusals_by_the_cli_are_told_from_those_of_people_and_from_words_of_tools() {
 }
 
 #[test]
+fn an_interruption_is_none_of_the_users_while_its_prompt_is_open() {
+    for words in [
+        "[Request interrupted by user]",
+        "[Request interrupted by user for tool use]",
+    ] {
+        let cut_off = progress(&[call("m1"), result("rejected", true), said("u", words)]);
+        assert_eq!((cut_off.finished, cut_off.refused_by_restart), (None, true));
+        let of_another = [
+            answer("m1", "done"),
+            said(LATER, "and now?"),
+            said("u", words),
+        ];
+        assert!(!progress(&of_another).refused_by_restart);
+    }
+}
+
+#[test]
 fn results_of_sub_agents_name_them() {
     let mut tracer = Tracer::new(PROMPT);
     let of_agent = |id: &str| {

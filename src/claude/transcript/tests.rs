@@ -227,8 +227,8 @@ fn transcripts_of_2_1_330_are_understood() {
     denied_by_a_person: finished [msg_mock_000093:0 "tool said: The user deni"], 1 tools
     empty: finished [msg_mock_000111:0 "echo: [Your previous res"], 0 tools
     finished_after_eof: finished [msg_mock_000091:0 "I could"], 2 tools
-    interrupted_in_text: open, 0 tools
-    interrupted_in_tool: open, 1 tools
+    interrupted_in_text: open, 0 tools, refused
+    interrupted_in_tool: open, 1 tools, refused
     killed_after_result: finished [msg_mock_000075:0 "fin"], 2 tools
     killed_in_text: open, 0 tools
     killed_in_tool: open, 1 tools
@@ -250,8 +250,8 @@ fn transcripts_of_2_1_197_are_understood() {
     denied_by_a_person: finished [msg_mock_000025:0 "tool said: The user deni"], 1 tools
     empty: finished [msg_mock_000041:0 "echo: [Your previous res"], 0 tools
     finished_after_eof: finished [msg_mock_000023:0 "I could"], 2 tools
-    interrupted_in_text: open, 0 tools
-    interrupted_in_tool: open, 1 tools
+    interrupted_in_text: open, 0 tools, refused
+    interrupted_in_tool: open, 1 tools, refused
     killed_after_result: finished [msg_mock_000007:0 "fin"], 2 tools
     killed_in_text: open, 0 tools
     killed_in_tool: open, 1 tools

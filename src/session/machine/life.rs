@@ -117,7 +117,7 @@ impl Machine {
                 by: By::Shutdown, ..
             }) => out.push(Action::Hide),
             // It stays open, and the next start decides about it.
-            None if self.shutdown.is_some() => out.push(Action::Hide),
+            None if self.shutdown.is_some() => out.extend([Action::Hide, Action::Park]),
             None => {
                 // What it had said is in the transcript, or is said again.
                 self.said.finish();
@@ -239,6 +239,9 @@ impl Machine {
             // What is open stays so; the next start decides about it.
             State::Asleep | State::Backoff { .. } | State::Preparing => {
                 out.push(Action::Hide);
+                if !self.cut_off.is_empty() || !self.again.is_empty() {
+                    out.push(Action::Park);
+                }
                 self.state = State::Over;
                 out.push(Action::End);
             }

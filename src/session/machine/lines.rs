@@ -247,7 +247,10 @@ impl Machine {
                 self.taken_if(out, |turn| turn.uuid == uuid);
             }
             Lifecycle::Completed => self.may_be_swallowed(now, uuid),
-            Lifecycle::Cancelled if matches!(&self.state, State::Busy(turn) if turn.prompt.uuid == uuid) =>
+            // What was never queued, or went with a queue that was dropped, is over as well.
+            state
+                if never_runs(state)
+                    && matches!(&self.state, State::Busy(turn) if turn.prompt.uuid == uuid) =>
             {
                 self.never_ran(now, out);
             }
@@ -473,5 +476,14 @@ impl Machine {
                 + usage.cache_read_input_tokens,
             output_tokens: usage.output_tokens,
         }
+    }
+}
+
+/// Whether a message that has come to this state is over without a turn.
+fn never_runs(state: &Lifecycle) -> bool {
+    match state {
+        Lifecycle::Cancelled => true,
+        Lifecycle::Other(word) => matches!(word.as_str(), "refused" | "discarded"),
+        Lifecycle::Queued | Lifecycle::Started | Lifecycle::Completed => false,
     }
 }

@@ -42,6 +42,9 @@ impl Machine {
                     matches!(state, State::Asleep),
                     matches!(state, State::Backoff { .. }),
                 );
+                if matches!(state, State::Preparing) {
+                    out.push(Action::HurryPreparation);
+                }
                 let anything = self.stop_cut_off(out);
                 if !anything {
                     out.push(Action::Stopped {

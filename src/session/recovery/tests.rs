@@ -121,7 +121,7 @@ fn a_turn_whose_refusals_came_from_a_restart_is_not_finished() {
     };
     let text = continued(&facts(Trace::Found(refused)));
     assert!(
-        text.contains("came from a restart, not from the user"),
+        text.contains("came from a restart, not from the user. What told you to stop"),
         "{text}"
     );
 }
@@ -193,7 +193,7 @@ fn the_continue_prompt_says_only_what_is_known() {
     insta::assert_snapshot!(continue_prompt(&acted(), true), @r#"
     The connection was lost while you worked on this. If you had already finished, repeat your final answer. Otherwise go on where you stopped; before repeating an action, check whether it has happened.
 
-    The refusals that speak of a closed stream came from a restart, not from the user. Ask again for what you still need.
+    Refusals that speak of a closed stream, and an interruption that is said to be the user's, came from a restart, not from the user. What told you to stop and wait holds no longer. Ask again for what you still need.
 
     Seen to start:
     - Bash {"command":"make deploy"}

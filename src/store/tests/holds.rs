@@ -55,6 +55,7 @@ fn a_hold_outlives_a_restart() {
     let expected = Held {
         reason: Hold::Paused,
         until: Some(NOW + 60),
+        has_failed: true,
     };
     assert_eq!(work.held, Some(expected));
 }
@@ -202,7 +203,12 @@ fn a_new_message_goes_first_after_a_stop_or_a_failure() {
             let (session, _) = failed_with_two(store, reason);
             say(store, &message(4, HOME), "now");
             assert_eq!(held(store, session), None);
-            assert_eq!(give_all(store, session), ["now", "one\ntwo"], "{reason:?}");
+            let expected: &[&str] = match reason {
+                // What has failed is tried again after it.
+                Hold::Paused => &["now", "go on", "one\ntwo"],
+                _ => &["now", "one\ntwo"],
+            };
+            assert_eq!(give_all(store, session), expected, "{reason:?}");
         });
     }
 }
@@ -219,12 +225,12 @@ fn a_new_message_takes_its_turn_where_there_could_be_no_process() {
 }
 
 #[test]
-fn a_new_message_goes_behind_the_turn_that_there_could_be_no_process_for() {
+fn a_new_message_goes_before_the_turn_that_has_killed_its_process() {
     on_both(|store| {
         let (session, _) = failed_with_two(store, Hold::Broken);
         say(store, &message(4, HOME), "three");
         assert_eq!(held(store, session), None);
-        assert_eq!(give_all(store, session), ["go on", "one\ntwo\nthree"]);
+        assert_eq!(give_all(store, session), ["three", "go on", "one\ntwo"]);
     });
 }
 
@@ -331,12 +337,13 @@ fn a_new_start_of_chappe_tries_what_there_could_be_no_process_for_and_nothing_el
         let store = Store::in_memory();
         let (session, _) = failed_with_two(&store, reason);
         store.try_broken_again(NOW).expect("they are looked at");
-        if reason == Hold::Broken {
-            assert_eq!(give_all(&store, session), ["go on", "one\ntwo"]);
-        } else {
-            assert_eq!(held(&store, session), Some(reason));
-        }
+        assert_eq!(held(&store, session), Some(reason), "a turn has failed");
     }
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, HOME), "one");
+    cannot_start(&store, session);
+    store.try_broken_again(NOW).expect("they are looked at");
+    assert_eq!(give_all(&store, session), ["one"]);
 }
 
 #[test]
@@ -381,6 +388,7 @@ fn a_failure_after_a_stop_leaves_the_stop() {
     let expected = Held {
         reason: Hold::Held,
         until: None,
+        has_failed: false,
     };
     assert_eq!((work.held, work.stop), (Some(expected), true));
     // The owner carries the stop out, and then it is told.
@@ -407,6 +415,7 @@ fn a_start_that_fails_after_a_stop_leaves_the_stop() {
     let expected = Held {
         reason: Hold::Held,
         until: None,
+        has_failed: false,
     };
     assert_eq!(work.held, Some(expected));
 }

@@ -489,6 +489,10 @@ fn who_wrote_what_was_forwarded_and_when_it_arrived_is_known_when_it_is_given() 
             text: "buy now",
             origin: Some("Bob"),
             arrived: NOW * 1_000 + 250,
+            overtakes: Overtakes {
+                failure: "after yours",
+                question: "left",
+            },
         };
         take_in(store, NOW, |intake| {
             intake.queue(&message(2, HOME), session, &forwarded)

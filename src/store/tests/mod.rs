@@ -109,6 +109,10 @@ fn written(text: &str) -> Written<'_> {
         text,
         origin: None,
         arrived: NOW * 1_000,
+        overtakes: Overtakes {
+            failure: "after yours",
+            question: "left",
+        },
     }
 }
 
@@ -230,7 +234,7 @@ fn cannot_start(store: &Store, session: SessionId) {
 /// Says stop, as the poller does.
 fn stop(store: &Store, session: SessionId) -> Stop {
     take_in(store, NOW, |intake| {
-        intake.stop(session, &Formatted::plain("stopped"), held_back)
+        intake.stop(session, &stop_says(&Formatted::plain("stopped")), held_back)
     })
 }
 
@@ -350,5 +354,12 @@ fn text_of(ready: &Ready) -> &str {
         Post::Toast { text, .. } => text,
         Post::Document { text, .. } => text,
         Post::Reaction { emoji, .. } => emoji,
+    }
+}
+
+fn stop_says(ended: &Formatted) -> StopSays<'_> {
+    StopSays {
+        ended,
+        not_again: "not again",
     }
 }

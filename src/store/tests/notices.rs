@@ -168,9 +168,9 @@ fn what_a_new_message_makes_needless_loses_its_buttons_and_keeps_its_text() {
             Taken::Over,
             "at once"
         );
-        assert_eq!(chat.receive(store), ["failed, 0 wait"]);
+        assert_eq!(chat.receive(store), ["failed, 0 wait\n\nafter yours"]);
         assert_eq!(chat.with_buttons(), Vec::<&str>::new());
-        assert_eq!(give_all(store, session), ["something else"]);
+        assert_eq!(give_all(store, session), ["something else", "go on"]);
     });
 }
 
@@ -185,7 +185,7 @@ fn what_was_not_sent_before_it_was_needless_is_never_sent() {
         say(store, &message(2, HOME), "something else");
         assert_eq!(due(store), []);
         assert_eq!(begin(store, row), None);
-        assert_eq!(give_all(store, session), ["something else"]);
+        assert_eq!(give_all(store, session), ["something else", "go on"]);
     });
 }
 

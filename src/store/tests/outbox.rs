@@ -281,7 +281,9 @@ fn an_edit_finds_its_message_once_that_is_delivered() {
     store
         .status_shown(prompt.id, MessageId(600))
         .expect("it is noted");
-    assert_eq!(edit(Target::Status(prompt.id)), Some(MessageId(600)));
+    for target in [Target::Status(prompt.id), Target::StatusOrNew(prompt.id)] {
+        assert_eq!(edit(target), Some(MessageId(600)));
+    }
     assert_eq!(edit(Target::Status(PromptId(99))), None);
 }
 

@@ -18,7 +18,11 @@ fn stop_and_wake(store: &Store, session: SessionId) -> (Stop, Accepted) {
             9,
             [()],
             |intake, ()| {
-                stopped = Some(intake.stop(session, &Formatted::plain("stopped"), held_back)?);
+                stopped = Some(intake.stop(
+                    session,
+                    &stop_says(&Formatted::plain("stopped")),
+                    held_back,
+                )?);
                 Ok(())
             },
             |(), error| panic!("{error}"),
@@ -156,9 +160,7 @@ fn a_stop_that_comes_as_the_turn_ends_holds_what_waits_all_the_same() {
             .expect("the turn is closed");
         assert!(is_stopping(store, session), "the owner has still to see it");
         assert_eq!(give(store, session), None);
-        store
-            .stopped(BOT, session, NOW, held_back)
-            .expect("it is over");
+        assert_eq!(store.stopped(BOT, session, NOW, held_back), Ok(true));
         assert_eq!(Chat::new().receive(store), ["answer", "1 held"]);
         assert!(!is_stopping(store, session));
     });
@@ -177,9 +179,7 @@ fn a_process_without_a_turn_is_told_as_well() {
             Ok(vec![session]),
             "also after a restart"
         );
-        store
-            .stopped(BOT, session, NOW, not_held)
-            .expect("it is over");
+        assert_eq!(store.stopped(BOT, session, NOW, not_held), Ok(false));
         assert_eq!(store.open_sessions(), Ok(Vec::new()));
         assert_eq!(held(store, session), None);
     });
@@ -253,6 +253,7 @@ fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
         let expected = Held {
             reason: Hold::Held,
             until: None,
+            has_failed: false,
         };
         assert_eq!(work.held, Some(expected), "it does not go on by itself");
         assert_eq!(chat.receive(store), ["failed, 1 wait", "1 held"]);

@@ -17,8 +17,9 @@ fn impatient(test: &str) -> Option<Stage> {
 }
 
 #[test]
-fn a_stop_in_the_middle_of_a_tool_leaves_nothing_behind() {
-    let Some(stage) = impatient("a_stop_in_the_middle_of_a_tool_leaves_nothing_behind") else {
+fn an_end_of_chappe_in_the_middle_of_a_tool_leaves_nothing_behind() {
+    let Some(stage) = impatient("an_end_of_chappe_in_the_middle_of_a_tool_leaves_nothing_behind")
+    else {
         return;
     };
     let chappe = stage.host.start();
@@ -30,9 +31,23 @@ fn a_stop_in_the_middle_of_a_tool_leaves_nothing_behind() {
     let _running = gate.reached();
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
-    let _chappe = stage.host.start();
+    let chappe = stage.host.start();
     stage.host.answer("I was restarted in the middle of this");
-    stage.remembers(&[text]);
+    // What was allowed once was allowed once.
+    stage.press("cat gate", "Allow once");
+    stage.host.answer("tool said: ");
+    stage.went_on_with(text);
+    // The CLI has written down that the user wanted it to stop.
+    let told = "What told you to stop and wait holds no longer.";
+    let asked = stage
+        .turns()
+        .pop()
+        .expect("there was a turn")
+        .texts
+        .remove(1);
+    assert!(asked.contains(told), "{asked}");
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
 }
 
 #[test]
@@ -52,15 +67,16 @@ fn after_a_crash_of_chappe_there_is_never_more_than_one_claude() {
     let most = stage.most_claudes(|| {
         chappe = Some(stage.host.start());
         stage.host.answer("I was restarted in the middle of this");
-        stage.remembers(&[SLOW]);
+        stage.host.answer("tool said: ");
+        stage.went_on_with(SLOW);
     });
     assert_eq!(most, 1);
     stage.none_runs(&left);
 }
 
 #[test]
-fn a_request_that_outlives_chappe_expires() {
-    let Some(stage) = impatient("a_request_that_outlives_chappe_expires") else {
+fn a_request_that_outlives_chappe_expires_and_is_asked_anew() {
+    let Some(stage) = impatient("a_request_that_outlives_chappe_expires_and_is_asked_anew") else {
         return;
     };
     let chappe = stage.host.start();
@@ -87,14 +103,21 @@ fn a_request_that_outlives_chappe_expires() {
         .host
         .wait("an answer to the press", |view| view.toast(&press).cloned());
     assert!(toast.text.contains("That request is over"), "{toast:?}");
-    stage.remembers(&[text]);
-    assert!(!stage.folder().join("made").exists());
+    let anew = stage.press("touch made", "Allow once");
+    assert_ne!(anew, message);
+    stage.host.answer("tool said: ");
+    assert!(stage.folder().join("made").exists());
+    let memory = stage.memory();
+    assert_eq!(memory.len(), 2, "{memory:#?}");
+    assert_eq!(memory[0], text);
+    // The CLI had refused it in nobody's name, and so Claude is told.
+    let told = "came from a restart, not from the user.";
+    assert!(memory[1].contains(told), "{memory:#?}");
 }
 
 #[test]
-fn when_claude_is_killed_it_is_told_and_the_next_message_resumes() {
-    let Some(stage) = Stage::new("when_claude_is_killed_it_is_told_and_the_next_message_resumes")
-    else {
+fn when_claude_is_killed_it_is_told_and_the_turn_goes_on() {
+    let Some(stage) = Stage::new("when_claude_is_killed_it_is_told_and_the_turn_goes_on") else {
         return;
     };
     let chappe = stage.host.start();
@@ -107,6 +130,7 @@ fn when_claude_is_killed_it_is_told_and_the_next_message_resumes() {
     stage
         .host
         .answer("Claude stopped unexpectedly (signal 9, SIGKILL)");
-    stage.remembers(&[SLOW]);
+    stage.host.answer("tool said: ");
     stage.none_runs(&former);
+    stage.went_on_with(SLOW);
 }

@@ -1,5 +1,7 @@
 //! When the API fails.
 
+use chappe::loopback::botapi::Shown;
+
 use super::Stage;
 use crate::host::USER;
 
@@ -21,7 +23,7 @@ fn the_status_shows_that_the_api_is_tried_again() {
         return;
     };
     let _chappe = stage.host.start();
-    stage.say("[[error 500 x4]] [[text recovered]]");
+    stage.say("[[error 500 x3]] [[text recovered]]");
     stage.host.wait("a status with the attempts", |view| {
         let mut shown = view.from_bot(USER);
         shown
@@ -33,4 +35,82 @@ fn the_status_shows_that_the_api_is_tried_again() {
             .map(drop)
     });
     stage.host.answer("recovered");
+}
+
+/// The labels of a message's buttons.
+fn labels(shown: &Shown) -> Vec<&str> {
+    let buttons = shown.buttons.iter().flatten();
+    buttons.map(|(label, _)| label.as_str()).collect()
+}
+
+#[test]
+fn an_overloaded_api_pauses_the_turn_and_a_press_tries_again() {
+    let Some(stage) = Stage::new("an_overloaded_api_pauses_the_turn_and_a_press_tries_again")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    // The CLI itself tries three times.
+    let text = "[[error 529 x3]] [[text recovered]]";
+    stage.say(text);
+    let notice = stage.host.answer("I try again in 1 min");
+    assert!(notice.text.starts_with("⚠ "), "{}", notice.text);
+    assert_eq!(labels(&notice), ["Try now", "Drop"]);
+    let claude = stage.claude();
+    stage.host.delivered();
+    let press = stage.host.press(&stage.host.person(), &notice, "Try now");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    stage.host.answer("recovered");
+    assert!(
+        stage
+            .host
+            .says(USER, notice.id, "Trying again.")
+            .buttons
+            .is_empty()
+    );
+    assert_eq!(stage.claude(), claude);
+    // It is asked to go on with what it knows, and not given it anew.
+    stage.went_on_with(text);
+}
+
+#[test]
+fn a_login_that_is_refused_is_told_with_what_helps() {
+    let Some(stage) = Stage::new("a_login_that_is_refused_is_told_with_what_helps") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[error 401 x1]] [[text recovered]]");
+    let notice = stage.host.answer("Log in on the host");
+    assert_eq!(labels(&notice), ["Try again", "Drop"]);
+    stage.host.delivered();
+    let press = stage.host.press(&stage.host.person(), &notice, "Try again");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    stage.host.answer("recovered");
+}
+
+#[test]
+fn a_prompt_that_is_too_long_is_told_with_what_helps() {
+    let Some(stage) = Stage::new("a_prompt_that_is_too_long_is_told_with_what_helps") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[error 413]]");
+    let notice = stage.host.answer("Send /compact to make room");
+    assert_eq!(labels(&notice), ["Try again", "Drop"]);
+    stage.ask("after", "echo: after");
+}
+
+#[test]
+fn the_limit_of_steps_offers_to_go_on() {
+    let Some(mut stage) = Stage::new("the_limit_of_steps_offers_to_go_on") else {
+        return;
+    };
+    stage.set_claude("max_turns = 1");
+    let _chappe = stage.host.start();
+    stage.say(r#"[[pre First I look.]] [[tool Bash {"command":"ls"}]] [[text I have looked.]]"#);
+    let offer = stage.host.answer("The limit of steps");
+    assert_eq!(labels(&offer), ["Go on"]);
+    let press = stage.host.press(&stage.host.person(), &offer, "Go on");
+    assert_eq!(stage.host.toast(&press), "Going on.");
+    stage.host.answer("I have looked.");
 }

@@ -54,8 +54,12 @@ pub enum Block {
 pub type Attempts = HashMap<String, usize>;
 
 /// A typed text that contains one of these asks to go on with the text before it, as chappe does after a lost
-/// connection. A model would do so; an echo would hide the work that is left.
-const CONTINUE: [&str; 2] = ["go on where you stopped", "where you left off"];
+/// connection or at a turn's limit. A model would do so; an echo would hide the work that is left.
+const CONTINUE: [&str; 3] = [
+    "go on where you stopped",
+    "Go on where you stopped",
+    "where you left off",
+];
 
 /// Longer tool results are cut in "tool said: …".
 const RESULT_CHARS_MAX: usize = 2000;

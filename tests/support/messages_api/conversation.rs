@@ -33,10 +33,11 @@ const STEERED_ENDS: [&str; 3] = [
     "</system-reminder>",
 ];
 
-/// What the CLI writes as the result of a call that was cut off by its end, or whose permission prompt was. (2.1.197
-/// leaves the result of the former away.)
-const LOST_RESULTS: [&str; 3] = [
+/// What the CLI writes as the result of a call that was cut off by its end or by an interruption, or whose permission
+/// prompt was. (2.1.197 leaves the result of the first away.)
+const LOST_RESULTS: [&str; 4] = [
     "the session ended before this call's result was recorded",
+    "The user doesn't want to proceed with this tool use.",
     "permission stream closed",
     "Stream closed",
 ];

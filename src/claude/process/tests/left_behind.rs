@@ -1,5 +1,7 @@
 //! What outlives a process, and processes that a former chappe has left.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 
 #[test]
@@ -77,7 +79,14 @@ fn a_sweep_takes_only_its_own() {
 /// A process that a former chappe has left; it is held only so that the test sees its end.
 fn end(process: &Process, by_itself: Duration, step: Duration) -> bool {
     let start = start_time(process.pid()).expect("it lives");
-    end_leftover(process.pid(), start, &boot_id(), by_itself, step)
+    end_leftover(
+        process.pid(),
+        start,
+        &boot_id(),
+        by_itself,
+        step,
+        &AtomicBool::new(false),
+    )
 }
 
 #[test]
@@ -131,14 +140,16 @@ fn a_process_that_is_no_leftover_is_left_alone() {
         start,
         "another boot",
         Duration::ZERO,
-        Duration::ZERO
+        Duration::ZERO,
+        &AtomicBool::new(false),
     ));
     assert!(end_leftover(
         pid,
         start + 1,
         &boot_id(),
         Duration::ZERO,
-        Duration::ZERO
+        Duration::ZERO,
+        &AtomicBool::new(false),
     ));
     process.close_input();
     assert_eq!(all(&process), [line("done")]);

@@ -102,6 +102,7 @@ fn a_stop_during_a_preparation_starts_nothing() {
         close requests: all Expired
         prepare
     > work 1 held stop
+        hurry the preparation
         stopped
         hide
         hide
@@ -117,6 +118,7 @@ fn a_stop_during_a_preparation_starts_nothing() {
         work 0
     "), @r#"
     > work 0 stop
+        hurry the preparation
         finish 1: Stopped [], $0.00, 0 tools, took unknown
         hide
         hide

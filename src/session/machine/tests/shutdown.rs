@@ -234,6 +234,7 @@ fn a_turn_that_crashes_within_its_grace_stays_open() {
     > wait 1s
     > exit 1 boom
         hide
+        park
         end
         (nothing is due)
     "#);
@@ -502,6 +503,7 @@ fn a_shutdown_where_no_process_is_there_leaves_what_is_open() {
         (due at 1s)
     > shutdown
         hide
+        park
         end
         (nothing is due)
     > wait 1m
@@ -512,6 +514,7 @@ fn a_shutdown_where_no_process_is_there_leaves_what_is_open() {
     "), @r#"
     > shutdown
         hide
+        park
         end
     > prepared 1=found
     "#);

@@ -13,7 +13,7 @@ impl Walk {
         self.open(session).contains(&prompt)
     }
 
-    /// Nothing is given while it is held. What chappe has queued goes first; else the head of the line, which was never
+    /// Nothing is given while it is held. What chappe has queued goes first, but for what was written after it had failed; else the head of the line, which was never
     /// given before, of one place and sender. Returns whether anything was given.
     pub(super) fn give(&mut self, session: SessionId) -> bool {
         let before = self.store.work(session).expect("it can be read");
@@ -24,6 +24,12 @@ impl Walk {
             ),
         );
         let line = take_in(&self.store, NOW, |intake| intake.line_of(session, 1_000));
+        let overtakes = number(
+            &self.store,
+            &format!(
+                "SELECT COUNT(*) FROM inbox WHERE session = {session} AND state = 'waiting' AND rank < 0"
+            ),
+        ) > 0;
         let Some((prompt, left)) = give(&self.store, session) else {
             assert!(before.held.is_some() || before.waiting == 0);
             return false;
@@ -31,7 +37,7 @@ impl Walk {
         assert_eq!(before.held, None);
         self.prompts.retain(|(_, known)| *known != prompt.id);
         self.prompts.push((session, prompt.id));
-        if let Some(uuid) = queued.first() {
+        if let (false, Some(uuid)) = (overtakes, queued.first()) {
             assert_eq!((&prompt.uuid, left), (uuid, before.waiting - 1));
             return true;
         }

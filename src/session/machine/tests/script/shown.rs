@@ -20,6 +20,8 @@ impl Play {
                 format!("continue {prompt}: {}", continued(text))
             }
             Action::Leave(prompt) => format!("leave {}", prompt.id),
+            Action::HurryPreparation => "hurry the preparation".to_owned(),
+            Action::Park => "park".to_owned(),
             Action::Taken(prompt) => format!("taken {prompt}"),
             Action::Acted {
                 prompt,
@@ -132,7 +134,7 @@ fn ended(finished: &Finished) -> String {
             let wait = match wait {
                 Wait::Ever => "until somebody says so".to_owned(),
                 Wait::For(how_long) => format!("for {how_long:?}"),
-                Wait::Until(at) => format!("until unix time {at}"),
+                Wait::Until { at, .. } => format!("until unix time {at}"),
             };
             format!("; {reason} {wait}, then {}", continued(retry))
         }

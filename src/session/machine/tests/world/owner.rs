@@ -85,6 +85,10 @@ impl World {
             Action::CloseInput => self.end("close").input_open = false,
             Action::Terminate => drop(self.end("terminate")),
             Action::Kill => self.end("kill").killed = true,
+            Action::HurryPreparation => {
+                self.ensure(self.preparing.is_some(), "nothing is prepared")
+            }
+            Action::Park => {}
             Action::EndTools => self.ensure(self.process.is_some(), "nobody has had tools"),
             Action::GiveNext => {
                 self.ensure_ready();

@@ -391,7 +391,7 @@ impl Store {
         {
             row.tries += 1;
             let until = match pause.wait {
-                Wait::Ever | Wait::Until(_) => None,
+                Wait::Ever | Wait::Until { .. } => None,
                 Wait::For(wait) => Some(now + wait),
             };
             self.hold(pause.reason, until, Some(id));
