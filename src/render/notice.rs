@@ -73,7 +73,7 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
                 Offer::new("Continue", Act::Retry),
                 Offer::new("Send again", Act::SendAgain),
             ],
-            vec![Offer::new(drop_label(waiting, " it"), Act::Drop)],
+            vec![Offer::new(drop_label(waiting + 1, " it"), Act::Drop)],
         ]
     } else {
         let again = if failed.left.is_some() {
@@ -83,7 +83,8 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
         };
         vec![vec![
             Offer::new(again, Act::Retry),
-            Offer::new(drop_label(waiting, ""), Act::Drop),
+            // What has failed goes with what waits behind it.
+            Offer::new(drop_label(waiting + 1, ""), Act::Drop),
         ]]
     };
     Notice {
@@ -219,7 +220,7 @@ mod tests {
             notice.body.text,
             "⚠ Anthropic is overloaded\nI try again in 5 min; 2 messages run then."
         );
-        assert_eq!(labels(&notice), ["Try now", "Drop all 2"]);
+        assert_eq!(labels(&notice), ["Try now", "Drop all 3"]);
         let notice = failed(&overloaded(None), 0);
         assert_eq!(notice.body.text, "⚠ Anthropic is overloaded");
         assert_eq!(labels(&notice), ["Try again", "Drop"]);

@@ -195,6 +195,8 @@ impl Intake<'_> {
         let rank = match first {
             // Also before what went first before: what waited keeps its order among itself.
             _ if overtakes => first.unwrap_or(0).min(0) - 1,
+            // What a button writes is no part of what somebody else writes meanwhile.
+            _ if arrival.callback.is_some() => first.unwrap_or(0).min(0) - 1,
             // With what came just before it, where that goes before others.
             Some(first) => first.min(0),
             None => 0,

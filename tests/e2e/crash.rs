@@ -186,10 +186,12 @@ fn claude_that_keeps_dying_is_told_and_the_message_is_kept() {
         host.answer("⚠ Claude keeps stopping (exit code 7: out of order). Your message is kept.");
     let begun = fs::read_to_string(host.folder.path().join("begun")).unwrap();
     assert_eq!(begun.lines().count(), 3, "one start and two more");
-    // Held, also over a restart.
+    // Held, also over a restart, until somebody says try again.
     assert_eq!(chappe.stop().code(), Some(0));
     fs::write(host.folder.path().join("mended"), "").unwrap();
     let _chappe = host.start();
+    let press = host.press(&host.person(), &told, "Try again");
+    assert_eq!(host.toast(&press), "Trying again.");
     host.answer("echo: hello");
     let told = host.says(USER, told.id, "Your message is kept");
     assert!(told.buttons.is_empty(), "{:?}", told.buttons);

@@ -29,7 +29,7 @@ fn an_overloaded_api_pauses_what_waits_and_it_goes_on_by_itself() {
     assert!(notice.text.starts_with("⚠ "), "{}", notice.text);
     assert_eq!(notice.buttons.iter().flatten().count(), 2);
     let_time_pass(&host);
-    // The poll comes round with the next update at the latest.
+    // The poll comes round.
     host.say("/status");
     let notice = host.says(USER, notice.id, "Trying again.");
     assert!(notice.buttons.is_empty());

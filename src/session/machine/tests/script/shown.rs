@@ -156,7 +156,7 @@ fn continued(text: &str) -> String {
     } else {
         return format!("{text:?}");
     };
-    if text.contains("refusals") {
+    if text.contains("came from a restart") {
         kind.push_str(", refusals explained");
     }
     if let Some((_, list)) = text.split_once("Seen to start:") {
