@@ -328,12 +328,14 @@ enum By {
 /// Whether Claude takes up a prompt that was written before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
-    /// It was not written before, or its turn has begun.
+    /// It was not written before.
     No,
     /// Nothing is known yet.
     Written,
     /// It looks as if Claude knew it and did nothing; at this time that is certain.
     Swallowed(Instant),
+    /// A turn has begun: this one's, unless it ends as one that nobody has asked for. Whether it looked so before.
+    Begun { as_if_swallowed: bool },
 }
 
 /// A session's mind.
@@ -429,7 +431,7 @@ impl Machine {
             State::Busy(turn) => {
                 let swallowed = match turn.again {
                     Again::Swallowed(at) => Some(at),
-                    Again::No | Again::Written => None,
+                    Again::No | Again::Written | Again::Begun { .. } => None,
                 };
                 earliest([swallowed, self.shutdown])
             }

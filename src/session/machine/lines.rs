@@ -332,6 +332,7 @@ impl Machine {
                     spent,
                 });
             }
+            self.has_not_begun(now);
             self.quiet_since(now);
             return;
         }

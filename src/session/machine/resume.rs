@@ -133,16 +133,43 @@ impl Machine {
     pub(super) fn may_be_swallowed(&mut self, now: Instant, uuid: &str) {
         if let State::Busy(turn) = &mut self.state
             && turn.prompt.uuid == uuid
-            && turn.again == Again::Written
         {
-            turn.again = Again::Swallowed(now + SWALLOWED_AFTER);
+            match &mut turn.again {
+                Again::Written => turn.again = Again::Swallowed(now + SWALLOWED_AFTER),
+                // Of a prompt whose turn has begun these lines come as well.
+                Again::Begun { as_if_swallowed } => *as_if_swallowed = true,
+                Again::No | Again::Swallowed(_) => {}
+            }
         }
     }
 
-    /// A turn has begun: nothing was swallowed.
+    /// A turn has begun: it seems that nothing was swallowed.
     pub(super) fn has_begun(&mut self) {
         if let State::Busy(turn) = &mut self.state {
-            turn.again = Again::No;
+            turn.again = match turn.again {
+                Again::Written => Again::Begun {
+                    as_if_swallowed: false,
+                },
+                Again::Swallowed(_) => Again::Begun {
+                    as_if_swallowed: true,
+                },
+                as_before => as_before,
+            };
+        }
+    }
+
+    /// A turn has ended that nobody has asked for; if it was the one that had begun, nothing is known again.
+    pub(super) fn has_not_begun(&mut self, now: Instant) {
+        if let State::Busy(turn) = &mut self.state {
+            turn.again = match turn.again {
+                Again::Begun {
+                    as_if_swallowed: true,
+                } => Again::Swallowed(now + SWALLOWED_AFTER),
+                Again::Begun {
+                    as_if_swallowed: false,
+                } => Again::Written,
+                as_before => as_before,
+            };
         }
     }
 

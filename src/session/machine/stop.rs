@@ -55,8 +55,9 @@ impl Machine {
                 if waits {
                     self.state = State::Asleep;
                 } else if is_asleep && anything {
-                    // A process of a former chappe may still be at work on it; the preparation ends that.
+                    // A process of a former chappe may still be at work on it; the preparation ends that, at once.
                     self.prepare(now, out);
+                    out.push(Action::HurryPreparation);
                 }
             }
         }

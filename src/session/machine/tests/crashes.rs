@@ -824,3 +824,80 @@ fn nothing_is_written_again_while_the_session_is_held() {
         prepare
     "#);
 }
+
+#[test]
+fn a_turn_that_nobody_has_asked_for_does_not_hide_that_a_prompt_is_swallowed() {
+    assert_snapshot!(check(CUT_OFF, "
+        prepared 1=missing
+        started
+        initialized
+        given again 1
+        replay 1
+        init
+        say the build is done
+        result ok origin the build is done
+        wait 5s
+    "), @r#"
+    > prepared 1=missing
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > initialized
+        give again 1
+        (due at 601s)
+    > given again 1
+        write u1 "hi"
+        show 1 since 1s: Waiting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        (nothing is due)
+    > replay 1
+        taken 1
+        (due at 6s)
+    > init
+        (nothing is due)
+    > say the build is done
+    > result ok origin the build is done
+        unasked: [m1/0 "the build is done"], $0.00
+        (due at 6s)
+    > wait 5s
+      at 6s:
+        continue 1: go on
+        hide
+        givenext
+        (nothing is due)
+    "#);
+    assert_snapshot!(check(CUT_OFF, "
+        prepared 1=missing
+        started
+        initialized
+        given again 1
+        init
+        result ok origin
+        replay 1
+        wait 5s
+    "), @r#"
+    > prepared 1=missing
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > initialized
+        give again 1
+        (due at 601s)
+    > given again 1
+        write u1 "hi"
+        show 1 since 1s: Waiting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        (nothing is due)
+    > init
+    > result ok origin
+    > replay 1
+        taken 1
+        (due at 6s)
+    > wait 5s
+      at 6s:
+        continue 1: go on
+        hide
+        givenext
+        (nothing is due)
+    "#);
+}

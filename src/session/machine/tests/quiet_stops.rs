@@ -41,6 +41,7 @@ fn a_stop_that_comes_after_a_restart_closes_what_was_open() {
         finish 7: Stopped [], $0.00, 0 tools, took unknown
         hide
         prepare
+        hurry the preparation
         hide
     > prepared
         hide
@@ -281,6 +282,7 @@ fn a_stop_that_comes_when_the_turn_was_left_is_carried_out_by_the_next_start() {
         finish 1: Stopped [], $0.00, 0 tools, took unknown
         hide
         prepare
+        hurry the preparation
         hide
     "#);
 }

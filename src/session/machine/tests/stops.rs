@@ -835,3 +835,30 @@ fn a_stop_before_a_prompt_is_taken_leaves_what_was_said_to_whom_it_belongs() {
         unasked: [m1/0 "the build is done"], $0.00
     "#);
 }
+
+#[test]
+fn a_prompt_that_was_taken_is_not_taken_back_any_more() {
+    assert_snapshot!(check(BUSY, "
+        say so far
+        work 0 stop
+        answer taken back 1
+        answer interrupt cancelled=1
+        lifecycle cancelled 1
+        result broken of=1 interrupted
+    "), @r#"
+    > say so far
+    > work 0 stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > answer taken back 1
+    > answer interrupt cancelled=1
+    > lifecycle cancelled 1
+    > result broken of=1 interrupted
+        finish 1: Stopped [m1/0 "so far"], $0.00, 0 tools, took 0ns
+        hide
+        endtools
+        (due at 600s)
+    "#);
+}

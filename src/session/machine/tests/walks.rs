@@ -111,6 +111,36 @@ fn ordinary() -> BoxedStrategy<Step> {
     .boxed()
 }
 
+/// Steps that seldom follow one another by chance.
+fn scene() -> BoxedStrategy<Vec<Step>> {
+    // A prompt is on its way to Claude, or there.
+    let given = (1..8_usize, any::<bool>()).prop_map(|(onward, unasked)| {
+        let mut steps = vec![Step::Message, Step::Look];
+        steps.extend(vec![Step::Onward; onward]);
+        steps.extend(unasked.then_some(Step::Begin { unasked }));
+        steps
+    });
+    let stopped = given
+        .clone()
+        .prop_map(|steps| [steps, vec![Step::Stop, Step::Look]].concat());
+    // It is cut off, and given once more.
+    let backoff_and_more = Step::Wait(Duration::from_secs(70));
+    let cut_off =
+        (given.clone(), any::<bool>(), prepared()).prop_map(move |(steps, loses, seen)| {
+            let exit = Step::Exit { loses, words: 0 };
+            let again = vec![Step::Onward; 3];
+            let cut_off = vec![exit, backoff_and_more.clone(), Step::Prepared(seen)];
+            [steps, cut_off, again].concat()
+        });
+    prop_oneof![given, stopped, cut_off].boxed()
+}
+
+/// Steps of this kind, with a scene now and then.
+fn steps(of: BoxedStrategy<Step>, most: usize) -> impl Strategy<Value = Vec<Step>> {
+    let one = of.prop_map(|step| vec![step]);
+    vec(prop_oneof![12 => one, 1 => scene()], 0..most).prop_map(|steps| steps.concat())
+}
+
 /// chappe dies, with its process or without.
 fn death() -> BoxedStrategy<Step> {
     let with = prop_oneof![
@@ -179,7 +209,7 @@ proptest! {
     #[test]
     fn every_prompt_is_finished_once_and_nothing_that_was_said_is_lost(
         settings in settings(),
-        steps in vec(ordinary(), 0..STEPS_MAX),
+        steps in steps(ordinary(), STEPS_MAX),
     ) {
         let mut world = walk(settings, &steps);
         world.settle();
@@ -189,7 +219,10 @@ proptest! {
     #[test]
     fn nothing_is_lost_or_done_twice_wherever_chappe_dies(
         settings in settings(),
-        steps in vec(prop_oneof![10 => ordinary(), 1 => death(), 1 => Just(Step::StopReading)], 0..STEPS_MAX),
+        steps in steps(
+            prop_oneof![10 => ordinary(), 1 => death(), 1 => Just(Step::StopReading)].boxed(),
+            STEPS_MAX,
+        ),
     ) {
         let mut world = walk(settings, &steps);
         world.settle();
@@ -199,7 +232,7 @@ proptest! {
     #[test]
     fn no_nonsense_leads_astray(
         settings in settings(),
-        steps in vec(prop_oneof![8 => ordinary(), 2 => trouble(), 1 => death()], 0..STEPS_MAX),
+        steps in steps(prop_oneof![8 => ordinary(), 2 => trouble(), 1 => death()].boxed(), STEPS_MAX),
     ) {
         let mut world = walk(settings, &steps);
         world.settle();
@@ -209,7 +242,10 @@ proptest! {
     #[test]
     fn a_shutdown_ends_it_from_everywhere_and_leaves_at_most_one_prompt_to_the_next_start(
         settings in settings(),
-        before in vec(prop_oneof![20 => ordinary(), 2 => trouble(), 1 => death()], 0..STEPS_MAX / 2),
+        before in steps(
+            prop_oneof![20 => ordinary(), 2 => trouble(), 1 => death()].boxed(),
+            STEPS_MAX / 2,
+        ),
         onward in 0..8_usize,
         within in vec(of_a_turn(), 0..4),
         signal in signal(),

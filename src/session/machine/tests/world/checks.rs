@@ -10,6 +10,7 @@ impl World {
         }
         self.check_that_it_moves_on();
         self.check_that_the_end_comes();
+        self.check_that_nothing_is_swallowed();
         self.check_that_a_stop_stops();
         self.check_that_nothing_runs_on();
         self.ensure(self.store.has_all(), "a message is lost");
@@ -57,6 +58,19 @@ impl World {
         }
     }
 
+    /// A prompt about which Claude does nothing is not waited for.
+    fn check_that_nothing_is_swallowed(&self) {
+        let (Some(machine), Some(claude)) = (&self.machine, &self.process) else {
+            return;
+        };
+        let open = |uuid: &String| self.store.open().any(|id| *uuid == format!("u{id}"));
+        let is_told = claude.turn.is_none() && claude.out.is_empty() && claude.reads;
+        if is_told && claude.swallowed.as_ref().is_some_and(open) && !self.is_confused {
+            let due = machine.deadline().is_some();
+            self.ensure(due, "a prompt that was swallowed is waited for");
+        }
+    }
+
     /// However a process behaves, it is killed when all graces are over.
     fn check_that_the_end_comes(&self) {
         let grace = self.settings.stop_grace.max(life::KILL_AFTER_MIN);
@@ -79,6 +93,14 @@ impl World {
         let late = self.stop.is_some_and(|since| self.now > since + limit);
         let is_seen = self.machine.is_some() && !self.bell && self.shutdown.is_none();
         self.ensure(!(late && is_seen), "a stop is not carried out");
+        let open = |uuid: &String| self.store.open().any(|id| *uuid == format!("u{id}"));
+        if let (Some(_), Some(claude)) = (self.stop.filter(|_| is_seen), &self.process)
+            && let Some(turn) = &claude.turn
+            && turn.uuid.as_ref().is_some_and(open)
+        {
+            let is_told = turn.interrupted || claude.ending || !claude.reads || self.is_confused;
+            self.ensure(is_told, "a turn that is stopped is not interrupted");
+        }
     }
 
     /// What Claude works on is open, unless it is being ended.

@@ -75,6 +75,10 @@ pub struct Claude {
     pub tells_lifecycle: bool,
     /// Whether it drops what is queued when it is interrupted.
     drops_queue: bool,
+    /// Whether it has fetched what is queued so that nothing is taken back.
+    holds_fast: bool,
+    /// The prompt that it knew and did nothing about.
+    pub swallowed: Option<String>,
     pub answered: bool,
     pub reads: bool,
     pub input_open: bool,
@@ -96,6 +100,8 @@ impl Claude {
         Claude {
             tells_lifecycle: number.is_multiple_of(2),
             drops_queue: number.is_multiple_of(3),
+            holds_fast: number.is_multiple_of(5),
+            swallowed: None,
             answered: false,
             reads: true,
             input_open: true,
@@ -134,7 +140,8 @@ impl Claude {
             Some("cancel_async_message") => {
                 let uuid = request["message_uuid"].as_str().expect("it names one");
                 let before = self.queue.len();
-                self.queue.retain(|queued| queued != uuid);
+                let holds_fast = self.holds_fast;
+                self.queue.retain(|queued| queued != uuid || holds_fast);
                 let cancelled = self.queue.len() < before;
                 if cancelled {
                     self.tell(uuid, Lifecycle::Cancelled);
@@ -167,6 +174,7 @@ impl Claude {
             // It knows it, and does nothing about it.
             self.out.push_back(replay(uuid.to_owned()));
             self.tell(uuid, Lifecycle::Completed);
+            self.swallowed = Some(uuid.to_owned());
         } else {
             self.queue.push_back(uuid.to_owned());
         }
@@ -182,7 +190,7 @@ impl Claude {
         if !self.tells_lifecycle {
             return json!({});
         }
-        if !self.drops_queue {
+        if !self.drops_queue || self.holds_fast {
             return json!({"still_queued": self.queue, "cancelled": []});
         }
         let cancelled: Vec<_> = self.queue.drain(..).collect();

@@ -70,7 +70,7 @@ impl World {
             return Some(Step::TaskEnds);
         }
         if self.store.open().next().is_some() {
-            // It was given a prompt and does nothing about it: it has swallowed it, or does not have it any more.
+            // It was given a prompt and does nothing about it: it has swallowed it, or is led astray.
             return wait.or(exit);
         }
         if self.store.held.is_some() && self.shutdown.is_none() {

@@ -161,9 +161,11 @@ impl World {
                 }
             }
             Step::Press(press) => {
-                if self.store.release(*press) {
-                    self.ring();
+                self.store.press(*press);
+                if self.store.stop {
+                    self.stop.get_or_insert(self.now);
                 }
+                self.ring();
             }
             Step::Prepared(outcome) => self.prepared(*outcome),
             Step::SpawnWillFail(failure) => self.spawn_will_fail = Some(*failure),
@@ -343,8 +345,7 @@ impl World {
 
     /// A new chappe looks for what a former one has left.
     fn begins(&mut self) {
-        let is_broken = |held: &store::Held| held.reason == Hold::Broken;
-        if self.store.held.as_ref().is_some_and(is_broken) {
+        if self.store.is_broken() {
             self.store.release(Press::Retry);
         }
         let something = self.store.left() > 0

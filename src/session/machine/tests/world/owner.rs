@@ -152,7 +152,7 @@ impl World {
                     Trouble::HostIsFull { .. } => Some(self.now + FULL),
                     _ => None,
                 };
-                self.store.hold(Hold::Broken, until, None);
+                self.store.hold_back(until);
             }
             Action::GoOn => self.store.go_on(self.now),
             Action::Show(shown) => {

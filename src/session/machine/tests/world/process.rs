@@ -116,7 +116,8 @@ impl World {
             .uuid
             .as_ref()
             .is_some_and(|uuid| is_ending || stays_open(uuid));
-        if !broken_off && !comes_later {
+        let goes_astray = is_ending && self.is_confused;
+        if !broken_off && !comes_later && !goes_astray {
             for text in &turn.said {
                 self.ensure(self.delivered.contains(text), "what Claude said is lost");
             }

@@ -93,7 +93,11 @@ pub struct Store {
 
 impl Store {
     pub fn message(&mut self) {
-        self.release(Press::Run);
+        // A turn that was cut off because there could be no process goes before it.
+        self.release(match self.is_broken() {
+            true => Press::Retry,
+            false => Press::Run,
+        });
         self.accepted += 1;
         self.waiting += 1;
     }
@@ -107,7 +111,7 @@ impl Store {
                 self.hold(Hold::Held, None, None);
                 self.held.as_mut().expect("it is held").told = false;
             }
-            _ => drop(self.release(Press::Run)),
+            _ => self.release(Press::Run),
         }
         if self.has_process || self.open().next().is_some() {
             self.stop = true;
@@ -129,20 +133,31 @@ impl Store {
         }
     }
 
-    /// Ends a hold; returns whether there was one.
-    pub fn release(&mut self, press: Press) -> bool {
-        let Some(held) = self.held.take() else {
-            return false;
-        };
-        match (press, held.prompt) {
-            (Press::Retry, Some(prompt)) if held.can_retry => self.queue_after(prompt, true),
-            (Press::Drop, _) => {
-                self.dropped += std::mem::take(&mut self.waiting);
-                self.close_queued();
-            }
-            _ => {}
+    pub fn is_broken(&self) -> bool {
+        let held = self.held.as_ref();
+        held.is_some_and(|held| held.reason == Hold::Broken)
+    }
+
+    /// A person presses a button of a hold, or of what waits.
+    pub fn press(&mut self, press: Press) {
+        let was_broken = self.is_broken();
+        self.release(press);
+        if let Press::Drop = press {
+            self.dropped += std::mem::take(&mut self.waiting);
+            self.close_queued();
+            // While there can be no process, a turn that was cut off stays open.
+            self.stop |= was_broken && self.open().next().is_some();
         }
-        true
+    }
+
+    /// Ends a hold.
+    pub fn release(&mut self, press: Press) {
+        if let Some(held) = self.held.take()
+            && let (Press::Retry, Some(prompt)) = (press, held.prompt)
+            && held.can_retry
+        {
+            self.queue_after(prompt, true);
+        }
     }
 
     fn close_queued(&mut self) {
@@ -176,6 +191,14 @@ impl Store {
             can_retry: prompt.is_some(),
             told: true,
         });
+    }
+
+    /// There can be no process. Whoever said stop meanwhile holds it already.
+    pub fn hold_back(&mut self, until: Option<Instant>) {
+        let held = self.held.as_ref();
+        if held.is_none_or(|held| held.reason != Hold::Held) {
+            self.hold(Hold::Broken, until, None);
+        }
     }
 
     /// The time of a hold has come.
