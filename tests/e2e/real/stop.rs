@@ -337,8 +337,8 @@ fn a_stop_while_a_dead_claude_is_not_started_again_yet_leaves_it_dead() {
     stage.say(text);
     let _running = gate.reached();
     kill(Pid::from_raw(claude), Signal::SIGKILL).expect("it lives");
-    let status =
-        stage.status("Claude stopped unexpectedly (signal 9, SIGKILL). Starting it again (1 of 3).");
+    let status = stage
+        .status("Claude stopped unexpectedly (signal 9, SIGKILL). Starting it again (1 of 3).");
     let (notice, _) = stop(&stage);
     stage.host.says(USER, status.id, "✗ Stopped");
     assert_eq!(chappe.descendants(), Vec::<i32>::new());
