@@ -253,6 +253,16 @@ impl Store {
             if queued > 0 {
                 return Ok(());
             }
+            // One that was written before has left traces: it stays open, and is decided about as such.
+            let was_written: bool = tx
+                .prepare_cached(
+                    "SELECT 1 FROM prompt WHERE id = ?1 AND (attempts > 1
+                         OR EXISTS (SELECT 1 FROM request WHERE request.prompt = prompt.id))",
+                )?
+                .exists([prompt.0])?;
+            if was_written {
+                return Ok(());
+            }
             tx.execute(
                 "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'
                  AND prompt IN (SELECT id FROM prompt WHERE state = 'sent')",

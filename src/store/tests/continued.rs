@@ -308,3 +308,14 @@ fn commands_of_claudes_own_are_known_as_such_later() {
     let open = store.work(session).expect("the tables can be read").open;
     assert_eq!(open, [prompt]);
 }
+
+#[test]
+fn what_was_written_before_is_not_taken_back_but_stays_open() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    let again = store.give_again(prompt.id).expect("it is marked");
+    assert_eq!(again.map(|prompt| prompt.attempts), Some(2));
+    store.take_back(prompt.id).expect("nothing happens");
+    let work = store.work(session).expect("the tables can be read");
+    assert_eq!((work.open.len(), work.waiting), (1, 0));
+}
