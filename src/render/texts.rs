@@ -264,6 +264,15 @@ pub fn no_such_session(name: &str, meant: Option<&str>) -> Formatted {
     }
 }
 
+/// To a stop from another chat than the one in which the turn is shown.
+pub fn stopping(session: &str) -> Formatted {
+    Line::default()
+        .plain("Stopping what runs in ")
+        .bold(session)
+        .plain(".")
+        .end()
+}
+
 /// To a stop where nothing runs.
 pub fn nothing_runs(session: &str) -> Formatted {
     Line::default()

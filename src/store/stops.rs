@@ -128,6 +128,17 @@ impl Intake<'_> {
         Ok(queued.len())
     }
 
+    /// Where the turn of a session is shown that is not over.
+    pub fn place_of_turn(&self, session: SessionId) -> Result<Option<Place>> {
+        self.tx
+            .prepare_cached(
+                "SELECT chat, topic FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')
+                 AND state != 'closed' ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+            .optional()
+    }
+
     /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
     pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
         let named = self

@@ -187,7 +187,12 @@ impl Desk {
             Command::Help => say(intake, place, texts::help()),
             Command::Stop => {
                 let session = intake.session_at(place, suggested, &self.sessions_root)?;
+                let shown_at = intake.place_of_turn(session)?;
                 match stop(intake, session)? {
+                    // Where it is shown it shows; from elsewhere nothing is to be seen of it.
+                    Stop::Begun if shown_at.is_some_and(|shown| shown != place) => {
+                        say(intake, place, texts::stopping(&intake.name_of(session)?))
+                    }
                     Stop::Begun | Stop::Done => Ok(()),
                     Stop::Nothing => {
                         let name = intake.name_of(session)?;

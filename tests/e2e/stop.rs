@@ -246,3 +246,19 @@ fn a_stop_before_chappe_was_killed_still_counts_after_it() {
     let remembered = host.answer("remember ");
     assert!(!remembered.text.contains("connection was lost"));
 }
+
+#[test]
+fn who_stops_a_turn_from_another_chat_is_answered_there() {
+    let mut host = Host::new();
+    let bob = chappe::loopback::botapi::Person::private(1002, "Bob");
+    host.allowed_users.push(1002);
+    let _chappe = host.start();
+    let (_gate, held) = at_the_gate(&host);
+    let status = host.answer("⏳ Running");
+    host.api.say(&bob, "/session default");
+    host.answer_in(1002, "What you write now goes to default.");
+    host.api.say(&bob, "/stop");
+    host.answer_in(1002, "Stopping what runs in default.");
+    host.says(USER, status.id, "✗ Stopped");
+    drop(held);
+}
