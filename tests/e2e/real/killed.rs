@@ -250,8 +250,8 @@ impl Moment {
     }
 }
 
-fn killed_at_once(test: &str, killed: Killed) {
-    for moment in [Moment::Started, Moment::Given, Moment::Asked] {
+fn killed_at_once(test: &str, killed: Killed, moments: &[Moment]) {
+    for moment in moments {
         let Some(stage) = stage(test) else {
             return;
         };
@@ -335,10 +335,48 @@ fn everything_is_killed_before_chappe_hears_the_answer() {
 }
 
 #[test]
+fn a_claude_that_outlives_chappe_may_finish_its_turn() {
+    let Some(mut stage) = stage("a_claude_that_outlives_chappe_may_finish_its_turn") else {
+        return;
+    };
+    stage.host.sessions = "shutdown_grace = \"30s\"\nbatch_window = \"0ms\"\n".to_owned();
+    let chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]] [[text Done at last.]]"#);
+    let running = gate.reached();
+    let status = stage.status("Running");
+    let left = stage.claude();
+    chappe.crash();
+    let chappe = stage.host.start();
+    stage
+        .host
+        .says(USER, status.id, "I was restarted in the middle of this");
+    assert_eq!(stage.claude(), left, "nothing starts beside it");
+    drop(running);
+    stage.host.answer("Done at last.");
+    let steps = stage.turns().len();
+    assert_eq!(
+        steps, 2,
+        "the call of the tool and the answer: nobody was asked again"
+    );
+    all_is_well(&stage, chappe, "Done at last.", Some(status.id));
+}
+
+#[test]
 fn claude_is_killed_in_the_first_moments_of_a_session() {
     killed_at_once(
         "claude_is_killed_in_the_first_moments_of_a_session",
         Killed::Claude,
+        &[Moment::Started, Moment::Asked],
+    );
+}
+
+#[test]
+fn chappe_is_killed_in_the_first_moments_of_a_session() {
+    killed_at_once(
+        "chappe_is_killed_in_the_first_moments_of_a_session",
+        Killed::Chappe,
+        &[Moment::Given, Moment::Asked],
     );
 }
 
@@ -347,6 +385,7 @@ fn everything_is_killed_in_the_first_moments_of_a_session() {
     killed_at_once(
         "everything_is_killed_in_the_first_moments_of_a_session",
         Killed::All,
+        &[Moment::Given, Moment::Asked],
     );
 }
 

@@ -34,16 +34,25 @@ fn warm(stage: &Stage) -> (Chappe, i32) {
     (chappe, stage.claude())
 }
 
-/// Says stop while something else waits, and checks that this is told and that what waits is held. Returns the message
-/// that says so, and when it was said.
-fn stop(stage: &Stage) -> (Shown, Instant) {
+/// Says stop while something else waits. Returns when it was said.
+fn say_stop(stage: &Stage) -> Instant {
     stage.say("this waits");
     stage.host.stored();
     let said = Instant::now();
     stage.say("/stop");
+    said
+}
+
+/// Checks that the stop is told, and that what waits is held. Returns the message that says so.
+fn told(stage: &Stage) -> Shown {
     let stopped = stage.host.answer("✗ Stopped");
     assert!(stopped.buttons.is_empty(), "{stopped:?}");
-    (held(stage), said)
+    held(stage)
+}
+
+fn stop(stage: &Stage) -> Shown {
+    say_stop(stage);
+    told(stage)
 }
 
 /// Waits until it is told that one message is held.
@@ -166,6 +175,37 @@ fn a_stop_in_the_same_instant_as_the_prompt_counts() {
         assert_eq!(stage.claude(), claude, "round {round}");
     }
     let texts = stage.host.texts();
+    for never in ["late", "Nothing is running"] {
+        let is_late = texts.iter().any(|text| text.starts_with(never));
+        assert!(!is_late, "{texts:?}");
+    }
+}
+
+#[test]
+fn a_stop_that_claude_reads_together_with_the_prompt_counts() {
+    let Some(mut stage) = at_once("a_stop_that_claude_reads_together_with_the_prompt_counts")
+    else {
+        return;
+    };
+    stage.host.sessions = "stop_grace = \"60s\"\nbatch_window = \"0ms\"\n".to_owned();
+    let (_chappe, claude) = warm(&stage);
+    for round in 0..2 {
+        // While it stands still, both gather in its pipe.
+        stage.host.freeze_claude();
+        stage.say(&format!("[[wait 60000]] [[text late {round}]]"));
+        stage.host.stored();
+        until("the prompt on its way", || {
+            let open = "SELECT count(*) FROM prompt WHERE state != 'closed'";
+            (stage.host.count(open) == 1).then_some(())
+        });
+        stage.say("/stop");
+        let status = stage.status("Stopping");
+        kill(Pid::from_raw(claude), Signal::SIGCONT).expect("it lives");
+        stage.host.says(USER, status.id, "✗ Stopped");
+        stage.ask(&format!("after {round}"), &format!("echo: after {round}"));
+        assert_eq!(stage.claude(), claude);
+    }
+    let texts = stage.host.texts();
     assert!(
         !texts.iter().any(|text| text.starts_with("late")),
         "{texts:?}"
@@ -182,7 +222,7 @@ fn a_stop_while_claude_writes_shows_what_was_written() {
     let whole = words.join(" ");
     stage.say(&format!("[[slow 100]] [[text {whole}]]"));
     stage.status("Writing");
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     let written = stage.host.answer("word0 word1 ");
     assert!(whole.starts_with(written.text.trim_end()), "{written:?}");
     goes_on(
@@ -211,12 +251,16 @@ fn a_stop_in_a_tool_ends_what_the_turn_has_started_and_nothing_else() {
         "tool said: started",
     );
     let gate = stage.gate("gate");
-    stage.say(r#"[[tool Bash {"command":"setsid sleep 613 & sleep 614 & cat gate"}]]"#);
+    // The last of them is nobody's child any more, so that Claude does not find it.
+    stage.say(
+        r#"[[tool Bash {"command":"setsid sleep 613 & sleep 614 & (setsid sleep 615 &) ; cat gate"}]]"#,
+    );
     let running = gate.reached();
     stage.status("Running");
-    let (notice, since) = stop(&stage);
-    let of_turn = ["sleep 613", "sleep 614", "cat gate"];
+    let since = say_stop(&stage);
+    let of_turn = ["sleep 613", "sleep 614", "sleep 615", "cat gate"];
     gone(&stage, &chappe, &of_turn, since, GONE_WITHIN);
+    let notice = told(&stage);
     drop(running);
     goes_on(&stage, &notice, Some(claude), &["echo: this waits"]);
     let left: Vec<String> = stage
@@ -240,11 +284,12 @@ fn a_tool_that_ignores_the_stop_is_killed() {
     let (chappe, claude) = warm(&stage);
     let gate = stage.gate("gate");
     // Its programs inherit that they ignore it.
-    stage
-        .say(r#"[[tool Bash {"command":"trap '' TERM; setsid sleep 613 & cat gate; sleep 614"}]]"#);
+    stage.say(
+        r#"[[tool Bash {"command":"trap '' TERM; (setsid sleep 613 &) ; cat gate; sleep 614"}]]"#,
+    );
     let running = gate.reached();
     stage.status("Running");
-    let (notice, since) = stop(&stage);
+    let since = say_stop(&stage);
     gone(
         &stage,
         &chappe,
@@ -252,6 +297,7 @@ fn a_tool_that_ignores_the_stop_is_killed() {
         since,
         DEAF_GONE_WITHIN,
     );
+    let notice = told(&stage);
     drop(running);
     goes_on(&stage, &notice, Some(claude), &["echo: this waits"]);
     assert_eq!(stage.tools(&chappe), Vec::<i32>::new());
@@ -265,7 +311,7 @@ fn a_stop_withdraws_what_claude_has_asked() {
     let (_chappe, claude) = warm(&stage);
     stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
     let (request, data) = stage.button("touch made", "Allow once");
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     let withdrawn = stage
         .host
         .says(USER, request, "✗ Withdrawn: the turn was stopped");
@@ -296,7 +342,7 @@ fn a_stop_while_the_api_says_nothing_hangs_up_on_it() {
         let mut asked = all.iter().filter(|one| hangs(one.kind, one.last_text()));
         asked.any(|one| one.end == End::Open).then_some(())
     });
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     stage
         .model
         .wait(crate::host::SOON, "the end of the question", |all| {
@@ -314,7 +360,7 @@ fn a_stop_while_the_cli_waits_to_try_again_ends_the_attempts() {
     let (_chappe, claude) = warm(&stage);
     stage.say("[[error 500]]");
     stage.status("trying again (");
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     goes_on(
         &stage,
         &notice,
@@ -339,7 +385,7 @@ fn a_stop_while_a_dead_claude_is_not_started_again_yet_leaves_it_dead() {
     kill(Pid::from_raw(claude), Signal::SIGKILL).expect("it lives");
     let status = stage
         .status("Claude stopped unexpectedly (signal 9, SIGKILL). Starting it again (1 of 3).");
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     stage.host.says(USER, status.id, "✗ Stopped");
     assert_eq!(chappe.descendants(), Vec::<i32>::new());
     goes_on(&stage, &notice, None, &["tool said", "echo: this waits"]);
@@ -402,7 +448,7 @@ fn what_is_said_after_a_stop_runs_before_what_was_held() {
     let gate = stage.gate("gate");
     stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
     let running = gate.reached();
-    let (notice, _) = stop(&stage);
+    let notice = stop(&stage);
     drop(running);
     let first = stage.ask("and now", "echo: and now");
     let then = stage.host.answer("echo: this waits");
