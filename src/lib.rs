@@ -47,6 +47,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod exit;
+pub mod failpoint;
 pub mod logging;
 pub mod loopback;
 pub mod notify;

@@ -13,8 +13,22 @@ pub fn run(config: Option<&Path>, environment: &Environment) -> Result<(), Fatal
         environment.text("RUST_LOG"),
         environment.get("JOURNAL_STREAM").is_some(),
     );
+    #[cfg(debug_assertions)]
+    take_orders(environment)?;
     let config = Config::load(config, environment)
         .map_err(|error| Fatal::new(Exit::Config, error.to_string()))?;
     let signals = daemon::end_signals()?;
     Daemon::start(&config, environment)?.run(&signals)
+}
+
+/// Takes a test's orders: where to die or to fail, and how far the clock is off.
+#[cfg(debug_assertions)]
+fn take_orders(environment: &Environment) -> Result<(), Fatal> {
+    let trace = environment.get("CHAPPE_FAIL_TRACE").map(Path::new);
+    let orders = environment.text("CHAPPE_FAIL").unwrap_or_default();
+    crate::failpoint::arm(orders, trace).map_err(|error| Fatal::new(Exit::Usage, error))?;
+    if let Some(file) = environment.get("CHAPPE_CLOCK") {
+        crate::clock::shift_by(Path::new(file));
+    }
+    Ok(())
 }

@@ -5,7 +5,7 @@
 use rusqlite::Transaction;
 
 use super::outbox::json;
-use super::{Durability, Result, Store, topic_column};
+use super::{Result, Step, Store, topic_column};
 use crate::chat::{BotId, ChatId, Place, Post};
 
 /// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
@@ -106,7 +106,7 @@ fn redirect(
 impl Store {
     /// The chats that take nothing from this bot.
     pub fn closed_chats(&self, bot: BotId) -> Result<Vec<ChatId>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare_cached("SELECT chat FROM closed_chat WHERE bot = ?1")?
                 .query_map([bot.0], |row| row.get(0).map(ChatId))?
                 .collect()
@@ -115,7 +115,7 @@ impl Store {
 
     /// The chat takes nothing from this bot until someone writes there, or the bot may write again. Normal.
     pub fn close_chat(&self, bot: BotId, chat: ChatId, now: i64) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::CloseChat, |tx| {
             tx.execute(
                 "INSERT INTO closed_chat (bot, chat, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                 (bot.0, chat.0, now),
@@ -126,7 +126,7 @@ impl Store {
 
     /// A group has become a supergroup: everything of it belongs to the new chat. Full: the old id leads nowhere.
     pub fn move_chat(&self, bot: BotId, from: ChatId, to: ChatId) -> Result<()> {
-        self.transaction(Durability::Full, |tx| move_chat(tx, bot, from, to))
+        self.write(Step::MoveChat, |tx| move_chat(tx, bot, from, to))
     }
 
     /// The topic is gone: what waits for it goes to the chat itself, marked with the name of its session, and the place
@@ -137,7 +137,7 @@ impl Store {
         place: Place,
         mark: impl Fn(&str, Post) -> Post,
     ) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::DropTopic, |tx| {
             redirect(tx, bot, place, mark)?;
             tx.execute(
                 "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
@@ -154,6 +154,6 @@ impl Store {
         place: Place,
         mark: impl Fn(&str, Post) -> Post,
     ) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| redirect(tx, bot, place, mark))
+        self.write(Step::AvoidTopic, |tx| redirect(tx, bot, place, mark))
     }
 }

@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
-use super::{Durability, Intake, Result, Store, outbox, place_of};
+use super::{Intake, Result, Step, Store, outbox, place_of};
 use crate::chat::{
     BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -279,7 +279,7 @@ impl Store {
         holding: &Holding,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Hold, |tx| {
             // Whoever said stop meanwhile holds it already, and for longer.
             if held(tx, session)?.is_some_and(|held| held.reason == Hold::Held) {
                 return Ok(());
@@ -295,7 +295,7 @@ impl Store {
 
     /// Says in the status messages of the turns that are not over what stands there until they go on. Normal.
     pub fn turns_pause(&self, session: SessionId, now: i64, body: &Formatted) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Pause, |tx| {
             let open: Vec<(BotId, PromptId, Place)> = tx
                 .prepare_cached(
                     "SELECT bot, id, chat, topic FROM prompt WHERE session = ?1 AND state != 'closed'",
@@ -319,7 +319,7 @@ impl Store {
 
     /// Ends the hold of a session whose time has come: what failed is tried again. Full.
     pub fn go_on(&self, session: SessionId, now: i64, line: &str) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::GoOn, |tx| {
             let due = held(tx, session)?.is_some_and(|held| held.until.is_some_and(|at| at <= now));
             if due {
                 release(tx, session, now, Release::Retry, Some(line))?;
@@ -330,7 +330,7 @@ impl Store {
 
     /// The sessions whose hold is over by now, and that nobody may be awake to see.
     pub fn holds_over(&self, now: i64) -> Result<Vec<SessionId>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare_cached("SELECT session FROM hold WHERE until <= ?1")?
                 .query_map([now], |row| row.get(0).map(SessionId))?
                 .collect()
@@ -340,7 +340,7 @@ impl Store {
     /// Ends the holds whose cause may be gone since chappe was started again: there could be no process. Not those of a
     /// turn that has killed its process again and again. Full.
     pub fn try_broken_again(&self, now: i64) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::TryBroken, |tx| {
             let broken: Vec<i64> = tx
                 .prepare("SELECT session FROM hold WHERE reason = 'broken' AND prompt IS NULL")?
                 .query_map([], |row| row.get(0))?

@@ -9,7 +9,7 @@ use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
 use super::buttons;
 use super::holds::{self, Release};
-use super::{Durability, Result, Store, WAITING_MAX, topic_column};
+use super::{Result, Step, Store, WAITING_MAX, topic_column};
 use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
 
 /// What an accepted answer of getUpdates makes necessary.
@@ -75,7 +75,7 @@ impl Store {
         mut each: impl FnMut(&mut Intake<'_>, &U) -> Result<()>,
         mut skipped: impl FnMut(&U, &Error),
     ) -> Result<Accepted> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Accept, |tx| {
             tx.execute(
                 "INSERT INTO bot (id, next_offset) VALUES (?1, ?2)
                  ON CONFLICT (id) DO UPDATE SET next_offset = excluded.next_offset",

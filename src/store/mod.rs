@@ -1,6 +1,6 @@
 //! Everything that must survive: SQLite in the state directory, and nothing else touches it.
 //!
-//! Each public method is one transaction. The lock is held for that transaction only, never across a wait for anything
+//! Each public method is one transaction, and what writes has its name in [`Step`]. The lock is held for that transaction only, never across a wait for anything
 //! else. What a method writes is either *full* (on disk, fsynced, when it returns) or *normal* (survives any kill of
 //! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
 
@@ -13,6 +13,7 @@ mod places;
 mod requests;
 mod schema;
 mod sessions;
+mod step;
 mod stops;
 mod turns;
 
@@ -24,6 +25,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use crate::failpoint;
+
 pub use buttons::{Offered, Taken};
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Edited, Intake, Overtakes, Written};
@@ -31,6 +34,7 @@ pub use outbox::Ready;
 pub use places::Made;
 pub use requests::{Asked, Pressed};
 pub use sessions::{Living, Session};
+pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};
 pub use turns::{Closing, Next, Work};
 
@@ -46,15 +50,6 @@ pub const REPEAT_WINDOW: i64 = 48 * 3600;
 
 /// How long finished rows are kept, in seconds.
 const KEPT: i64 = 30 * 24 * 3600;
-
-/// Whether a transaction is on disk when it returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Durability {
-    /// fsynced: survives a power cut.
-    Full,
-    /// Survives any kill of chappe.
-    Normal,
-}
 
 /// The database. One connection for all threads: measured, a connection each makes the slowest writer eight times
 /// slower.
@@ -104,14 +99,18 @@ impl Store {
         })
     }
 
+    /// Reads, seeing one state of the database throughout.
+    fn read<T>(&self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let transaction = Transaction::new(&mut inner.connection, TransactionBehavior::Deferred)?;
+        work(&transaction)
+    }
+
     /// Runs `work` as one transaction; an error, or a panic, leaves nothing of it behind.
-    fn transaction<T>(
-        &self,
-        durability: Durability,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn write<T>(&self, step: Step, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
         // A poisoned lock is fine: the transaction of whoever panicked was rolled back when it was dropped.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let durability = step.durability();
         if inner.durability != durability {
             let word = match durability {
                 Durability::Full => "FULL",
@@ -122,13 +121,21 @@ impl Store {
         }
         let transaction = Transaction::new(&mut inner.connection, TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
+        if failpoint::before(step.name()) {
+            return Err(Error::SqliteFailure(
+                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
+                None,
+            ));
+        }
         transaction.commit()?;
+        // Whoever commits hears of it: there is nothing between that could be lost.
+        let _ = failpoint::after(step.name());
         Ok(value)
     }
 
     /// Forgets what is finished and old, and gives up what waits for a chat that has been closed for long. Normal.
     pub fn prune(&self, now: i64) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Prune, |tx| {
             tx.execute(
                 "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused', 'dropped')
                  AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
@@ -177,7 +184,7 @@ impl Store {
 
     /// Whether nothing waits: no message, no open prompt, nothing to send.
     pub fn is_quiet(&self) -> Result<bool> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.query_row(
                 "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting'
                                      AND session NOT IN (SELECT session FROM hold))

@@ -5,7 +5,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
-use super::{Durability, Result, Store, place_of, topic_column, turns};
+use super::{Result, Step, Store, place_of, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -116,7 +116,7 @@ impl Store {
     /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
     /// arrived; answers to presses are over. Normal.
     pub fn take_up_outbox(&self, bot: BotId) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::TakeUp, |tx| {
             tx.execute(
                 "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state IN ('waiting', 'sending')",
                 [bot.0],
@@ -132,7 +132,7 @@ impl Store {
     /// The first waiting row of each lane of each place whose chat is open. (The state is named twice, because only the
     /// second form lets SQLite use the index.)
     pub fn due(&self, bot: BotId) -> Result<Vec<Due>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare_cached(
                 "SELECT MIN(row.id), row.chat, row.topic, row.lane FROM outbox row
                  WHERE row.bot = ?1 AND row.state = 'waiting' AND row.state IN ('waiting', 'sending')
@@ -157,7 +157,7 @@ impl Store {
 
     /// Marks a row as being sent and returns what to send; None where it was withdrawn meanwhile. Normal.
     pub fn begin(&self, row: RowId) -> Result<Option<Ready>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Begin, |tx| {
             let found = tx
                 .prepare_cached(
                     "UPDATE outbox SET state = 'sending', tries = tries + 1 WHERE id = ?1 AND state = 'waiting'
@@ -196,7 +196,7 @@ impl Store {
 
     /// The message of a row is gone, and so an edit of it can do nothing: the row is sent once more, as `post`. Normal.
     pub fn send_anew(&self, edit: RowId, row: RowId, post: &Post) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::SendAnew, |tx| {
             tx.execute("UPDATE outbox SET state = 'delivered' WHERE id = ?1", [edit.0])?;
             tx.execute(
                 "UPDATE outbox SET state = 'waiting', tries = 0, message = NULL, post = ?2 WHERE id = ?1",
@@ -208,7 +208,7 @@ impl Store {
 
     /// What a row holds; None where there is no such row.
     pub fn post(&self, row: RowId) -> Result<Option<Post>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let json: Option<String> = tx
                 .query_row("SELECT post FROM outbox WHERE id = ?1", [row.0], |row| {
                     row.get(0)
@@ -220,7 +220,7 @@ impl Store {
 
     /// Telegram has it, as a message of `chat`; what else goes out in the row's place waits from now on. Normal.
     pub fn delivered(&self, row: RowId, chat: ChatId, message: Option<MessageId>) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Delivered, |tx| {
             if next_post(tx, row)? {
                 return Ok(());
             }
@@ -245,7 +245,7 @@ impl Store {
     /// It was not taken, or nobody knows: it waits again. `sent` says whether it may have arrived; where it certainly
     /// did not, the attempt does not count. Normal.
     pub fn put_back(&self, row: RowId, sent: bool) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::PutBack, |tx| {
             tx.execute(
                 &format!(
                     "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - ?2 WHERE id = ?1 AND state = 'sending'"
@@ -264,7 +264,7 @@ impl Store {
     /// Where there are no posts.
     pub fn replace(&self, row: RowId, posts: &[Post]) -> Result<()> {
         let (post, more) = posts.split_first().expect("something goes in its place");
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Replace, |tx| {
             let rest: Option<String> = tx
                 .query_row("SELECT rest FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
                 .optional()?
@@ -295,7 +295,7 @@ impl Store {
     /// session that must tell Claude so is returned. Else what is left to go out in the row's place goes on. Full: a
     /// decision is one.
     pub fn refuse(&self, row: RowId, now: i64, denied: &Post) -> Result<Option<SessionId>> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Refuse, |tx| {
             let asked = tx
                 .query_row(
                     "UPDATE request SET state = 'denied' WHERE row = ?1 AND state = 'open' RETURNING session, bot",
@@ -318,7 +318,7 @@ impl Store {
 
     /// The message that shows a turn's status, whichever prompt goes on with the turn by now.
     pub fn status_message(&self, prompt: PromptId) -> Result<Option<MessageId>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let message: Option<Option<i64>> = tx
                 .prepare_cached("SELECT status_message FROM prompt WHERE id = ?1")?
                 .query_row([turns::last_of(tx, prompt)?.0], |row| row.get(0))
@@ -330,7 +330,7 @@ impl Store {
     /// Notes which message shows a turn's status, so that it can be brought to an end later. Where another prompt goes
     /// on with the turn by now, the message shows that one. Normal.
     pub fn status_shown(&self, prompt: PromptId, message: MessageId) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::StatusShown, |tx| {
             tx.execute(
                 "UPDATE prompt SET status_message = ?2 WHERE id = ?1",
                 (turns::last_of(tx, prompt)?.0, message.0),
@@ -342,7 +342,7 @@ impl Store {
     /// Notes until when (Unix seconds) Telegram takes nothing for a chat, or for all (`None`), so that a restart
     /// keeps to it. Full: calls during the wait make it longer.
     pub fn flooded(&self, bot: BotId, chat: Option<ChatId>, until: i64) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Flooded, |tx| {
             tx.execute(
                 "INSERT INTO flood (bot, chat, until) VALUES (?1, ?2, ?3)
                  ON CONFLICT (bot, chat) DO UPDATE SET until = excluded.until",
@@ -354,7 +354,7 @@ impl Store {
 
     /// The flood waits that are not over: chat (`None`: all of them) and Unix seconds.
     pub fn floods(&self, bot: BotId, now: i64) -> Result<Vec<(Option<ChatId>, i64)>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let mut statement =
                 tx.prepare("SELECT chat, until FROM flood WHERE bot = ?1 AND until > ?2")?;
             statement

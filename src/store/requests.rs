@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::outbox;
-use super::{Durability, Error, Intake, Result, Store, place_of};
+use super::{Error, Intake, Result, Step, Store, place_of};
 use crate::chat::{
     Arrival, BotId, Decision, Formatted, Lane, Person, Place, Post, PromptId, RowId, SessionId,
     Target, Verdict, Wanted,
@@ -74,7 +74,7 @@ pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<
 impl Store {
     /// Stores a request with the message that shows it. Full.
     pub fn ask(&self, bot: BotId, session: SessionId, now: i64, asked: &Asked) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Ask, |tx| {
             let place = match asked.prompt {
                 Some(prompt) => tx
                     .query_row("SELECT chat, topic FROM prompt WHERE id = ?1", [prompt.0], |row| {
@@ -109,7 +109,7 @@ impl Store {
 
     /// The decision has been written to Claude. Normal.
     pub fn told(&self, session: SessionId, request: &str) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Told, |tx| {
             tx.execute(
                 "UPDATE request SET told = 1 WHERE session = ?1 AND claude = ?2",
                 (session.0, request),
@@ -128,7 +128,7 @@ impl Store {
         state: &'static str,
         with_line: impl Fn(&Formatted) -> Formatted,
     ) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::CloseRequests, |tx| {
             let unsettled: Vec<Unsettled> = tx
                 .prepare_cached(
                     "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rusqlite::{OptionalExtension, Row};
 
 use super::holds::{self, Release};
-use super::{Durability, Error, Intake, Result, Store};
+use super::{Error, Intake, Result, Step, Store};
 use crate::chat::{BotId, SessionId};
 
 /// A named conversation.
@@ -63,7 +63,7 @@ fn session_from(row: &Row<'_>) -> Result<Session> {
 impl Store {
     /// The offset for the next getUpdates; 0 for a bot that has not been seen.
     pub fn next_offset(&self, bot: BotId) -> Result<i64> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let offset = tx
                 .query_row(
                     "SELECT next_offset FROM bot WHERE id = ?1",
@@ -77,7 +77,7 @@ impl Store {
 
     /// The list of commands that Telegram was last told of; None before the first time.
     pub fn menu(&self, bot: BotId) -> Result<Option<String>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let menu = tx
                 .query_row("SELECT menu FROM bot WHERE id = ?1", [bot.0], |row| {
                     row.get(0)
@@ -89,7 +89,7 @@ impl Store {
 
     /// Notes the list of commands that Telegram knows now. Normal: it can be told again.
     pub fn set_menu(&self, bot: BotId, menu: &str) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::SetMenu, |tx| {
             tx.execute(
                 "INSERT INTO bot (id, next_offset, menu) VALUES (?1, 0, ?2)
                  ON CONFLICT (id) DO UPDATE SET menu = excluded.menu",
@@ -101,7 +101,7 @@ impl Store {
 
     /// Returns the session, or None where it is gone.
     pub fn session(&self, session: SessionId) -> Result<Option<Session>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare_cached("SELECT * FROM session WHERE id = ?1")?
                 .query_row([session.0], session_from)
                 .optional()
@@ -110,7 +110,7 @@ impl Store {
 
     /// The sessions that have something open for whatever bot: a waiting message, an open prompt, an unsettled request.
     pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let mut statement = tx.prepare(
                 "SELECT session FROM inbox WHERE state = 'waiting'
                  UNION SELECT session FROM prompt WHERE state != 'closed'
@@ -128,7 +128,7 @@ impl Store {
     pub fn admit_only(&self, users: &[i64], now: i64) -> Result<()> {
         let users = serde_json::to_string(users)
             .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Admit, |tx| {
             tx.execute(
                 "UPDATE inbox SET state = 'refused' WHERE state = 'waiting'
                  AND user NOT IN (SELECT value FROM json_each(?1))",
@@ -157,7 +157,7 @@ impl Store {
 
     /// Gives the session another Claude session id, under which nothing was said yet. Normal.
     pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::SetConversation, |tx| {
             tx.execute(
                 "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
                 (session.0, claude),
@@ -168,7 +168,7 @@ impl Store {
 
     /// Notes the process that serves the session from now on. Normal.
     pub fn spawned(&self, session: SessionId, living: &Living) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Spawned, |tx| {
             tx.execute(
                 "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4 WHERE id = ?1",
                 (session.0, living.pid, living.start as i64, &living.boot),
@@ -179,7 +179,7 @@ impl Store {
 
     /// The sessions in which a turn is open.
     pub fn cut_off(&self) -> Result<BTreeSet<SessionId>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare(
                 "SELECT DISTINCT session FROM prompt WHERE state != 'closed' AND state != 'queued'",
             )?
@@ -190,7 +190,7 @@ impl Store {
 
     /// The sessions that have a process, as far as the store knows.
     pub fn living(&self) -> Result<Vec<(SessionId, Living)>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare("SELECT * FROM session WHERE pid IS NOT NULL")?
                 .query_map([], session_from)?
                 .map(|session| {
@@ -204,7 +204,7 @@ impl Store {
 
     /// Notes that no process serves the session any more. Normal.
     pub fn ended(&self, session: SessionId) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Ended, |tx| {
             tx.execute(
                 "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL WHERE id = ?1",
                 [session.0],

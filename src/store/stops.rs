@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::holds::{self, Holding, Release};
-use super::{Durability, Intake, Result, Store, place_of, turns};
+use super::{Intake, Result, Step, Store, place_of, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
 
 /// What a stop came to.
@@ -168,7 +168,7 @@ impl Store {
         now: i64,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<bool> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Stopped, |tx| {
             let stop: Option<i64> = tx
                 .query_row(
                     "SELECT stop FROM session WHERE id = ?1",

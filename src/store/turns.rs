@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Held, Holding};
-use super::{Durability, Result, Store, buttons, outbox, place_of, stops};
+use super::{Result, Step, Store, buttons, outbox, place_of, stops};
 use crate::chat::{
     BotId, Choice, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
     SessionId, Spent, UserId, Waiting,
@@ -108,7 +108,7 @@ pub(super) fn last_of(tx: &Transaction<'_>, prompt: PromptId) -> Result<PromptId
 impl Store {
     /// Reads what waits for a session.
     pub fn work(&self, session: SessionId) -> Result<Work> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             let open = tx
                 .prepare_cached(
                     "SELECT * FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken') AND state != 'closed' ORDER BY id",
@@ -141,7 +141,7 @@ impl Store {
         now: i64,
         choose: impl FnOnce(&[Waiting]) -> Choice,
     ) -> Result<Next> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Give, |tx| {
             if holds::held(tx, session)?.is_some() {
                 return Ok(Next::Nothing);
             }
@@ -205,7 +205,7 @@ impl Store {
 
     /// Marks a prompt that was cut off as sent once more, with its uuid; None where it is closed. Full.
     pub fn give_again(&self, prompt: PromptId) -> Result<Option<Prompt>> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::GiveAgain, |tx| {
             tx.prepare_cached(
                 "UPDATE prompt SET state = 'sent', attempts = attempts + 1 WHERE id = ?1 AND state IN ('sent', 'taken')
                  RETURNING *",
@@ -217,7 +217,7 @@ impl Store {
 
     /// Closes a prompt that was cut off and queues one that goes on with it. Full.
     pub fn continue_as(&self, prompt: PromptId, text: &str, now: i64) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Continue, |tx| {
             let closed = tx.execute(
                 "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3 WHERE id = ?1 AND state IN ('sent', 'taken')",
                 (prompt.0, Outcome::Continued.as_str(), now),
@@ -232,7 +232,7 @@ impl Store {
     /// chappe ends in good order before a turn does: that it was written once more then is no failure of the prompt.
     /// What is said of it is shown in place of its status. Normal.
     pub fn left(&self, bot: BotId, prompt: &Prompt, now: i64, said: &Post) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Left, |tx| {
             tx.execute(
                 "UPDATE prompt SET attempts = MAX(attempts - 1, 0) WHERE id = ?1 AND state IN ('sent', 'taken')",
                 [prompt.id.0],
@@ -244,7 +244,7 @@ impl Store {
     /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again, or it
     /// does, where chappe itself had queued it. Full.
     pub fn take_back(&self, prompt: PromptId) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::TakeBack, |tx| {
             let queued = tx.execute(
                 "UPDATE prompt SET state = 'queued', attempts = MAX(attempts - 1, 0)
                  WHERE id = ?1 AND state = 'sent' AND continues IS NOT NULL",
@@ -274,7 +274,7 @@ impl Store {
 
     /// Claude has taken the prompt. Normal.
     pub fn taken(&self, prompt: PromptId) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Taken, |tx| {
             tx.execute(
                 "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
                 [prompt.0],
@@ -285,7 +285,7 @@ impl Store {
 
     /// The uuid of a prompt; None where there is none.
     pub fn prompt_uuid(&self, prompt: PromptId) -> Result<Option<String>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.query_row("SELECT uuid FROM prompt WHERE id = ?1", [prompt.0], |row| {
                 row.get(0)
             })
@@ -295,7 +295,7 @@ impl Store {
 
     /// A tool that may change something starts in the prompt's turn. Normal.
     pub fn acted(&self, prompt: PromptId, tool: &str, input: &str) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Acted, |tx| {
             tx.execute(
                 "UPDATE prompt SET acted = json_insert(acted, '$[#]', json_object('tool', ?2, 'input', ?3))
                  WHERE id = ?1 AND json_array_length(acted) < 200",
@@ -307,7 +307,7 @@ impl Store {
 
     /// Tools that were seen to start in the prompt's turn and may have changed something: name and short input.
     pub fn seen_to_start(&self, prompt: PromptId) -> Result<Vec<(String, String)>> {
-        self.transaction(Durability::Normal, |tx| {
+        self.read(|tx| {
             tx.prepare_cached(
                 "SELECT json_extract(value, '$.tool'), json_extract(value, '$.input')
                  FROM json_each((SELECT acted FROM prompt WHERE id = ?1))",
@@ -328,7 +328,7 @@ impl Store {
         closing: &Closing,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Finish, |tx| {
             let closed = tx
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
@@ -389,7 +389,7 @@ impl Store {
         spent: Spent,
         posts: &[(String, Post)],
     ) -> Result<()> {
-        self.transaction(Durability::Full, |tx| {
+        self.write(Step::Unasked, |tx| {
             tx.execute(
                 "UPDATE session SET cost = cost + ?2 WHERE id = ?1",
                 (session.0, spent.cost),
@@ -407,7 +407,7 @@ impl Store {
     /// Tells whoever waits for a session something (that Claude cannot be started, say): the place of the oldest
     /// waiting message, else of the last prompt. Normal: it is said again if the cause is still there.
     pub fn tell(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
-        self.transaction(Durability::Normal, |tx| {
+        self.write(Step::Tell, |tx| {
             let waiting = tx
                 .prepare_cached(
                     "SELECT chat, topic FROM inbox WHERE session = ?1 AND state = 'waiting' ORDER BY id LIMIT 1",

@@ -66,6 +66,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("thread", Layer::Ground),
     ("logging", Layer::Ground),
     ("exit", Layer::Ground),
+    ("failpoint", Layer::Ground),
 ];
 
 /// Imports that the layers alone would forbid: from, to, and why it is right.

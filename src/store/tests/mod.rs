@@ -304,16 +304,14 @@ fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
 /// Reads one number.
 fn number(store: &Store, sql: &str) -> i64 {
     store
-        .transaction(Durability::Normal, |tx| {
-            tx.query_row(sql, [], |row| row.get(0))
-        })
+        .read(|tx| tx.query_row(sql, [], |row| row.get(0)))
         .expect("the query is sound")
 }
 
 /// Reads one column of text.
 fn words(store: &Store, sql: &str) -> Vec<String> {
     store
-        .transaction(Durability::Normal, |tx| {
+        .read(|tx| {
             let mut statement = tx.prepare(sql)?;
             statement.query_map([], |row| row.get(0))?.collect()
         })
@@ -322,7 +320,7 @@ fn words(store: &Store, sql: &str) -> Vec<String> {
 
 fn run(store: &Store, sql: &str) {
     store
-        .transaction(Durability::Normal, |tx| tx.execute_batch(sql))
+        .write(Step::Tell, |tx| tx.execute_batch(sql))
         .expect("the statement is sound");
 }
 

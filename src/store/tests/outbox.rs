@@ -400,7 +400,7 @@ fn a_key_that_is_there_already_returns_its_row() {
     let store = Store::in_memory();
     let insert = |key| {
         store
-            .transaction(Durability::Full, |tx| {
+            .write(Step::Tell, |tx| {
                 super::super::outbox::insert(
                     tx,
                     BOT,

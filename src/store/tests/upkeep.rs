@@ -448,11 +448,9 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
             done.unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(last_durability(store), expected, "{what}");
         };
-        check("next_offset", Normal, store.next_offset(BOT).map(drop));
         let (session, prompt) = (SessionId(1), PromptId(1));
         say(store, &message(1, HOME), "hello");
         assert_eq!(last_durability(store), Full, "accept");
-        check("work", Normal, store.work(session).map(drop));
         give(store, session).expect("a message waits");
         assert_eq!(last_durability(store), Full, "give_next");
         check("taken", Normal, store.taken(prompt));
@@ -462,7 +460,6 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("told", Normal, store.told(session, "r"));
         let closed = store.close_requests(session, NOW, None, "expired", Clone::clone);
         check("close_requests", Full, closed);
-        check("due", Normal, store.due(BOT).map(drop));
         let answer = closing(prompt, &[("a/0", "answer")]);
         check(
             "finish",
@@ -495,11 +492,6 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("take_back", Full, store.take_back(next.id));
         let shown = store.status_shown(next.id, MessageId(600));
         check("status_shown", Normal, shown);
-        check(
-            "status_message",
-            Normal,
-            store.status_message(next.id).map(drop),
-        );
         let holding = Holding {
             reason: Hold::Broken,
             until: Some(NOW),
@@ -507,7 +499,6 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         };
         let hold = store.hold(BOT, session, NOW, &holding, failed);
         check("hold", Full, hold);
-        check("holds_over", Normal, store.holds_over(NOW).map(drop));
         check("go_on", Full, store.go_on(session, NOW, "again"));
         check("try_broken_again", Full, store.try_broken_again(NOW));
         check("admit_only", Full, store.admit_only(&[42], NOW));

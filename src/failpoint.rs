@@ -1,0 +1,200 @@
+//! Fail points: named places at which a test lets chappe die, or a call fail. In release builds there are none.
+//!
+//! There is one on each side of everything that must not be done half: of each durable step ([`before`] its commit,
+//! [`after`] it), and of each effect outside chappe ([`EFFECTS`], and the calls of the Bot API by the names of their
+//! methods). So between two durable actions chappe can be stopped wherever it matters. What a test orders comes from its
+//! environment (`chappe run` reads it); nothing here decides, and nothing is left of it where `debug_assertions` are off.
+//!
+//! Orders are written `SIDE:NAME=WHAT@FIRST`, several parted by commas: `before:accept=kill@2` dies by SIGKILL when the
+//! second answer of getUpdates is about to be committed, `before:finish=error@1-3` lets the first three attempts fail
+//! with the error that the real call could return, `before:sendMessage=error@1-` all of them.
+
+/// Effects outside chappe that have their own names; see also the durable steps, and the methods of the Bot API.
+pub const EFFECTS: &[&str] = &[
+    // A process of Claude is started.
+    "spawn", // A line goes into its stdin.
+    "pipe",
+    // What a start needs is looked at: leftovers are ended, the transcript is read.
+    "prepare", // Owners are woken for what was stored.
+    "wake",
+];
+
+/// Passes the point before something. True: it is to fail, as the real call could.
+#[inline(always)]
+pub fn before(name: &str) -> bool {
+    pass("before", name)
+}
+
+/// Passes the point after something. True: it has taken effect, and chappe is not to hear of it.
+#[inline(always)]
+pub fn after(name: &str) -> bool {
+    pass("after", name)
+}
+
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+fn pass(_side: &str, _name: &str) -> bool {
+    false
+}
+
+#[cfg(debug_assertions)]
+fn pass(side: &str, name: &str) -> bool {
+    ordered::pass(side, name)
+}
+
+#[cfg(debug_assertions)]
+pub use ordered::arm;
+
+#[cfg(debug_assertions)]
+mod ordered {
+    use std::collections::HashMap;
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+    use std::path::Path;
+    use std::sync::{Mutex, PoisonError};
+
+    use nix::sys::signal::{Signal, raise};
+
+    /// What is to happen at a point.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum What {
+        Kill,
+        Error,
+    }
+
+    /// What is to happen, and the first and last time of passing at which it does.
+    #[derive(Debug, PartialEq, Eq)]
+    pub(super) struct Order {
+        point: String,
+        what: What,
+        first: u32,
+        last: u32,
+    }
+
+    struct Plan {
+        orders: Vec<Order>,
+        passed: HashMap<String, u32>,
+        /// Where each passing is noted.
+        trace: Option<File>,
+    }
+
+    static PLAN: Mutex<Option<Plan>> = Mutex::new(None);
+
+    /// Takes a test's orders, and where every passing is to be noted. From then on they hold.
+    ///
+    /// Fails where an order makes no sense, or the trace cannot be opened.
+    pub fn arm(orders: &str, trace: Option<&Path>) -> Result<(), String> {
+        let orders = orders
+            .split(',')
+            .filter(|order| !order.is_empty())
+            .map(|order| {
+                parse(order).ok_or_else(|| format!("{order:?} is no order for a fail point"))
+            })
+            .collect::<Result<_, _>>()?;
+        let trace = trace
+            .map(|path| OpenOptions::new().append(true).create(true).open(path))
+            .transpose()
+            .map_err(|error| format!("the trace of fail points cannot be opened: {error}"))?;
+        let plan = Plan {
+            orders,
+            passed: HashMap::new(),
+            trace,
+        };
+        *PLAN.lock().unwrap_or_else(PoisonError::into_inner) = Some(plan);
+        Ok(())
+    }
+
+    /// `SIDE:NAME=WHAT@FIRST`, `@FIRST-LAST` or `@FIRST-`.
+    pub(super) fn parse(order: &str) -> Option<Order> {
+        let (point, what) = order.split_once('=')?;
+        let (what, times) = what.split_once('@')?;
+        let what = match what {
+            "kill" => What::Kill,
+            "error" => What::Error,
+            _ => return None,
+        };
+        let (first, last) = match times.split_once('-') {
+            None => (times, times),
+            Some(range) => range,
+        };
+        let first = first.parse().ok()?;
+        let last = match last {
+            "" => u32::MAX,
+            last => last.parse().ok()?,
+        };
+        let (side, name) = point.split_once(':')?;
+        let makes_sense = matches!(side, "before" | "after") && !name.is_empty() && first > 0;
+        makes_sense.then(|| Order {
+            point: point.to_owned(),
+            what,
+            first,
+            last,
+        })
+    }
+
+    pub(super) fn pass(side: &str, name: &str) -> bool {
+        let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(plan) = plan.as_mut() else {
+            return false;
+        };
+        let point = format!("{side}:{name}");
+        if let Some(trace) = &mut plan.trace {
+            let _ = trace.write_all(format!("{point}\n").as_bytes());
+        }
+        let passed = plan.passed.entry(point.clone()).or_default();
+        *passed += 1;
+        let ordered = plan
+            .orders
+            .iter()
+            .find(|order| order.point == point && (order.first..=order.last).contains(passed));
+        match ordered.map(|order| order.what) {
+            Some(What::Kill) => {
+                let _ = raise(Signal::SIGKILL);
+                true
+            }
+            Some(What::Error) => true,
+            None => false,
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn orders_are_read_and_nonsense_is_refused() {
+            let order = |what, first, last| Order {
+                point: "before:accept".to_owned(),
+                what,
+                first,
+                last,
+            };
+            assert_eq!(parse("before:accept=kill@2"), Some(order(What::Kill, 2, 2)));
+            assert_eq!(
+                parse("before:accept=error@1-3"),
+                Some(order(What::Error, 1, 3))
+            );
+            assert_eq!(
+                parse("before:accept=error@4-"),
+                Some(order(What::Error, 4, u32::MAX))
+            );
+            for nonsense in [
+                "before:accept",
+                "before:accept=kill",
+                "before:accept=die@1",
+                "before:accept=kill@0",
+                "beside:accept=kill@1",
+                "accept=kill@1",
+                "before:=kill@1",
+            ] {
+                assert_eq!(parse(nonsense), None, "{nonsense}");
+            }
+        }
+
+        #[test]
+        fn without_orders_nothing_fails() {
+            assert!(!crate::failpoint::before("accept"));
+            assert!(!crate::failpoint::after("accept"));
+        }
+    }
+}
