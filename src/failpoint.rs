@@ -11,12 +11,22 @@
 
 /// Effects outside chappe that have their own names; see also the durable steps, and the methods of the Bot API.
 pub const EFFECTS: &[&str] = &[
-    // A process of Claude is started.
-    "spawn", // A line goes into its stdin.
-    "pipe",
-    // What a start needs is looked at: leftovers are ended, the transcript is read.
-    "prepare", // Owners are woken for what was stored.
+    // Owners are woken for what was stored.
     "wake",
+    // A thread is started.
+    "thread",
+    // What a start needs is looked at: leftovers are ended, the transcript is read.
+    "prepare",
+    // A process of Claude is started.
+    "spawn",
+    // A line goes into its stdin.
+    "pipe",
+    // Its stdin is closed.
+    "close-input",
+    // It is signalled.
+    "signal",
+    // It is reaped, and what it left behind is ended.
+    "reap",
 ];
 
 /// Passes the point before something. True: it is to fail, as the real call could.

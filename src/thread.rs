@@ -6,6 +6,7 @@ use std::thread::{Builder, JoinHandle};
 use crossbeam_channel::Sender;
 
 use crate::exit::{Exit, Fatal};
+use crate::failpoint;
 
 /// Address space for a thread's stack, in bytes. Only the pages that are used cost memory; a TLS handshake in a debug
 /// build is what needs the most.
@@ -18,6 +19,9 @@ pub fn spawn<T: Send + 'static>(
     name: impl Into<String>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
+    if failpoint::before("thread") {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     Builder::new()
         .name(name.into())
         .stack_size(STACK)

@@ -22,6 +22,7 @@ use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, V
 use crate::claude::process::{self, Fingerprint, Launch};
 use crate::claude::trace::Trace;
 use crate::claude::transcript::{self, Kept};
+use crate::failpoint;
 use crate::store::{self, Living, Session};
 
 /// How long `claude --version` may take.
@@ -84,6 +85,11 @@ impl Setup {
         cut_off: Vec<CutOff>,
         hurry: &AtomicBool,
     ) -> Result<Prepared, Trouble> {
+        if failpoint::before("prepare") {
+            return Err(Trouble::HostIsFull {
+                cause: "a test wants it so".to_owned(),
+            });
+        }
         let by_itself = match cut_off.is_empty() {
             // It has nothing to finish that anybody waits for.
             true => self.leftover_grace.min(NOTHING_TO_FINISH),
@@ -155,6 +161,7 @@ impl Setup {
             (Some(Kept::Said), _) | (_, true) => (Opening::Resume, known()?),
             (_, false) => (Opening::New, known()?),
         };
+        let _ = failpoint::after("prepare");
         Ok(Prepared {
             version,
             opening,

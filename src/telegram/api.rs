@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use ureq::{Agent, Proxy, Timeout};
 
 use super::refusal;
+use crate::failpoint;
 
 /// The largest answer that is read, in bytes. getUpdates is capped near 4 MB by the server.
 const ANSWER_MAX: u64 = 16 * 1024 * 1024;
@@ -134,6 +135,9 @@ impl Api {
         body: &[u8],
         budget: Duration,
     ) -> Result<Box<RawValue>, Failure> {
+        if failpoint::before(method) {
+            return Err(Failure::Unreachable("a test wants it so"));
+        }
         let sent = self
             .agent
             .post(format!("{}{method}", self.base))
@@ -144,6 +148,11 @@ impl Api {
             .send(body);
         let mut response = sent.map_err(|error| of_transport(&error))?;
         let status = response.status().as_u16();
+        if failpoint::after(method) {
+            return Err(Failure::Unknown(format!(
+                "HTTP {status}, a test wants it so"
+            )));
+        }
         let bytes = response
             .body_mut()
             .with_config()

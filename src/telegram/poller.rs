@@ -20,6 +20,7 @@ use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
+use crate::failpoint;
 use crate::router::MENU;
 use crate::store::{self, Store};
 use crate::thread;
@@ -264,9 +265,11 @@ impl Poll {
         if accepted.posted {
             self.outfit.board.ring();
         }
+        let _ = failpoint::before("wake");
         for session in accepted.wake {
             (self.outfit.wake)(session);
         }
+        let _ = failpoint::after("wake");
         Ok(next)
     }
 

@@ -90,6 +90,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "the panic of a vital thread is an end of the daemon",
     ),
     (
+        "thread",
+        "failpoint",
+        "a thread may be one too many for the host",
+    ),
+    (
         "session/machine",
         "claude/protocol",
         "the machine's events and actions carry the CLI's messages",

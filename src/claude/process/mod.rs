@@ -34,6 +34,7 @@ use nix::unistd::Pid;
 
 use super::process_table::{Identity, Table};
 use super::reaper::{self, Claim};
+use crate::failpoint;
 use crate::thread;
 
 use pipes::{read_lines, run_dry, write_lines};
@@ -129,6 +130,9 @@ impl Process {
             .split_first()
             .ok_or(io::ErrorKind::InvalidInput)?;
         let (mut child, claim) = reaper::spawn(|| {
+            if failpoint::before("spawn") {
+                return Err(Errno::EAGAIN.into());
+            }
             Command::new(program)
                 .args(arguments)
                 .current_dir(&launch.folder)
@@ -164,6 +168,9 @@ impl Process {
             said,
         };
         first_to_go(pid);
+        if failpoint::after("spawn") {
+            return Err(Errno::EAGAIN.into());
+        }
         let (stdout_open, stdout_done) = bounded::<()>(0);
         let (stderr_open, stderr_done) = bounded::<()>(0);
         let name = &launch.name;
@@ -235,8 +242,10 @@ impl Process {
 
     /// Closes stdin, after what waits has been written. Claude will end, at the latest with its turn.
     pub fn close_input(&mut self) {
+        let _ = failpoint::before("close-input");
         self.note_kin();
         self.input = None;
+        let _ = failpoint::after("close-input");
     }
 
     /// Signals the process and its group. Nothing happens where it has been reaped.
@@ -246,11 +255,13 @@ impl Process {
         }
         // While their parents live: afterwards nobody can tell whose they were.
         self.note_kin();
+        let _ = failpoint::before("signal");
         let pid = self.pid();
         match killpg(Pid::from_raw(pid), signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(errno) => log::warn!("cannot signal {pid}: {errno}"),
         }
+        let _ = failpoint::after("signal");
     }
 
     /// Ends what Claude's tools have started since a time (see [`now_ticks`]): with SIGTERM, and after 2 s with SIGKILL.
@@ -283,12 +294,14 @@ impl Process {
 
     /// Reaps the process after [`Said::Exited`], and ends whatever it has left behind.
     pub fn reap(&mut self) -> ExitStatus {
+        let _ = failpoint::before("reap");
         let status = self.child.wait().unwrap_or_else(|error| {
             log::warn!("cannot reap {}: {error}", self.pid());
             ExitStatus::from_raw(0)
         });
         self.claim = None;
         sweep::sweep_after(Some(&self.mark), self.identity, &self.kin);
+        let _ = failpoint::after("reap");
         status
     }
 

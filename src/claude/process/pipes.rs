@@ -10,6 +10,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::{LOOK_EVERY, Said};
+use crate::failpoint;
 
 /// How long a dead process's reader may wait for its owner in all. Longer than any store is likely to fail for a moment,
 /// and an end for output that never ends.
@@ -43,10 +44,11 @@ pub(super) fn write_lines(mut stdin: ChildStdin, lines: &Receiver<String>) {
     for line in lines {
         let mut bytes = line.into_bytes();
         bytes.push(b'\n');
-        if stdin.write_all(&bytes).is_err() {
+        if failpoint::before("pipe") || stdin.write_all(&bytes).is_err() {
             // The process closed its end. That it has ended is told by the one who waits for it.
             return;
         }
+        let _ = failpoint::after("pipe");
     }
 }
 
