@@ -79,6 +79,9 @@ impl Engine {
 
     /// What to do: the text's own script, or the rest of an earlier one if the text asks to go on with it.
     pub(super) fn script_for(&self, text: &str) -> (Script, usize, Vec<String>) {
+        if let Some(message) = script::lost_message(text) {
+            return (script::parse(message).looks_first(), 0, Vec::new());
+        }
         let entries = &self.history.entries;
         let original = entries
             .iter()
@@ -100,6 +103,9 @@ impl Engine {
                     _ => None,
                 });
                 let script = script::parse(original);
+                if !script.once.is_empty() {
+                    return (script.looks_first(), 0, Vec::new());
+                }
                 let mut calls = 0;
                 let step = script.steps.iter().take_while(|step| {
                     calls += step.len();

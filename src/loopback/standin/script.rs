@@ -52,6 +52,8 @@ pub(super) enum Prank {
 pub(super) struct Script {
     /// The whole text, for the answer that repeats it.
     pub(super) text: String,
+    /// Which steps must have their effect once: going on with them, the model looks first whether they have had it.
+    pub(super) once: Vec<usize>,
     /// The text holds directives.
     pub(super) scripted: bool,
     pub(super) steps: Vec<Vec<Call>>,
@@ -75,6 +77,7 @@ pub(super) struct Script {
 pub(super) fn parse(text: &str) -> Script {
     let mut script = Script {
         text: text.trim().to_owned(),
+        once: Vec::new(),
         scripted: false,
         steps: Vec::new(),
         answer: Answer::Natural,
@@ -104,6 +107,26 @@ pub(super) fn parse(text: &str) -> Script {
 /// Whether a text holds directives at all.
 pub(super) fn is_scripted(text: &str) -> bool {
     parse(text).scripted
+}
+
+impl Script {
+    /// Lets each step that must have its effect once look first whether it has had it. Its command understands that.
+    pub(super) fn looks_first(mut self) -> Script {
+        for step in std::mem::take(&mut self.once) {
+            for call in &mut self.steps[step] {
+                if let Some(command) = call.input["command"].as_str() {
+                    call.input = json!({ "command": format!("{command} --unless-done") });
+                }
+            }
+        }
+        self
+    }
+}
+
+/// The message that a text quotes because it may have been lost, where it asks to go on with that.
+pub(super) fn lost_message(text: &str) -> Option<&str> {
+    let (lost, message) = text.split_once("\n\nThe message:\n\n")?;
+    lost.contains("connection was lost").then_some(message)
 }
 
 /// Whether a text asks to go on with what was begun before: the stand-in behaves like a model that finishes its work.
@@ -139,6 +162,11 @@ fn apply(script: &mut Script, name: &str, argument: &str) -> bool {
         "chunk" => script.chunk = length.unwrap_or(12).max(1),
         "think" => script.thinking = Some(texts::thinking(length.unwrap_or(0))),
         "pre" => script.preface = Some(argument.to_owned()),
+        "once" => {
+            script.once.push(script.steps.len());
+            let input = json!({ "command": argument });
+            script.steps.push(vec![call("Bash", input)]);
+        }
         "ask" => script
             .steps
             .push(vec![call("AskUserQuestion", texts::questions(1))]),
@@ -284,6 +312,23 @@ mod tests {
             r#"[[tool Bash {"command":"id"}]] look"#
         );
         assert_eq!(script.answer, Answer::Text("parent".to_owned()));
+    }
+
+    #[test]
+    fn what_must_happen_once_is_looked_for_before_it_is_done_again() {
+        let script = parse(r#"[[tool Read {"file_path":"a"}]] [[once ./act x]]"#);
+        let commands = |script: &Script| script.steps[1][0].input["command"].clone();
+        assert_eq!(commands(&script), "./act x");
+        let script = script.looks_first();
+        assert_eq!(commands(&script), "./act x --unless-done");
+        assert_eq!(script.steps[0][0].input, json!({ "file_path": "a" }));
+    }
+
+    #[test]
+    fn a_lost_message_is_found_in_its_quotation() {
+        let text = "The connection was lost while …\n\nThe message:\n\nhello\n\nyou";
+        assert_eq!(lost_message(text), Some("hello\n\nyou"));
+        assert_eq!(lost_message("The message:\n\nhello"), None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn decide(conversation: &Conversation, attempts: &mut Attempts) -> Answer {
     if let Some(note) = conversation.notification() {
         return Answer::text(Kind::Notification, &format!("notified: {note}"));
     }
-    let directives = match script::parse(&prompt.text) {
+    let directives = match script::parse(lost_message(&prompt.text).unwrap_or(&prompt.text)) {
         Ok(directives) => directives,
         Err(why) => return Answer::text(Kind::Turn, &format!("cannot read the script: {why}")),
     };
@@ -83,7 +83,13 @@ pub fn decide(conversation: &Conversation, attempts: &mut Attempts) -> Answer {
         .iter()
         .flat_map(|directive| tool_steps(directive, conversation, prompt))
         .collect();
-    let done = conversation.tool_steps_since(prompt.message);
+    let is_once = |directive: &Directive| matches!(directive, Directive::Once(_));
+    let begun = match went_on(conversation, prompt) {
+        // What must have its effect once is looked for from its beginning.
+        Some(again) if directives.iter().any(is_once) => again.message,
+        _ => prompt.message,
+    };
+    let done = conversation.tool_steps_since(begun);
 
     let mut answer = Answer::text(Kind::Turn, "");
     answer.content.clear();
@@ -210,11 +216,26 @@ fn instance_of(schema: &Value) -> Value {
 fn script_text<'a>(conversation: &'a Conversation) -> Option<&'a Typed> {
     let typed = &conversation.typed;
     let rules = |typed: &&Typed| !typed.steered || typed.text.contains("[[");
-    let continues = |typed: &&Typed| CONTINUE.iter().any(|words| typed.text.contains(words));
     typed
         .iter()
-        .rfind(|typed| rules(typed) && !continues(typed))
+        .rfind(|typed| rules(typed) && (!continues(typed) || lost_message(&typed.text).is_some()))
         .or_else(|| typed.last())
+}
+
+fn continues(typed: &Typed) -> bool {
+    CONTINUE.iter().any(|words| typed.text.contains(words))
+}
+
+/// The message that a text quotes because it may have been lost, and asks to go on with.
+fn lost_message(text: &str) -> Option<&str> {
+    text.split_once("\n\nThe message:\n\n")
+        .map(|(_, message)| message)
+}
+
+/// The last text that asked to go on with the prompt, or to do so with what it quotes.
+fn went_on<'a>(conversation: &'a Conversation, prompt: &Typed) -> Option<&'a Typed> {
+    let mut later = conversation.typed.iter();
+    later.rfind(|typed| typed.message >= prompt.message && continues(typed))
 }
 
 fn steered_since<'a>(
@@ -246,6 +267,13 @@ fn tool_steps(
     let offered = |tool| conversation.tools().contains(&tool);
     match directive {
         Directive::Calls(calls) => vec![calls.clone()],
+        Directive::Once(command) => {
+            let look = match went_on(conversation, prompt) {
+                Some(_) => " --unless-done",
+                None => "",
+            };
+            vec![call("Bash", json!({"command": format!("{command}{look}")}))]
+        }
         Directive::Ask => vec![call("AskUserQuestion", json!({"questions": [colour()]}))],
         Directive::AskTwo => vec![call(
             "AskUserQuestion",

@@ -10,6 +10,7 @@
 //! | `[[think]]` `[[think N]]` | a thinking block (of N characters) first |
 //! | `[[pre T]]` | a text block before the first tool call |
 //! | `[[tool NAME {json}]]` | a tool call; the next step follows its result, at the end "tool said: …" |
+//! | `[[once COMMAND]]` | a shell command; a model that goes on with it adds `--unless-done` |
 //! | `[[parallel NAME {json} ;; NAME {json}]]` | several calls in one message |
 //! | `[[ask]]` `[[ask2]]` | AskUserQuestion with one question; with two, the second of several choices |
 //! | `[[plan]]` | ExitPlanMode; before it Write, if plan mode has named a file for the plan |
@@ -45,6 +46,7 @@ pub enum Directive {
     Think(Option<usize>),
     Pre(String),
     Calls(Vec<Call>),
+    Once(String),
     Ask,
     AskTwo,
     Plan,
@@ -122,6 +124,7 @@ fn directive(name: &str, argument: &str) -> Result<Directive, String> {
         "think" if argument.is_empty() => Ok(Directive::Think(None)),
         "think" => number(argument).map(|length| Directive::Think(Some(length))),
         "pre" => Ok(Directive::Pre(argument.to_owned())),
+        "once" => Ok(Directive::Once(argument.to_owned())),
         "ask" => Ok(Directive::Ask),
         "ask2" => Ok(Directive::AskTwo),
         "plan" => Ok(Directive::Plan),
