@@ -119,9 +119,28 @@ fn continue_missing_prompt(prompt: &str, acted: &[Acted]) -> String {
     format!(
         "The connection was lost while you worked on the message below, and it may be missing from what you remember. \
          If you had already finished, repeat your final answer. Otherwise go on where you stopped; before repeating an \
-         action, check whether it has happened.{}\n\nThe message:\n\n{prompt}",
+         action, check whether it has happened.{}{MESSAGE}{prompt}",
         seen_to_start(acted)
     )
+}
+
+/// What begins each text that goes on with a prompt, and what stands before the prompt where it is quoted.
+const LOST: &str = "The connection was lost while you worked on ";
+const MESSAGE: &str = "\n\nThe message:\n\n";
+
+/// A text that goes on with a prompt, made for a time when others may have been answered in between: it quotes what it
+/// is about. `prompt` is the prompt's own text, which may be such a text itself.
+pub fn later(text: String, prompt: &str) -> String {
+    let message = match prompt.split_once(MESSAGE) {
+        Some((lost, message)) if lost.starts_with(LOST) => message,
+        // It went on with something, and nothing tells with what.
+        _ if prompt.starts_with(LOST) => return text,
+        _ => prompt,
+    };
+    match text.contains(MESSAGE) {
+        true => text,
+        false => format!("{text}{MESSAGE}{message}"),
+    }
 }
 
 /// What was seen to start, as a list. If it is too long its end is kept: what was last done is what may be half done.

@@ -371,7 +371,7 @@ impl Machine {
             let pause = judged.wait.map(|wait| Pause {
                 reason: Hold::Paused,
                 wait,
-                retry: recovery::continue_prompt(&[], false),
+                retry: recovery::later(recovery::continue_prompt(&[], false), &turn.prompt.text),
             });
             self.held |= pause.is_some();
             out.push(Action::Finish(Finished {

@@ -84,7 +84,10 @@ impl Machine {
                 let text = prompt.text.clone();
                 self.give_up_turn(prompt, text, out);
             }
-            Decision::Continue { text } if is_enough => self.give_up_turn(prompt, text, out),
+            Decision::Continue { text } if is_enough => {
+                let text = recovery::later(text, &prompt.text);
+                self.give_up_turn(prompt, text, out);
+            }
             Decision::Again => self.again.push_back(prompt),
             Decision::Continue { text } => {
                 self.waiting += 1;
@@ -99,7 +102,7 @@ impl Machine {
                 let pause = Pause {
                     reason: Hold::Asking,
                     wait: Wait::Ever,
-                    retry: text,
+                    retry: recovery::later(text, &prompt.text),
                 };
                 out.push(Action::Finish(Finished {
                     pause: Some(pause),

@@ -221,3 +221,15 @@ fn a_long_list_keeps_its_end_and_the_prompt_stays_short() {
     );
     assert!(text.ends_with('…'), "{text}");
 }
+
+#[test]
+fn what_goes_on_later_says_with_what() {
+    let plain = continue_prompt(&[], false);
+    let first = later(plain.clone(), QUESTION);
+    assert_eq!(first, format!("{plain}\n\nThe message:\n\n{QUESTION}"));
+    // Once more, it is still about the same message, and quotes it once.
+    assert_eq!(later(plain.clone(), &first), first);
+    assert_eq!(later(first.clone(), QUESTION), first);
+    // What went on with something that it does not name cannot name it now.
+    assert_eq!(later(plain.clone(), &plain), plain);
+}

@@ -378,7 +378,7 @@ fn a_prompt_that_goes_on_with_another_one_has_its_attempts() {
         prepare 2
         (nothing is due)
     > prepared 2=found
-        finish 2: Crashed [], cause "exit code 1: a", $0.00, 0 tools, took unknown; broken until somebody says so, then go on
+        finish 2: Crashed [], cause "exit code 1: a", $0.00, 0 tools, took unknown; broken until somebody says so, then go on, with the message
         hide
         hide
         look
@@ -404,7 +404,7 @@ fn without_retries_a_crash_is_the_end_of_a_turn_unless_it_was_done() {
         prepare 1
         (nothing is due)
     > prepared 1=found
-        finish 1: Crashed [], cause "exit code 1: a", $0.00, 0 tools, took unknown; broken until somebody says so, then go on
+        finish 1: Crashed [], cause "exit code 1: a", $0.00, 0 tools, took unknown; broken until somebody says so, then go on, with the message
         hide
         hide
         look

@@ -22,7 +22,7 @@ fn a_turn_that_failed_is_tried_again_when_its_time_comes() {
         show 1 since 0ns: Waiting since 0ns, 1 wait
     > apierror overloaded
     > result error of=1 overloaded
-        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 60s, then go on
+        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 60s, then go on, with the message
         hide
         look
         (due at 600s)
@@ -43,7 +43,7 @@ fn a_turn_that_failed_is_tried_again_when_its_time_comes() {
         taken 2
     > apierror overloaded
     > result error of=2 overloaded
-        finish 2: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 300s, then go on
+        finish 2: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 300s, then go on, with the message
         hide
         look
         (due at 660s)
@@ -66,7 +66,7 @@ fn a_usage_limit_is_waited_for() {
     > limit rejected 1800000000
     > apierror limit
     > result error of=1 You have hit your limit
-        finish 1: Failed [], cause "You have hit your limit", $0.00, 0 tools, took 0ns; paused until unix time 1800000000, then go on
+        finish 1: Failed [], cause "You have hit your limit", $0.00, 0 tools, took 0ns; paused until unix time 1800000000, then go on, with the message
         hide
         look
         (due at 600s)
@@ -95,7 +95,7 @@ fn a_usage_limit_is_waited_for() {
     > limit allowed 1800000000
     > apierror limit
     > result error of=1 limit reached
-        finish 1: Failed [], cause "limit reached", $0.00, 0 tools, took 0ns; paused for 60s, then go on
+        finish 1: Failed [], cause "limit reached", $0.00, 0 tools, took 0ns; paused for 60s, then go on, with the message
         hide
         look
         (due at 600s)
@@ -112,7 +112,7 @@ fn a_message_ends_a_hold() {
         given 2 more
     "), @r#"
     > result error of=1 no
-        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
@@ -134,7 +134,7 @@ fn a_message_that_came_while_the_turn_failed_is_looked_for() {
         work 1
     "), @r#"
     > result error of=1 no
-        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
@@ -153,7 +153,7 @@ fn a_process_is_not_kept_for_a_hold_that_lasts_longer() {
         exit 0
     "), @r#"
     > result error of=1 no
-        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
@@ -178,7 +178,7 @@ fn a_hold_whose_time_comes_while_the_process_ends_goes_on_with_another_one() {
         work 2
     "), @r#"
     > result error of=1 no
-        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
@@ -252,7 +252,7 @@ fn where_each_turn_has_a_fresh_process_a_hold_keeps_none() {
         exit 0
     "), @r#"
     > result error of=1 no
-        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "no", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         closeinput
         (due at 5s)
@@ -274,7 +274,7 @@ fn money_that_is_spent_ends_the_process_and_holds_what_waits() {
     > work 1
         show 1 since 0ns: Waiting since 0ns, 1 wait
     > result budget of=1
-        finish 1: BudgetSpent [], cause "The money limit of this process is reached.", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: BudgetSpent [], cause "The money limit of this process is reached.", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         closeinput
         (due at 5s)

@@ -344,7 +344,7 @@ fn a_stop_while_the_api_is_tried_again() {
     > lifecycle started 2
         taken 2
     > result error of=2 what is this
-        finish 2: Failed [], cause "what is this", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 2: Failed [], cause "what is this", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)

@@ -269,7 +269,7 @@ fn an_api_that_fails_is_a_cause_and_no_answer() {
     "), @r#"
     > apierror overloaded
     > result error of=1 overloaded
-        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 60s, then go on
+        finish 1: Failed [], cause "overloaded", $0.00, 0 tools, took 0ns; paused for 60s, then go on, with the message
         hide
         look
         (due at 600s)
@@ -284,7 +284,7 @@ fn a_turn_that_claude_breaks_off_says_why_without_the_noise() {
     "), @r#"
     > say I beg
     > result broken [ede_diagnostic] x=1 + no more memory + no more time
-        finish 1: Failed [m1/0 "I beg"], cause "no more memory; no more time", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [m1/0 "I beg"], cause "no more memory; no more time", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
@@ -293,7 +293,7 @@ fn a_turn_that_claude_breaks_off_says_why_without_the_noise() {
         result broken [ede_diagnostic] x=1
     "), @r#"
     > result broken [ede_diagnostic] x=1
-        finish 1: Failed [], cause "Claude broke the turn off.", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on
+        finish 1: Failed [], cause "Claude broke the turn off.", $0.00, 0 tools, took 0ns; paused until somebody says so, then go on, with the message
         hide
         look
         (due at 600s)
