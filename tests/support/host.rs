@@ -129,8 +129,14 @@ impl Host {
 
     /// Starts chappe with the configuration as it stands now.
     pub fn start(&self) -> Chappe {
+        self.start_with(&[])
+    }
+
+    /// The same, with further environment for chappe itself.
+    pub fn start_with(&self, environment: &[(&str, String)]) -> Chappe {
         self.write_config();
         let mut command = self.command();
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("--config").arg(self.config_file()).arg("run");
         Chappe::start(command)
     }
@@ -468,6 +474,11 @@ impl Chappe {
     pub fn crash(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is our child")
     }
 
     /// Waits for its end; returns how it came, and the whole log.

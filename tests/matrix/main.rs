@@ -1,0 +1,15 @@
+//! The crash matrix: chappe dies, or a call of it fails, at every step of the durable path, in every way, and afterwards
+//! nothing is lost and nothing is doubled.
+//!
+//! Reading order: [`cell`] says what goes wrong where; [`stories`] what people do meanwhile, each a [`person`]; [`run`]
+//! plays it and starts chappe again; [`verdict`] judges; [`sweep`] finds out which points there are and runs them all.
+
+#[path = "../support/host.rs"]
+mod host;
+
+mod cell;
+mod person;
+mod run;
+mod stories;
+mod sweep;
+mod verdict;

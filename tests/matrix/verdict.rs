@@ -1,0 +1,191 @@
+//! What must be true of a cell at its end. Looks only at what was kept of it, and at its host.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::cell::{Cell, Fault, Story};
+use crate::host::{Host, processes_of};
+use crate::person::answers;
+use crate::run::{Death, Played};
+
+/// A cell, judged.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// What is wrong; nothing, where all is well.
+    pub wrong: Vec<String>,
+    /// Texts that Telegram has twice, because nobody knew whether the first one had arrived.
+    pub shown_twice: usize,
+    /// Effects that happened twice although nobody could know of the first: neither the store nor the transcript.
+    pub done_twice: usize,
+    /// Tools that had begun in the moment of the death, of which neither knew.
+    pub unseen: usize,
+}
+
+/// Judges.
+pub fn judge(cell: &Cell, host: &Host, played: &Played) -> Verdict {
+    let mut verdict = Verdict {
+        wrong: played.stuck.clone(),
+        ..Verdict::default()
+    };
+    each_is_answered_once(host, played, &mut verdict);
+    answers_are_in_order(cell, host, played, &mut verdict);
+    effects_happen_once(host, played, &mut verdict);
+    nothing_is_left(host, &mut verdict);
+    the_store_is_consistent(host, &mut verdict);
+    let starts = fs::read_to_string(host.folder.path().join("starts")).unwrap_or_default();
+    verdict.wrong.extend(starts.lines().map(str::to_owned));
+    if let (Some(point), true) = (&cell.point, cell.fault != Fault::Error)
+        && played.deaths.len() < 1 + usize::from(cell.story.begins_with().is_some())
+    {
+        verdict.wrong.push(format!("{point} was not reached"));
+    }
+    verdict
+}
+
+fn each_is_answered_once(host: &Host, played: &Played, verdict: &mut Verdict) {
+    for asked in &played.asked {
+        let shown = host.api.messages(asked.chat);
+        let times = shown
+            .iter()
+            .filter(|one| answers(one, &asked.needle))
+            .count();
+        let in_flight = |death: &Death| {
+            death
+                .sending
+                .iter()
+                .any(|post| post.contains(&asked.needle))
+        };
+        let most = 1 + played
+            .deaths
+            .iter()
+            .filter(|death| in_flight(death))
+            .count();
+        verdict.shown_twice += times.saturating_sub(1);
+        let least = usize::from(!asked.may_be_stopped);
+        // Where an answer's call fails without dying nobody knows whether it arrived, either.
+        let most = if host.api.messages(asked.chat).is_empty() {
+            0
+        } else {
+            most
+        };
+        if !(least..=most).contains(&times) {
+            verdict
+                .wrong
+                .push(format!("{:?} is answered {times} times", asked.needle));
+        }
+    }
+}
+
+fn answers_are_in_order(cell: &Cell, host: &Host, played: &Played, verdict: &mut Verdict) {
+    // What is tried again comes after what was said meanwhile, and topics are places of their own.
+    if matches!(cell.story, Story::Refusals | Story::Stop) {
+        return;
+    }
+    let mut last: BTreeMap<i64, (i64, &str)> = BTreeMap::new();
+    for asked in &played.asked {
+        let shown = host.api.messages(asked.chat);
+        let Some(first) = shown.iter().find(|one| answers(one, &asked.needle)) else {
+            continue;
+        };
+        let before = last.insert(asked.chat, (first.id, &asked.needle));
+        if let Some((id, needle)) = before
+            && id > first.id
+        {
+            verdict
+                .wrong
+                .push(format!("{needle:?} comes after {:?}", asked.needle));
+        }
+    }
+}
+
+fn effects_happen_once(host: &Host, played: &Played, verdict: &mut Verdict) {
+    let done = fs::read_to_string(host.folder.path().join("done")).unwrap_or_default();
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for effect in done.lines() {
+        *times.entry(effect).or_default() += 1;
+    }
+    for (effect, times) in times {
+        let knew = |death: &Death| {
+            death.acted.contains(effect)
+                || death.transcripts.contains(&format!("/act {effect}"))
+                || death.transcripts.contains(&format!("/ask {effect}"))
+        };
+        let of_tree = |death: &&Death| death.with_tree;
+        let unknown = played
+            .deaths
+            .iter()
+            .filter(of_tree)
+            .any(|death| !knew(death));
+        match times {
+            1 => {}
+            2 if unknown => verdict.done_twice += 1,
+            times => verdict
+                .wrong
+                .push(format!("{effect} was done {times} times")),
+        }
+    }
+}
+
+fn nothing_is_left(host: &Host, verdict: &mut Verdict) {
+    let left = processes_of(host.folder.path());
+    if !left.is_empty() {
+        let lines = left.iter().map(|pid| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).replace('\0', " ")
+        });
+        let lines: Vec<String> = lines.collect();
+        verdict.wrong.push(format!("still running: {lines:?}"));
+    }
+}
+
+fn the_store_is_consistent(host: &Host, verdict: &mut Verdict) {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let path = host.state_dir().join("chappe.db");
+    let Ok(database) = Connection::open_with_flags(path, flags) else {
+        return verdict.wrong.push("there is no database".to_owned());
+    };
+    let text = |query: &str| -> String {
+        database
+            .query_row(query, [], |row| row.get::<_, String>(0))
+            .unwrap_or_else(|error| error.to_string())
+    };
+    let integrity = text("PRAGMA integrity_check");
+    if integrity != "ok" {
+        verdict
+            .wrong
+            .push(format!("the database is damaged: {integrity}"));
+    }
+    // Each finds what must not be.
+    let never = [
+        (
+            "a process is noted",
+            "SELECT count(*) FROM session WHERE pid IS NOT NULL",
+        ),
+        (
+            "a message was given and its prompt is gone",
+            "SELECT count(*) FROM inbox WHERE state = 'given' AND prompt NOT IN (SELECT id FROM prompt)",
+        ),
+        (
+            "a row refers to nothing",
+            "SELECT count(*) FROM pragma_foreign_key_check",
+        ),
+        (
+            "a prompt goes on with one that is open",
+            "SELECT count(*) FROM prompt one JOIN prompt before ON one.continues = before.id WHERE before.state != 'closed'",
+        ),
+        (
+            "two prompts go on with the same one",
+            "SELECT count(*) FROM (SELECT 1 FROM prompt WHERE continues IS NOT NULL GROUP BY continues HAVING count(*) > 1)",
+        ),
+    ];
+    for (what, query) in never {
+        let count: i64 = database
+            .query_row(query, [], |row| row.get(0))
+            .unwrap_or(-1);
+        if count != 0 {
+            verdict.wrong.push(format!("{what} ({count})"));
+        }
+    }
+}
