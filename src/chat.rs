@@ -405,11 +405,17 @@ pub enum Act {
     /// The session begins a new conversation.
     StartFresh,
     /// A changed message goes to Claude as a correction.
-    Correct { text: String },
+    Correct {
+        text: String,
+    },
     /// A turn that came to its limit goes on.
     GoOn,
     /// The place talks to the button's session from now on.
     Switch,
+    /// Of what came while chappe was away: all of it runs, only the last, or nothing.
+    RunAll,
+    OnlyTheLast,
+    DropAll,
 }
 
 impl Act {

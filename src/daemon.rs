@@ -18,6 +18,7 @@ use nix::fcntl::{Flock, FlockArg};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::absence;
 use crate::board::Board;
 use crate::chat::{BotId, SessionId};
 use crate::claude::arguments::deny_folder;
@@ -26,6 +27,7 @@ use crate::clock::unix_now;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
+use crate::render::notice;
 use crate::session::machine::Settings;
 use crate::session::owner;
 use crate::session::prepare::Setup;
@@ -91,6 +93,12 @@ impl Daemon {
         // Only the first end counts; whoever comes later finds it full.
         let (fatal_out, fatal) = bounded(1);
         let (trouble_out, trouble) = bounded(1);
+        let now = unix_now();
+        let seen = store.seen(bot).map_err(|error| unwritable(&error))?;
+        let away = absence::before_start(now, seen).map_or(0, |away| away.as_secs() as i64);
+        if away > absence::OLD {
+            keep_what_is_old(&store, bot, now).map_err(|error| unwritable(&error))?;
+        }
         let settings = Settings {
             idle_timeout: match config.sessions.idle_timeout {
                 IdleTimeout::Never => None,
@@ -100,7 +108,8 @@ impl Daemon {
             shutdown_grace: config.sessions.shutdown_grace,
             retries: config.sessions.retries,
             retry_delay: config.sessions.retry_delay,
-            ask_first: config.sessions.ask_before_resume,
+            // A state that comes back from a backup looks like a long sleep.
+            ask_first: config.sessions.ask_before_resume || away > absence::STALE,
         };
         let pulses = Arc::new(Pulses::default());
         let cut_off = store.cut_off().map_err(|error| unwritable(&error))?;
@@ -167,21 +176,24 @@ impl Daemon {
             registry.wake(session);
         }
         let waker = Arc::clone(&registry);
-        let poller = Poller::start(poller::Outfit {
-            bot,
-            api,
-            store: Arc::clone(&store),
-            board,
-            desk: Desk {
-                allowed_users: config.telegram.allowed_users.clone(),
-                reactions: config.telegram.reactions,
-                sessions_root: config.sessions.root.clone(),
-                host: host_name(),
+        let poller = Poller::start(
+            poller::Outfit {
+                bot,
+                api,
+                store: Arc::clone(&store),
+                board,
+                desk: Desk {
+                    allowed_users: config.telegram.allowed_users.clone(),
+                    reactions: config.telegram.reactions,
+                    sessions_root: config.sessions.root.clone(),
+                    host: host_name(),
+                },
+                wake: Box::new(move |session| waker.wake(session)),
+                fatal: fatal_out,
+                attempt_ended: watchdog(pulses),
             },
-            wake: Box::new(move |session| waker.wake(session)),
-            fatal: fatal_out,
-            attempt_ended: watchdog(pulses),
-        })
+            seen,
+        )
         .map_err(no_thread)?;
         notify::ready("Connecting to Telegram");
         log::info!("chappe {} runs for bot {bot}", env!("CARGO_PKG_VERSION"));
@@ -368,6 +380,14 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
         )
     };
     Store::open(&path).map_err(|error| failed(&error))
+}
+
+/// Keeps what nobody may expect to be run any more, until a person was asked.
+fn keep_what_is_old(store: &Store, bot: BotId, now: i64) -> crate::store::Result<()> {
+    store.keep_old(now - absence::OLD)?;
+    store.hold_stale(bot, now, now - absence::STALE, |waiting| {
+        notice::failed(&notice::STALE, waiting)
+    })
 }
 
 /// Notes which processes of a former chappe are gone. Those that live are ended when their session is looked at.

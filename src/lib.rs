@@ -39,6 +39,7 @@
 //! - `session` does not know `telegram`, `telegram` does not know `claude`: they meet in `chat` and `store`.
 //! - Deciding code is pure and takes the time as an argument. `tests/tidy` keeps all of this so.
 
+pub mod absence;
 pub mod board;
 pub mod chat;
 pub mod claude;

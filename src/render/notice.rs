@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::status::duration;
+use super::status::{coarse, duration};
 use super::texts::Line;
 use crate::chat::{Act, Hold, Notice, Offer, Outcome};
 
@@ -21,6 +21,16 @@ pub struct Failed<'a> {
     /// How long until it is tried again by itself.
     pub left: Option<Duration>,
 }
+
+/// A turn that was about to be gone on with when chappe ended, long ago.
+pub const STALE: Failed<'static> = Failed {
+    session: "",
+    outcome: Outcome::Interrupted,
+    reason: Hold::Asking,
+    cause: "",
+    cure: None,
+    left: None,
+};
 
 /// What waits is held, because a person said stop.
 pub fn held(waiting: usize) -> Notice {
@@ -90,6 +100,38 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
     Notice {
         body: line.end(),
         offers,
+    }
+}
+
+/// Messages came while chappe was away, and are old; how old the oldest is, where that can be known.
+pub fn away(count: usize, oldest: Option<Duration>) -> Notice {
+    let age = match oldest {
+        Some(age) if count == 1 => format!(" ({} ago)", coarse(age)),
+        Some(age) => format!(" (the oldest {} ago)", coarse(age)),
+        None => String::new(),
+    };
+    let body = Line::default()
+        .plain(&format!(
+            "{} came while I was away{age}. Until you say what becomes of {}, {} kept.",
+            they(count, "1 message", &format!("{count} messages")),
+            they(count, "it", "them"),
+            they(count, "it is", "they are"),
+        ))
+        .end();
+    let offers = match count {
+        1 => vec![
+            Offer::new("Run", Act::RunAll),
+            Offer::new("Drop", Act::DropAll),
+        ],
+        _ => vec![
+            Offer::new("Run all", Act::RunAll),
+            Offer::new("Only the last", Act::OnlyTheLast),
+            Offer::new("Drop", Act::DropAll),
+        ],
+    };
+    Notice {
+        body,
+        offers: vec![offers],
     }
 }
 
@@ -237,6 +279,22 @@ mod tests {
             0,
         );
         assert_eq!(labels(&notice), ["Continue", "Send again", "Drop it"]);
+    }
+
+    #[test]
+    fn what_came_meanwhile_is_counted_and_asked_about() {
+        let notice = away(3, Some(Duration::from_secs(2 * 3600 + 59)));
+        assert_eq!(
+            notice.body.text,
+            "3 messages came while I was away (the oldest 2 h ago). Until you say what becomes of them, they are kept."
+        );
+        assert_eq!(labels(&notice), ["Run all", "Only the last", "Drop"]);
+        let notice = away(1, None);
+        assert_eq!(
+            notice.body.text,
+            "1 message came while I was away. Until you say what becomes of it, it is kept."
+        );
+        assert_eq!(labels(&notice), ["Run", "Drop"]);
     }
 
     #[test]

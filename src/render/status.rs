@@ -135,6 +135,16 @@ pub fn duration(length: Duration) -> String {
     }
 }
 
+/// A length of time of which only the size matters: minutes, hours or days.
+pub fn coarse(length: Duration) -> String {
+    let minutes = length.as_secs() / 60;
+    match minutes {
+        0..60 => format!("{minutes} min"),
+        60..2880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1440),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

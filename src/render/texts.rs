@@ -2,7 +2,10 @@
 //!
 //! Present tense, second person, short; what happened and what to do next. Nothing that Claude says stands here.
 
+use std::time::Duration;
+
 use super::split::SPANS_MAX;
+use super::status::coarse;
 use crate::chat::{Formatted, Span, Style, utf16_len};
 
 /// Below a file that stands in for a part that Telegram refused as a message.
@@ -106,6 +109,16 @@ pub fn from_session(session: &str, body: &Formatted) -> Formatted {
         ..span.clone()
     }));
     marked
+}
+
+/// Telegram was not reached for longer than it keeps messages.
+pub fn gap(away: Duration) -> Formatted {
+    Line::default()
+        .plain(&format!(
+            "I was away for {}. Telegram keeps messages for 24 hours, so older ones may not have reached me.",
+            coarse(away)
+        ))
+        .end()
 }
 
 /// The answer to /start.

@@ -30,6 +30,27 @@ pub struct Written<'a> {
     /// When it arrived, in milliseconds of Unix time.
     pub arrived: i64,
     pub overtakes: Overtakes<'a>,
+    pub came: Came,
+}
+
+/// When a message came, as far as that decides whether it runs at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Came {
+    /// While chappe was there to hear it.
+    Now,
+    /// While it was away; so long ago that a person is asked first, or not.
+    WhileAway { long_ago: bool },
+}
+
+/// What became of a text that was to be queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queued {
+    /// It waits to be given.
+    Waits,
+    /// It is kept until a person says what becomes of it.
+    Kept,
+    /// Too many wait already.
+    Refused,
 }
 
 /// What is said below a message that told why a session was held, when a new one goes before what waits there.
@@ -155,7 +176,8 @@ impl Intake<'_> {
         Ok(same.is_some())
     }
 
-    /// Queues a text for a session. Returns false where too many wait already: then it is kept as refused.
+    /// Queues a text for a session. What came while chappe was away may be kept instead, together with what else did in
+    /// its place.
     ///
     /// A session that is held goes on: whoever writes wants it done. After a stop or a failure this text goes first.
     pub fn queue(
@@ -163,14 +185,25 @@ impl Intake<'_> {
         arrival: &Arrival,
         session: SessionId,
         written: &Written<'_>,
-    ) -> Result<bool> {
+    ) -> Result<Queued> {
         let waiting: i64 = self
             .tx
-            .prepare_cached("SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
+            .prepare_cached(
+                "SELECT (SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting')
+                      + (SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'asked')",
+            )?
             .query_row([session.0], |row| row.get(0))?;
         if waiting >= WAITING_MAX {
             self.insert(arrival, Some((session, written, 0)), "refused")?;
-            return Ok(false);
+            return Ok(Queued::Refused);
+        }
+        let is_kept = match written.came {
+            Came::Now => false,
+            Came::WhileAway { long_ago } => long_ago || self.keeps_at(arrival.place)?,
+        };
+        if is_kept {
+            self.insert(arrival, Some((session, written, 0)), "asked")?;
+            return Ok(Queued::Kept);
         }
         let (overtakes, how, line) = match holds::held(self.tx, session)? {
             None => (false, Release::GoOn, None),
@@ -207,7 +240,7 @@ impl Intake<'_> {
             (session.0, self.now),
         )?;
         self.touched.insert(session);
-        Ok(true)
+        Ok(Queued::Waits)
     }
 
     /// Changes a message that waits to be given.
@@ -232,6 +265,11 @@ impl Intake<'_> {
             .optional()?;
         Ok(match found {
             Some((_, _, old, _)) if old == text => Edited::Nothing,
+            Some((id, state, ..)) if state == "asked" => {
+                self.tx
+                    .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                Edited::InTime
+            }
             Some((id, state, _, session)) if state == "waiting" => {
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;

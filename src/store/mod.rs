@@ -5,6 +5,7 @@
 //! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
 
 mod buttons;
+mod catch_up;
 mod chats;
 mod holds;
 mod intake;
@@ -28,8 +29,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use crate::failpoint;
 
 pub use buttons::{Offered, Taken};
+pub use catch_up::{CatchUp, Kept};
 pub use holds::{Held, Holding, Release};
-pub use intake::{Accepted, Edited, Intake, Overtakes, Written};
+pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use outbox::Ready;
 pub use places::Made;
 pub use requests::{Asked, Pressed};
@@ -150,7 +152,8 @@ impl Store {
             tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;
             // Buttons that nobody has pressed for so long stay as long as they are good for something: with a hold.
             tx.execute(
-                "DELETE FROM button WHERE created < ?1 AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)",
+                "DELETE FROM button WHERE created < ?1 AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)
+                 AND row NOT IN (SELECT question FROM inbox WHERE state = 'asked' AND question IS NOT NULL)",
                 [now - KEPT],
             )?;
             // The last row stays, so that no number is given twice: a prompt may know its message by it for long.

@@ -6,7 +6,8 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU, INDEXES];
+pub(super) const MIGRATIONS: &[&str] =
+    &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU, INDEXES, CATCH_UP];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -212,6 +213,16 @@ CREATE INDEX request_by_row ON request (row);
 CREATE INDEX request_by_claude ON request (session, claude);
 CREATE INDEX inbox_by_prompt ON inbox (prompt) WHERE prompt IS NOT NULL;
 CREATE INDEX inbox_by_message ON inbox (bot, chat, message) WHERE text IS NOT NULL;
+";
+
+const CATCH_UP: &str = "
+-- When Telegram last answered the bot (Unix seconds, noted now and then); NULL before the first time.
+ALTER TABLE bot ADD COLUMN seen INTEGER;
+
+-- A message may also be `asked`: it came while chappe was away, and a person says what becomes of it. `question` is the
+-- outbox row that asks, NULL before there is one.
+ALTER TABLE inbox ADD COLUMN question INTEGER;
+CREATE INDEX inbox_asked ON inbox (chat, topic) WHERE state = 'asked';
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -130,7 +130,7 @@ impl Store {
             .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
         self.write(Step::Admit, |tx| {
             tx.execute(
-                "UPDATE inbox SET state = 'refused' WHERE state = 'waiting'
+                "UPDATE inbox SET state = 'refused' WHERE state IN ('waiting', 'asked')
                  AND user NOT IN (SELECT value FROM json_each(?1))",
                 [&users],
             )?;

@@ -39,6 +39,12 @@ steps! {
     // The poller.
     /// One answer of getUpdates with its offset.
     Accept "accept" Full,
+    /// A person is asked about what came while chappe was away.
+    AskKept "ask-kept" Full,
+    /// Telegram has answered.
+    Seen "seen" Normal,
+    /// A word to everybody, once.
+    TellAll "tell-all" Full,
     /// Telegram knows the list of commands.
     SetMenu "set-menu" Normal,
     /// What is finished and old is forgotten.
@@ -115,6 +121,10 @@ steps! {
     AvoidTopic "avoid-topic" Normal,
 
     // The daemon, at its start.
+    /// What waits since long ago is kept until a person was asked.
+    KeepOld "keep-old" Full,
+    /// So is what chappe itself was about to go on with.
+    HoldStale "hold-stale" Full,
     /// Who may not speak any more gets nothing done.
     Admit "admit" Full,
     /// Sessions that could have no process try again.

@@ -15,8 +15,8 @@ use crate::config::nearest;
 use crate::render::{lists, notice, status, texts};
 use crate::router::{self, Command, Route};
 use crate::store::{
-    self, Edited, Intake, Made, Offered, Overtakes, Pressed, Release, Stop, StopSays, Taken,
-    Written,
+    self, Came, CatchUp, Edited, Intake, Made, Offered, Overtakes, Pressed, Queued, Release, Stop,
+    StopSays, Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -24,6 +24,27 @@ const OVERTAKES: Overtakes<'static> = Overtakes {
     failure: texts::AFTER_THE_NEW_MESSAGE,
     question: texts::LEFT_FOR_A_NEW_MESSAGE,
 };
+
+/// When an answer of getUpdates came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// In milliseconds of Unix time.
+    pub arrived: i64,
+    /// Set as long as the answers bring what came while chappe was away: what was sent at this time (Unix seconds) or
+    /// earlier is so old that a person is asked about it.
+    pub away: Option<i64>,
+}
+
+impl Moment {
+    fn came(self, arrival: &Arrival) -> Came {
+        match self.away {
+            None => Came::Now,
+            Some(old) => Came::WhileAway {
+                long_ago: arrival.date <= old,
+            },
+        }
+    }
+}
 
 /// What every update is dealt with by.
 pub struct Desk {
@@ -37,13 +58,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Deals with an update that arrived at this time, in milliseconds of Unix time.
-    pub fn deal(
-        &self,
-        intake: &mut Intake<'_>,
-        arrived: i64,
-        update: &Decoded,
-    ) -> store::Result<()> {
+    /// Deals with an update.
+    pub fn deal(&self, intake: &mut Intake<'_>, at: Moment, update: &Decoded) -> store::Result<()> {
         let inbound = match &update.inbound {
             Ok(inbound) => inbound,
             Err(why) => {
@@ -88,13 +104,15 @@ impl Desk {
                 let written = Written {
                     text,
                     origin: *origin,
-                    arrived,
+                    arrived: at.arrived,
                     overtakes: OVERTAKES,
+                    came: at.came(arrival),
                 };
-                if intake.queue(arrival, session, &written)? {
-                    self.react(intake, arrival)
-                } else {
-                    say(intake, arrival.place, texts::too_many(store::WAITING_MAX))
+                match intake.queue(arrival, session, &written)? {
+                    Queued::Waits | Queued::Kept => self.react(intake, arrival),
+                    Queued::Refused => {
+                        say(intake, arrival.place, texts::too_many(store::WAITING_MAX))
+                    }
                 }
             }
             Route::Edit { arrival, text } => {
@@ -155,7 +173,7 @@ impl Desk {
                 arrival,
                 press,
                 token,
-            } => self.act(intake, arrival, arrived, press, token),
+            } => self.act(intake, arrival, at.arrived, press, token),
             Route::UnknownButton { arrival, press } => {
                 intake.close(arrival)?;
                 answer(intake, arrival, press, texts::TOAST_FOREIGN)
@@ -282,8 +300,9 @@ impl Desk {
             origin: None,
             arrived,
             overtakes: OVERTAKES,
+            came: Came::Now,
         };
-        let toast = if intake.queue(arrival, offered.session, &written)? {
+        let toast = if intake.queue(arrival, offered.session, &written)? == Queued::Waits {
             intake.retire(offered.row, line)?;
             line
         } else {
@@ -316,6 +335,18 @@ fn carry_out(
             let line = format!("✓ What you write now goes to {name}.");
             intake.retire(offered.row, &line)?;
             return Ok(line);
+        }
+        Act::RunAll | Act::OnlyTheLast | Act::DropAll => {
+            let (how, line) = match act {
+                Act::RunAll => (CatchUp::RunAll, "All of them run."),
+                Act::OnlyTheLast => (
+                    CatchUp::OnlyTheLast,
+                    "The last one runs, the others are dropped.",
+                ),
+                _ => (CatchUp::Drop, "Dropped."),
+            };
+            intake.catch_up(offered, how, line)?;
+            return Ok(line.to_owned());
         }
         // These write to Claude, and are dealt with as what they write.
         Act::Correct { .. } | Act::GoOn => return Ok(String::new()),

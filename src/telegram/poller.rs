@@ -6,21 +6,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::value::RawValue;
 
 use super::api::{Api, Failure};
-use super::dispatch::Desk;
+use super::dispatch::{Desk, Moment};
 use super::outgoing;
 use super::refusal::{self, Refusal};
 use super::update::{self, Decoded};
+use crate::absence::{self, Absence};
 use crate::board::Board;
-use crate::chat::{BotId, SessionId};
+use crate::chat::{BotId, Post, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
+use crate::render::{notice, texts};
 use crate::router::MENU;
 use crate::store::{self, Store};
 use crate::thread;
@@ -71,8 +73,8 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts the thread.
-    pub fn start(outfit: Outfit) -> std::io::Result<Poller> {
+    /// Starts the thread. `seen` is when Telegram answered a former chappe, in Unix seconds.
+    pub fn start(outfit: Outfit, seen: Option<i64>) -> std::io::Result<Poller> {
         let stopping = Arc::new(AtomicBool::new(false));
         let (wait, waited) = bounded(0);
         let poll = Poll {
@@ -82,6 +84,9 @@ impl Poller {
             failures: 0,
             conflicts: 0,
             pruned: 0,
+            absence: Absence::new(seen),
+            to_ask: false,
+            to_tell: None,
             menu_attempts: MENU_ATTEMPTS,
         };
         // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
@@ -108,6 +113,10 @@ struct Poll {
     conflicts: usize,
     /// When old rows were last looked for, in Unix seconds.
     pruned: i64,
+    absence: Absence,
+    /// What follows from it and is not stored yet: what is kept is to be asked about; a gap is to be told.
+    to_ask: bool,
+    to_tell: Option<Duration>,
     /// How often the menu may still be tried to be set; 0 once it is.
     menu_attempts: u32,
 }
@@ -187,8 +196,9 @@ impl Poll {
             log::info!("Telegram answers again");
         }
         (self.failures, self.conflicts) = (0, 0);
-        let next = self.take(from, &answer)?;
+        let (next, count) = self.take(from, &answer)?;
         *offset = Some(next);
+        self.has_answered(count)?;
         self.set_menu();
         Ok(())
     }
@@ -225,8 +235,39 @@ impl Poll {
         };
     }
 
-    /// Stores what came, then wakes. Returns the next offset.
-    fn take(&mut self, from: i64, answer: &RawValue) -> Result<i64, Next> {
+    /// Does what follows from an answer with so many updates, once it is stored.
+    fn has_answered(&mut self, count: usize) -> Result<(), Next> {
+        let now = unix_now();
+        let is_full = count >= outgoing::UPDATES_MAX as usize;
+        let follows = self.absence.answered(now, Instant::now(), is_full);
+        self.to_ask |= follows.caught_up;
+        self.to_tell = follows.gap.or(self.to_tell);
+        let tells = self.to_ask || self.to_tell.is_some();
+        self.tell_of_absence(now, follows.note)
+            .map_err(|error| self.store_failed(&error))?;
+        if tells {
+            self.outfit.board.ring();
+        }
+        (self.to_ask, self.to_tell) = (false, None);
+        Ok(())
+    }
+
+    fn tell_of_absence(&self, now: i64, note: bool) -> store::Result<()> {
+        let Outfit { bot, store, .. } = &self.outfit;
+        if self.to_ask {
+            store.ask_about_kept(*bot, now, |kept| {
+                notice::away(kept.count, absence::before_start(now, Some(kept.oldest)))
+            })?;
+        }
+        match self.to_tell {
+            Some(gap) => store.tell_all(*bot, now, &Post::message(texts::gap(gap))),
+            None if note => store.note_seen(*bot, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores what came, then wakes. Returns the next offset, and how much came.
+    fn take(&mut self, from: i64, answer: &RawValue) -> Result<(i64, usize), Next> {
         let Some(raw) = update::split(answer) else {
             log::warn!("the answer of getUpdates is no list");
             return Err(self.wait());
@@ -241,19 +282,23 @@ impl Poll {
         let Some(next) = updates.iter().map(|update| update.id + 1).max() else {
             // Nothing came, or nothing with a number: the same would come again at once.
             return if raw.is_empty() {
-                Ok(from)
+                Ok((from, 0))
             } else {
                 Err(self.wait())
             };
         };
-        let (now, arrived) = (unix_now(), unix_millis());
+        let now = unix_now();
+        let at = Moment {
+            arrived: unix_millis(),
+            away: self.absence.old_before(now),
+        };
         let Outfit { bot, store, .. } = &self.outfit;
         let accepted = store.accept(
             *bot,
             now,
             next,
             &updates,
-            |intake, update| self.outfit.desk.deal(intake, arrived, update),
+            |intake, update| self.outfit.desk.deal(intake, at, update),
             |update, error| {
                 log::error!(
                     "update {} cannot be stored and is skipped: {error}",
@@ -270,7 +315,7 @@ impl Poll {
             (self.outfit.wake)(session);
         }
         let _ = failpoint::after("wake");
-        Ok(next)
+        Ok((next, raw.len()))
     }
 
     /// Does what time makes necessary: wakes the sessions whose hold is over, and forgets old rows. A session that sleeps

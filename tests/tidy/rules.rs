@@ -67,6 +67,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("logging", Layer::Ground),
     ("exit", Layer::Ground),
     ("failpoint", Layer::Ground),
+    ("absence", Layer::Ground),
 ];
 
 /// Imports that the layers alone would forbid: from, to, and why it is right.

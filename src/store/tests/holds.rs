@@ -291,7 +291,7 @@ fn a_message_that_is_refused_ends_no_hold() {
     let queued = take_in(&store, NOW, |intake| {
         intake.queue(&message(9_000, HOME), session, &written("one more"))
     });
-    assert!(!queued);
+    assert_eq!(queued, Queued::Refused);
     assert_eq!(held(&store, session), Some(Hold::Held));
 }
 

@@ -359,7 +359,7 @@ fn more_than_the_bound_is_kept_as_refused_until_there_is_room() {
         };
         let waiting = || store.work(session).expect("the table can be read").waiting;
         assert_eq!(waiting(), WAITING_MAX as usize);
-        assert_eq!(queue(5_000, session), (Some(false), Vec::new()));
+        assert_eq!(queue(5_000, session), (Some(Queued::Refused), Vec::new()));
         assert_eq!(waiting(), WAITING_MAX as usize);
         assert_eq!(
             words(
@@ -383,7 +383,7 @@ fn more_than_the_bound_is_kept_as_refused_until_there_is_room() {
         while let Some((prompt, _)) = give(store, session) {
             assert!(!prompt.text.contains("one more"), "refused is refused");
         }
-        assert_eq!(queue(5_002, session), (Some(true), vec![session]));
+        assert_eq!(queue(5_002, session), (Some(Queued::Waits), vec![session]));
         assert_eq!(waiting(), 1);
     });
 }
@@ -452,7 +452,7 @@ fn a_change_too_late_can_be_sent_as_a_correction() {
         let queued = take_in(store, NOW, |intake| {
             intake.queue(&press, session, &written(changed))
         });
-        assert!(queued);
+        assert_eq!(queued, Queued::Waits);
         assert!(take_in(store, NOW, |intake| intake.is_repeat(&press)));
         assert_eq!(give_all(store, session), [changed]);
     });
@@ -493,6 +493,7 @@ fn who_wrote_what_was_forwarded_and_when_it_arrived_is_known_when_it_is_given() 
                 failure: "after yours",
                 question: "left",
             },
+            came: Came::Now,
         };
         take_in(store, NOW, |intake| {
             intake.queue(&message(2, HOME), session, &forwarded)

@@ -1,5 +1,6 @@
 //! The store in memory and on real files: what each method writes, and what it leaves alone.
 
+mod catch_up;
 mod chat;
 mod chats;
 mod continued;
@@ -113,6 +114,7 @@ fn written(text: &str) -> Written<'_> {
             failure: "after yours",
             question: "left",
         },
+        came: Came::Now,
     }
 }
 
@@ -120,10 +122,8 @@ fn written(text: &str) -> Written<'_> {
 fn say(store: &Store, arrival: &Arrival, text: &str) -> SessionId {
     take_in(store, NOW, |intake| {
         let session = intake.session_at(arrival.place, "name", Path::new("/sessions"))?;
-        assert!(
-            intake.queue(arrival, session, &written(text))?,
-            "there is room"
-        );
+        let queued = intake.queue(arrival, session, &written(text))?;
+        assert_eq!(queued, Queued::Waits, "there is room");
         Ok(session)
     })
 }
