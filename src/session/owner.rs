@@ -338,8 +338,9 @@ impl Owner {
             self.name = session.name;
         }
         let work = self.outfit.store.work(self.session)?;
-        let until = work.held.and_then(|held| held.until);
-        let left = until.map(|until| ledger::seconds_to(until, unix_now()));
+        let now = unix_now();
+        let until = work.held.and_then(|held| held.until(now));
+        let left = until.map(|until| ledger::seconds_to(until, now));
         Ok(Event::Work(Work {
             waiting: work.waiting,
             held: work.held.is_some(),
@@ -479,7 +480,7 @@ impl Owner {
                     let work = store.work(session)?;
                     let goes_on = work
                         .held
-                        .is_none_or(|held| held.until.is_some_and(|at| at <= now));
+                        .is_none_or(|held| held.until(now).is_some_and(|at| at <= now));
                     let something = work.waiting > 0 || !work.open.is_empty();
                     Ok::<_, store::Error>(
                         work.stop || !work.decisions.is_empty() || (goes_on && something),

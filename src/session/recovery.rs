@@ -87,12 +87,22 @@ pub fn decide(facts: &Facts, ask_first: bool) -> Decision {
         },
         Trace::Found(progress) => go_on(continue_prompt(acted, progress.refused_by_restart)),
         Trace::Missing if acted.is_empty() => Decision::Again,
-        Trace::Missing => go_on(continue_missing_prompt(prompt, acted)),
-        Trace::Unreadable if *had_turns => go_on(continue_missing_prompt(prompt, acted)),
+        Trace::Missing => go_on(lost_prompt(prompt, acted)),
+        Trace::Unreadable if *had_turns => go_on(lost_prompt(prompt, acted)),
         // Perhaps there is nothing that could be resumed.
         Trace::Unreadable => Decision::Ask {
-            text: continue_missing_prompt(prompt, acted),
+            text: lost_prompt(prompt, acted),
         },
+    }
+}
+
+/// The text that lets Claude go on with a prompt that it may not have. One that was itself to go on with something is
+/// made anew: quoted, it would go on with nothing.
+fn lost_prompt(prompt: &str, acted: &[Acted]) -> String {
+    match prompt.split_once(MESSAGE) {
+        Some((lost, message)) if lost.starts_with(LOST) => continue_missing_prompt(message, acted),
+        None if prompt.starts_with(LOST) => continue_prompt(acted, prompt.contains(REFUSED)),
+        _ => continue_missing_prompt(prompt, acted),
     }
 }
 
@@ -103,11 +113,7 @@ pub fn continue_prompt(acted: &[Acted], refused_by_restart: bool) -> String {
                     answer. Otherwise go on where you stopped; before repeating an action, check whether it has happened."
         .to_owned();
     if refused_by_restart {
-        text.push_str(
-            "\n\nRefusals that speak of a closed stream, and an interruption that is said to be the user's, came from a \
-             restart, not from the user. What told you to stop and wait holds no longer. Ask again for what you still \
-             need.",
-        );
+        text.push_str(REFUSED);
     }
     text.push_str(&seen_to_start(acted));
     text
@@ -127,6 +133,11 @@ fn continue_missing_prompt(prompt: &str, acted: &[Acted]) -> String {
 /// What begins each text that goes on with a prompt, and what stands before the prompt where it is quoted.
 const LOST: &str = "The connection was lost while you worked on ";
 const MESSAGE: &str = "\n\nThe message:\n\n";
+
+/// What Claude was told of refusals that were no person's.
+const REFUSED: &str = "\n\nRefusals that speak of a closed stream, and an interruption that is said to be the user's, came \
+                       from a restart, not from the user. What told you to stop and wait holds no longer. Ask again for \
+                       what you still need.";
 
 /// A text that goes on with a prompt, made for a time when others may have been answered in between: it quotes what it
 /// is about. `prompt` is the prompt's own text, which may be such a text itself.

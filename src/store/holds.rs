@@ -28,8 +28,21 @@ pub struct Held {
     pub reason: Hold,
     /// When it goes on by itself, in Unix seconds.
     pub until: Option<i64>,
+    /// Since when it is held.
+    pub since: i64,
     /// Whether a turn has failed, and can be tried again.
     pub has_failed: bool,
+}
+
+impl Held {
+    /// When it goes on by itself, as seen at `now`: at once, where the clock stands before its beginning. A clock that
+    /// was set back must not make it longer.
+    pub fn until(&self, now: i64) -> Option<i64> {
+        self.until.map(|until| match self.since > now {
+            true => now,
+            false => until,
+        })
+    }
 }
 
 /// How a hold ends.
@@ -57,15 +70,18 @@ fn reason_of(word: &str) -> Hold {
 
 /// How a session is held; None where it is not.
 pub(super) fn held(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Held>> {
-    tx.prepare_cached("SELECT reason, until, prompt IS NOT NULL FROM hold WHERE session = ?1")?
-        .query_row([session.0], |row| {
-            Ok(Held {
-                reason: reason_of(&row.get::<_, String>(0)?),
-                until: row.get(1)?,
-                has_failed: row.get(2)?,
-            })
+    tx.prepare_cached(
+        "SELECT reason, until, since, prompt IS NOT NULL FROM hold WHERE session = ?1",
+    )?
+    .query_row([session.0], |row| {
+        Ok(Held {
+            reason: reason_of(&row.get::<_, String>(0)?),
+            until: row.get(1)?,
+            since: row.get(2)?,
+            has_failed: row.get(3)?,
         })
-        .optional()
+    })
+    .optional()
 }
 
 /// How much waits for a session: messages, and prompts that chappe has queued itself.
@@ -320,7 +336,8 @@ impl Store {
     /// Ends the hold of a session whose time has come: what failed is tried again. Full.
     pub fn go_on(&self, session: SessionId, now: i64, line: &str) -> Result<()> {
         self.write(Step::GoOn, |tx| {
-            let due = held(tx, session)?.is_some_and(|held| held.until.is_some_and(|at| at <= now));
+            let due =
+                held(tx, session)?.is_some_and(|held| held.until(now).is_some_and(|at| at <= now));
             if due {
                 release(tx, session, now, Release::Retry, Some(line))?;
             }
@@ -331,9 +348,11 @@ impl Store {
     /// The sessions whose hold is over by now, and that nobody may be awake to see.
     pub fn holds_over(&self, now: i64) -> Result<Vec<SessionId>> {
         self.read(|tx| {
-            tx.prepare_cached("SELECT session FROM hold WHERE until <= ?1")?
-                .query_map([now], |row| row.get(0).map(SessionId))?
-                .collect()
+            tx.prepare_cached(
+                "SELECT session FROM hold WHERE until <= ?1 OR (until IS NOT NULL AND since > ?1)",
+            )?
+            .query_map([now], |row| row.get(0).map(SessionId))?
+            .collect()
         })
     }
 

@@ -152,12 +152,13 @@ fn is_of_one_row(error: &Error) -> bool {
 
 impl Intake<'_> {
     /// Whether this update has been accepted before. Telegram gives an answer again when it did not hear that it
-    /// arrived, and after a week of silence it starts its numbers anew: so the number alone proves nothing.
+    /// arrived, and after a week of silence it starts its numbers anew: so the number alone proves nothing. When it was
+    /// accepted is not looked at: the clock may have jumped since.
     pub fn is_repeat(&self, arrival: &Arrival) -> Result<bool> {
         let same: Option<i64> = self
             .tx
             .prepare_cached(
-                "SELECT 1 FROM inbox WHERE bot = ?1 AND update_id = ?2 AND chat = ?3 AND received >= ?4
+                "SELECT 1 FROM inbox WHERE bot = ?1 AND update_id = ?2 AND chat = ?3 AND date = ?4
                  AND message IS ?5 AND edit_date = ?6 AND callback IS ?7",
             )?
             .query_row(
@@ -165,7 +166,7 @@ impl Intake<'_> {
                     self.bot.0,
                     arrival.update,
                     arrival.place.chat.0,
-                    self.now - super::REPEAT_WINDOW,
+                    arrival.date,
                     arrival.message.map(|message| message.0),
                     arrival.edit_date,
                     &arrival.callback,

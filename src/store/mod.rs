@@ -48,7 +48,7 @@ pub type Result<T> = rusqlite::Result<T>;
 pub const WAITING_MAX: i64 = 1_000;
 
 /// How long an update is remembered, to know it again when Telegram repeats it, in seconds.
-pub const REPEAT_WINDOW: i64 = 48 * 3600;
+const REPEAT_WINDOW: i64 = 48 * 3600;
 
 /// How long finished rows are kept, in seconds.
 const KEPT: i64 = 30 * 24 * 3600;
@@ -138,9 +138,11 @@ impl Store {
     /// Forgets what is finished and old, and gives up what waits for a chat that has been closed for long. Normal.
     pub fn prune(&self, now: i64) -> Result<()> {
         self.write(Step::Prune, |tx| {
+            // By both clocks, Telegram's and ours: what came before ours was set seems much older than it is.
             tx.execute(
                 "DELETE FROM inbox WHERE received < ?1 AND state IN ('given', 'closed', 'refused', 'dropped')
-                 AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))",
+                 AND (prompt IS NULL OR prompt IN (SELECT id FROM prompt WHERE state = 'closed'))
+                 AND date < ?1",
                 [now - REPEAT_WINDOW],
             )?;
             // A chat that stayed closed for so long is not told about a month ago when it opens.

@@ -341,22 +341,24 @@ impl Store {
 
     /// Notes until when (Unix seconds) Telegram takes nothing for a chat, or for all (`None`), so that a restart
     /// keeps to it. Full: calls during the wait make it longer.
-    pub fn flooded(&self, bot: BotId, chat: Option<ChatId>, until: i64) -> Result<()> {
+    pub fn flooded(&self, bot: BotId, chat: Option<ChatId>, now: i64, until: i64) -> Result<()> {
         self.write(Step::Flooded, |tx| {
             tx.execute(
-                "INSERT INTO flood (bot, chat, until) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (bot, chat) DO UPDATE SET until = excluded.until",
-                (bot.0, chat.map_or(0, |chat| chat.0), until),
+                "INSERT INTO flood (bot, chat, until, noted) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (bot, chat) DO UPDATE SET until = excluded.until, noted = excluded.noted",
+                (bot.0, chat.map_or(0, |chat| chat.0), until, now),
             )
             .map(drop)
         })
     }
 
-    /// The flood waits that are not over: chat (`None`: all of them) and Unix seconds.
+    /// The flood waits that are not over: chat (`None`: all of them) and Unix seconds. None is longer than it was when
+    /// it was noted, also where the clock was set back since.
     pub fn floods(&self, bot: BotId, now: i64) -> Result<Vec<(Option<ChatId>, i64)>> {
         self.read(|tx| {
-            let mut statement =
-                tx.prepare("SELECT chat, until FROM flood WHERE bot = ?1 AND until > ?2")?;
+            let mut statement = tx.prepare(
+                "SELECT chat, iif(noted > ?2, ?2 + (until - noted), until) FROM flood WHERE bot = ?1 AND until > ?2",
+            )?;
             statement
                 .query_map((bot.0, now), |row| {
                     let chat: i64 = row.get(0)?;

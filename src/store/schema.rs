@@ -6,8 +6,15 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each entry moves the database from the version that is its index to the next one.
-pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, HOLDS, ROWS_OF_SEVERAL_POSTS, MENU, INDEXES, CATCH_UP];
+pub(super) const MIGRATIONS: &[&str] = &[
+    FIRST,
+    HOLDS,
+    ROWS_OF_SEVERAL_POSTS,
+    MENU,
+    INDEXES,
+    CATCH_UP,
+    CLOCKS,
+];
 
 const FIRST: &str = "
 -- A bot and how far its updates are stored. `next_offset` is what getUpdates asks for next.
@@ -223,6 +230,12 @@ ALTER TABLE bot ADD COLUMN seen INTEGER;
 -- outbox row that asks, NULL before there is one.
 ALTER TABLE inbox ADD COLUMN question INTEGER;
 CREATE INDEX inbox_asked ON inbox (chat, topic) WHERE state = 'asked';
+";
+
+const CLOCKS: &str = "
+-- When a flood wait was noted (Unix seconds), so that a clock that is set back does not make it longer; 0 where that is
+-- not known.
+ALTER TABLE flood ADD COLUMN noted INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -333,7 +333,7 @@ impl Store {
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
                          output_tokens = ?6
-                     WHERE id = ?1 AND state IN ('sent', 'taken') RETURNING chat, topic, notice",
+                     WHERE id = ?1 AND state IN ('sent', 'taken') RETURNING chat, topic, notice, command",
                 )?
                 .query_row(
                     (
@@ -344,14 +344,18 @@ impl Store {
                         closing.spent.input_tokens as i64,
                         closing.spent.output_tokens as i64,
                     ),
-                    |row| Ok((place_of(row.get(0)?, row.get(1)?), row.get::<_, Option<i64>>(2)?)),
+                    |row| {
+                        let place = place_of(row.get(0)?, row.get(1)?);
+                        Ok((place, row.get::<_, Option<i64>>(2)?, row.get::<_, bool>(3)?))
+                    },
                 )
                 .optional()?;
-            // Only a turn that Claude itself has ended proves that there is something to resume.
-            let by_claude =
-                matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
             // Closed before: it was stored the first time.
-            let Some((place, told)) = closed else { return Ok(()) };
+            let Some((place, told, is_command)) = closed else { return Ok(()) };
+            // Only a turn that Claude itself has ended proves that there is something to resume; one of its own commands
+            // proves nothing: after /clear there is nothing.
+            let by_claude = !is_command
+                && matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
             tx.execute(
                 "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4 WHERE id = ?1",
                 (session.0, closing.spent.cost, now, by_claude),

@@ -187,7 +187,11 @@ enum Settle {
     AvoidTopic(Place),
     StatusShown(PromptId, MessageId),
     /// Until when, in Unix seconds.
-    Flooded(Option<ChatId>, i64),
+    Flooded {
+        chat: Option<ChatId>,
+        now: i64,
+        until: i64,
+    },
 }
 
 /// Whether a call that failed may have arrived all the same.
@@ -368,12 +372,14 @@ impl Scheduler {
         let stops = self.pacing.ended(now, &call, end);
         if let (End::Flood(wait), Some(stops)) = (end, stops) {
             let wait = i64::try_from(wait.as_secs()).unwrap_or(i64::MAX);
-            let until = unix_now().saturating_add(wait).saturating_add(1);
+            let now = unix_now();
+            let until = now.saturating_add(wait).saturating_add(1);
             let chat = match stops {
                 Stops::Chat => Some(chat_of(&call)),
                 Stops::All => None,
             };
-            self.unsettled.push_back(Settle::Flooded(chat, until));
+            self.unsettled
+                .push_back(Settle::Flooded { chat, now, until });
         }
     }
 
@@ -605,7 +611,7 @@ impl Scheduler {
             Settle::DropTopic(place) => store.drop_topic(*bot, *place, ladder::marked),
             Settle::AvoidTopic(place) => store.avoid_topic(*bot, *place, ladder::marked),
             Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),
-            Settle::Flooded(chat, until) => store.flooded(*bot, *chat, *until),
+            Settle::Flooded { chat, now, until } => store.flooded(*bot, *chat, *now, *until),
         }
     }
 }

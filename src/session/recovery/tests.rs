@@ -233,3 +233,20 @@ fn what_goes_on_later_says_with_what() {
     // What went on with something that it does not name cannot name it now.
     assert_eq!(later(plain.clone(), &plain), plain);
 }
+
+#[test]
+fn what_was_to_go_on_and_was_lost_is_made_anew_and_not_quoted() {
+    let lost = |prompt: String| {
+        continued(&Facts {
+            prompt,
+            acted: acted(),
+            ..facts(Trace::Missing)
+        })
+    };
+    assert_eq!(
+        lost(continue_prompt(&[], true)),
+        continue_prompt(&acted(), true)
+    );
+    let quoting = lost(QUESTION.to_owned());
+    assert_eq!(lost(quoting.clone()), quoting);
+}

@@ -43,7 +43,7 @@ fn group() -> (Store, SessionId, Prompt) {
     say(&store, &message(2, GROUP), "and more");
     put(&store, GROUP, Lane::Text, "owed");
     store
-        .flooded(BOT, Some(GROUP.chat), NOW + 60)
+        .flooded(BOT, Some(GROUP.chat), NOW, NOW + 60)
         .expect("it is noted");
     store
         .close_chat(BOT, GROUP.chat, NOW)
@@ -107,7 +107,7 @@ fn what_the_new_chat_knew_before_gives_way_or_counts_if_it_is_longer() {
     let early = say(&store, &message(9, SUPERGROUP), "too early");
     assert_ne!(early, session);
     store
-        .flooded(BOT, Some(SUPERGROUP.chat), NOW + 90)
+        .flooded(BOT, Some(SUPERGROUP.chat), NOW, NOW + 90)
         .expect("it is noted");
     by_a_refusal(&store);
     assert_eq!(say(&store, &message(10, SUPERGROUP), "there"), session);

@@ -53,6 +53,7 @@ fn a_hold_outlives_a_restart() {
     let store = open(&path);
     let work = store.work(session).expect("the tables can be read");
     let expected = Held {
+        since: NOW,
         reason: Hold::Paused,
         until: Some(NOW + 60),
         has_failed: true,
@@ -386,6 +387,7 @@ fn a_failure_after_a_stop_leaves_the_stop() {
         .expect("the turn is closed");
     let work = store.work(session).expect("the tables can be read");
     let expected = Held {
+        since: NOW,
         reason: Hold::Held,
         until: None,
         has_failed: false,
@@ -413,6 +415,7 @@ fn a_start_that_fails_after_a_stop_leaves_the_stop() {
         .expect("nothing happens");
     let work = store.work(session).expect("the tables can be read");
     let expected = Held {
+        since: NOW,
         reason: Hold::Held,
         until: None,
         has_failed: false,

@@ -374,10 +374,10 @@ fn long_floods_are_kept_over_a_restart_and_the_latest_word_counts() {
         (Some(ChatId(43)), NOW + 90),
         (Some(ChatId(43)), NOW + 5),
     ] {
-        store.flooded(BOT, chat, until).expect("it is noted");
+        store.flooded(BOT, chat, NOW, until).expect("it is noted");
     }
     store
-        .flooded(OTHER_BOT, Some(ChatId(1)), NOW + 5)
+        .flooded(OTHER_BOT, Some(ChatId(1)), NOW, NOW + 5)
         .expect("it is noted");
     let all = [
         (None, NOW + 70_000),

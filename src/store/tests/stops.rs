@@ -251,6 +251,7 @@ fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
         assert_eq!(stop(store, session), Stop::Done);
         let work = store.work(session).expect("the tables can be read");
         let expected = Held {
+            since: NOW,
             reason: Hold::Held,
             until: None,
             has_failed: false,

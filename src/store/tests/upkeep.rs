@@ -502,7 +502,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("go_on", Full, store.go_on(session, NOW, "again"));
         check("try_broken_again", Full, store.try_broken_again(NOW));
         check("admit_only", Full, store.admit_only(&[42], NOW));
-        check("flooded", Full, store.flooded(BOT, None, NOW));
+        check("flooded", Full, store.flooded(BOT, None, NOW, NOW));
         check("take_up_outbox", Normal, store.take_up_outbox(BOT));
         check("prune", Normal, store.prune(NOW));
         check("ended", Normal, store.ended(session));
@@ -522,7 +522,7 @@ fn full_transactions_are_synced_and_normal_ones_are_not() {
         let store = open(&folder.path().join("chappe.db"));
         for number in 0..WRITES {
             match role.as_str() {
-                "full" => store.flooded(BOT, Some(ChatId(number + 1)), NOW),
+                "full" => store.flooded(BOT, Some(ChatId(number + 1)), NOW, NOW),
                 "normal" => store.close_chat(BOT, ChatId(number + 1), NOW),
                 _ => Ok(()),
             }
