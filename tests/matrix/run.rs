@@ -22,7 +22,7 @@ use crate::stories;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How long all may take to become quiet once all is answered.
-const QUIET_MAX: Duration = Duration::from_secs(60);
+const QUIET_MAX: Duration = Duration::from_secs(30);
 
 /// How often chappe may die in a cell. It is ordered to once or twice.
 const DEATHS_MAX: u32 = 6;
@@ -74,9 +74,15 @@ pub struct Played {
 /// A cell's host. It must outlive what is judged.
 pub fn host(cell: &Cell) -> Host {
     let mut host = Host::new();
-    host.sessions = "stop_grace = \"500ms\"\nshutdown_grace = \"1s\"\nretry_delay = \"50ms\"\nbatch_window = \"60ms\"\n\
-                     idle_timeout = \"300ms\"\n"
-        .to_owned();
+    // The stand-in counts its errors for as long as its process lives.
+    let idle_timeout = match cell.story {
+        Story::Trouble | Story::Refusals => "5s",
+        _ => "300ms",
+    };
+    host.sessions = format!(
+        "stop_grace = \"500ms\"\nshutdown_grace = \"1s\"\nretry_delay = \"50ms\"\nbatch_window = \"60ms\"\n\
+         idle_timeout = {idle_timeout:?}\n"
+    );
     let folder = host.folder.path().to_owned();
     let bin = folder.join("bin");
     fs::create_dir(&bin).expect("the folder can be written");

@@ -69,6 +69,9 @@ fn play_all(cells: Vec<Cell>) -> Vec<Judged> {
                         .pop_front();
                     let Some(cell) = next else { return };
                     let judged = judged(&cell);
+                    if !judged.verdict.wrong.is_empty() {
+                        say(&format!("{cell}: {:?}", judged.verdict.wrong));
+                    }
                     done.lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .push(judged);
@@ -201,9 +204,6 @@ fn whatever_fails_wherever_nothing_is_lost_and_nothing_is_doubled() {
         .iter()
         .filter(|one| !one.verdict.wrong.is_empty())
         .collect();
-    for one in &wrong {
-        say(&format!("{}: {:?}", one.cell, one.verdict.wrong));
-    }
     say(&report(&all, began));
     let names = Step::ALL
         .iter()
