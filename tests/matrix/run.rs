@@ -3,7 +3,6 @@
 //! What is right is judged in `verdict`; what is looked at there is gathered here, at the moment of a death and at the end.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};

@@ -19,8 +19,8 @@ pub struct Verdict {
     pub shown_twice: usize,
     /// Effects that happened twice although nobody could know of the first: neither the store nor the transcript.
     pub done_twice: usize,
-    /// Tools that had begun in the moment of the death, of which neither knew.
-    pub unseen: usize,
+    /// Whether chappe did not come to the point: where two are at work that is not certain.
+    pub missed: bool,
 }
 
 /// Judges.
@@ -29,47 +29,45 @@ pub fn judge(cell: &Cell, host: &Host, played: &Played) -> Verdict {
         wrong: played.stuck.clone(),
         ..Verdict::default()
     };
-    each_is_answered_once(host, played, &mut verdict);
+    each_is_answered_once(cell, host, played, &mut verdict);
     answers_are_in_order(cell, host, played, &mut verdict);
     effects_happen_once(host, played, &mut verdict);
     nothing_is_left(host, &mut verdict);
     the_store_is_consistent(host, &mut verdict);
     let starts = fs::read_to_string(host.folder.path().join("starts")).unwrap_or_default();
     verdict.wrong.extend(starts.lines().map(str::to_owned));
-    if let (Some(point), true) = (&cell.point, cell.fault != Fault::Error)
-        && played.deaths.len() < 1 + usize::from(cell.story.begins_with().is_some())
-    {
-        verdict.wrong.push(format!("{point} was not reached"));
-    }
+    let begins_with_one = usize::from(cell.story.begins_with().is_some());
+    verdict.missed = match (&cell.point, cell.fault) {
+        (None, _) => false,
+        (Some(point), Fault::Error) => {
+            let passed = played.passed.iter().filter(|passed| *passed == point);
+            passed.count() < cell.time as usize
+        }
+        (Some(_), _) => played.deaths.len() < 1 + begins_with_one,
+    };
     verdict
 }
 
-fn each_is_answered_once(host: &Host, played: &Played, verdict: &mut Verdict) {
+fn each_is_answered_once(cell: &Cell, host: &Host, played: &Played, verdict: &mut Verdict) {
     for asked in &played.asked {
         let shown = host.api.messages(asked.chat);
         let times = shown
             .iter()
             .filter(|one| answers(one, &asked.needle))
             .count();
-        let in_flight = |death: &Death| {
+        let in_flight = |death: &&Death| {
             death
                 .sending
                 .iter()
                 .any(|post| post.contains(&asked.needle))
         };
-        let most = 1 + played
-            .deaths
-            .iter()
-            .filter(|death| in_flight(death))
-            .count();
+        let most = 1 + match &cell.point {
+            // The call has its effect, and chappe is told twice in a row that nobody knows.
+            Some(point) if cell.fault == Fault::Error && point.starts_with("after:send") => 2,
+            _ => played.deaths.iter().filter(in_flight).count(),
+        };
         verdict.shown_twice += times.saturating_sub(1);
         let least = usize::from(!asked.may_be_stopped);
-        // Where an answer's call fails without dying nobody knows whether it arrived, either.
-        let most = if host.api.messages(asked.chat).is_empty() {
-            0
-        } else {
-            most
-        };
         if !(least..=most).contains(&times) {
             verdict
                 .wrong

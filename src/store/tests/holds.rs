@@ -452,3 +452,27 @@ fn a_new_beginning_leaves_the_old_conversation_and_gives_what_waits() {
     assert_eq!((after.mark, after.folder), (before.mark, before.folder));
     assert_eq!(give_all(&store, session), ["hello"]);
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_hold_longer() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        let holding = Holding {
+            reason: Hold::Broken,
+            until: Some(NOW + 60),
+            retry: None,
+        };
+        store
+            .hold(BOT, session, NOW, &holding, failed)
+            .expect("it is held");
+        let over = |now| store.holds_over(now).expect("it can be read");
+        assert_eq!(over(NOW + 59), []);
+        assert_eq!(over(NOW + 60), [session]);
+        let yesterday = NOW - 24 * 3600;
+        assert_eq!(over(yesterday), [session]);
+        store
+            .go_on(session, yesterday, "again")
+            .expect("it goes on");
+        assert!(give(store, session).is_some());
+    });
+}

@@ -418,3 +418,15 @@ fn a_key_that_is_there_already_returns_its_row() {
     assert_ne!(one, two);
     assert_eq!((insert("one"), insert("two")), (one, two));
 }
+
+#[test]
+fn a_clock_that_is_set_back_does_not_make_a_flood_wait_longer() {
+    on_both(|store| {
+        store
+            .flooded(BOT, Some(ChatId(42)), NOW, NOW + 60)
+            .expect("it is noted");
+        let yesterday = NOW - 24 * 3600;
+        let left = store.floods(BOT, yesterday).expect("it can be read");
+        assert_eq!(left, [(Some(ChatId(42)), yesterday + 60)]);
+    });
+}

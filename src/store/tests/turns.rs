@@ -423,3 +423,26 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
         "what was given and not closed is found at the next start"
     );
 }
+
+#[test]
+fn a_command_of_claudes_own_does_not_prove_that_there_is_something_to_resume() {
+    on_both(|store| {
+        let said = |session| {
+            let row = store.session(session).expect("it can be read");
+            row.expect("it is there").said
+        };
+        let session = say(store, &message(1, HOME), "/clear");
+        let (prompt, _) = give(store, session).expect("it waits");
+        assert!(prompt.is_command);
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .expect("it is stored");
+        assert!(!said(session));
+        say(store, &message(2, HOME), "hello");
+        let (prompt, _) = give(store, session).expect("it waits");
+        store
+            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .expect("it is stored");
+        assert!(said(session));
+    });
+}

@@ -74,10 +74,14 @@ impl Walk {
             &format!("SELECT state FROM prompt WHERE id = {prompt}"),
         );
         let before = waiting(&self.store, session);
+        let attempts = format!("SELECT attempts FROM prompt WHERE id = {prompt}");
+        let was_written = number(&self.store, &attempts) > 1;
         self.store.take_back(prompt)?;
         let parts = self.parts.get(&prompt).cloned();
         let again = match (state == ["sent"], parts) {
             (false, _) => 0,
+            // One that was written before has left traces, and stays open; but for chappe's own.
+            (true, Some(_)) if was_written => 0,
             (true, None) => 1,
             (true, Some(parts)) => {
                 for &part in &parts {
