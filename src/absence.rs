@@ -16,6 +16,10 @@ pub const STALE: i64 = 24 * 3600;
 /// So long Telegram keeps what nobody fetches.
 const KEPT_BY_TELEGRAM: Duration = Duration::from_secs(24 * 3600);
 
+/// How many answers may bring what came while chappe was away, each with a hundred updates at most. Who is written to
+/// all the time catches up all the same.
+const ANSWERS_MAX: u32 = 100;
+
 /// How often it is noted that Telegram answers, in seconds. Each time costs a write to the disk.
 const NOTED_EVERY: i64 = 5 * 60;
 
@@ -34,8 +38,8 @@ pub struct Absence {
     answered: Option<Instant>,
     /// When that was last noted, in Unix seconds.
     noted: i64,
-    /// Whether answers still bring what came while chappe was away.
-    catches_up: bool,
+    /// So many answers may still bring what came while chappe was away.
+    answers_left: u32,
 }
 
 /// What follows from an answer.
@@ -56,23 +60,32 @@ impl Absence {
             seen,
             answered: None,
             noted: 0,
-            catches_up: true,
+            answers_left: ANSWERS_MAX,
         }
     }
 
     /// What was sent at this time or earlier is old; None once all that came meanwhile is there.
     pub fn old_before(&self, now: i64) -> Option<i64> {
-        self.catches_up.then(|| now.saturating_sub(OLD))
+        self.catches_up().then(|| now.saturating_sub(OLD))
     }
 
-    /// Telegram has answered; `is_full`: with as many updates as it gives at once, so that there may be more.
-    pub fn answered(&mut self, now: i64, at: Instant, is_full: bool) -> Follows {
+    /// Whether answers still bring what came while chappe was away.
+    pub fn catches_up(&self) -> bool {
+        self.answers_left > 0
+    }
+
+    /// Telegram has answered, with something or with nothing. Only with nothing all is there: also an answer that is not
+    /// full may be a part, where the same was asked for a moment before.
+    pub fn answered(&mut self, now: i64, at: Instant, is_empty: bool) -> Follows {
         let away = match self.answered.replace(at) {
             Some(before) => Some(at.saturating_duration_since(before)),
             None => before_start(now, self.seen),
         };
-        let caught_up = self.catches_up && !is_full;
-        self.catches_up &= is_full;
+        let caught_up = self.answers_left == 1 || (self.answers_left > 1 && is_empty);
+        self.answers_left = match is_empty {
+            true => 0,
+            false => self.answers_left.saturating_sub(1),
+        };
         // A clock that was set back must not keep this from being noted for long.
         let note = !(self.noted..self.noted.saturating_add(NOTED_EVERY)).contains(&now)
             && self.seen.is_none_or(|seen| now >= seen);
@@ -95,7 +108,7 @@ mod tests {
     const DAY: i64 = 24 * 3600;
 
     fn first(now: i64, seen: Option<i64>) -> Follows {
-        Absence::new(seen).answered(now, Instant::now(), false)
+        Absence::new(seen).answered(now, Instant::now(), true)
     }
 
     #[test]
@@ -110,7 +123,7 @@ mod tests {
     fn a_clock_that_begins_in_the_past_proves_nothing() {
         let mut absence = Absence::new(Some(NOW - 3 * DAY));
         let start = Instant::now();
-        let begun = absence.answered(5, start, false);
+        let begun = absence.answered(5, start, true);
         assert_eq!((begun.gap, begun.note), (None, false));
         assert!(absence.old_before(5).is_none(), "it has caught up");
         // It jumps to the right time. What happened meanwhile is known by another clock.
@@ -132,17 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn it_has_caught_up_with_the_first_answer_that_is_not_full() {
+    fn it_has_caught_up_with_the_first_answer_that_is_empty() {
         let mut absence = Absence::new(None);
         let at = Instant::now();
         assert_eq!(absence.old_before(NOW), Some(NOW - OLD));
-        assert!(!absence.answered(NOW, at, true).caught_up);
+        assert!(!absence.answered(NOW, at, false).caught_up);
         assert_eq!(absence.old_before(NOW), Some(NOW - OLD));
-        assert!(absence.answered(NOW, at, false).caught_up);
+        assert!(absence.answered(NOW, at, true).caught_up);
         assert_eq!(absence.old_before(NOW), None);
-        assert!(!absence.answered(NOW, at, false).caught_up, "once");
-        assert!(!absence.answered(NOW, at, true).caught_up);
+        assert!(!absence.answered(NOW, at, true).caught_up, "once");
+        assert!(!absence.answered(NOW, at, false).caught_up);
         assert_eq!(absence.old_before(NOW), None, "a busy hour is no absence");
+        let mut busy = Absence::new(None);
+        let caught_up = (1..=200).filter(|_| busy.answered(NOW, at, false).caught_up);
+        assert_eq!(caught_up.count(), 1, "it has an end");
     }
 
     #[test]

@@ -20,14 +20,14 @@ use signal_hook::iterator::Signals;
 
 use crate::absence;
 use crate::board::Board;
-use crate::chat::{BotId, SessionId};
+use crate::chat::{BotId, Formatted, Post, SessionId};
 use crate::claude::arguments::deny_folder;
 use crate::claude::{process, reaper};
 use crate::clock::unix_now;
 use crate::config::{Config, Environment, IdleTimeout, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
-use crate::render::notice;
+use crate::render::{notice, texts};
 use crate::session::machine::Settings;
 use crate::session::owner;
 use crate::session::prepare::Setup;
@@ -94,6 +94,10 @@ impl Daemon {
         let (fatal_out, fatal) = bounded(1);
         let (trouble_out, trouble) = bounded(1);
         let now = unix_now();
+        let line = Post::message(Formatted::plain(texts::ANOTHER_BOT));
+        store
+            .adopt(bot, now, &line)
+            .map_err(|error| unwritable(&error))?;
         let seen = store.seen(bot).map_err(|error| unwritable(&error))?;
         let away = absence::before_start(now, seen).map_or(0, |away| away.as_secs() as i64);
         if away > absence::OLD {

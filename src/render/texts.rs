@@ -111,6 +111,9 @@ pub fn from_session(session: &str, body: &Formatted) -> Formatted {
     marked
 }
 
+/// The first words of a bot that takes over from another one.
+pub const ANOTHER_BOT: &str = "Another bot was here before; from now on I am the one. What it still owed you comes from me, and your sessions go on.";
+
 /// Telegram was not reached for longer than it keeps messages.
 pub fn gap(away: Duration) -> Formatted {
     Line::default()

@@ -4,6 +4,7 @@
 //! else. What a method writes is either *full* (on disk, fsynced, when it returns) or *normal* (survives any kill of
 //! chappe, not a power cut); each says which. Nothing here decides what a message means or what is shown.
 
+mod adopt;
 mod buttons;
 mod catch_up;
 mod chats;

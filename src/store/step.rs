@@ -121,6 +121,8 @@ steps! {
     AvoidTopic "avoid-topic" Normal,
 
     // The daemon, at its start.
+    /// Another bot takes over.
+    Adopt "adopt" Full,
     /// What waits since long ago is kept until a person was asked.
     KeepOld "keep-old" Full,
     /// So is what chappe itself was about to go on with.

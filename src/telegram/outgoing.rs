@@ -15,9 +15,6 @@ use serde::Serialize;
 
 use crate::chat::{Button, Formatted, MessageId, Place, Post, Style, Target, TopicId};
 
-/// How many updates one answer of getUpdates may bring; Telegram's own limit.
-pub const UPDATES_MAX: u32 = 100;
-
 /// A call, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -145,7 +142,7 @@ pub fn get_updates(offset: i64, seconds: u32) -> Call {
         "getUpdates",
         &GetUpdatesParams::builder()
             .offset(offset)
-            .limit(UPDATES_MAX)
+            .limit(100_u32)
             .timeout(seconds)
             .allowed_updates(kinds)
             .build(),

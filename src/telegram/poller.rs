@@ -178,7 +178,9 @@ impl Poll {
                 .map_err(|error| self.store_failed(&error))?,
         };
         // The first call, and the one after a failure, is not held: so it is known at once whether Telegram answers.
-        let seconds = if offset.is_none() || self.failures + self.conflicts as u32 > 0 {
+        // Nor is one that may bring what came before.
+        let asks_at_once = offset.is_none() || self.absence.catches_up();
+        let seconds = if asks_at_once || self.failures + self.conflicts as u32 > 0 {
             0
         } else {
             POLL_SECONDS
@@ -238,8 +240,7 @@ impl Poll {
     /// Does what follows from an answer with so many updates, once it is stored.
     fn has_answered(&mut self, count: usize) -> Result<(), Next> {
         let now = unix_now();
-        let is_full = count >= outgoing::UPDATES_MAX as usize;
-        let follows = self.absence.answered(now, Instant::now(), is_full);
+        let follows = self.absence.answered(now, Instant::now(), count == 0);
         self.to_ask |= follows.caught_up;
         self.to_tell = follows.gap.or(self.to_tell);
         let tells = self.to_ask || self.to_tell.is_some();

@@ -7,6 +7,8 @@ mod host;
 #[path = "../support/messages_api.rs"]
 mod messages_api;
 
+/// What came while chappe was away; clocks, bots and numbers that change.
+mod catch_up;
 /// chappe's own commands, and messages that belong together.
 mod commands;
 /// Conversations that go well.

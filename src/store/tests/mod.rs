@@ -1,5 +1,6 @@
 //! The store in memory and on real files: what each method writes, and what it leaves alone.
 
+mod adopt;
 mod catch_up;
 mod chat;
 mod chats;
