@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::chat::{Place, PromptId, SessionId};
+use crate::chat::{Formatted, Place, PromptId, SessionId};
 
 /// A running turn, as a person may see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,9 +66,18 @@ pub enum Doing {
     Stopping,
 }
 
+/// Something that a person must know of, and that cannot be written down: the store itself is what fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    pub place: Place,
+    pub body: Formatted,
+}
+
 /// The board and its bell.
 pub struct Board {
     shown: Mutex<BTreeMap<SessionId, Progress>>,
+    /// By who warns: a session, or the poller.
+    warnings: Mutex<BTreeMap<Option<SessionId>, Vec<Warning>>>,
     bell: Sender<()>,
 }
 
@@ -80,6 +89,7 @@ impl Board {
         (
             Board {
                 shown: Mutex::new(BTreeMap::new()),
+                warnings: Mutex::default(),
                 bell,
             },
             heard,
@@ -102,6 +112,38 @@ impl Board {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(&session);
         self.ring();
+    }
+
+    /// Puts up what a session, or the poller (`None`), warns of, in place of what it had warned of before; nothing where
+    /// it is well again.
+    pub fn warn(&self, who: Option<SessionId>, warnings: Vec<Warning>) {
+        let mut all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match warnings.is_empty() {
+            true => all.remove(&who),
+            false => all.insert(who, warnings.clone()),
+        };
+        drop(all);
+        if before.unwrap_or_default() != warnings {
+            self.ring();
+        }
+    }
+
+    /// What is warned of, each once.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut each: Vec<Warning> = Vec::new();
+        for warning in all.values().flatten() {
+            if !each.contains(warning) {
+                each.push(warning.clone());
+            }
+        }
+        each
+    }
+
+    /// Where a session shows what it does; None where it shows nothing.
+    pub fn place_of(&self, session: SessionId) -> Option<Place> {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.get(&session).map(|progress| progress.place)
     }
 
     /// Says that there is something new, here or in the outbox.
@@ -179,6 +221,30 @@ mod tests {
         assert!(bell.try_recv().is_ok(), "what is gone is news as well");
         drop(bell);
         board.ring();
+    }
+
+    #[test]
+    fn a_warning_stands_until_who_gave_it_is_well_and_rings_when_it_is_new() {
+        let (board, bell) = Board::new();
+        let warning = |chat| Warning {
+            place: Place {
+                chat: ChatId(chat),
+                topic: None,
+            },
+            body: Formatted::plain("full"),
+        };
+        board.warn(None, vec![warning(1), warning(2)]);
+        assert!(bell.try_recv().is_ok());
+        board.warn(Some(SessionId(1)), vec![warning(2)]);
+        board.warn(Some(SessionId(1)), vec![warning(2)]);
+        assert_eq!(board.warnings(), [warning(1), warning(2)]);
+        let _ = bell.try_recv();
+        board.warn(None, vec![warning(1), warning(2)]);
+        assert!(bell.try_recv().is_err(), "nothing is new");
+        board.warn(None, Vec::new());
+        assert_eq!(board.warnings(), [warning(2)]);
+        board.warn(Some(SessionId(1)), Vec::new());
+        assert_eq!(board.warnings(), []);
     }
 
     #[test]

@@ -448,6 +448,15 @@ pub struct Notice {
     pub offers: Vec<Vec<Offer>>,
 }
 
+/// How it stands with a store that cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwritable {
+    NoSpace,
+    Fails,
+    /// chappe ends because of it.
+    ForGood,
+}
+
 /// Why what waits for a session is not given to Claude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {

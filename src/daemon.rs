@@ -5,10 +5,10 @@
 //! once, the store is put into one file. What a message means is decided elsewhere. From its start chappe takes in its
 //! children's orphans, and reaps them as they die.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::pulse::Pulses;
 use crate::render::{notice, texts};
 use crate::session::machine::Settings;
 use crate::session::owner;
-use crate::session::prepare::Setup;
+use crate::session::prepare::{MIRROR, Setup};
 use crate::session::registry::{Control, Registry};
 use crate::store::Store;
 use crate::telegram::api::Api;
@@ -80,7 +80,7 @@ impl Daemon {
             log::warn!("what Claude's tools leave behind cannot be taken in: {errno}");
         }
         let lock = take_state_dir(&config.state_dir)?;
-        let store = Arc::new(open_store(&config.state_dir)?);
+        let store = Arc::new(open_store(&config.state_dir, &config.sessions.root)?);
         let bot = BotId(config.telegram.token.bot_id());
         let api = Api::new(
             &config.telegram.api_url,
@@ -137,6 +137,8 @@ impl Daemon {
                 version: Mutex::new(None),
             },
             pulses: Arc::clone(&pulses),
+            fatal: fatal_out.clone(),
+            host: host_name(),
         });
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {
             let registry = registry.clone();
@@ -370,8 +372,23 @@ fn take_state_dir(dir: &Path) -> Result<Flock<File>, Fatal> {
     }
 }
 
-fn open_store(dir: &Path) -> Result<Store, Fatal> {
+fn open_store(dir: &Path, sessions: &Path) -> Result<Store, Fatal> {
     let path = dir.join("chappe.db");
+    if !path.exists()
+        && let Some(mirror) = left_of_sessions(sessions)
+    {
+        return Err(Fatal::new(
+            Exit::State,
+            format!(
+                "there is no database {}, but there is {}: sessions were here, and what waits in them may be lost\nhelp: \
+                 chappe never starts afresh by itself. Put the state directory back where it was (state_dir in \
+                 config.toml), or from a backup; to begin anew, move the session.json files away. Claude's own \
+                 conversations are not touched: each session.json says how to resume its own by hand",
+                path.display(),
+                mirror.display()
+            ),
+        ));
+    }
     let failed = |error: &dyn std::fmt::Display| {
         Fatal::new(
             Exit::State,
@@ -384,6 +401,13 @@ fn open_store(dir: &Path) -> Result<Store, Fatal> {
         )
     };
     Store::open(&path).map_err(|error| failed(&error))
+}
+
+/// A file that tells of a session, in one of the folders of sessions; None where there is none.
+fn left_of_sessions(root: &Path) -> Option<PathBuf> {
+    let folders = fs::read_dir(root).ok()?.flatten();
+    let mut mirrors = folders.map(|folder| folder.path().join(MIRROR));
+    mirrors.find(|mirror| mirror.exists())
 }
 
 /// Keeps what nobody may expect to be run any more, until a person was asked.

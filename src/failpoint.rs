@@ -7,7 +7,8 @@
 //!
 //! Orders are written `SIDE:NAME=WHAT@FIRST`, several parted by commas: `before:accept=kill@2` dies by SIGKILL when the
 //! second answer of getUpdates is about to be committed, `before:finish=error@1-3` lets the first three attempts fail
-//! with the error that the real call could return, `before:sendMessage=error@1-` all of them.
+//! with the error that the real call could return, `before:sendMessage=error@1-` all of them. `break`
+//! instead of `error` is the error that does not pass.
 
 /// Effects outside chappe that have their own names; see also the durable steps, and the methods of the Bot API.
 pub const EFFECTS: &[&str] = &[
@@ -29,26 +30,35 @@ pub const EFFECTS: &[&str] = &[
     "reap",
 ];
 
-/// Passes the point before something. True: it is to fail, as the real call could.
+/// With which of its errors a call is to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The one that comes and goes: no space, no process, no network.
+    Passing,
+    /// The one that stays: for the store, a disk that can only be read.
+    Lasting,
+}
+
+/// Passes the point before something. Some: it is to fail, as the real call could.
 #[inline(always)]
-pub fn before(name: &str) -> bool {
+pub fn before(name: &str) -> Option<Failure> {
     pass("before", name)
 }
 
-/// Passes the point after something. True: it has taken effect, and chappe is not to hear of it.
+/// Passes the point after something. Some: it has taken effect, and chappe is not to hear of it.
 #[inline(always)]
-pub fn after(name: &str) -> bool {
+pub fn after(name: &str) -> Option<Failure> {
     pass("after", name)
 }
 
 #[cfg(not(debug_assertions))]
 #[inline(always)]
-fn pass(_side: &str, _name: &str) -> bool {
-    false
+fn pass(_side: &str, _name: &str) -> Option<Failure> {
+    None
 }
 
 #[cfg(debug_assertions)]
-fn pass(side: &str, name: &str) -> bool {
+fn pass(side: &str, name: &str) -> Option<Failure> {
     ordered::pass(side, name)
 }
 
@@ -65,11 +75,13 @@ mod ordered {
 
     use nix::sys::signal::{Signal, raise};
 
+    use super::Failure;
+
     /// What is to happen at a point.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     enum What {
         Kill,
-        Error,
+        Fail(Failure),
     }
 
     /// What is to happen, and the first and last time of passing at which it does.
@@ -120,7 +132,8 @@ mod ordered {
         let (what, times) = what.split_once('@')?;
         let what = match what {
             "kill" => What::Kill,
-            "error" => What::Error,
+            "error" => What::Fail(Failure::Passing),
+            "break" => What::Fail(Failure::Lasting),
             _ => return None,
         };
         let (first, last) = match times.split_once('-') {
@@ -142,11 +155,9 @@ mod ordered {
         })
     }
 
-    pub(super) fn pass(side: &str, name: &str) -> bool {
+    pub(super) fn pass(side: &str, name: &str) -> Option<Failure> {
         let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(plan) = plan.as_mut() else {
-            return false;
-        };
+        let plan = plan.as_mut()?;
         let point = format!("{side}:{name}");
         if let Some(trace) = &mut plan.trace {
             let _ = trace.write_all(format!("{point}\n").as_bytes());
@@ -157,13 +168,12 @@ mod ordered {
             .orders
             .iter()
             .find(|order| order.point == point && (order.first..=order.last).contains(passed));
-        match ordered.map(|order| order.what) {
-            Some(What::Kill) => {
+        match ordered.map(|order| order.what)? {
+            What::Kill => {
                 let _ = raise(Signal::SIGKILL);
-                true
+                None
             }
-            Some(What::Error) => true,
-            None => false,
+            What::Fail(failure) => Some(failure),
         }
     }
 
@@ -182,11 +192,11 @@ mod ordered {
             assert_eq!(parse("before:accept=kill@2"), Some(order(What::Kill, 2, 2)));
             assert_eq!(
                 parse("before:accept=error@1-3"),
-                Some(order(What::Error, 1, 3))
+                Some(order(What::Fail(Failure::Passing), 1, 3))
             );
             assert_eq!(
                 parse("before:accept=error@4-"),
-                Some(order(What::Error, 4, u32::MAX))
+                Some(order(What::Fail(Failure::Passing), 4, u32::MAX))
             );
             for nonsense in [
                 "before:accept",
@@ -203,8 +213,8 @@ mod ordered {
 
         #[test]
         fn without_orders_nothing_fails() {
-            assert!(!crate::failpoint::before("accept"));
-            assert!(!crate::failpoint::after("accept"));
+            assert_eq!(crate::failpoint::before("accept"), None);
+            assert_eq!(crate::failpoint::after("accept"), None);
         }
     }
 }

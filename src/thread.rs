@@ -19,7 +19,7 @@ pub fn spawn<T: Send + 'static>(
     name: impl Into<String>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    if failpoint::before("thread") {
+    if failpoint::before("thread").is_some() {
         return Err(io::ErrorKind::WouldBlock.into());
     }
     Builder::new()

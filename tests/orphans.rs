@@ -69,7 +69,7 @@ fn named(process: &Process) -> Identity {
 fn ended(process: &mut Process) -> std::process::ExitStatus {
     loop {
         match process.said().recv_timeout(SOON) {
-            Ok(Said::Exited) => return process.reap(),
+            Ok(Said::Exited) => return process.reap().status,
             Ok(_) => {}
             Err(error) => panic!("it does not end: {error}"),
         }

@@ -136,13 +136,7 @@ pub fn away(count: usize, oldest: Option<Duration>) -> Notice {
 }
 
 /// There can be no process for a session.
-pub fn cannot_start(
-    session: &str,
-    cause: &str,
-    cure: Option<&str>,
-    left: Option<Duration>,
-    waiting: usize,
-) -> Notice {
+pub fn cannot_start(session: &str, cause: &str, cure: Option<&str>, waiting: usize) -> Notice {
     let line = Line::default()
         .plain("⚠ I can't start Claude for ")
         .bold(session)
@@ -152,10 +146,6 @@ pub fn cannot_start(
         None => line,
     };
     let line = line.plain("\n").plain(kept(waiting));
-    let line = match left {
-        Some(left) => line.plain(&format!(" I try again in {}.", duration(left))),
-        None => line,
-    };
     Notice {
         body: line.end(),
         offers: vec![vec![

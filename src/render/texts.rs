@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::split::SPANS_MAX;
 use super::status::coarse;
-use crate::chat::{Formatted, Span, Style, utf16_len};
+use crate::chat::{Formatted, Span, Style, Unwritable, utf16_len};
 
 /// Below a file that stands in for a part that Telegram refused as a message.
 pub const AS_A_FILE: &str = "This part of the answer comes as a file.";
@@ -109,6 +109,43 @@ pub fn from_session(session: &str, body: &Formatted) -> Formatted {
         ..span.clone()
     }));
     marked
+}
+
+/// The host has no process to give for a session just now.
+pub fn host_is_full(session: &str, cause: &str) -> Formatted {
+    Line::default()
+        .plain("⚠ I can't start Claude for ")
+        .bold(session)
+        .plain(&format!(
+            ": {cause}.\nYour message is kept, and I try again by myself, at least once a minute."
+        ))
+        .end()
+}
+
+/// Nothing can be stored.
+pub fn cannot_store(host: &str, how: Unwritable) -> Formatted {
+    let line = Line::default().plain("⚠ ");
+    let line = match how {
+        Unwritable::NoSpace => line.plain("The disk of ").bold(host).plain(" is full."),
+        Unwritable::Fails => line
+            .plain("I can't write to the disk of ")
+            .bold(host)
+            .plain("."),
+        Unwritable::ForGood => {
+            return line
+                .plain("My database on ")
+                .bold(host)
+                .plain(
+                    " can't be used any more, so I stop. Telegram keeps what you write for 24 hours; my log says what to \
+                     do.",
+                )
+                .end();
+        }
+    };
+    line.plain(
+        " I take nothing new until I can: Telegram keeps what you write, and I go on by myself. What runs is not lost.",
+    )
+    .end()
 }
 
 /// The first words of a bot that takes over from another one.

@@ -17,9 +17,6 @@ use crate::store::{self, Asked, Closing, Holding, Store};
 const LIMIT_MIN: i64 = 30;
 const LIMIT_MAX: i64 = 40 * 24 * 3600;
 
-/// How long a host that has no process or thread to give is left alone, in seconds.
-const FULL_RETRY: i64 = 60;
-
 /// Where a session's owner writes at a moment.
 pub struct Ledger<'a> {
     pub store: &'a Store,
@@ -83,29 +80,31 @@ impl Ledger<'_> {
             .turns_pause(self.session, self.now, &status::paused())
     }
 
+    /// The host has no process to give just now.
+    pub fn tell_of_host(&self, trouble: &Trouble) -> store::Result<()> {
+        let (Trouble::HostIsFull { cause } | Trouble::NotStarted { cause, .. }) = trouble else {
+            return Ok(());
+        };
+        let post = Post::message(texts::host_is_full(self.name, cause));
+        self.store.tell(self.bot, self.session, self.now, &post)
+    }
+
     /// There can be no process: what waits is held.
     pub fn hold_back(&self, trouble: &Trouble) -> store::Result<()> {
         self.store
             .turns_pause(self.session, self.now, &status::kept())?;
         let row = self.store.session(self.session)?;
         let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
-        let until = match trouble {
-            Trouble::HostIsFull { .. } => Some(self.now + FULL_RETRY),
-            Trouble::NotStarted { .. } | Trouble::NothingToResume => None,
-        };
         let holding = Holding {
             reason: Hold::Broken,
-            until,
+            until: None,
             retry: None,
         };
-        let left = until.map(|until| seconds_to(until, self.now));
         let notice = |waiting| match trouble {
             Trouble::NotStarted { cause, cure } => {
-                notice::cannot_start(self.name, cause, cure.as_deref(), left, waiting)
+                notice::cannot_start(self.name, cause, cure.as_deref(), waiting)
             }
-            Trouble::HostIsFull { cause } => {
-                notice::cannot_start(self.name, cause, None, left, waiting)
-            }
+            Trouble::HostIsFull { cause } => notice::cannot_start(self.name, cause, None, waiting),
             Trouble::NothingToResume => notice::cannot_resume(self.name, &folder, waiting),
         };
         self.store

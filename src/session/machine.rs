@@ -192,6 +192,8 @@ pub enum Action {
     },
     /// There can be no process: hold what waits, and tell why.
     HoldBack(Trouble),
+    /// The host has no process to give: tell so, once; it is tried again.
+    TellOfHost(Trouble),
     /// The time of a hold has come: what failed is tried again.
     GoOn,
     /// Put up what the turn does, or take it down.
@@ -360,6 +362,8 @@ pub struct Machine {
     /// Starts in a row that have failed, and how the last one did.
     failed_starts: u32,
     last_failure: Option<String>,
+    /// How often in a row the host had no process to give.
+    host_full: u32,
     /// Requests of this process that nobody has decided.
     asked: HashSet<String>,
     said: Collector,
@@ -393,6 +397,7 @@ impl Machine {
             interruption: None,
             failed_starts: 0,
             last_failure: None,
+            host_full: 0,
             asked: HashSet::new(),
             said: Collector::default(),
             api_error: None,
@@ -447,7 +452,7 @@ impl Machine {
             Event::Prepared(facts) => self.on_prepared(now, &facts, out),
             Event::NotPrepared(trouble) => {
                 if matches!(self.state, State::Preparing) {
-                    self.give_up(now, trouble, out);
+                    self.no_process(now, trouble, out);
                 }
             }
             Event::Started => self.on_started(now, out),

@@ -6,12 +6,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, at, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
 
 use super::batch;
@@ -19,13 +18,15 @@ use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Settings, Trouble, Work};
 use super::prepare::{CutOff, Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
-use crate::board::Board;
+use crate::board::{Board, Warning};
 use crate::chat::{BotId, Post, PromptId, SessionId};
-use crate::claude::process::{self, Process, Said};
+use crate::claude::process::{self, Ended, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
+use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
 use crate::render::{answer, texts};
+use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Living, Next, Store};
 use crate::thread;
 
@@ -49,6 +50,10 @@ pub struct Outfit {
     pub setup: Setup,
     /// Where each owner's pulse is known.
     pub pulses: Arc<Pulses>,
+    /// Where an end of everything is reported.
+    pub fatal: Sender<Fatal>,
+    /// The host's name, for what is told of it.
+    pub host: String,
 }
 
 /// Starts the thread of a session's owner.
@@ -85,6 +90,7 @@ pub fn start(
             hurry: Arc::default(),
             preparing: never(),
             last_words: VecDeque::new(),
+            store_fails: false,
             turn_began: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -134,6 +140,8 @@ struct Owner {
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
     last_words: VecDeque<String>,
+    /// Whether what is to be done cannot be written down.
+    store_fails: bool,
     /// When the last prompt was given, in clock ticks after boot.
     turn_began: u64,
     /// What the machine wants done, in order.
@@ -173,9 +181,14 @@ impl Owner {
         loop {
             match self.perform_all() {
                 Ok(Life::Over) => return,
-                Ok(Life::GoesOn) => {}
+                Ok(Life::GoesOn) => {
+                    if std::mem::take(&mut self.store_fails) {
+                        log::info!("the store can be used again");
+                        self.outfit.board.warn(Some(self.session), Vec::new());
+                    }
+                }
                 Err(error) => {
-                    log::error!("the store cannot be used, trying again: {error}");
+                    self.store_failed(&error);
                     // Nothing is lost meanwhile: what the process says waits in its channel and its pipe.
                     let resting = self.pulse.rest();
                     let control = ears.control.recv_timeout(STORE_RETRY);
@@ -206,6 +219,24 @@ impl Owner {
         }
     }
 
+    /// Tells that what is to be done cannot be written down: once, wherever the session shows what it does.
+    fn store_failed(&mut self, error: &store::Error) {
+        if !std::mem::replace(&mut self.store_fails, true) {
+            log::error!("the store cannot be used, trying again each second: {error}");
+        }
+        let Outfit {
+            board, fatal, host, ..
+        } = &*self.outfit;
+        let trouble = StoreTrouble::of(error);
+        if let Some(end) = trouble.end() {
+            let _ = fatal.try_send(end);
+        }
+        let body = texts::cannot_store(host, trouble.as_told());
+        let place = board.place_of(self.session);
+        let warnings = place.map(|place| Warning { place, body });
+        board.warn(Some(self.session), Vec::from_iter(warnings));
+    }
+
     /// Ends the process and the thread although something could not be stored, because chappe ends. What was not stored
     /// is decided again at the next start, by what is.
     fn end_without_store(mut self) {
@@ -224,6 +255,7 @@ impl Owner {
             }
             // Dropped here: killed if it still lives, reaped, and what it left behind ended.
         }
+        self.outfit.board.warn(Some(self.session), Vec::new());
         self.outfit.board.hide(self.session);
         self.registry.gone(self.session);
     }
@@ -469,6 +501,10 @@ impl Owner {
                 self.ledger().hold_back(trouble)?;
                 board.ring();
             }
+            Action::TellOfHost(trouble) => {
+                self.ledger().tell_of_host(trouble)?;
+                board.ring();
+            }
             Action::GoOn => {
                 store.go_on(session, now, texts::GOES_ON)?;
                 board.ring();
@@ -621,7 +657,14 @@ impl Owner {
 }
 
 /// How a process ended, in words.
-fn in_words(status: ExitStatus) -> String {
+fn in_words(ended: Ended) -> String {
+    let Ended {
+        status,
+        out_of_memory,
+    } = ended;
+    if out_of_memory {
+        return "signal 9, out of memory".to_owned();
+    }
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(number)) => match Signal::try_from(number) {

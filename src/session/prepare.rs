@@ -6,13 +6,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use uuid::Uuid;
 
 use super::machine::Trouble;
@@ -24,6 +25,9 @@ use crate::claude::trace::Trace;
 use crate::claude::transcript::{self, Kept};
 use crate::failpoint;
 use crate::store::{self, Living, Session};
+
+/// The file that says for people what a session's folder is.
+pub const MIRROR: &str = "session.json";
 
 /// How long `claude --version` may take.
 const VERSION_MAX: Duration = Duration::from_secs(20);
@@ -85,7 +89,7 @@ impl Setup {
         cut_off: Vec<CutOff>,
         hurry: &AtomicBool,
     ) -> Result<Prepared, Trouble> {
-        if failpoint::before("prepare") {
+        if failpoint::before("prepare").is_some() {
             return Err(Trouble::HostIsFull {
                 cause: "a test wants it so".to_owned(),
             });
@@ -120,6 +124,9 @@ impl Setup {
                 session.folder.display()
             );
             return Err(not_started(&cause, None));
+        }
+        if let Err(error) = mirror(session) {
+            log::warn!("session.json cannot be written: {error}");
         }
         let version = self.version(&session.folder)?;
         let transcripts = config_dir(&self.environment);
@@ -247,6 +254,12 @@ impl Setup {
     /// Why a process could not be started, in words.
     pub fn spawn_trouble(&self, folder: &Path, error: &io::Error) -> Trouble {
         let program = self.command.first().map_or("", String::as_str);
+        // Descriptors have no kind of their own.
+        if let Some(Errno::EMFILE | Errno::ENFILE) = error.raw_os_error().map(Errno::from_raw) {
+            return Trouble::HostIsFull {
+                cause: format!("the host has no file descriptor to give ({error})"),
+            };
+        }
         match error.kind() {
             io::ErrorKind::NotFound if !folder.is_dir() => not_started(
                 &format!("its folder {} is not there", folder.display()),
@@ -272,6 +285,26 @@ impl Setup {
             _ => not_started(&format!("{program}: {error}"), None),
         }
     }
+}
+
+/// Writes down for people, in the session's folder, what it is. chappe itself only looks whether it is there, where it
+/// has lost its database.
+fn mirror(session: &Session) -> io::Result<()> {
+    let path = session.folder.join(MIRROR);
+    let text = serde_json::to_string_pretty(&serde_json::json!({
+        "about": "A session of chappe. Written by chappe for you to read; changing it changes nothing.",
+        "name": session.name,
+        "claude_session": session.claude,
+        "resume_by_hand": format!("claude --resume {}", session.claude),
+    }))?;
+    if fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(());
+    }
+    // Whole or not at all: it is what is left when everything else is lost.
+    let mut file = tempfile::NamedTempFile::new_in(&session.folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path)?;
+    Ok(())
 }
 
 fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {

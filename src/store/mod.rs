@@ -13,21 +13,25 @@ mod intake;
 mod outbox;
 mod places;
 mod requests;
+mod reserve;
 mod schema;
 mod sessions;
 mod step;
 mod stops;
+pub mod trouble;
 mod turns;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::failpoint;
+use reserve::Reserve;
+use trouble::StoreTrouble;
 
 pub use buttons::{Offered, Taken};
 pub use catch_up::{CatchUp, Kept};
@@ -58,6 +62,16 @@ const KEPT: i64 = 30 * 24 * 3600;
 /// slower.
 pub struct Store {
     inner: Mutex<Inner>,
+    /// None for one in memory.
+    place: Option<StoredAt>,
+}
+
+/// Where a database is on the disk.
+struct StoredAt {
+    path: PathBuf,
+    /// Device and inode of the file that was opened.
+    file: (u64, u64),
+    reserve: Reserve,
 }
 
 struct Inner {
@@ -77,7 +91,34 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Store::over(Connection::open_with_flags(path, flags)?)
+        let connection = Connection::open_with_flags(path, flags)?;
+        // Before anything is written into it.
+        is_whole(&connection)?;
+        let mut store = Store::over(connection)?;
+        let reserve = Reserve::new(path.with_file_name("reserve"));
+        reserve.keep();
+        store.place = file_at(path).map(|file| StoredAt {
+            path: path.to_owned(),
+            file,
+            reserve,
+        });
+        Ok(store)
+    }
+
+    /// Whether the file that was opened still stands where it was. One that was removed takes everything, and keeps
+    /// nothing.
+    pub fn is_in_place(&self) -> bool {
+        match &self.place {
+            Some(place) => file_at(&place.path) == Some(place.file),
+            None => true,
+        }
+    }
+
+    /// Keeps space aside again that was given up.
+    pub fn keep_reserve(&self) {
+        if let Some(place) = &self.place {
+            place.reserve.keep();
+        }
     }
 
     #[cfg(test)]
@@ -99,6 +140,7 @@ impl Store {
                 connection,
                 durability: Durability::Full,
             }),
+            place: None,
         })
     }
 
@@ -111,6 +153,21 @@ impl Store {
 
     /// Runs `work` as one transaction; an error, or a panic, leaves nothing of it behind.
     fn write<T>(&self, step: Step, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let written = self.try_write(step, work);
+        if let (Err(error), Some(place)) = (&written, &self.place)
+            && StoreTrouble::of(error) == StoreTrouble::Full
+        {
+            // For the next attempt.
+            place.reserve.give_up();
+        }
+        written
+    }
+
+    fn try_write<T>(
+        &self,
+        step: Step,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
         // A poisoned lock is fine: the transaction of whoever panicked was rolled back when it was dropped.
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let durability = step.durability();
@@ -124,11 +181,12 @@ impl Store {
         }
         let transaction = Transaction::new(&mut inner.connection, TransactionBehavior::Immediate)?;
         let value = work(&transaction)?;
-        if failpoint::before(step.name()) {
-            return Err(Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL),
-                None,
-            ));
+        if let Some(failure) = failpoint::before(step.name()) {
+            let code = match failure {
+                failpoint::Failure::Passing => rusqlite::ffi::SQLITE_FULL,
+                failpoint::Failure::Lasting => rusqlite::ffi::SQLITE_READONLY,
+            };
+            return Err(Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
         }
         transaction.commit()?;
         // Whoever commits hears of it: there is nothing between that could be lost.
@@ -231,6 +289,24 @@ fn close_to_others(path: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Looks through the whole database for damage.
+fn is_whole(connection: &Connection) -> Result<()> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        _ => Err(Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT),
+            Some(found),
+        )),
+    }
+}
+
+/// Device and inode of a file; None where there is none.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    let meta = fs::metadata(path).ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 /// A topic as it stands in a column: 0 where the place has none.

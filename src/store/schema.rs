@@ -252,6 +252,9 @@ pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
             )),
         ));
     }
+    if version == MIGRATIONS.len() {
+        return Ok(());
+    }
     for migration in &MIGRATIONS[version..] {
         transaction.execute_batch(migration)?;
     }

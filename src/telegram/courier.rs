@@ -17,7 +17,7 @@ use super::api::{Api, Failure};
 use super::outgoing;
 use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
-use crate::board::Board;
+use crate::board::{Board, Warning};
 use crate::chat::{
     BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId,
     SessionId, Target,
@@ -27,7 +27,8 @@ use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulse;
 use crate::render::ladder::{self, Change};
 use crate::render::{status, texts};
-use crate::store::{Result as StoreResult, Store};
+use crate::store::trouble::StoreTrouble;
+use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
 
 /// How long a call may take.
@@ -94,6 +95,8 @@ impl Courier {
             pacing: Pacing::default(),
             unsettled: VecDeque::new(),
             no_reactions: HashSet::new(),
+            warned: Vec::new(),
+            store_fails: false,
             jobs,
             toasts,
             in_flight: 0,
@@ -208,6 +211,10 @@ struct Scheduler {
     unsettled: VecDeque<Settle>,
     /// Chats that take no reactions, as far as they have said so since chappe runs.
     no_reactions: HashSet<ChatId>,
+    /// Warnings that were sent, for as long as they stand on the board.
+    warned: Vec<Warning>,
+    /// Whether the store failed at the last look.
+    store_fails: bool,
     jobs: Sender<Job>,
     toasts: Sender<Job>,
     in_flight: usize,
@@ -219,12 +226,16 @@ impl Scheduler {
         let mut taken_up = false;
         loop {
             let look_again = match self.round(&mut taken_up) {
-                Ok(look_again) => look_again,
+                Ok(look_again) => {
+                    self.store_fails = false;
+                    look_again
+                }
                 Err(error) => {
-                    log::error!("the store cannot be used: {error}");
+                    self.store_failed(&error);
                     Some(Instant::now() + STORE_RETRY)
                 }
             };
+            self.warn();
             if stop_at.is_some() && self.in_flight == 0 {
                 return;
             }
@@ -296,6 +307,37 @@ impl Scheduler {
         }
     }
 
+    fn store_failed(&mut self, error: &store::Error) {
+        // Each second the same would fill the log, which may be on the same disk.
+        if !std::mem::replace(&mut self.store_fails, true) {
+            log::error!("the store cannot be used, trying again each second: {error}");
+        }
+        if let Some(end) = StoreTrouble::of(error).end() {
+            let _ = self.outfit.fatal.try_send(end);
+        }
+    }
+
+    /// Sends what stands on the board as a warning, each once for as long as it stands there. The store is not asked: it
+    /// is what fails.
+    fn warn(&mut self) {
+        let standing = self.outfit.board.warnings();
+        self.warned.retain(|warning| standing.contains(warning));
+        let now = Instant::now();
+        for warning in standing {
+            let chat = warning.place.chat;
+            let is_due = !self.warned.contains(&warning) && self.may_get(chat);
+            if !is_due || !self.pacing.is_free(now, chat) {
+                continue;
+            }
+            let call = Call::Warning(warning.place);
+            let request = outgoing::message(warning.place, &warning.body, &[], false);
+            self.warned.push(warning);
+            self.pacing.started(now, &call);
+            self.in_flight += 1;
+            let _ = self.jobs.try_send(Job { call, request });
+        }
+    }
+
     /// Takes up what a former chappe left: rows, and flood waits.
     fn take_up(&mut self) -> StoreResult<()> {
         let Outfit { store, bot, .. } = &self.outfit;
@@ -348,6 +390,8 @@ impl Scheduler {
                 }))
             }
             Call::Typing(place) => Ok(Some(outgoing::typing(*place))),
+            // It goes out where the store cannot be asked.
+            Call::Warning(_) => Ok(None),
         }
     }
 
@@ -364,6 +408,12 @@ impl Scheduler {
             result,
         } = report;
         self.in_flight -= 1;
+        if let (Call::Warning(place), Err(Failure::Flood(_) | Failure::Unreachable(_))) =
+            (&call, &result)
+        {
+            // It is sent again when that is possible.
+            self.warned.retain(|warning| warning.place != *place);
+        }
         let end = match result {
             Ok(answer) => self.settle_done(&call, &answer),
             Err(failure) => self.settle_failed(&call, method, failure),
@@ -404,7 +454,7 @@ impl Scheduler {
                         .push_back(Settle::StatusShown(progress.prompt, message));
                 }
             }
-            Call::Status { .. } | Call::Typing(_) => {}
+            Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => {}
         }
         End::Done(message)
     }
@@ -423,7 +473,7 @@ impl Scheduler {
         }
         let row = match call {
             Call::Row(due) => Some(*due),
-            Call::Status { .. } | Call::Typing(_) => None,
+            Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => None,
         };
         match failure {
             Failure::Flood(seconds) => {
@@ -639,7 +689,7 @@ fn place_of(call: &Call) -> Place {
     match call {
         Call::Row(due) => due.place,
         Call::Status { progress, .. } => progress.place,
-        Call::Typing(place) => *place,
+        Call::Typing(place) | Call::Warning(place) => *place,
     }
 }
 

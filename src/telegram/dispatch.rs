@@ -58,6 +58,25 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Where an update comes from, if it is one of those that are dealt with.
+    pub fn place_of(&self, update: &Decoded) -> Option<Place> {
+        let inbound = update.inbound.as_ref().ok()?;
+        match router::route(update.id, inbound, &self.allowed_users) {
+            Route::Ignore(_)
+            | Route::OpenChat(_)
+            | Route::CloseChat(_)
+            | Route::MoveChat { .. } => None,
+            Route::Prompt { arrival, .. }
+            | Route::Edit { arrival, .. }
+            | Route::Command { arrival, .. }
+            | Route::Unsupported { arrival, .. }
+            | Route::Decide { arrival, .. }
+            | Route::StopTurn { arrival, .. }
+            | Route::Act { arrival, .. }
+            | Route::UnknownButton { arrival, .. } => Some(arrival.place),
+        }
+    }
+
     /// Deals with an update.
     pub fn deal(&self, intake: &mut Intake<'_>, at: Moment, update: &Decoded) -> store::Result<()> {
         let inbound = match &update.inbound {

@@ -52,6 +52,8 @@ pub enum Call {
         message: Option<MessageId>,
     },
     Typing(Place),
+    /// That nothing can be stored.
+    Warning(Place),
 }
 
 impl Call {
@@ -59,7 +61,7 @@ impl Call {
         match self {
             Call::Row(due) => due.place.chat,
             Call::Status { progress, .. } => progress.place.chat,
-            Call::Typing(place) => place.chat,
+            Call::Typing(place) | Call::Warning(place) => place.chat,
         }
     }
 
@@ -254,6 +256,16 @@ impl Pacing {
         }
     }
 
+    /// Whether a chat may have a call now that no plan has made.
+    pub fn is_free(&self, now: Instant, chat: ChatId) -> bool {
+        let stopped = self.all_flooded.max(self.offline);
+        self.in_flight < IN_FLIGHT_MAX
+            && stopped.is_none_or(|until| until <= now)
+            && self
+                .free_at(now, chat, BURST)
+                .is_some_and(|free| free <= now)
+    }
+
     /// Drops what no longer matters, so that nothing here grows with the months.
     fn forget(&mut self, now: Instant, board: &[Progress]) {
         self.statuses
@@ -333,7 +345,7 @@ impl Pacing {
                 ..
             })
             | Call::Typing(_) => {}
-            Call::Row(_) | Call::Status { .. } => {
+            Call::Row(_) | Call::Status { .. } | Call::Warning(_) => {
                 chat.paid_until =
                     Some(chat.paid_until.map_or(now, |paid| paid.max(now)) + MESSAGE_EVERY);
             }
@@ -353,7 +365,7 @@ impl Pacing {
                 };
                 self.statuses.insert(progress.prompt, status);
             }
-            Call::Row(_) => {}
+            Call::Row(_) | Call::Warning(_) => {}
         }
     }
 

@@ -17,13 +17,14 @@ use super::outgoing;
 use super::refusal::{self, Refusal};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
-use crate::board::Board;
+use crate::board::{Board, Warning};
 use crate::chat::{BotId, Post, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
 use crate::render::{notice, texts};
 use crate::router::MENU;
+use crate::store::trouble::{self, StoreTrouble};
 use crate::store::{self, Store};
 use crate::thread;
 
@@ -46,6 +47,12 @@ const REST_STEP: Duration = Duration::from_secs(60);
 /// How long the call that sets the menu may take, and how often it is tried: chappe works without it.
 const MENU_MAX: Duration = Duration::from_secs(3);
 const MENU_ATTEMPTS: u32 = 3;
+
+/// How long the store is left alone after it failed; Telegram gives the same updates again then.
+const STORE_RETRY: Duration = Duration::from_secs(5);
+
+/// So many places are warned at most that nothing can be stored.
+const WARNED_MAX: usize = 20;
 
 /// How often finished rows are looked for and forgotten, in seconds.
 const PRUNE_EVERY: i64 = 3600;
@@ -193,6 +200,9 @@ impl Poll {
         if self.stopping.load(Ordering::SeqCst) {
             return Err(Next::Stop);
         }
+        if !self.outfit.store.is_in_place() {
+            return Err(Next::End(trouble::gone()));
+        }
         let answer = answer.map_err(|failure| self.call_failed(&failure))?;
         if self.failures + self.conflicts as u32 > 0 {
             log::info!("Telegram answers again");
@@ -307,7 +317,11 @@ impl Poll {
                 )
             },
         );
-        let accepted = accepted.map_err(|error| self.store_failed(&error))?;
+        let accepted = accepted.map_err(|error| {
+            self.warn(&updates, &error);
+            self.store_failed(&error)
+        })?;
+        self.outfit.board.warn(None, Vec::new());
         if accepted.posted {
             self.outfit.board.ring();
         }
@@ -332,6 +346,7 @@ impl Poll {
         }
         if now - self.pruned >= PRUNE_EVERY {
             self.pruned = now;
+            self.outfit.store.keep_reserve();
             if let Err(error) = self.outfit.store.prune(now) {
                 log::warn!("old rows cannot be forgotten: {error}");
             }
@@ -340,7 +355,27 @@ impl Poll {
 
     fn store_failed(&mut self, error: &store::Error) -> Next {
         log::error!("updates cannot be stored, Telegram keeps them: {error}");
-        self.wait()
+        match StoreTrouble::of(error).end() {
+            Some(end) => Next::End(end),
+            None => Next::Wait(STORE_RETRY),
+        }
+    }
+
+    /// Warns whoever has written that it cannot be stored: in the chat, since that needs no disk.
+    fn warn(&self, updates: &[Decoded], error: &store::Error) {
+        let Outfit { board, desk, .. } = &self.outfit;
+        let how = StoreTrouble::of(error).as_told();
+        let mut warnings = Vec::new();
+        for place in updates.iter().filter_map(|update| desk.place_of(update)) {
+            let warning = Warning {
+                place,
+                body: texts::cannot_store(&desk.host, how),
+            };
+            if !warnings.contains(&warning) && warnings.len() < WARNED_MAX {
+                warnings.push(warning);
+            }
+        }
+        board.warn(None, warnings);
     }
 
     fn call_failed(&mut self, failure: &Failure) -> Next {

@@ -17,6 +17,8 @@ mod conversation;
 mod crash;
 /// `chappe demo`.
 mod demo;
+/// The disk is full, read-only, gone or damaged.
+mod disk;
 /// What comes in, from whom, and of what kind.
 mod incoming;
 /// Turns that do not end well.
@@ -27,6 +29,8 @@ mod permission;
 mod real;
 /// What the next start makes of what was left.
 mod restart;
+/// The host gives less than it should.
+mod scarce;
 /// What must not get out.
 mod secrets;
 /// chappe is stopped in order.

@@ -54,7 +54,7 @@ fn talk(player: &Player<'_>) -> Result<(), String> {
 
 fn stop(player: &Player<'_>) -> Result<(), String> {
     player.wants("[[wait 2500]]", "slow", true);
-    player.waits_for_row("SELECT count(*) FROM prompt WHERE state != 'sent'");
+    player.waits_for_row(&taken(player));
     player.says("waits");
     player.host.stored();
     player.commands("/stop");
@@ -80,6 +80,14 @@ fn stop(player: &Player<'_>) -> Result<(), String> {
     }
     player.says("bye");
     player.hears()
+}
+
+/// Whether the person's last prompt is with Claude.
+fn taken(player: &Player<'_>) -> String {
+    let chat = player.person.chat;
+    format!(
+        "SELECT state != 'sent' AND text LIKE '%[[wait%' FROM prompt WHERE chat = {chat} ORDER BY id DESC LIMIT 1"
+    )
 }
 
 fn broken(player: &Player<'_>) -> Result<(), String> {
@@ -199,7 +207,7 @@ fn restart(player: &Player<'_>, orders: &Orders) -> Result<(), String> {
     player.says("hello");
     player.hears()?;
     player.wants("[[wait 1500]]", "interrupted", false);
-    player.waits_for_row("SELECT count(*) FROM prompt WHERE state = 'taken'");
+    player.waits_for_row(&taken(player));
     orders.restart();
     player.hears()?;
     player.says("bye");

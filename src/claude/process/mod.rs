@@ -7,9 +7,11 @@
 //! - `sweep`: what a process has left behind is found and ended;
 //! - `tools`: what Claude's tools have started is ended, and Claude itself lives on;
 //! - `leftover`: a process of a former chappe is ended;
+//! - `memory`: whether the kernel kills for want of memory;
 //! - `program`: which program it is, and its version.
 
 mod leftover;
+mod memory;
 mod pipes;
 mod program;
 mod sweep;
@@ -118,6 +120,16 @@ pub struct Process {
     /// None once stdin is closed, or is to be closed when what waits has been written.
     input: Option<Sender<String>>,
     said: Receiver<Said>,
+    /// How often the kernel had killed for want of memory when it was started.
+    memory_kills: Option<u64>,
+}
+
+/// How a process has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// It seems that the kernel has killed it because memory had run out.
+    pub out_of_memory: bool,
 }
 
 impl Process {
@@ -130,7 +142,7 @@ impl Process {
             .split_first()
             .ok_or(io::ErrorKind::InvalidInput)?;
         let (mut child, claim) = reaper::spawn(|| {
-            if failpoint::before("spawn") {
+            if failpoint::before("spawn").is_some() {
                 return Err(Errno::EAGAIN.into());
             }
             Command::new(program)
@@ -166,9 +178,10 @@ impl Process {
             claim: Some(claim),
             input: Some(input),
             said,
+            memory_kills: memory::kills(),
         };
         first_to_go(pid);
-        if failpoint::after("spawn") {
+        if failpoint::after("spawn").is_some() {
             return Err(Errno::EAGAIN.into());
         }
         let (stdout_open, stdout_done) = bounded::<()>(0);
@@ -293,7 +306,7 @@ impl Process {
     }
 
     /// Reaps the process after [`Said::Exited`], and ends whatever it has left behind.
-    pub fn reap(&mut self) -> ExitStatus {
+    pub fn reap(&mut self) -> Ended {
         let _ = failpoint::before("reap");
         let status = self.child.wait().unwrap_or_else(|error| {
             log::warn!("cannot reap {}: {error}", self.pid());
@@ -302,7 +315,12 @@ impl Process {
         self.claim = None;
         sweep::sweep_after(Some(&self.mark), self.identity, &self.kin);
         let _ = failpoint::after("reap");
-        status
+        let kills = self.memory_kills.zip(memory::kills());
+        Ended {
+            status,
+            out_of_memory: status.signal() == Some(Signal::SIGKILL as i32)
+                && kills.is_some_and(|(before, after)| after > before),
+        }
     }
 
     fn note_kin(&self) {

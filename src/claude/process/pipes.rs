@@ -44,7 +44,7 @@ pub(super) fn write_lines(mut stdin: ChildStdin, lines: &Receiver<String>) {
     for line in lines {
         let mut bytes = line.into_bytes();
         bytes.push(b'\n');
-        if failpoint::before("pipe") || stdin.write_all(&bytes).is_err() {
+        if failpoint::before("pipe").is_some() || stdin.write_all(&bytes).is_err() {
             // The process closed its end. That it has ended is told by the one who waits for it.
             return;
         }

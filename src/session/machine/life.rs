@@ -17,6 +17,9 @@ const START_MAX: Duration = Duration::from_secs(90);
 /// SIGKILL never comes sooner after SIGTERM: the transcript is written in between.
 pub(super) const KILL_AFTER_MIN: Duration = Duration::from_millis(250);
 
+/// How long a host that has no process, thread or descriptor to give is left alone at first.
+const HOST_RETRY_FIRST: Duration = Duration::from_secs(1);
+
 /// The longest wait before another start.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
@@ -50,6 +53,7 @@ impl Machine {
         if !matches!(self.state, State::Preparing) {
             return;
         }
+        self.host_full = 0;
         self.cost_before = 0.0;
         self.asked.clear();
         self.tasks.clear();
@@ -157,11 +161,7 @@ impl Machine {
 
     /// How long is waited before the n-th start in a row.
     fn delay(&self, n: u32) -> Duration {
-        let doubled = 1 << n.saturating_sub(1).min(10);
-        self.settings
-            .retry_delay
-            .saturating_mul(doubled)
-            .min(BACKOFF_MAX)
+        doubled(self.settings.retry_delay, n)
     }
 
     /// A process has ended before it answered. One that fails twice in the same way fails a third time as well.
@@ -311,6 +311,24 @@ impl Machine {
         });
     }
 
+    /// There is no process: the host has more to give in a moment, or somebody has to do something.
+    pub(super) fn no_process(&mut self, now: Instant, trouble: Trouble, out: &mut Vec<Action>) {
+        let waits = self.waiting > 0 || !self.cut_off.is_empty() || !self.again.is_empty();
+        let is_full = matches!(trouble, Trouble::HostIsFull { .. });
+        if !is_full || !waits || self.held || self.shutdown.is_some() {
+            return self.give_up(now, trouble, out);
+        }
+        self.host_full += 1;
+        if self.host_full == 1 {
+            out.push(Action::TellOfHost(trouble));
+        }
+        out.push(Action::Hide);
+        self.state = State::Backoff {
+            until: now + doubled(HOST_RETRY_FIRST, self.host_full),
+        };
+        // What has come meanwhile is looked at then.
+    }
+
     /// Tells why there is no process, and holds what waits until somebody says try again.
     pub(super) fn give_up(&mut self, now: Instant, trouble: Trouble, out: &mut Vec<Action>) {
         (self.failed_starts, self.last_failure) = (0, None);
@@ -329,6 +347,12 @@ impl Machine {
             self.advance(now, out);
         }
     }
+}
+
+/// The n-th of waits that begin with `first` and double.
+fn doubled(first: Duration, n: u32) -> Duration {
+    let times = 1 << n.saturating_sub(1).min(10);
+    first.saturating_mul(times).min(BACKOFF_MAX)
 }
 
 /// Closes a turn without an answer, with what is known of it.

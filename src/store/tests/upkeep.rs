@@ -386,7 +386,8 @@ fn modes(folder: &Path) -> Vec<(String, u32)> {
 
 #[test]
 fn its_files_are_for_nobody_else() {
-    let all = ["chappe.db", "chappe.db-shm", "chappe.db-wal"].map(|name| (name.to_owned(), 0o600));
+    let all = ["chappe.db", "chappe.db-shm", "chappe.db-wal", "reserve"]
+        .map(|name| (name.to_owned(), 0o600));
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("chappe.db");
     let store = open(&path);

@@ -10,7 +10,7 @@ fn a_grandchild_on_the_pipe_is_swept_and_holds_nothing_up() {
     let grandchild = number(&process);
     assert_eq!(all(&process), []);
     // A process in the middle of an exec shows no mark; the reaping looks again.
-    assert_eq!(process.reap().code(), Some(4));
+    assert_eq!(process.reap().status.code(), Some(4));
     until("the grandchild is gone", || {
         start_time(grandchild).is_none()
     });
@@ -25,7 +25,7 @@ fn a_grandchild_that_hides_from_the_sweep_delays_the_end_for_a_while_only() {
     // It holds both pipes until the bound is over.
     assert_eq!(all(&process), []);
     assert_ne!(start_time(grandchild), None, "it lives on");
-    assert_eq!(process.reap().code(), Some(4));
+    assert_eq!(process.reap().status.code(), Some(4));
     let grandchild = Identity::of(grandchild).expect("it lives on");
     grandchild.signal(Signal::SIGKILL);
 }
@@ -47,7 +47,7 @@ fn a_child_with_an_empty_environment_is_swept_by_its_group() {
     process.write(String::new()).expect("it reads");
     assert_eq!(all(&process), []);
     until("it is gone", || start_time(grandchild).is_none());
-    assert_eq!(process.reap().code(), Some(4));
+    assert_eq!(process.reap().status.code(), Some(4));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_leftover_may_end_by_itself() {
     process.close_input();
     assert!(end(&process, SOON, Duration::ZERO));
     assert_eq!(all(&process), [], "it was not told to");
-    assert_eq!(process.reap().code(), Some(6));
+    assert_eq!(process.reap().status.code(), Some(6));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_leftover_that_goes_on_is_told_to_end() {
     assert_eq!(next(&process), line("ready"));
     assert!(end(&process, Duration::ZERO, SOON));
     assert_eq!(all(&process), [line("told")]);
-    assert_eq!(process.reap().code(), Some(6));
+    assert_eq!(process.reap().status.code(), Some(6));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_leftover_that_does_not_listen_is_killed() {
     let since = Instant::now();
     assert!(end(&process, Duration::ZERO, Duration::ZERO));
     assert!(since.elapsed() >= KILL_AFTER_MIN, "it had time to write");
-    assert_eq!(process.reap().signal(), Some(9));
+    assert_eq!(process.reap().status.signal(), Some(9));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_process_that_is_no_leftover_is_left_alone() {
     ));
     process.close_input();
     assert_eq!(all(&process), [line("done")]);
-    assert_eq!(process.reap().code(), Some(0));
+    assert_eq!(process.reap().status.code(), Some(0));
 }
 
 #[test]

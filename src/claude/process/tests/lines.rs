@@ -9,7 +9,7 @@ fn lines_arrive_in_order_and_the_end_comes_last() {
         all(&process),
         [line("1"), line("2"), line("3"), line(""), line("  ☎ ")]
     );
-    assert_eq!(process.reap().code(), Some(0));
+    assert_eq!(process.reap().status.code(), Some(0));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_real_line_of_20_mb_is_left_out_and_what_follows_arrives() {
         all(&process),
         [line("before"), Said::TooLong(20_000_000), line("after")]
     );
-    assert_eq!(process.reap().code(), Some(5));
+    assert_eq!(process.reap().status.code(), Some(5));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn lines_of_stderr_arrive_too() {
         all(&process),
         [Said::Stderr("one".into()), Said::Stderr("two".into())]
     );
-    assert_eq!(process.reap().code(), Some(3));
+    assert_eq!(process.reap().status.code(), Some(3));
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn an_owner_that_is_slower_than_the_bound_still_gets_every_line() {
         pass(Duration::from_millis(2));
     }
     assert_eq!(all(&process), quickly);
-    assert_eq!(process.reap().code(), Some(0));
+    assert_eq!(process.reap().status.code(), Some(0));
 }
 
 #[test]
@@ -197,5 +197,5 @@ fn who_closes_its_output_and_lives_on_has_not_ended() {
     );
     process.write(String::new()).expect("it reads");
     assert_eq!(all(&process), []);
-    assert_eq!(process.reap().code(), Some(7));
+    assert_eq!(process.reap().status.code(), Some(7));
 }

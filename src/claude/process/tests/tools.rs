@@ -110,6 +110,6 @@ fn without_tools_nothing_happens() {
     ending.join().expect("it does not panic");
     process.write(String::new()).expect("it reads");
     assert_eq!(all(&process), []);
-    assert_eq!(process.reap().code(), Some(3));
+    assert_eq!(process.reap().status.code(), Some(3));
     assert!(process.ending_tools(0).is_none(), "it has been reaped");
 }

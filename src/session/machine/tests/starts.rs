@@ -385,28 +385,34 @@ fn a_message_in_the_wait_for_another_start_does_not_hurry_it() {
 }
 
 #[test]
-fn a_host_that_is_full_is_tried_again_when_its_hold_is_over() {
+fn a_host_that_is_full_is_told_once_and_tried_again_by_itself() {
     assert_snapshot!(check(NOTHING, "
         work 1
         unprepared full the host has no process to give
-        work 1 held until=60s
-        work 1 held until=0s
-        work 1
+        wait 1s
+        unprepared full the host has no process to give
+        work 2
+        wait 2s
     "), @r#"
     > work 1
         close requests: all Expired
         prepare
     > unprepared full the host has no process to give
+        tell: the host is full, the host has no process to give
         hide
-        hold back: the host is full, the host has no process to give
-        look
-    > work 1 held until=60s
-        retire
-    > work 1 held until=0s
-        goon
-        look
-    > work 1
+        (due at 1s)
+    > wait 1s
+      at 1s:
         prepare
+        (nothing is due)
+    > unprepared full the host has no process to give
+        hide
+        (due at 3s)
+    > work 2
+    > wait 2s
+      at 3s:
+        prepare
+        (nothing is due)
     "#);
 }
 

@@ -74,7 +74,8 @@ impl Walk {
             &format!("SELECT state FROM prompt WHERE id = {prompt}"),
         );
         let before = waiting(&self.store, session);
-        let attempts = format!("SELECT attempts FROM prompt WHERE id = {prompt}");
+        let attempts =
+            format!("SELECT COALESCE((SELECT attempts FROM prompt WHERE id = {prompt}), 0)");
         let was_written = number(&self.store, &attempts) > 1;
         self.store.take_back(prompt)?;
         let parts = self.parts.get(&prompt).cloned();

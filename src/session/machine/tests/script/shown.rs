@@ -61,6 +61,9 @@ impl Play {
                 blocks: said,
                 spent,
             } => format!("unasked: {}, {}", blocks(said), money(spent)),
+            Action::TellOfHost(Trouble::HostIsFull { cause }) => {
+                format!("tell: the host is full, {cause}")
+            }
             Action::HoldBack(trouble) => match trouble {
                 Trouble::NothingToResume => "hold back: nothing to resume".to_owned(),
                 Trouble::HostIsFull { cause } => format!("hold back: the host is full, {cause}"),

@@ -29,9 +29,6 @@ const TRACE_MAX: usize = 60;
 /// More events without time going by would be a machine that runs in circles.
 const CIRCLE_MAX: usize = 50;
 
-/// How long a host that is full is left alone.
-const FULL: Duration = Duration::from_secs(60);
-
 /// What happened and what was wanted, for the one who reads why a walk failed.
 #[derive(Debug)]
 enum Noted {

@@ -148,11 +148,13 @@ impl World {
             Action::HoldBack(trouble) => {
                 self.ensure(self.process.is_none(), "there is a process after all");
                 self.ensure(self.shutdown.is_none(), "nobody hears of it any more");
-                let until = match trouble {
-                    Trouble::HostIsFull { .. } => Some(self.now + FULL),
-                    _ => None,
-                };
-                self.store.hold_back(until);
+                let passes = matches!(trouble, Trouble::HostIsFull { .. });
+                self.ensure(!passes, "it gives up what it should try again");
+                self.store.hold_back(None);
+            }
+            Action::TellOfHost(trouble) => {
+                let passes = matches!(trouble, Trouble::HostIsFull { .. });
+                self.ensure(passes, "it says that it tries again what it does not");
             }
             Action::GoOn => self.store.go_on(self.now),
             Action::Show(shown) => {
