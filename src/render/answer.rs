@@ -20,7 +20,36 @@ pub fn blocks(turn: &str, blocks: &[Block]) -> Vec<(String, Post)> {
                 )
             })
     });
-    parts.collect()
+    bounded(parts.collect())
+}
+
+/// So many messages at most; what goes beyond comes as one file. Telegram takes about one a second, and a phone that
+/// rings for minutes helps nobody.
+const PARTS_MAX: usize = 20;
+
+/// The name of the file with what goes beyond.
+const REST: &str = "rest-of-the-answer.txt";
+
+fn bounded(mut parts: Vec<(String, Post)>) -> Vec<(String, Post)> {
+    if parts.len() <= PARTS_MAX {
+        return parts;
+    }
+    let rest = parts.split_off(PARTS_MAX - 1);
+    let Some(key) = rest.first().map(|(key, _)| key.clone()) else {
+        return parts;
+    };
+    let texts = rest.iter().map(|(_, post)| match post {
+        Post::Message { body, .. } => body.text.as_str(),
+        _ => "",
+    });
+    let document = Post::Document {
+        name: REST.to_owned(),
+        text: texts.collect::<Vec<_>>().join("\n"),
+        caption: Formatted::plain(texts::REST_AS_A_FILE),
+        silent: false,
+    };
+    parts.push((key, document));
+    parts
 }
 
 /// Everything about a turn that has ended.
@@ -124,6 +153,36 @@ mod tests {
             keys(Outcome::Answered, &"word ".repeat(1_500)),
             ["u/m/2/0", "u/m/2/1", "u/status"]
         );
+    }
+
+    #[test]
+    fn what_goes_beyond_twenty_messages_comes_as_one_file_and_nothing_is_missing() {
+        let line = |number| format!("line {number} {}", "x".repeat(60));
+        let lines: Vec<String> = (0..3_000).map(line).collect();
+        let block = |text| Block {
+            message: "m".into(),
+            index: 0,
+            text,
+        };
+        let posts = blocks(
+            "u",
+            &[
+                block(lines[..1_500].join("\n")),
+                block(lines[1_500..].join("\n")),
+            ],
+        );
+        assert_eq!(posts.len(), PARTS_MAX);
+        let said: Vec<&str> = posts
+            .iter()
+            .map(|(_, post)| match post {
+                Post::Message { body, .. } => body.text.as_str(),
+                Post::Document { text, .. } => text.as_str(),
+                post => panic!("{post:?}"),
+            })
+            .collect();
+        assert_eq!(said.join("\n"), lines.join("\n"));
+        assert!(matches!(posts[PARTS_MAX - 1].1, Post::Document { .. }));
+        assert_eq!(blocks("u", &[block("short".into())]).len(), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod ladder;
+pub mod late;
 pub mod lists;
 pub mod markdown;
 pub mod notice;

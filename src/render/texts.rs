@@ -11,6 +11,9 @@ use crate::chat::{Formatted, Span, Style, Unwritable, utf16_len};
 /// Below a file that stands in for a part that Telegram refused as a message.
 pub const AS_A_FILE: &str = "This part of the answer comes as a file.";
 
+/// Below a file with the rest of an answer that is too long for messages.
+pub const REST_AS_A_FILE: &str = "The rest of the answer, as a file.";
+
 /// In place of a part that Telegram refused in every form.
 pub const NOT_SHOWN: &str = "A part of the answer could not be shown here.";
 

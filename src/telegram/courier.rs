@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::api::{Api, Failure};
 use super::outgoing;
-use super::pacing::{Call, End, IN_FLIGHT_MAX, Pacing, Stops};
+use super::pacing::{Call, Delay, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
 use crate::board::{Board, Warning};
 use crate::chat::{
@@ -26,7 +26,9 @@ use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulse;
 use crate::render::ladder::{self, Change};
-use crate::render::{status, texts};
+use crate::render::late::{self, Late};
+use crate::render::status;
+use crate::render::texts;
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
@@ -42,6 +44,9 @@ const UPLOAD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// What is older than this when it goes out, in seconds, is late.
+const LATE: u64 = 5 * 60;
 
 /// An answer to a press that is older than this reaches nobody, in seconds.
 const TOAST_KEPT: i64 = 60;
@@ -96,6 +101,8 @@ impl Courier {
             unsettled: VecDeque::new(),
             no_reactions: HashSet::new(),
             warned: Vec::new(),
+            began: unix_now(),
+            has_caught_up: HashSet::new(),
             store_fails: false,
             jobs,
             toasts,
@@ -213,6 +220,9 @@ struct Scheduler {
     no_reactions: HashSet<ChatId>,
     /// Warnings that were sent, for as long as they stand on the board.
     warned: Vec<Warning>,
+    /// When this chappe began, in Unix seconds, and the chats that have had something since.
+    began: i64,
+    has_caught_up: HashSet<ChatId>,
     /// Whether the store failed at the last look.
     store_fails: bool,
     jobs: Sender<Job>,
@@ -363,8 +373,9 @@ impl Scheduler {
                 let Some(ready) = self.outfit.store.begin(due.row)? else {
                     return Ok(None);
                 };
+                let post = self.marked(chat, ready.created, ready.post);
                 let too_old = due.lane == Lane::Toast && unix_now() - ready.created > TOAST_KEPT;
-                match outgoing::post(ready.place, &ready.post, ready.edits).filter(|_| !too_old) {
+                match outgoing::post(ready.place, &post, ready.edits).filter(|_| !too_old) {
                     Some(request) => Ok(Some(request)),
                     None => {
                         self.unsettled
@@ -392,6 +403,22 @@ impl Scheduler {
             Call::Typing(place) => Ok(Some(outgoing::typing(*place))),
             // It goes out where the store cannot be asked.
             Call::Warning(_) => Ok(None),
+        }
+    }
+
+    /// What is late because something is known to have held it up says so: the first of what comes late in a chat. By
+    /// the age alone nothing is late, for the clock may have jumped.
+    fn marked(&self, chat: ChatId, created: i64, post: Post) -> Post {
+        let why = match self.pacing.delay(chat) {
+            Some(Delay::Unreachable) => Some(Late::Unreachable),
+            Some(Delay::Flood) => Some(Late::Flood),
+            None if created < self.began && !self.has_caught_up.contains(&chat) => Some(Late::Away),
+            None => None,
+        };
+        let age = u64::try_from(unix_now().saturating_sub(created)).unwrap_or(0);
+        match why {
+            Some(why) if age >= LATE => late::late(Duration::from_secs(age), why, post),
+            _ => post,
         }
     }
 
@@ -444,7 +471,12 @@ impl Scheduler {
             .and_then(|sent| sent.message_id)
             .map(MessageId);
         match call {
-            Call::Row(due) => self.delivered(*due, message),
+            Call::Row(due) => {
+                if due.lane != Lane::Reaction {
+                    self.has_caught_up.insert(due.place.chat);
+                }
+                self.delivered(*due, message);
+            }
             Call::Status {
                 progress,
                 message: None,

@@ -117,15 +117,28 @@ pub struct Pacing {
     offline: Option<Instant>,
     unreached: u32,
     recent_floods: Vec<(Instant, ChatId)>,
+    /// What has held up all chats, with the number of that trouble; and up to which one each chat had its say.
+    delay_of_all: Option<(u64, Delay)>,
+    told_of_all: HashMap<ChatId, u64>,
     statuses: HashMap<PromptId, Status>,
     typed: HashMap<Place, Instant>,
     in_flight: usize,
     toast_in_flight: bool,
 }
 
+/// Why a chat's rows are late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delay {
+    /// Telegram was not reached, or did not answer.
+    Unreachable,
+    Flood,
+}
+
 #[derive(Default)]
 struct Chat {
     busy: bool,
+    /// What has held it up since its last row arrived.
+    delay: Option<Delay>,
     waits: Option<Instant>,
     /// Calls in a row whose outcome nobody knows.
     unknown: u32,
@@ -266,6 +279,21 @@ impl Pacing {
                 .is_some_and(|free| free <= now)
     }
 
+    /// What has held up a chat since its last row arrived, if anything has.
+    pub fn delay(&self, chat: ChatId) -> Option<Delay> {
+        let own = self.chats.get(&chat).and_then(|chat| chat.delay);
+        let of_all = self
+            .delay_of_all
+            .filter(|(number, _)| self.told_of_all.get(&chat).is_none_or(|told| told < number));
+        own.or(of_all.map(|(_, delay)| delay))
+    }
+
+    /// All chats are held up.
+    fn delay_all(&mut self, delay: Delay) {
+        let number = self.delay_of_all.map_or(1, |(number, _)| number + 1);
+        self.delay_of_all = Some((number, delay));
+    }
+
     /// Drops what no longer matters, so that nothing here grows with the months.
     fn forget(&mut self, now: Instant, board: &[Progress]) {
         self.statuses
@@ -276,6 +304,7 @@ impl Pacing {
             .retain(|(at, _)| now.saturating_duration_since(*at) < FLOODS_WITHIN);
         self.chats.retain(|_, chat| {
             chat.busy
+                || chat.delay.is_some()
                 || chat.unknown > 0
                 || chat.waits.is_some_and(|until| until > now)
                 || chat.paid_until.is_some_and(|until| until > now)
@@ -388,23 +417,30 @@ impl Pacing {
             End::Flood(wait) => {
                 let until = now + wait.min(WAIT_MAX);
                 chat.waits = Some(until);
+                chat.delay = Some(Delay::Flood);
                 self.recent_floods
                     .retain(|(_, flooded)| *flooded != call.chat());
                 self.recent_floods.push((now, call.chat()));
                 stops = Some(if self.recent_floods.len() >= FLOODS_MAX {
                     self.all_flooded = self.all_flooded.max(Some(until));
+                    self.delay_of_all = Some((
+                        self.delay_of_all.map_or(1, |(number, _)| number + 1),
+                        Delay::Flood,
+                    ));
                     Stops::All
                 } else {
                     Stops::Chat
                 });
             }
             End::Unknown => {
+                chat.delay = Some(Delay::Unreachable);
                 chat.waits = Some(now + retry_wait(chat.unknown));
                 chat.unknown = chat.unknown.saturating_add(1);
             }
             End::Unreachable => {
                 self.offline = Some(now + retry_wait(self.unreached));
                 self.unreached = self.unreached.saturating_add(1);
+                self.delay_all(Delay::Unreachable);
             }
         }
         match (call, end) {
@@ -432,9 +468,18 @@ impl Pacing {
             (Call::Typing(place), End::Refused) => {
                 self.typed.insert(*place, now + WAIT_MAX);
             }
-            // A message of the bot takes "typing" off the screen.
+            // A message of the bot takes "typing" off the screen, and with it what was late has been said.
             (Call::Row(due), End::Done(_)) => {
                 self.typed.remove(&due.place);
+                if due.lane != Lane::Reaction {
+                    let chat = due.place.chat;
+                    if let Some(known) = self.chats.get_mut(&chat) {
+                        known.delay = None;
+                    }
+                    if let Some((number, _)) = self.delay_of_all {
+                        self.told_of_all.insert(chat, number);
+                    }
+                }
             }
             _ => {}
         }
@@ -490,6 +535,78 @@ mod tests {
         let call = pacing.plan(now, due, board).call?;
         pacing.started(now, &call);
         Some(call)
+    }
+
+    #[test]
+    fn what_has_held_a_chat_up_is_known_until_its_next_row_arrives() {
+        let now = Instant::now();
+        let mut pacing = Pacing::default();
+        let of = |chat| Call::Row(row(1, chat, Lane::Text));
+        let ends = |pacing: &mut Pacing, chat, end| {
+            pacing.started(now, &of(chat));
+            pacing.ended(now, &of(chat), end);
+        };
+        assert_eq!(pacing.delay(ChatId(1)), None);
+        ends(&mut pacing, 1, End::Flood(secs(3)));
+        assert_eq!(pacing.delay(ChatId(1)), Some(Delay::Flood));
+        assert_eq!(pacing.delay(ChatId(2)), None);
+        ends(&mut pacing, 1, End::Done(None));
+        assert_eq!(pacing.delay(ChatId(1)), None);
+        // No way out holds up all, and each has its own first row after that.
+        ends(&mut pacing, 1, End::Unreachable);
+        for chat in [1, 2] {
+            assert_eq!(pacing.delay(ChatId(chat)), Some(Delay::Unreachable));
+            ends(&mut pacing, chat, End::Done(None));
+            assert_eq!(pacing.delay(ChatId(chat)), None);
+        }
+        ends(&mut pacing, 2, End::Unknown);
+        assert_eq!(pacing.delay(ChatId(2)), Some(Delay::Unreachable));
+    }
+
+    /// How many calls a day of trouble brings, with a row that always waits, where each ends in the same way.
+    fn calls_of_a_day(end: End) -> usize {
+        let start = Instant::now();
+        let day = start + secs(24 * 3600);
+        let mut now = start;
+        let mut pacing = Pacing::default();
+        let mut calls = 0;
+        let due = [row(1, 7, Lane::Text), row(2, 8, Lane::Text)];
+        let board = [working(1, 9, start, Doing::Thinking)];
+        while now < day {
+            let plan = pacing.plan(now, &due, &board);
+            match plan.call {
+                Some(call) => {
+                    calls += 1;
+                    pacing.started(now, &call);
+                    pacing.ended(now, &call, end);
+                }
+                None => {
+                    now = plan
+                        .look_again
+                        .unwrap_or(day)
+                        .max(now + Duration::from_millis(1))
+                }
+            }
+        }
+        calls
+    }
+
+    #[test]
+    fn a_day_without_telegram_costs_few_calls() {
+        // One every 30 s, and a handful before the waits have grown.
+        let most = 24 * 3600 / 30;
+        let unreachable = calls_of_a_day(End::Unreachable);
+        assert!(
+            (most - 10..=most + 10).contains(&unreachable),
+            "{unreachable}"
+        );
+        // For each of three chats one every 30 s; the turn's typing goes on at its own pace, within its chat's waits.
+        let unknown = calls_of_a_day(End::Unknown);
+        assert!(unknown <= 3 * (most + 10), "{unknown}");
+        // A wait of 200,000 s is longer than the day: each chat is asked once, and then all are stopped.
+        assert!(calls_of_a_day(End::Flood(secs(200_000))) <= 3);
+        // 70,000 s end within it.
+        assert!(calls_of_a_day(End::Flood(secs(70_000))) <= 6);
     }
 
     #[test]
