@@ -8,6 +8,7 @@
 mod host;
 
 mod cell;
+mod interleavings;
 mod person;
 mod run;
 mod stories;

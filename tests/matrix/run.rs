@@ -277,7 +277,7 @@ fn keep_trace(played: &mut Played, trace: &Path, is_ordered: bool) {
 }
 
 /// Kills everything that is left of the host.
-fn kill_all(host: &Host) {
+pub fn kill_all(host: &Host) {
     loop {
         let left = processes_of(host.folder.path());
         if left.is_empty() {
@@ -324,14 +324,14 @@ fn look(host: &Host, with_tree: bool) -> Death {
 }
 
 /// Nothing waits, nothing runs, nothing is asked, nothing is on its way.
-const IS_QUIET: &str = "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting')
+pub const IS_QUIET: &str = "SELECT NOT EXISTS (SELECT 1 FROM inbox WHERE state = 'waiting')
     AND NOT EXISTS (SELECT 1 FROM prompt WHERE state != 'closed')
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE state IN ('waiting', 'sending'))
     AND NOT EXISTS (SELECT 1 FROM request WHERE state = 'open' OR told = 0)
     AND NOT EXISTS (SELECT 1 FROM hold) AND NOT EXISTS (SELECT 1 FROM session WHERE stop != 0)";
 
 /// What is not quiet, in numbers.
-fn open_rows(host: &Host) -> String {
+pub fn open_rows(host: &Host) -> String {
     let tables = [
         ("inbox", "state = 'waiting'"),
         ("prompt", "state != 'closed'"),

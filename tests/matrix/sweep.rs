@@ -177,7 +177,7 @@ fn report(all: &[Judged], began: Instant) -> String {
     text
 }
 
-fn say(line: &str) {
+pub fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 

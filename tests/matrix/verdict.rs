@@ -126,7 +126,7 @@ fn effects_happen_once(host: &Host, played: &Played, verdict: &mut Verdict) {
     }
 }
 
-fn nothing_is_left(host: &Host, verdict: &mut Verdict) {
+pub fn nothing_is_left(host: &Host, verdict: &mut Verdict) {
     let left = processes_of(host.folder.path());
     if !left.is_empty() {
         let lines = left.iter().map(|pid| {
@@ -138,7 +138,7 @@ fn nothing_is_left(host: &Host, verdict: &mut Verdict) {
     }
 }
 
-fn the_store_is_consistent(host: &Host, verdict: &mut Verdict) {
+pub fn the_store_is_consistent(host: &Host, verdict: &mut Verdict) {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let path = host.state_dir().join("chappe.db");
     let Ok(database) = Connection::open_with_flags(path, flags) else {
