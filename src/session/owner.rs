@@ -272,6 +272,9 @@ impl Owner {
                 self.preparing = never();
                 Woken::Event(match prepared {
                     Ok(mut prepared) => {
+                        if prepared.ended_leftover {
+                            self.actions.push_back(Action::NoteEnd);
+                        }
                         let facts = std::mem::take(&mut prepared.facts);
                         self.prepared = Some(prepared);
                         Event::Prepared(facts)

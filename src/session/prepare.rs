@@ -70,6 +70,8 @@ pub struct Prepared {
     pub claude: Uuid,
     /// What is known of the prompts that were cut off.
     pub facts: Vec<(PromptId, Facts)>,
+    /// Whether a process was noted for the session, of which nothing is left now.
+    pub ended_leftover: bool,
 }
 
 /// A prompt that was cut off, as the store has it.
@@ -174,6 +176,7 @@ impl Setup {
             opening,
             claude,
             facts,
+            ended_leftover: session.living.is_some(),
         })
     }
 

@@ -85,7 +85,10 @@ pub fn decide(facts: &Facts, ask_first: bool) -> Decision {
             answer: answer.clone(),
             tools: *tools,
         },
-        Trace::Found(progress) => go_on(continue_prompt(acted, progress.refused_by_restart)),
+        Trace::Found(progress) => go_on(named(
+            continue_prompt(acted, progress.refused_by_restart),
+            prompt,
+        )),
         Trace::Missing if acted.is_empty() => Decision::Again,
         Trace::Missing => go_on(lost_prompt(prompt, acted)),
         Trace::Unreadable if *had_turns => go_on(lost_prompt(prompt, acted)),
@@ -138,6 +141,17 @@ const MESSAGE: &str = "\n\nThe message:\n\n";
 const REFUSED: &str = "\n\nRefusals that speak of a closed stream, and an interruption that is said to be the user's, came \
                        from a restart, not from the user. What told you to stop and wait holds no longer. Ask again for \
                        what you still need.";
+
+/// So much of a prompt that Claude has is quoted at most, in characters, so that it is known which one is meant.
+const NAMED_MAX: usize = 2_000;
+
+/// A text that goes on with a prompt that Claude has, naming it: another message may be answered before it is given.
+pub fn named(text: String, prompt: &str) -> String {
+    match prompt.char_indices().nth(NAMED_MAX) {
+        Some((end, _)) => later(text, &format!("{} …", &prompt[..end])),
+        None => later(text, prompt),
+    }
+}
 
 /// A text that goes on with a prompt, made for a time when others may have been answered in between: it quotes what it
 /// is about. `prompt` is the prompt's own text, which may be such a text itself.

@@ -133,23 +133,29 @@ impl Store {
 
     /// Notes that Telegram has answered. Normal.
     pub fn note_seen(&self, bot: BotId, now: i64) -> Result<()> {
-        self.write(Step::Seen, |tx| {
-            tx.execute("UPDATE bot SET seen = ?2 WHERE id = ?1", (bot.0, now))
-                .map(drop)
-        })
+        self.write(Step::Seen, |tx| note_seen(tx, bot, now))
     }
 
     /// Says something in all places that talk to the bot, at most in the last twenty, and notes that Telegram has
     /// answered. Full: it is said once.
     pub fn tell_all(&self, bot: BotId, now: i64, post: &Post) -> Result<()> {
         self.write(Step::TellAll, |tx| {
-            tx.execute("UPDATE bot SET seen = ?2 WHERE id = ?1", (bot.0, now))?;
+            note_seen(tx, bot, now)?;
             for place in places(tx, bot)? {
                 super::outbox::insert(tx, bot, place, None, None, Lane::Text, post, now)?;
             }
             Ok(())
         })
     }
+}
+
+fn note_seen(tx: &Transaction<'_>, bot: BotId, now: i64) -> Result<()> {
+    tx.execute(
+        "INSERT INTO bot (id, next_offset, seen) VALUES (?1, 0, ?2)
+         ON CONFLICT (id) DO UPDATE SET seen = excluded.seen",
+        (bot.0, now),
+    )
+    .map(drop)
 }
 
 /// The places that talk to the bot, the one whose session was last active first.

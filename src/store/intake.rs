@@ -98,9 +98,10 @@ impl Store {
     ) -> Result<Accepted> {
         self.write(Step::Accept, |tx| {
             tx.execute(
-                "INSERT INTO bot (id, next_offset) VALUES (?1, ?2)
-                 ON CONFLICT (id) DO UPDATE SET next_offset = excluded.next_offset",
-                (bot.0, next_offset),
+                "INSERT INTO bot (id, next_offset, seen) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET next_offset = excluded.next_offset,
+                     seen = max(COALESCE(seen, 0), excluded.seen)",
+                (bot.0, next_offset, now),
             )?;
             let mut intake = Intake {
                 tx,

@@ -44,10 +44,12 @@ pub enum Story {
     Refusals,
     /// chappe is stopped in order in the middle of a turn.
     Restart,
+    /// It comes back after three days.
+    Away,
 }
 
 impl Story {
-    pub const ALL: [Story; 9] = [
+    pub const ALL: [Story; 10] = [
         Story::Talk,
         Story::TalkAfterGive,
         Story::TalkAfterActed,
@@ -57,15 +59,26 @@ impl Story {
         Story::Trouble,
         Story::Refusals,
         Story::Restart,
+        Story::Away,
     ];
 
-    /// The crash with which the story begins: its order, and whether the whole tree dies. What goes wrong after that
+    /// Whether it is another story, taken up after a crash.
+    pub fn is_taken_up(self) -> bool {
+        matches!(
+            self,
+            Story::TalkAfterGive | Story::TalkAfterActed | Story::TalkAfterAsk
+        )
+    }
+
+    /// The crash with which the story begins, or an end in order: its order, and whether the whole tree dies. What goes wrong after that
     /// goes wrong in the next chappe.
     pub fn begins_with(self) -> Option<(&'static str, Fault)> {
         match self {
             Story::TalkAfterGive => Some(("before:pipe=kill@2", Fault::KilledWithTree)),
             Story::TalkAfterActed => Some(("after:acted=kill@1", Fault::KilledWithTree)),
             Story::TalkAfterAsk => Some(("after:ask=kill@1", Fault::KilledAlone)),
+            // What it is about happens in the chappe that comes back.
+            Story::Away => Some(("", Fault::Error)),
             _ => None,
         }
     }

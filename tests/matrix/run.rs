@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use chappe::loopback::botapi::Person;
@@ -32,10 +32,18 @@ const OTHER: i64 = 1002;
 /// What a person of a story may want of the watch.
 pub struct Orders {
     restart: AtomicBool,
+    /// By how many seconds the clock of the next chappe is off.
+    clock: AtomicI64,
     lives: AtomicU32,
 }
 
 impl Orders {
+    /// The same, and lets the next chappe believe that so many seconds have passed meanwhile.
+    pub fn restart_after(&self, seconds: i64) {
+        self.clock.store(seconds, Ordering::SeqCst);
+        self.restart();
+    }
+
     /// Stops chappe in order and starts it again; returns when that is done.
     pub fn restart(&self) {
         let before = self.lives.load(Ordering::SeqCst);
@@ -109,6 +117,9 @@ pub fn host(cell: &Cell) -> Host {
         bin.join("act").display(),
         folder.join("claude")
     );
+    let clock = folder.join("clock");
+    host.environment
+        .push(("CHAPPE_CLOCK".to_owned(), clock.display().to_string()));
     if cell.people > 1 {
         host.allowed_users.push(OTHER);
     }
@@ -120,6 +131,7 @@ pub fn play(cell: &Cell, host: &Host) -> Played {
     let people = [("ada", USER, "Ada"), ("bob", OTHER, "Bob")];
     let orders = Orders {
         restart: AtomicBool::new(false),
+        clock: AtomicI64::new(0),
         lives: AtomicU32::new(0),
     };
     let over = AtomicU32::new(0);
@@ -191,6 +203,8 @@ fn watch(cell: &Cell, host: &Host, orders: &Orders, is_over: &dyn Fn() -> bool) 
             }
             keep_trace(&mut played, &trace, now_ordered.is_some());
             now_ordered = faults.next();
+            let clock = orders.clock.load(Ordering::SeqCst);
+            let _ = fs::write(host.folder.path().join("clock"), clock.to_string());
             running = start(host, now_ordered.as_ref(), &trace);
             orders.lives.fetch_add(1, Ordering::SeqCst);
         }

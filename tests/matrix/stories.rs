@@ -20,6 +20,7 @@ pub fn play(story: Story, player: &Player<'_>, orders: &Orders) -> Result<(), St
         Story::Trouble => trouble(player),
         Story::Refusals => refusals(player),
         Story::Restart => restart(player, orders),
+        Story::Away => away(player, orders),
     }
 }
 
@@ -209,6 +210,18 @@ fn restart(player: &Player<'_>, orders: &Orders) -> Result<(), String> {
     player.wants("[[wait 1500]]", "interrupted", false);
     player.waits_for_row(&taken(player));
     orders.restart();
+    player.hears()?;
+    player.says("bye");
+    player.hears()
+}
+
+fn away(player: &Player<'_>, orders: &Orders) -> Result<(), String> {
+    player.says("hello");
+    player.hears()?;
+    player.says("before");
+    orders.restart_after(3 * 24 * 3600);
+    // What is written now has the time of this machine, which is long ago for chappe; somebody presses Run.
+    player.says("after");
     player.hears()?;
     player.says("bye");
     player.hears()

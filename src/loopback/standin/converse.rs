@@ -79,10 +79,18 @@ impl Engine {
 
     /// What to do: the text's own script, or the rest of an earlier one if the text asks to go on with it.
     pub(super) fn script_for(&self, text: &str) -> (Script, usize, Vec<String>) {
-        if let Some(message) = script::lost_message(text) {
+        let entries = &self.history.entries;
+        let lost = script::lost_message(text);
+        let named = lost.and_then(|message| {
+            let mut typed = entries.iter().enumerate().rev();
+            typed.find_map(|(index, entry)| match entry {
+                Entry::User { text, .. } if text == message => Some((index, text)),
+                _ => None,
+            })
+        });
+        if let (Some(message), None) = (lost, named) {
             return (script::parse(message).looks_first(), 0, Vec::new());
         }
-        let entries = &self.history.entries;
         let original = entries
             .iter()
             .enumerate()
@@ -91,8 +99,8 @@ impl Engine {
                 Entry::User { text, .. } if !script::asks_to_go_on(text) => Some((index, text)),
                 _ => None,
             });
-        match original {
-            Some((index, original)) if script::asks_to_go_on(text) => {
+        match named.or(original) {
+            Some((index, original)) if named.is_some() || script::asks_to_go_on(text) => {
                 let later = &entries[index..];
                 let called = later
                     .iter()

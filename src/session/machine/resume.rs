@@ -195,7 +195,7 @@ impl Machine {
         self.waiting += 1;
         out.push(Action::ContinueAs {
             prompt: turn.prompt.id,
-            text: recovery::continue_prompt(&[], false),
+            text: recovery::named(recovery::continue_prompt(&[], false), &turn.prompt.text),
         });
         // What goes on with it may have to wait.
         out.push(Action::Hide);

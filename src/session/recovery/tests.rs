@@ -127,14 +127,24 @@ fn a_turn_whose_refusals_came_from_a_restart_is_not_finished() {
 }
 
 #[test]
-fn a_prompt_that_was_found_otherwise_is_continued_and_not_repeated() {
+fn a_prompt_that_was_found_otherwise_is_continued_and_named() {
     let facts = Facts {
         acted: acted(),
         ..facts(Trace::Found(Progress::default()))
     };
     let text = continued(&facts);
-    assert_eq!(text, continue_prompt(&acted(), false));
-    assert!(!text.contains(QUESTION), "it stands in the history: {text}");
+    // Others may have been answered before this is given.
+    let named = format!(
+        "{}\n\nThe message:\n\n{QUESTION}",
+        continue_prompt(&acted(), false)
+    );
+    assert_eq!(text, named);
+    // It stands in the history, so its beginning is enough.
+    let long = Facts {
+        prompt: "word ".repeat(10_000),
+        ..facts
+    };
+    assert!(continued(&long).len() < 4_000);
 }
 
 #[test]

@@ -201,6 +201,8 @@ fn what_chappe_was_about_to_go_on_with_long_ago_is_asked_about() {
 fn everybody_is_told_of_a_gap_once() {
     on_both(|store| {
         assert_eq!(store.seen(BOT).expect("it can be read"), None);
+        store.note_seen(BOT, NOW - 9).expect("it is noted");
+        assert_eq!(store.seen(BOT).expect("it can be read"), Some(NOW - 9));
         say(store, &message(1, HOME), "hello");
         say(store, &message(2, place(43)), "hello");
         store

@@ -215,11 +215,18 @@ fn instance_of(schema: &Value) -> Value {
 /// asks to continue hands over to the text before it.
 fn script_text<'a>(conversation: &'a Conversation) -> Option<&'a Typed> {
     let typed = &conversation.typed;
-    let rules = |typed: &&Typed| !typed.steered || typed.text.contains("[[");
-    typed
-        .iter()
-        .rfind(|typed| rules(typed) && (!continues(typed) || lost_message(&typed.text).is_some()))
-        .or_else(|| typed.last())
+    let rules = |typed: &&Typed| {
+        let is_own = !typed.steered || typed.text.contains("[[");
+        is_own && (!continues(typed) || lost_message(&typed.text).is_some())
+    };
+    let last = typed.iter().rfind(rules).or_else(|| typed.last())?;
+    // What it quotes may stand there before it: then that is what is gone on with.
+    let named = lost_message(&last.text).and_then(|message| {
+        // Both may be in one message, where nothing was answered between them.
+        let before = typed.iter().take_while(|typed| !std::ptr::eq(*typed, last));
+        before.filter(|typed| typed.text == message.trim()).last()
+    });
+    named.or(Some(last))
 }
 
 fn continues(typed: &Typed) -> bool {

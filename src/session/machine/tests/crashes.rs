@@ -162,7 +162,7 @@ fn a_prompt_that_claude_has_is_continued_before_what_waits() {
     "), @r#"
     > work 1
     > prepared 1=found
-        continue 1: go on
+        continue 1: go on, with the message
         start
     > started
         write request {"subtype":"initialize"}
@@ -195,14 +195,14 @@ fn what_goes_on_says_what_was_seen_and_what_may_be_missing() {
         prepared 1=foundacted
     "), @r#"
     > prepared 1=foundacted
-        continue 1: go on, seen to start: - Bash rm b
+        continue 1: go on, with the message, seen to start: - Bash rm b
         start
     "#);
     assert_snapshot!(check(CUT_OFF, "
         prepared 1=refused
     "), @r#"
     > prepared 1=refused
-        continue 1: go on, refusals explained
+        continue 1: go on, with the message, refusals explained
         start
     "#);
     assert_snapshot!(check(CUT_OFF, "
@@ -469,7 +469,7 @@ fn a_prompt_that_is_swallowed_is_continued() {
     > lifecycle completed 1
     > wait 5s
       at 6s:
-        continue 1: go on
+        continue 1: go on, with the message
         hide
         givenext
         (nothing is due)
@@ -735,7 +735,7 @@ fn a_restart_of_chappe_takes_up_what_was_open() {
         show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 1
     > prepared 1=found
-        continue 1: go on
+        continue 1: go on, with the message
         start
     > started
         write request {"subtype":"initialize"}
@@ -771,7 +771,7 @@ fn a_restart_asks_first_where_that_is_wanted_and_a_crash_never_does() {
         prepare 1
         (nothing is due)
     > prepared 1=found
-        continue 1: go on
+        continue 1: go on, with the message
         start
     > restart
     > work 0 open=3
@@ -861,7 +861,7 @@ fn a_turn_that_nobody_has_asked_for_does_not_hide_that_a_prompt_is_swallowed() {
         (due at 6s)
     > wait 5s
       at 6s:
-        continue 1: go on
+        continue 1: go on, with the message
         hide
         givenext
         (nothing is due)
@@ -895,7 +895,7 @@ fn a_turn_that_nobody_has_asked_for_does_not_hide_that_a_prompt_is_swallowed() {
         (due at 6s)
     > wait 5s
       at 6s:
-        continue 1: go on
+        continue 1: go on, with the message
         hide
         givenext
         (nothing is due)

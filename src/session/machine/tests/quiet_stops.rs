@@ -296,7 +296,7 @@ fn a_stop_that_finds_nothing_but_a_start_ends_its_line() {
         work 0
     "), @r#"
     > prepared 1=found
-        continue 1: go on
+        continue 1: go on, with the message
         start
     > started
         write request {"subtype":"initialize"}
@@ -314,7 +314,7 @@ fn a_stop_that_finds_nothing_but_a_start_ends_its_line() {
         work 0 held
     "), @r#"
     > prepared 1=found
-        continue 1: go on
+        continue 1: go on, with the message
         start
     > started
         write request {"subtype":"initialize"}

@@ -658,7 +658,7 @@ fn a_prompt_that_is_swallowed_during_a_shutdown_is_continued_by_the_next_start()
     > shutdown
     > wait 5s
       at 6s:
-        continue 1: go on
+        continue 1: go on, with the message
         hide
         closeinput
         (due at 11s)
