@@ -14,6 +14,7 @@ mod messages_api;
 mod cell;
 mod interleavings;
 mod person;
+mod readme;
 mod real;
 mod run;
 mod stories;
