@@ -44,7 +44,16 @@ pub struct Awake {
 
 impl Awake {
     pub fn start(under: impl FnOnce(&Path) -> Vec<String>) -> Awake {
-        let folder = new_folder();
+        Awake::start_in(new_folder(), under)
+    }
+
+    /// The same where no fsync waits for a disk: its state is in memory. None where there is no such place.
+    fn start_in_memory() -> Option<Awake> {
+        let folder = tempfile::tempdir_in(MEMORY).ok()?;
+        Some(Awake::start_in(folder, |_| Vec::new()))
+    }
+
+    fn start_in(folder: tempfile::TempDir, under: impl FnOnce(&Path) -> Vec<String>) -> Awake {
         let notes = folder.path().join("notes");
         let setup = Setup {
             people: SESSIONS,
@@ -66,6 +75,9 @@ impl Awake {
         &self.daemon.people[number as usize % self.daemon.people.len()]
     }
 }
+
+/// A file system without a disk.
+const MEMORY: &str = "/dev/shm";
 
 /// Messages with such numbers only wake whoever gets them.
 const FIRST_UNTIMED: u32 = 1_000_000;
@@ -175,39 +187,55 @@ fn noted(line: &str) -> (u32, (u128, u128)) {
 /// Measures and prints.
 pub fn measure(messages: u32) {
     let awake = Awake::start(|_| Vec::new());
+    let in_memory = Awake::start_in_memory();
     let bare = Bare::start();
     let clocks = Clocks::read();
     let looks = || (Used::of(awake.daemon.pid), Used::of(bare.relay.pid()));
     let before = looks();
     let (mut by_chappe, mut by_relay) = (Vec::new(), Vec::new());
+    let mut without_fsync = Vec::new();
     for number in 0..messages {
         let person = awake.person(number);
         by_chappe.push((number, exchange(&awake.daemon.api, person, number)));
+        if let Some(in_memory) = &in_memory {
+            let person = in_memory.person(number);
+            without_fsync.push((number, exchange(&in_memory.daemon.api, person, number)));
+        }
         by_relay.push((number, exchange(&bare.api, &bare.person, number)));
     }
     pause(LONG_REST);
     let after = looks();
     let chappe = Ways::new(&by_chappe, &awake.notes, &clocks);
     let relay = Ways::new(&by_relay, &bare.notes, &clocks);
+    let memory = in_memory.map(|awake| Ways::new(&without_fsync, &awake.notes, &clocks));
 
     heading(
         &format!("The way of {messages} messages, one at a time"),
         &["median", "p99", "worst"],
     );
-    for (name, chappe, relay) in [
+    let of_memory = |way: fn(&Ways) -> &Sample| memory.as_ref().map(way);
+    for (name, chappe, memory, relay) in [
         (
             "in: update at the Bot API → child's stdin",
             &chappe.inward,
+            of_memory(|ways| &ways.inward),
             &relay.inward,
         ),
         (
             "out: result written → request at the Bot API",
             &chappe.outward,
+            of_memory(|ways| &ways.outward),
             &relay.outward,
         ),
     ] {
         let figures = |sample: &Sample| [sample.median(), sample.p99(), sample.worst()];
         line(name, &figures(chappe).map(millis));
+        if let Some(memory) = memory {
+            line(
+                "  the same without fsync (state in memory)",
+                &figures(memory).map(millis),
+            );
+        }
         line("  the bare path", &figures(relay).map(millis));
         let (chappe, relay) = (figures(chappe), figures(relay));
         let ratios = [0, 1, 2].map(|column| ratio(chappe[column], relay[column]));
