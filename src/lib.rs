@@ -27,7 +27,8 @@
 //!    progress goes over the [`board`], where the latest wins.
 //!
 //! [`chat`] is the vocabulary that both sides share; [`config`] is read once; [`daemon`] starts and ends it all;
-//! [`loopback`] plays Telegram and Claude for the demo and the tests.
+//! [`loopback`] plays Telegram and Claude for the demo and the tests. How long chappe was away, and what follows from
+//! that, is decided in [`absence`]; at a [`failpoint`] a test lets it die or fail.
 //!
 //! # Invariants
 //!

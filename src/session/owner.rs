@@ -117,6 +117,7 @@ impl Drop for AnnounceEnd {
                 bot, store, board, ..
             } = &*self.outfit;
             let _ = store.tell(*bot, self.session, unix_now(), &post);
+            board.warn(Some(self.session), Vec::new());
             board.hide(self.session);
             self.registry.gone(self.session);
         }

@@ -40,8 +40,8 @@ const ADOPT: &[&str] = &[
 ];
 
 impl Store {
-    /// Lets `bot` take over what other bots have left; their places get `line` first. Where it was done before, nothing
-    /// is left to be done. Full.
+    /// Lets `bot` take over what other bots have left; their places are told so by `line`. Where it was done before,
+    /// nothing is left to be done. Full.
     pub fn adopt(&self, bot: BotId, now: i64, line: &Post) -> Result<()> {
         self.write(Step::Adopt, |tx| {
             for place in new_places(tx, bot)? {

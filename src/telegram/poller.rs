@@ -293,6 +293,7 @@ impl Poll {
         let Some(next) = updates.iter().map(|update| update.id + 1).max() else {
             // Nothing came, or nothing with a number: the same would come again at once.
             return if raw.is_empty() {
+                self.outfit.board.warn(None, Vec::new());
                 Ok((from, 0))
             } else {
                 Err(self.wait())

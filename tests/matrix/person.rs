@@ -11,7 +11,7 @@ use chappe::loopback::botapi::{Person, Shown};
 use crate::host::Host;
 
 /// How long something in a story may take, with all restarts and pauses in it.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long chats and database are left alone between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(25);

@@ -21,7 +21,7 @@ use crate::stories;
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// How long all may take to become quiet once all is answered.
-const QUIET_MAX: Duration = Duration::from_secs(30);
+const QUIET_MAX: Duration = Duration::from_secs(90);
 
 /// How often chappe may die in a cell. It is ordered to once or twice.
 const DEATHS_MAX: u32 = 6;
@@ -63,6 +63,8 @@ pub struct Death {
     /// What the store had noted of tools, and all that stood in Claude's transcripts.
     pub acted: String,
     pub transcripts: String,
+    /// The effects that tools had had.
+    pub done: String,
     /// Whether everything died with it.
     pub with_tree: bool,
 }
@@ -326,6 +328,7 @@ fn look(host: &Host, with_tree: bool) -> Death {
         death.sending = column("SELECT post FROM outbox WHERE state = 'sending'");
         death.acted = column("SELECT acted FROM prompt").join("\n");
     }
+    death.done = fs::read_to_string(host.folder.path().join("done")).unwrap_or_default();
     let projects = host.folder.path().join("claude/projects");
     for folder in fs::read_dir(projects).into_iter().flatten().flatten() {
         for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {

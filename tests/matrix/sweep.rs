@@ -14,7 +14,7 @@ use crate::run;
 use crate::verdict::{self, Verdict};
 
 /// How many cells are played at once. They wait most of the time.
-const AT_ONCE: usize = 6;
+const AT_ONCE: usize = 8;
 
 /// Points that no story comes to, with the reason.
 const UNREACHED: &[(&str, &str)] = &[
@@ -172,11 +172,13 @@ fn report(all: &[Judged], began: Instant) -> String {
         };
         let _ = writeln!(
             text,
-            "{fault:>6}: {} cells, {} of them not reached, {} wrong, {} texts shown twice, {} effects twice",
+            "{fault:>6}: {} cells, {} of them not reached, {} wrong, {} texts shown twice, {} effects that nobody had \
+             seen, {} of them twice",
             cells.len(),
             sum(|verdict| usize::from(verdict.missed)),
             sum(|verdict| usize::from(!verdict.wrong.is_empty())),
             sum(|verdict| verdict.shown_twice),
+            sum(|verdict| verdict.unseen),
             sum(|verdict| verdict.done_twice),
         );
     }

@@ -19,6 +19,8 @@ pub struct Verdict {
     pub shown_twice: usize,
     /// Effects that happened twice although nobody could know of the first: neither the store nor the transcript.
     pub done_twice: usize,
+    /// Tools that had had their effect when all died, of which neither knew.
+    pub unseen: usize,
     /// Whether chappe did not come to the point: where two are at work that is not certain.
     pub missed: bool,
 }
@@ -110,15 +112,15 @@ fn effects_happen_once(host: &Host, played: &Played, verdict: &mut Verdict) {
                 || death.transcripts.contains(&format!("/act {effect}"))
                 || death.transcripts.contains(&format!("/ask {effect}"))
         };
-        let of_tree = |death: &&Death| death.with_tree;
-        let unknown = played
-            .deaths
-            .iter()
-            .filter(of_tree)
-            .any(|death| !knew(death));
+        // It had happened when all died, and nobody who was left could know.
+        let unseen = |death: &&Death| {
+            death.with_tree && death.done.lines().any(|line| line == effect) && !knew(death)
+        };
+        let unknown = played.deaths.iter().filter(unseen).count();
+        verdict.unseen += unknown;
         match times {
             1 => {}
-            2 if unknown => verdict.done_twice += 1,
+            2 if unknown > 0 => verdict.done_twice += 1,
             times => verdict
                 .wrong
                 .push(format!("{effect} was done {times} times")),
