@@ -225,3 +225,24 @@ fn a_minute_in_which_chappe_stands_still_loses_nothing() {
     assert_eq!(host.starts(), ["alone"], "no process was started anew");
     assert_eq!(chappe.stop().code(), Some(0));
 }
+
+#[test]
+fn a_minute_in_which_an_idle_chappe_stands_still_loses_nothing() {
+    let mut host = Host::new();
+    host.note_starts();
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    chappe.signal(Signal::SIGSTOP);
+    host.say("said meanwhile");
+    let _ = crossbeam_channel::never::<()>().recv_timeout(MINUTE);
+    chappe.signal(Signal::SIGCONT);
+    host.answer("echo: said meanwhile");
+    host.say("[[remember]]");
+    host.answer("remember turns=2 ");
+    host.delivered();
+    assert_eq!(host.starts(), ["alone"], "no process was started anew");
+    assert_eq!(host.texts().len(), 3, "{:?}", host.texts());
+    assert_eq!(chappe.stop().code(), Some(0));
+}
