@@ -360,6 +360,15 @@ pub enum Post {
 }
 
 impl Post {
+    /// Changes what people read of a new message, or below a new file. What only changes a message, answers a press or
+    /// marks something stays as it is.
+    pub fn with_text(mut self, change: impl FnOnce(Formatted) -> Formatted) -> Post {
+        if let Post::Message { body: text, .. } | Post::Document { caption: text, .. } = &mut self {
+            *text = change(std::mem::take(text));
+        }
+        self
+    }
+
     /// A message that is no more than that.
     pub fn message(body: Formatted) -> Post {
         Post::Message {

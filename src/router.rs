@@ -62,6 +62,26 @@ pub enum Route<'a> {
     MoveChat { from: ChatId, to: ChatId },
 }
 
+impl Route<'_> {
+    /// Where and from whom it comes, where it is something that is noted.
+    pub fn arrival(&self) -> Option<&Arrival> {
+        match self {
+            Route::Ignore(_)
+            | Route::OpenChat(_)
+            | Route::CloseChat(_)
+            | Route::MoveChat { .. } => None,
+            Route::Prompt { arrival, .. }
+            | Route::Edit { arrival, .. }
+            | Route::Command { arrival, .. }
+            | Route::Unsupported { arrival, .. }
+            | Route::Decide { arrival, .. }
+            | Route::StopTurn { arrival, .. }
+            | Route::Act { arrival, .. }
+            | Route::UnknownButton { arrival, .. } => Some(arrival),
+        }
+    }
+}
+
 /// What chappe itself does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {

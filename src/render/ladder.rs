@@ -39,29 +39,7 @@ pub fn instead(post: Post, lane: Lane, change: Change) -> Vec<Post> {
 /// Marks what is shown outside its own topic with the session it comes from. What only changes a message stays as it is:
 /// that message says where it belongs.
 pub fn marked(session: &str, post: Post) -> Post {
-    match post {
-        Post::Message {
-            body,
-            buttons,
-            silent,
-        } => Post::Message {
-            body: texts::from_session(session, &body),
-            buttons,
-            silent,
-        },
-        Post::Document {
-            name,
-            text,
-            caption,
-            silent,
-        } => Post::Document {
-            name,
-            text,
-            caption: texts::from_session(session, &caption),
-            silent,
-        },
-        post => post,
-    }
+    post.with_text(|body| texts::from_session(session, &body))
 }
 
 fn simpler(post: Post, lane: Lane) -> Vec<Post> {

@@ -33,29 +33,11 @@ pub fn late(age: Duration, why: Late, post: Post) -> Post {
         .styled(&format!("(from {} ago, {why})", coarse(age)), Style::Italic)
         .plain("\n")
         .end();
-    match post {
-        Post::Message {
-            body,
-            buttons,
-            silent,
-        } => Post::Message {
-            body: under(line, body, MESSAGE_MAX),
-            buttons,
-            silent,
-        },
-        Post::Document {
-            name,
-            text,
-            caption,
-            silent,
-        } => Post::Document {
-            name,
-            text,
-            caption: under(line, caption, CAPTION_MAX),
-            silent,
-        },
-        post => post,
-    }
+    let most = match post {
+        Post::Document { .. } => CAPTION_MAX,
+        _ => MESSAGE_MAX,
+    };
+    post.with_text(|body| under(line, body, most))
 }
 
 /// A text with a line above it, where both fit.

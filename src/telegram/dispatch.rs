@@ -61,20 +61,8 @@ impl Desk {
     /// Where an update comes from, if it is one of those that are dealt with.
     pub fn place_of(&self, update: &Decoded) -> Option<Place> {
         let inbound = update.inbound.as_ref().ok()?;
-        match router::route(update.id, inbound, &self.allowed_users) {
-            Route::Ignore(_)
-            | Route::OpenChat(_)
-            | Route::CloseChat(_)
-            | Route::MoveChat { .. } => None,
-            Route::Prompt { arrival, .. }
-            | Route::Edit { arrival, .. }
-            | Route::Command { arrival, .. }
-            | Route::Unsupported { arrival, .. }
-            | Route::Decide { arrival, .. }
-            | Route::StopTurn { arrival, .. }
-            | Route::Act { arrival, .. }
-            | Route::UnknownButton { arrival, .. } => Some(arrival.place),
-        }
+        let route = router::route(update.id, inbound, &self.allowed_users);
+        route.arrival().map(|arrival| arrival.place)
     }
 
     /// Deals with an update.
@@ -87,32 +75,20 @@ impl Desk {
             }
         };
         let route = router::route(update.id, inbound, &self.allowed_users);
-        let arrival = match &route {
-            Route::Ignore(why) => {
-                log::debug!("update {}: {why}", update.id);
-                return Ok(());
-            }
-            // Done twice, these do the same once.
-            Route::OpenChat(chat) => return intake.open_chat(*chat),
-            Route::CloseChat(chat) => return intake.close_chat(*chat),
-            Route::MoveChat { from, to } => return intake.move_chat(*from, *to),
-            Route::Prompt { arrival, .. }
-            | Route::Edit { arrival, .. }
-            | Route::Command { arrival, .. }
-            | Route::Unsupported { arrival, .. }
-            | Route::Decide { arrival, .. }
-            | Route::StopTurn { arrival, .. }
-            | Route::Act { arrival, .. }
-            | Route::UnknownButton { arrival, .. } => arrival,
-        };
-        if intake.is_repeat(arrival)? {
+        if let Some(arrival) = route.arrival()
+            && intake.is_repeat(arrival)?
+        {
             return Ok(());
         }
         match &route {
-            Route::Ignore(_)
-            | Route::OpenChat(_)
-            | Route::CloseChat(_)
-            | Route::MoveChat { .. } => Ok(()),
+            Route::Ignore(why) => {
+                log::debug!("update {}: {why}", update.id);
+                Ok(())
+            }
+            // Done twice, these do the same once.
+            Route::OpenChat(chat) => intake.open_chat(*chat),
+            Route::CloseChat(chat) => intake.close_chat(*chat),
+            Route::MoveChat { from, to } => intake.move_chat(*from, *to),
             Route::Prompt {
                 arrival,
                 suggested,

@@ -185,13 +185,10 @@ impl Poll {
                 .map_err(|error| self.store_failed(&error))?,
         };
         // The first call, and the one after a failure, is not held: so it is known at once whether Telegram answers.
-        // Nor is one that may bring what came before.
-        let asks_at_once = offset.is_none() || self.absence.catches_up();
-        let seconds = if asks_at_once || self.failures + self.conflicts as u32 > 0 {
-            0
-        } else {
-            POLL_SECONDS
-        };
+        // Nor is one that may bring what came before. After a conflict it is: only a call that was held shows that nobody
+        // else asks.
+        let asks_at_once = offset.is_none() || self.absence.catches_up() || self.failures > 0;
+        let seconds = if asks_at_once { 0 } else { POLL_SECONDS };
         let request = outgoing::get_updates(from, seconds);
         let answer = self
             .outfit
@@ -207,11 +204,19 @@ impl Poll {
         if self.failures + self.conflicts as u32 > 0 {
             log::info!("Telegram answers again");
         }
-        (self.failures, self.conflicts) = (0, 0);
+        self.failures = 0;
+        if seconds > 0 {
+            self.conflicts = 0;
+        }
         let (next, count) = self.take(from, &answer)?;
         *offset = Some(next);
         self.has_answered(count)?;
         self.set_menu();
+        if count > 0 && next == from {
+            // Asked at once, it would give them at once again.
+            log::warn!("Telegram gives updates again that it was told of");
+            return Err(self.wait());
+        }
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! Telegram fails in every way while an answer of several parts goes out, a turn runs and messages come in. Afterwards
 //! everything has arrived, once and in order, and few calls were made in vain.
 
-use std::io::Write as _;
 use std::time::Duration;
 
 use chappe::loopback::botapi::{Fault, Trouble};
@@ -255,52 +254,20 @@ fn a_name_that_cannot_be_looked_up_is_waited_for() {
     host.answer("echo: meanwhile");
 }
 
-/// A host whose chappe finds Telegram by a name, in a list of names of its own. None where that cannot be arranged.
-fn by_name(host: &Host, test: &str) -> Option<crate::host::Chappe> {
-    let mut unshare = std::process::Command::new("unshare");
-    let can = unshare
-        .args(["-m", "true"])
-        .stderr(std::process::Stdio::null())
-        .status();
-    if !can.is_ok_and(|status| status.success()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: {test}: no mount namespace to be had"
-        );
-        return None;
-    }
-    host.write_config();
-    let config = std::fs::read_to_string(host.config_file()).expect("it was written");
-    let url = format!("http://bot-api.test:{}", host.api.address().port());
-    std::fs::write(host.config_file(), config.replace(&host.api.url(), &url))
-        .expect("it can be written");
-    let mut command = std::process::Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c"])
-        .arg("mount --bind \"$1\" /etc/hosts && exec \"$2\" --config \"$3\" run")
-        .arg("sh")
-        .arg(names(host))
-        .arg(crate::host::chappe())
-        .arg(host.config_file())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", host.folder.path())
-        .env("RUST_LOG", "debug");
-    Some(crate::host::Chappe::start(command))
-}
-
-fn names(host: &Host) -> std::path::PathBuf {
-    host.folder.path().join("hosts")
-}
-
 #[test]
 fn a_name_that_is_lost_in_the_middle_of_an_answer_is_waited_for() {
     let host = Host::new();
     // Written in place: the file is bound to another one.
-    let set = |text: &str| std::fs::write(names(&host), text).expect("it can be written");
+    let names = host.folder.path().join("hosts");
+    let set = |text: &str| std::fs::write(&names, text).expect("it can be written");
     set("127.0.0.1 bot-api.test\n");
+    host.write_config();
+    let config = std::fs::read_to_string(host.config_file()).expect("it was written");
+    let url = format!("http://bot-api.test:{}", host.api.address().port());
+    let config = config.replace(&host.api.url(), &url);
+    std::fs::write(host.config_file(), config).expect("it can be written");
     let test = "a_name_that_is_lost_in_the_middle_of_an_answer_is_waited_for";
-    let Some(chappe) = by_name(&host, test) else {
+    let Some(chappe) = host.start_with_file_over("hosts", "/etc/hosts", test) else {
         return;
     };
     let gate = host.gate();

@@ -11,40 +11,16 @@ use nix::unistd::Pid;
 
 use crate::host::{Chappe, Host, USER, chappe, until, write_program};
 
-/// Lets chappe see a count of kills for want of memory that a test can raise. None where that cannot be arranged.
-fn with_vmstat(host: &Host, test: &str) -> Option<Chappe> {
-    let vmstat = host.folder.path().join("vmstat");
-    fs::write(&vmstat, "nr_free_pages 1\noom_kill 4\n").expect("the folder can be written");
-    let mut unshare = Command::new("unshare");
-    let can = unshare.args(["-m", "true"]).stderr(Stdio::null()).status();
-    if !can.is_ok_and(|status| status.success()) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: {test}: no mount namespace to be had"
-        );
-        return None;
-    }
-    host.write_config();
-    let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c"])
-        .arg("mount --bind \"$1\" /proc/vmstat && exec \"$2\" --config \"$3\" run")
-        .arg("sh")
-        .args([vmstat.as_os_str(), chappe().as_os_str()])
-        .arg(host.config_file())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", host.folder.path())
-        .env("RUST_LOG", "debug");
-    Some(Chappe::start(command))
-}
-
 #[test]
 fn a_claude_that_the_kernel_killed_for_want_of_memory_is_told_as_such() {
     let test = "a_claude_that_the_kernel_killed_for_want_of_memory_is_told_as_such";
     let mut host = Host::new();
     host.sessions.push_str("retry_delay = \"50ms\"\n");
-    let Some(_chappe) = with_vmstat(&host, test) else {
+    // A count of kills for want of memory that this test can raise.
+    let vmstat = host.folder.path().join("vmstat");
+    fs::write(&vmstat, "nr_free_pages 1\noom_kill 4\n").expect("the folder can be written");
+    host.write_config();
+    let Some(_chappe) = host.start_with_file_over("vmstat", "/proc/vmstat", test) else {
         return;
     };
     let killed = |count: &str, told: &str| {
@@ -52,8 +28,7 @@ fn a_claude_that_the_kernel_killed_for_want_of_memory_is_told_as_such() {
         host.say(&format!("{} [[text {told}]]", gate.call()));
         let held = gate.reached();
         // Bound to the mount: written in place.
-        let vmstat = host.folder.path().join("vmstat");
-        fs::write(vmstat, format!("nr_free_pages 1\noom_kill {count}\n"))
+        fs::write(&vmstat, format!("nr_free_pages 1\noom_kill {count}\n"))
             .expect("it can be written");
         for claude in host.claudes() {
             kill(Pid::from_raw(claude), Signal::SIGKILL).expect("it lives");

@@ -121,10 +121,12 @@ fn walk(seed: u64) {
         );
         pause(Duration::from_millis(20));
     }
-    assert_eq!(chappe.stop().code(), Some(0), "seed {seed}");
+    chappe.signal(Signal::SIGTERM);
+    let end = chappe.end();
+    assert_eq!(end.code, Some(0), "seed {seed}: {}", end.stderr);
     let mut verdict = Verdict::default();
     verdict::nothing_is_left(&host, &mut verdict);
-    verdict::the_store_is_consistent(&host, &mut verdict);
+    verdict::the_store_is_consistent(&host, &end.stderr, &mut verdict);
     let starts = fs::read_to_string(host.folder.path().join("starts")).unwrap_or_default();
     verdict.wrong.extend(starts.lines().map(str::to_owned));
     for player in &players {

@@ -141,6 +141,34 @@ impl Host {
         Chappe::start(command)
     }
 
+    /// Starts chappe with the configuration as it is written, in a place where a file of the host's folder stands over one
+    /// of the system. None where this user cannot do that, which is said.
+    pub fn start_with_file_over(&self, file: &str, over: &str, test: &str) -> Option<Chappe> {
+        let mut unshare = Command::new("unshare");
+        let can = unshare.args(["-m", "true"]).stderr(Stdio::null()).status();
+        if !can.is_ok_and(|status| status.success()) {
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("skipped: {test}: no mount namespace to be had\n"),
+            );
+            return None;
+        }
+        let mut command = Command::new("unshare");
+        command
+            .args(["-m", "sh", "-c"])
+            .arg("mount --bind \"$1\" \"$2\" && exec \"$3\" --config \"$4\" run")
+            .arg("sh")
+            .arg(self.folder.path().join(file))
+            .arg(over)
+            .arg(chappe())
+            .arg(self.config_file())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("RUST_LOG", "debug");
+        Some(Chappe::start(command))
+    }
+
     /// The executable with the environment of this host, and nothing else.
     pub fn command(&self) -> Command {
         let mut command = Command::new(chappe());
