@@ -288,7 +288,9 @@ impl Poll {
             log::warn!("the answer of getUpdates is no list");
             return Err(self.wait());
         };
-        let updates: Vec<Decoded> = raw.iter().filter_map(|raw| update::decode(raw)).collect();
+        let mut updates: Vec<Decoded> = raw.iter().filter_map(|raw| update::decode(raw)).collect();
+        // Telegram gives them in this order; what was sent first is dealt with first, whoever stands between.
+        updates.sort_by_key(|update| update.id);
         if updates.len() < raw.len() {
             log::warn!(
                 "{} updates have no number and are skipped",
