@@ -3,6 +3,8 @@
 //! Telegram's side and Claude's side meet only here and in `store`. Nothing here acts: no clock, file, thread,
 //! process or socket, and no word that only one of the two sides understands.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Makes an id type: a number that cannot be mistaken for another kind of number.
@@ -231,7 +233,7 @@ pub struct Waiting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// More may belong to them: look again after so long.
-    NotYet(std::time::Duration),
+    NotYet(Duration),
     /// So many of them are the next prompt.
     Give {
         count: usize,
@@ -242,11 +244,51 @@ pub enum Choice {
     },
 }
 
+/// How long the process of a quiet session is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdleTimeout {
+    /// It is kept until something else ends it.
+    Never,
+    /// It ends this long after the session became quiet; zero means a fresh process for each turn.
+    After(Duration),
+}
+
+/// Who Claude is in a session: a template, of which each session keeps a copy of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Persona {
+    pub name: String,
+    /// For the person who chooses, one line.
+    pub description: String,
+    /// Added to Claude's own system prompt; empty for nothing.
+    pub prompt: String,
+    /// None: the configuration's.
+    pub model: Option<String>,
+    pub mode: Option<String>,
+    /// None: the configuration's; 0 is no limit.
+    pub max_turns: Option<u32>,
+}
+
+/// What was chosen for a session's process; None where the configuration's counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Counts the choices. What is given under another number would go to another kind of process.
+    pub revision: i64,
+    /// Counts those that only a fresh process can be: its conversation, its persona.
+    pub generation: i64,
+    pub model: Option<String>,
+    /// The permission mode.
+    pub mode: Option<String>,
+    pub idle: Option<IdleTimeout>,
+}
+
 /// A session as it stands in a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Overview {
     pub session: SessionId,
     pub name: String,
+    pub persona: String,
+    /// Where Claude runs.
+    pub folder: std::path::PathBuf,
     /// Whether the place that asks talks to it.
     pub is_current: bool,
     /// How much waits to be given.
@@ -421,6 +463,18 @@ pub enum Act {
     GoOn,
     /// The place talks to the button's session from now on.
     Switch,
+    /// What the session's process is to be from now on. An empty model is the configuration's.
+    UseModel {
+        model: String,
+    },
+    UseMode {
+        mode: String,
+    },
+    UsePersona {
+        persona: String,
+    },
+    /// Nobody is asked any more in the session: the second press, after what that means was said.
+    UseBypass,
     /// Of what came while chappe was away: all of it runs, only the last, or nothing.
     RunAll,
     OnlyTheLast,

@@ -20,11 +20,12 @@ use signal_hook::iterator::Signals;
 
 use crate::absence;
 use crate::board::Board;
-use crate::chat::{BotId, Formatted, Post, SessionId};
+use crate::chat::{BotId, Formatted, Persona, Post, SessionId};
 use crate::claude::arguments::deny_folder;
 use crate::claude::{process, reaper};
 use crate::clock::unix_now;
-use crate::config::{Config, Environment, IdleTimeout, child_environment};
+use crate::config::persona::{NoPersona, Personas};
+use crate::config::{Config, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::render::{notice, texts};
@@ -32,11 +33,12 @@ use crate::session::machine::Settings;
 use crate::session::owner;
 use crate::session::prepare::{MIRROR, Setup};
 use crate::session::registry::{Control, Registry};
-use crate::store::Store;
+use crate::store::{Home, Store};
 use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
-use crate::telegram::dispatch::Desk;
+use crate::telegram::desk::Desk;
 use crate::telegram::poller::{self, Poller};
+use crate::workplace::Workplace;
 use crate::{notify, thread};
 
 /// How long the courier sends on when chappe ends.
@@ -93,6 +95,8 @@ impl Daemon {
         // Only the first end counts; whoever comes later finds it full.
         let (fatal_out, fatal) = bounded(1);
         let (trouble_out, trouble) = bounded(1);
+        let personas = Personas::of(config, environment);
+        let persona = default_persona(config, &personas)?;
         let now = unix_now();
         let line = Post::message(Formatted::plain(texts::ANOTHER_BOT));
         store
@@ -104,10 +108,6 @@ impl Daemon {
             keep_what_is_old(&store, bot, now).map_err(|error| unwritable(&error))?;
         }
         let settings = Settings {
-            idle_timeout: match config.sessions.idle_timeout {
-                IdleTimeout::Never => None,
-                IdleTimeout::After(timeout) => Some(timeout),
-            },
             stop_grace: config.sessions.stop_grace,
             shutdown_grace: config.sessions.shutdown_grace,
             retries: config.sessions.retries,
@@ -129,6 +129,7 @@ impl Daemon {
                 permission_mode: config.claude.permission_mode.clone(),
                 model: config.claude.model.clone(),
                 max_turns: config.claude.max_turns,
+                idle_timeout: config.sessions.idle_timeout,
                 deny: deny_rules(config),
                 extra_args: config.claude.extra_args.clone(),
                 environment: child_environment(environment, &config.claude.env),
@@ -191,7 +192,18 @@ impl Daemon {
                 desk: Desk {
                     allowed_users: config.telegram.allowed_users.clone(),
                     reactions: config.telegram.reactions,
-                    sessions_root: config.sessions.root.clone(),
+                    home: Home {
+                        root: config.sessions.root.clone(),
+                        persona,
+                    },
+                    workplace: Workplace {
+                        root: config.sessions.root.clone(),
+                        allowed: config.sessions.allowed_dirs.clone(),
+                        home: environment.home(),
+                        personas,
+                    },
+                    idle_timeout: config.sessions.idle_timeout,
+                    permission_mode: config.claude.permission_mode.clone(),
                     host: host_name(),
                 },
                 wake: Box::new(move |session| waker.wake(session)),
@@ -334,6 +346,25 @@ fn watchdog(pulses: Arc<Pulses>) -> Box<dyn Fn(bool) + Send> {
     })
 }
 
+/// Who Claude is in a session for which nobody has said so. That one cannot be missing.
+fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fatal> {
+    let name = &config.sessions.default_persona;
+    personas.read(name).map_err(|why| {
+        let why = match why {
+            NoPersona::Broken(error) => error.to_string(),
+            NoPersona::Unknown { near } => format!(
+                "sessions.default_persona is \"{name}\", and there is no such persona\nhelp: {}; there are {}",
+                near.map_or_else(
+                    || format!("make personas/{name}.toml beside config.toml"),
+                    |near| format!("did you mean \"{near}\"?")
+                ),
+                personas.names().join(", ")
+            ),
+        };
+        Fatal::new(Exit::Config, why)
+    })
+}
+
 /// Makes the state directory if it is not there, and takes its lock.
 fn take_state_dir(dir: &Path) -> Result<Flock<File>, Fatal> {
     let unusable = |what: &str, error: &dyn std::fmt::Display| {
@@ -423,7 +454,7 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
     let boot = process::boot_id();
     for (session, living) in store.living()? {
         if living.boot != boot || process::start_time(living.pid) != Some(living.start) {
-            store.ended(session)?;
+            store.ended(session, unix_now(), &[])?;
         }
     }
     Ok(())

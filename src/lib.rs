@@ -26,7 +26,8 @@
 //! 5. [`telegram::courier`] sends them, in the order and at the pace that [`telegram::pacing`] decides. What is only
 //!    progress goes over the [`board`], where the latest wins.
 //!
-//! [`chat`] is the vocabulary that both sides share; [`config`] is read once; [`daemon`] starts and ends it all;
+//! [`chat`] is the vocabulary that both sides share; [`config`] is read once; where a session may work, and as whom, is
+//! looked up in [`workplace`]; [`daemon`] starts and ends it all;
 //! [`loopback`] plays Telegram and Claude for the demo and the tests. How long chappe was away, and what follows from
 //! that, is decided in [`absence`]; at a [`failpoint`] a test lets it die or fail.
 //!
@@ -60,3 +61,4 @@ pub mod session;
 pub mod store;
 pub mod telegram;
 pub mod thread;
+pub mod workplace;

@@ -89,22 +89,47 @@ pub enum Command<'a> {
     Help,
     /// Stops the turn, and holds what waits.
     Stop,
-    /// Makes a session of this name.
-    New(&'a str),
+    /// Makes a session.
+    New(Wish<'a>),
     /// Talks to the session of this name from now on; with an empty one, asks to which.
     Session(&'a str),
+    /// Gives the session another name.
+    Rename(&'a str),
+    /// How long its quiet process is kept.
+    Timeout(&'a str),
+    /// Who Claude is in it; an empty one asks. The same with the next two.
+    Persona(&'a str),
+    Model(&'a str),
+    Mode(&'a str),
+    /// Begins a new conversation.
+    Clear,
     /// What waits.
     Queue,
     /// How everything is.
     Status,
 }
 
+/// A session that somebody wants: its name, and whatever else they have said. Empty where they have not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish<'a> {
+    pub name: &'a str,
+    pub persona: &'a str,
+    /// A path, which may hold spaces.
+    pub directory: &'a str,
+}
+
 /// chappe's commands for Telegram's menu: name and description.
 pub const MENU: &[(&str, &str)] = &[
     ("stop", "Stop what Claude is doing"),
-    ("new", "Make a session: /new name"),
-    ("session", "Switch to another session"),
+    ("new", "Make a session: /new name [persona] [folder]"),
+    ("sessions", "All sessions, and switch to another one"),
     ("queue", "What waits"),
+    ("clear", "Begin a new conversation here"),
+    ("model", "Which model this session uses"),
+    ("mode", "What Claude may do without asking"),
+    ("persona", "Who Claude is in this session"),
+    ("timeout", "How long a quiet process is kept"),
+    ("rename", "Give this session another name"),
     ("status", "How everything is"),
     ("help", "What there is"),
 ];
@@ -273,11 +298,31 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/start" => Some(Command::Start),
         "/help" => Some(Command::Help),
         "/stop" => Some(Command::Stop),
-        "/new" => Some(Command::New(argument)),
+        "/new" => Some(Command::New(wish_of(argument))),
         "/session" | "/sessions" => Some(Command::Session(argument)),
+        "/rename" => Some(Command::Rename(argument)),
+        "/timeout" => Some(Command::Timeout(argument)),
+        "/persona" => Some(Command::Persona(argument)),
+        "/model" => Some(Command::Model(argument)),
+        "/mode" => Some(Command::Mode(argument)),
+        "/clear" => Some(Command::Clear),
         "/queue" => Some(Command::Queue),
         "/status" => Some(Command::Status),
         _ => None,
+    }
+}
+
+/// What `/new` is followed by: a name, a persona if the next word is no path, and a path.
+fn wish_of(text: &str) -> Wish<'_> {
+    let word = |text: &str| text.find(char::is_whitespace).unwrap_or(text.len());
+    let (name, rest) = text.split_at(word(text));
+    let rest = rest.trim_start();
+    let is_path = rest.starts_with(['/', '~', '.']);
+    let (persona, directory) = rest.split_at(if is_path { 0 } else { word(rest) });
+    Wish {
+        name,
+        persona,
+        directory: directory.trim(),
     }
 }
 
@@ -415,7 +460,21 @@ mod tests {
 
     #[test]
     fn commands_have_arguments_and_stop_needs_no_slash() {
-        assert_eq!(command_of("/new  web "), Some(Command::New("web")));
+        let wish = |name, persona, directory| {
+            Some(Command::New(Wish {
+                name,
+                persona,
+                directory,
+            }))
+        };
+        assert_eq!(command_of("/new  web "), wish("web", "", ""));
+        assert_eq!(command_of("/new"), wish("", "", ""));
+        assert_eq!(command_of("/new web planner"), wish("web", "planner", ""));
+        assert_eq!(
+            command_of("/new web planner  ~/my src/web "),
+            wish("web", "planner", "~/my src/web")
+        );
+        assert_eq!(command_of("/new web /srv/x y"), wish("web", "", "/srv/x y"));
         assert_eq!(command_of("/session"), Some(Command::Session("")));
         assert_eq!(
             command_of("/session@bot web"),

@@ -12,6 +12,9 @@ use nix::unistd::Pid;
 
 use crate::thread;
 
+/// How much of a command line is of use to a person, in characters.
+const COMMAND_MAX: usize = 80;
+
 /// A process that cannot be taken for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -37,6 +40,19 @@ impl Identity {
         if self.lives() {
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
+    }
+
+    /// What it runs, as a person would have typed it; the first `COMMAND_MAX` characters. None where it is gone.
+    pub fn command(self) -> Option<String> {
+        let bytes = fs::read(format!("/proc/{}/cmdline", self.pid)).ok()?;
+        let words: Vec<_> = bytes
+            .split(|&byte| byte == 0)
+            .filter(|word| !word.is_empty())
+            .map(String::from_utf8_lossy)
+            .collect();
+        let line = words.join(" ");
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(line.chars().take(COMMAND_MAX).collect()).filter(|line: &String| !line.is_empty())
     }
 
     /// Its environment as it was when its program began: empty where it is gone, in the middle of an exec, or closed to

@@ -13,8 +13,23 @@ use super::error::{Complaint, ConfigError, Quote};
 use super::suggest::nearest;
 use super::values::Value;
 
-/// All keys, by table; "" is the top of the file.
-const KEYS: [(&str, &[&str]); 4] = [
+/// The keys that a file may have, by table; "" is the top of the file.
+pub(super) type Schema = &'static [(&'static str, &'static [&'static str])];
+
+/// Those of a persona's file.
+pub(super) const PERSONA: Schema = &[(
+    "",
+    &[
+        "description",
+        "system_prompt",
+        "model",
+        "permission_mode",
+        "max_turns",
+    ],
+)];
+
+/// Those of `config.toml`.
+pub(super) const CONFIG: Schema = &[
     ("", &["state_dir"]),
     (
         "telegram",
@@ -43,6 +58,8 @@ const KEYS: [(&str, &[&str]); 4] = [
         "sessions",
         &[
             "root",
+            "allowed_dirs",
+            "default_persona",
             "idle_timeout",
             "retries",
             "retry_delay",
@@ -74,6 +91,7 @@ pub(super) fn decode<'b>(file: &Path, bytes: &'b [u8]) -> Result<&'b str, Config
 
 /// A parsed configuration in which every key is known.
 pub(super) struct Document<'a> {
+    schema: Schema,
     file: &'a Path,
     text: &'a str,
     root: Spanned<DeTable<'a>>,
@@ -88,22 +106,31 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn parse(file: &'a Path, text: &'a str) -> Result<Document<'a>, ConfigError> {
+    pub(super) fn parse(
+        schema: Schema,
+        file: &'a Path,
+        text: &'a str,
+    ) -> Result<Document<'a>, ConfigError> {
         let root = DeTable::parse(text).map_err(|cause| {
             let span = cause.span().unwrap_or(0..0);
-            let quote = if holds_no_secret(text, span.start) {
+            let quote = if holds_no_secret(schema, text, span.start) {
                 Quote::Whole
             } else {
                 Quote::KeyOnly
             };
             let complaint = Complaint::new(cause.message());
-            let complaint = match unquoted(text, span.start) {
+            let complaint = match unquoted(schema, text, span.start) {
                 Some(key) => complaint.help(format!("text goes in quotes: `{key} = \"…\"`")),
                 None => complaint,
             };
             ConfigError::at(file, text, span, quote, complaint)
         })?;
-        let document = Document { file, text, root };
+        let document = Document {
+            schema,
+            file,
+            text,
+            root,
+        };
         match document.first_unknown() {
             Some((span, complaint)) => Err(document.error(span, Quote::KeyOnly, complaint)),
             None => Ok(document),
@@ -147,7 +174,8 @@ impl<'a> Document<'a> {
 
     /// The unknown key that comes first in the text. (The tables are sorted by name.)
     fn first_unknown(&self) -> Option<(Range<usize>, Complaint)> {
-        let tables = KEYS.iter().filter_map(|(table, keys)| {
+        let schema = self.schema;
+        let tables = schema.iter().filter_map(|(table, keys)| {
             let entries = match *table {
                 "" => self.root.get_ref(),
                 table => self.root.get_ref().get(table)?.get_ref().as_table()?,
@@ -158,10 +186,11 @@ impl<'a> Document<'a> {
             .flat_map(|(table, keys, entries)| {
                 let unknown = entries.keys().filter(move |key| {
                     let key: &str = key.get_ref();
-                    let is_a_table = table.is_empty() && is_table(key);
+                    let is_a_table = table.is_empty() && is_table(schema, key);
                     !is_a_table && !keys.contains(&key)
                 });
-                unknown.map(move |key| (key.span(), unknown_key(table, keys, key.get_ref())))
+                unknown
+                    .map(move |key| (key.span(), unknown_key(schema, table, keys, key.get_ref())))
             })
             .min_by_key(|(span, _)| span.start)
     }
@@ -179,8 +208,11 @@ impl Section<'_> {
         read: impl FnOnce(&Value<'_>) -> Result<T, Complaint>,
     ) -> Result<Option<T>, ConfigError> {
         assert!(
-            KEYS.iter().any(|(_, keys)| keys.contains(&key)),
-            "a key that is read is in KEYS"
+            self.document
+                .schema
+                .iter()
+                .any(|(_, keys)| keys.contains(&key)),
+            "a key that is read is in the schema"
         );
         let Some(value) = self.table.and_then(|table| table.get(key)) else {
             return Ok(None);
@@ -216,32 +248,32 @@ impl Section<'_> {
     }
 }
 
-fn is_table(name: &str) -> bool {
-    !name.is_empty() && KEYS.iter().any(|(table, _)| *table == name)
+fn is_table(schema: Schema, name: &str) -> bool {
+    !name.is_empty() && schema.iter().any(|(table, _)| *table == name)
 }
 
-fn unknown_key(table: &str, keys: &[&str], key: &str) -> Complaint {
+fn unknown_key(schema: Schema, table: &str, keys: &[&str], key: &str) -> Complaint {
     let complaint = Complaint::new(format!("unknown key `{key}` {}", place_of(table)));
-    if let Some((right, _)) = KEYS.iter().find(|(_, keys)| keys.contains(&key)) {
+    if let Some((right, _)) = schema.iter().find(|(_, keys)| keys.contains(&key)) {
         let where_to = match *right {
             "" => "at the top of the file, above the first [table]".to_owned(),
             right => format!("under [{right}]"),
         };
         return complaint.help(format!("`{key}` belongs {where_to}"));
     }
-    let tables = KEYS
+    let tables = schema
         .iter()
         .map(|(table, _)| *table)
         .filter(|name| table.is_empty() && !name.is_empty());
     if let Some(near) = nearest(key, keys.iter().copied().chain(tables.clone())) {
-        let near = if is_table(near) {
+        let near = if is_table(schema, near) {
             format!("[{near}]")
         } else {
             format!("`{near}`")
         };
         return complaint.help(format!("did you mean {near}?"));
     }
-    for (other, keys) in KEYS {
+    for (other, keys) in schema {
         if let Some(near) = nearest(key, keys.iter().copied()) {
             return complaint.help(format!("did you mean `{near}` {}?", place_of(other)));
         }
@@ -265,7 +297,7 @@ fn place_of(table: &str) -> String {
 
 /// Whether the line at `index` of a text that does not parse may be quoted: its key is a known one that holds no secret,
 /// or it is the head of a table. All else may be a token at the wrong place.
-fn holds_no_secret(text: &str, index: usize) -> bool {
+fn holds_no_secret(schema: Schema, text: &str, index: usize) -> bool {
     let (above, line) = line_at(text, index);
     if line.starts_with('[') {
         return !line.contains('=');
@@ -285,15 +317,15 @@ fn holds_no_secret(text: &str, index: usize) -> bool {
     line.matches('=').count() <= 1
         && !table.contains("env")
         && !key.split('.').any(is_secret)
-        && KEYS.iter().any(|(_, keys)| keys.contains(&last))
+        && schema.iter().any(|(_, keys)| keys.contains(&last))
 }
 
 /// The known key on the line at `index`, if a value that begins like text without quotes stands there.
-fn unquoted(text: &str, index: usize) -> Option<&str> {
+fn unquoted(schema: Schema, text: &str, index: usize) -> Option<&str> {
     let (above, line) = line_at(text, index);
     let (key, value) = line.split_once('=')?;
     let (key, value) = (key.trim_end(), value.trim_start());
-    let is_known = KEYS.iter().any(|(_, keys)| keys.contains(&key));
+    let is_known = schema.iter().any(|(_, keys)| keys.contains(&key));
     let is_in_value = text[above.len()..index.min(text.len())].contains('=');
     (is_known && is_in_value && value.starts_with(|c: char| !"\"'[{#".contains(c))).then_some(key)
 }

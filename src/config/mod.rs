@@ -15,6 +15,7 @@
 mod document;
 mod environment;
 mod error;
+pub mod persona;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::chat::IdleTimeout;
 pub use environment::{Environment, RESERVED_VARIABLES, child_environment};
 pub use error::ConfigError;
 pub use suggest::nearest;
@@ -101,6 +103,10 @@ impl Claude {
 pub struct Sessions {
     /// The directory in which sessions' folders are made.
     pub root: PathBuf,
+    /// Further directories, absolute, in which `/new` may let Claude run.
+    pub allowed_dirs: Vec<PathBuf>,
+    /// The persona of a session that is made without saying which.
+    pub default_persona: String,
     pub idle_timeout: IdleTimeout,
     /// How often a turn whose process has died is taken up again.
     pub retries: u32,
@@ -114,15 +120,6 @@ pub struct Sessions {
     pub stop_grace: Duration,
     /// How long running turns may finish when chappe is stopped; at most an hour.
     pub shutdown_grace: Duration,
-}
-
-/// How long the process of a quiet session is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdleTimeout {
-    /// It is kept until something else ends it.
-    Never,
-    /// It ends this long after the session became quiet; zero means a fresh process for each turn.
-    After(Duration),
 }
 
 impl Config {
@@ -218,7 +215,7 @@ fn unreadable(file: &Path, cause: &io::Error) -> ConfigError {
 
 /// From the text of `file` (absolute) to settings.
 fn parse(file: &Path, text: &str, env: &Environment) -> Result<Config, ConfigError> {
-    let document = Document::parse(file, text)?;
+    let document = Document::parse(document::CONFIG, file, text)?;
     // Relative paths count from the file's own folder: the working directory of a daemon is an accident.
     let base = file.parent().unwrap_or(Path::new("/"));
     Ok(Config {
@@ -337,6 +334,12 @@ fn sessions(
         |least, most| move |value: &values::Value<'_>| values::duration(value, least, most);
     Ok(Sessions {
         root,
+        allowed_dirs: section
+            .get("allowed_dirs", |value| values::paths(value, base, env))?
+            .unwrap_or_default(),
+        default_persona: section
+            .get("default_persona", values::persona_name)?
+            .unwrap_or_else(|| persona::DEFAULT.to_owned()),
         idle_timeout: section
             .get("idle_timeout", values::idle_timeout)?
             .unwrap_or(IdleTimeout::After(Duration::from_secs(600))),

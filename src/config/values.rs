@@ -22,6 +22,9 @@ pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 /// The most attempts that make sense: what has died so often dies again.
 const RETRIES_MAX: u32 = 20;
 
+/// The longest addition to Claude's system prompt, in bytes.
+const SYSTEM_PROMPT_MAX: usize = 32 * 1024;
+
 /// How somebody learns the number that `allowed_users` wants.
 pub(super) const FIND_YOUR_ID: &str =
     "to find your numeric id, write to @userinfobot in Telegram: it answers with it";
@@ -110,6 +113,39 @@ pub(super) fn path(
     env: &Environment,
 ) -> Result<PathBuf, Complaint> {
     Ok(base.join(expand_home(&filled(value)?, env)?))
+}
+
+/// Several of them.
+pub(super) fn paths(
+    value: &Value<'_>,
+    base: &Path,
+    env: &Environment,
+) -> Result<Vec<PathBuf>, Complaint> {
+    list(value, "[\"~/src\"]")?
+        .map(|item| path(item, base, env).map_err(|complaint| complaint.at(item.span())))
+        .collect()
+}
+
+/// The name of a persona. Whether there is one is known when it is used: it may be made later.
+pub(super) fn persona_name(value: &Value<'_>) -> Result<String, Complaint> {
+    let name = text(value)?;
+    match super::persona::is_name(&name) {
+        true => Ok(name),
+        false => Err(Complaint::new(
+            "must be the name of a persona: letters, digits, - and _, 64 at most",
+        )),
+    }
+}
+
+/// What is added to Claude's system prompt: it becomes one argument, and Linux takes 128 kB of one at most.
+pub(super) fn system_prompt(value: &Value<'_>) -> Result<String, Complaint> {
+    let prompt = text(value)?;
+    match prompt.len() {
+        ..=SYSTEM_PROMPT_MAX => Ok(prompt),
+        _ => Err(Complaint::new(format!(
+            "must have at most {SYSTEM_PROMPT_MAX} bytes"
+        ))),
+    }
 }
 
 fn expand_home(path: &str, env: &Environment) -> Result<PathBuf, Complaint> {

@@ -9,27 +9,57 @@ use crate::chat::{Act, Formatted, Hold, Notice, Offer, Overview};
 /// How many messages of a line are shown.
 pub const SHOWN_MAX: usize = 10;
 
+/// How many sessions are listed: more do not fit into one message.
+const SESSIONS_MAX: usize = 20;
+
 /// How much of a message is shown, in characters.
 const TEXT_MAX: usize = 60;
 
-/// All sessions, the current one marked.
-pub fn sessions(sessions: &[Overview], now: i64) -> Formatted {
+/// All sessions, the current one marked; `folder` shows where one works.
+pub fn sessions(
+    sessions: &[Overview],
+    now: i64,
+    folder: impl Fn(&std::path::Path) -> String,
+) -> Formatted {
     let mut line = Line::default();
-    for (number, session) in sessions.iter().enumerate() {
+    for (number, session) in sessions.iter().take(SESSIONS_MAX).enumerate() {
         if number > 0 {
             line = line.plain("\n");
         }
-        line = if session.is_current {
-            line.bold(&session.name).plain(" ✓")
-        } else {
-            line.plain(&session.name)
-        };
-        line = line.plain(&format!(" · {}", state(session, now)));
-        if session.cost >= 0.005 {
-            line = line.plain(&format!(" · ${:.2}", session.cost));
+        line = with_state(line, session, now);
+        let persona = session.persona.as_str();
+        if !matches!(persona, "" | "default") {
+            line = line.plain(&format!(" · {persona}"));
         }
+        line = with_cost(line, session);
+        line = line.plain(" · ").code(&folder(&session.folder));
     }
-    line.end()
+    and_more(line, sessions.len()).end()
+}
+
+/// A session's name, and what it does.
+fn with_state(line: Line, session: &Overview, now: i64) -> Line {
+    let line = match session.is_current {
+        true => line.bold(&session.name).plain(" ✓"),
+        false => line.plain(&session.name),
+    };
+    line.plain(&format!(" · {}", state(session, now)))
+}
+
+fn with_cost(line: Line, session: &Overview) -> Line {
+    match session.cost >= 0.005 {
+        true => line.plain(&format!(" · ${:.2}", session.cost)),
+        false => line,
+    }
+}
+
+fn and_more(line: Line, all: usize) -> Line {
+    match all.saturating_sub(SESSIONS_MAX) {
+        0 => line,
+        more => line.plain(&format!(
+            "\n… and {more} more. /session and a name switches to one."
+        )),
+    }
 }
 
 fn state(session: &Overview, now: i64) -> String {
@@ -122,7 +152,14 @@ pub fn status(host: &str, list: &[Overview], now: i64) -> Formatted {
     };
     let mut body = line.end();
     if !list.is_empty() {
-        let sessions = sessions(list, now);
+        let mut line = Line::default();
+        for (number, session) in list.iter().take(SESSIONS_MAX).enumerate() {
+            if number > 0 {
+                line = line.plain("\n");
+            }
+            line = with_cost(with_state(line, session, now), session);
+        }
+        let sessions = and_more(line, list.len()).end();
         let offset = crate::chat::utf16_len(&body.text) + 2;
         body.text.push_str("\n\n");
         body.text.push_str(&sessions.text);
@@ -152,6 +189,8 @@ mod tests {
         Overview {
             session: SessionId(1),
             name: name.to_owned(),
+            persona: String::new(),
+            folder: format!("/s/{name}").into(),
             is_current: false,
             waiting: 0,
             working: None,
@@ -174,14 +213,30 @@ mod tests {
             Overview {
                 working: Some(1_140),
                 waiting: 2,
+                persona: "planner".to_owned(),
                 ..session("api")
             },
             session("default"),
         ];
         assert_eq!(
-            sessions(&list, 1_180).text,
-            "web ✓ · idle 3 min · $0.41\napi · ⏳ working 40 s · 2 waiting\ndefault · asleep 3 min"
+            sessions(&list, 1_180, |folder| folder.display().to_string()).text,
+            "web ✓ · idle 3 min · $0.41 · /s/web\napi · ⏳ working 40 s · 2 waiting · planner · /s/api\n\
+             default · asleep 3 min · /s/default"
         );
+    }
+
+    #[test]
+    fn two_hundred_sessions_fit_into_one_message() {
+        let one = Overview {
+            persona: "p".repeat(64),
+            folder: format!("/{}", "f".repeat(80)).into(),
+            ..session(&"n".repeat(64))
+        };
+        let list = vec![one; 200];
+        let text = sessions(&list, 1_180, |folder| folder.display().to_string()).text;
+        assert!(text.ends_with("… and 180 more. /session and a name switches to one."));
+        assert!(text.len() < 6_000, "{}", text.len());
+        assert!(status("pi", &list, 1_180).text.len() < 4_096);
     }
 
     #[test]

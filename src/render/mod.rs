@@ -7,6 +7,7 @@ pub mod lists;
 pub mod markdown;
 pub mod notice;
 pub mod request;
+pub mod sessions;
 pub mod split;
 pub mod status;
 pub mod texts;

@@ -265,61 +265,6 @@ pub fn unknown_outcome(command: &str) -> Formatted {
         .end()
 }
 
-/// To a name that no session can have.
-pub fn bad_name(name: &str) -> Formatted {
-    let line = Line::default();
-    let line = if name.contains(char::is_whitespace) {
-        line.plain("So far a session takes only a name, no persona and no folder")
-    } else if name.is_empty() {
-        line.plain("A session needs a name")
-    } else {
-        line.plain("A session can't be named ").bold(name)
-    };
-    line.plain(": letters, digits, - and _, 64 at most. Like this: ")
-        .code("/new web")
-        .end()
-}
-
-/// A session was made, and the place talks to it.
-pub fn session_made(name: &str, folder: &str) -> Formatted {
-    Line::default()
-        .plain("Session ")
-        .bold(name)
-        .plain(" is ready in ")
-        .code(folder)
-        .plain(". What you write now goes there.")
-        .end()
-}
-
-pub fn session_exists(name: &str) -> Formatted {
-    Line::default()
-        .plain("There is a session ")
-        .bold(name)
-        .plain(" already. Press to talk to it.")
-        .end()
-}
-
-/// The place talks to another session.
-pub fn switched(name: &str) -> Formatted {
-    Line::default()
-        .plain("What you write now goes to ")
-        .bold(name)
-        .plain(".")
-        .end()
-}
-
-/// To a name that no session has. `meant` is one that is near.
-pub fn no_such_session(name: &str, meant: Option<&str>) -> Formatted {
-    let line = Line::default()
-        .plain("There is no session ")
-        .bold(name)
-        .plain(".");
-    match meant {
-        Some(meant) => line.plain(" Did you mean ").bold(meant).plain("?").end(),
-        None => line.plain(" /session lists them.").end(),
-    }
-}
-
 /// To a stop from another chat than the one in which the turn is shown.
 pub fn stopping(session: &str) -> Formatted {
     Line::default()

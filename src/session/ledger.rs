@@ -9,7 +9,7 @@ use crate::board::Progress;
 use crate::chat::{
     Block, BotId, Button, Hold, Post, Prompt, PromptId, SessionId, Target, Verdict, Wanted,
 };
-use crate::render::{answer, notice, request, status, texts};
+use crate::render::{answer, notice, request, sessions, status, texts};
 use crate::router;
 use crate::store::{self, Asked, Closing, Holding, Store};
 
@@ -48,8 +48,9 @@ impl Ledger<'_> {
             };
             notice::failed(&failed, waiting)
         };
+        let swept = |ended: &[String]| Post::message(sessions::swept(ended));
         self.store
-            .finish(self.bot, self.session, self.now, &closing, notice)
+            .finish(self.bot, self.session, self.now, &closing, notice, swept)
     }
 
     /// A stop was carried out where no turn ran; whether it has ended anything.

@@ -5,11 +5,12 @@
 //! there; a prompt that was given is closed exactly once, or stays open for the next start of chappe.
 //!
 //! Here stand the words (events, actions, states) and what is done next when nobody has to say so. The rest in reading
-//! order: [`life`] (start, backoff, ending, shutdown), [`lines`] (what Claude says), [`stop`], [`resume`] (what becomes
-//! of prompts that were cut off).
+//! order: [`life`] (start, backoff, ending, shutdown), [`lines`] (what Claude says), [`manner`] (what was chosen for the
+//! process), [`stop`], [`resume`] (what becomes of prompts that were cut off).
 
 mod life;
 mod lines;
+mod manner;
 mod resume;
 mod stop;
 
@@ -31,8 +32,6 @@ const PLAN_DENIED: &str = "The user did not approve this plan. Ask what should b
 /// What the machine is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long a quiet process is kept; None: for ever.
-    pub idle_timeout: Option<Duration>,
     /// Each step of an ending.
     pub stop_grace: Duration,
     /// How long a turn may go on when chappe is stopped.
@@ -70,12 +69,31 @@ pub struct Work {
     pub decisions: Vec<Decision>,
     /// Prompts that were given and not closed.
     pub open: Vec<Prompt>,
+    /// What its process is to be like.
+    pub manner: Manner,
+}
+
+/// What a session's process is like, or is to be like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Counts what was chosen; prompts are given under the last one only.
+    pub revision: i64,
+    /// Counts what only a fresh process can be.
+    pub generation: i64,
+    /// None: Claude's own default.
+    pub model: Option<String>,
+    /// The permission mode.
+    pub mode: String,
+    /// How long it is kept when it is quiet; None: for ever.
+    pub idle_timeout: Option<Duration>,
 }
 
 /// What came of the wish to give the next prompt.
 #[derive(Clone, Debug)]
 pub enum Given {
     Nothing,
+    /// Something was chosen for the session that is not known here yet.
+    Changed,
     /// More may belong to what waits.
     NotYet {
         wait: Duration,
@@ -98,8 +116,8 @@ pub enum Event {
     /// cut off.
     Prepared(Vec<(PromptId, Facts)>),
     NotPrepared(Trouble),
-    /// The process runs.
-    Started,
+    /// The process runs, and is like this.
+    Started(Manner),
     /// A line of the process.
     Said(Message),
     /// The process has ended and was reaped: how, in words, and the last it wrote to stderr.
@@ -130,6 +148,15 @@ pub enum Action {
     NoteEnd,
     /// The process has begun another conversation, with this id: what is resumed from now on.
     NoteConversation(String),
+    /// The process has another permission mode than it was given: Claude itself left a plan behind, say.
+    NoteMode(String),
+    /// Which models there are to choose from, as the process says.
+    NoteModels(Vec<String>),
+    /// The process cannot be what was chosen: what that was, and why.
+    Refused {
+        choice: String,
+        why: String,
+    },
     /// Start the process. Answered by `Started` or `NotPrepared`.
     Start,
     /// Write a line to the process.
@@ -139,8 +166,8 @@ pub enum Action {
     Kill,
     /// End what the tools of the last turn have started; the process itself goes on.
     EndTools,
-    /// Make a prompt of what waits. Answered by `Given`.
-    GiveNext,
+    /// Make a prompt of what waits, if nothing else was chosen since this revision. Answered by `Given`.
+    GiveNext(i64),
     /// Mark a prompt that was cut off as sent once more. Answered by `Given`.
     GiveAgain(PromptId),
     /// The prompt just given cannot be written, or was taken back unread: its messages wait again.
@@ -344,6 +371,9 @@ enum Again {
 pub struct Machine {
     settings: Settings,
     state: State,
+    /// What the process is to be like, and what the live one is like.
+    wanted: Manner,
+    has: Manner,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
     /// Whether that was left open by a restart.
@@ -386,6 +416,8 @@ impl Machine {
         Machine {
             settings,
             state: State::Asleep,
+            wanted: Manner::default(),
+            has: Manner::default(),
             taken_up: false,
             by_restart: true,
             waiting: 0,
@@ -428,7 +460,7 @@ impl Machine {
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
-                let idle = self.settings.idle_timeout.filter(|_| self.is_quiet());
+                let idle = self.wanted.idle_timeout.filter(|_| self.is_quiet());
                 let idle = idle.map(|timeout| *since + timeout);
                 earliest([idle, self.gathering, self.held_until])
             }
@@ -455,7 +487,7 @@ impl Machine {
                     self.no_process(now, trouble, out);
                 }
             }
-            Event::Started => self.on_started(now, out),
+            Event::Started(manner) => self.on_started(now, manner, out),
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
             Event::Given(given) => self.on_given(now, given, out),
@@ -496,6 +528,8 @@ impl Machine {
                 self.interruption = Some(Interruption::Restart);
             }
         }
+        self.wanted = work.manner;
+        self.adapt(out);
         self.waiting = work.waiting;
         self.held = work.held;
         self.held_until = work.held_until;
@@ -560,7 +594,7 @@ impl Machine {
                 _ => None,
             };
             self.doing(now, meanwhile.unwrap_or(Doing::Waiting), out);
-            self.quiet_since(now);
+            self.quiet_since(now, out);
         }
     }
 
@@ -570,6 +604,10 @@ impl Machine {
                 // What was to be given is not there any more; perhaps something else is.
                 self.waiting = 0;
                 out.push(Action::Hide);
+                out.push(Action::Look);
+                return;
+            }
+            Given::Changed => {
                 out.push(Action::Look);
                 return;
             }
@@ -642,12 +680,18 @@ impl Machine {
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
+            // It gets nothing more; what still goes on in it may come to its end.
+            State::Open { .. } if self.is_outdated() => {
+                if self.is_at_rest() {
+                    self.end_by(now, Step::InputClosed, out);
+                }
+            }
             State::Open { .. } if self.has_work() => {
                 if let Some(prompt) = self.again.pop_front() {
                     out.push(Action::GiveAgain(prompt.id));
                 } else if self.gathering.is_none_or(|until| until <= now) {
                     self.gathering = None;
-                    out.push(Action::GiveNext);
+                    out.push(Action::GiveNext(self.wanted.revision));
                 }
             }
             _ => {}
@@ -657,13 +701,22 @@ impl Machine {
     /// Whether nothing goes on in a process that has no prompt: it waits for no person, nothing runs on in it, and
     /// nothing is about to be given to it.
     fn is_quiet(&self) -> bool {
-        self.asked.is_empty() && self.tasks.is_empty() && !self.has_work()
+        self.is_at_rest() && !self.has_work()
+    }
+
+    /// Whether a process that has no prompt can be ended without taking anything from anybody.
+    fn is_at_rest(&self) -> bool {
+        self.asked.is_empty() && self.tasks.is_empty()
     }
 
     /// Begins to count anew how long a process that waits for a prompt has been quiet.
-    fn quiet_since(&mut self, now: Instant) {
+    fn quiet_since(&mut self, now: Instant, out: &mut Vec<Action>) {
+        let is_outdated = self.is_outdated();
         if let State::Open { since } = &mut self.state {
             *since = now;
+            if is_outdated {
+                self.advance(now, out);
+            }
         }
     }
 

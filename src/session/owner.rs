@@ -25,7 +25,7 @@ use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, texts};
+use crate::render::{answer, sessions, texts};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Living, Next, Store};
 use crate::thread;
@@ -90,6 +90,7 @@ pub fn start(
             hurry: Arc::default(),
             preparing: never(),
             last_words: VecDeque::new(),
+            swept: Vec::new(),
             store_fails: false,
             turn_began: 0,
             actions: VecDeque::new(),
@@ -141,6 +142,8 @@ struct Owner {
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
     last_words: VecDeque<String>,
+    /// What was ended together with the process, by name, and is not noted yet.
+    swept: Vec<String>,
     /// Whether what is to be done cannot be written down.
     store_fails: bool,
     /// When the last prompt was given, in clock ticks after boot.
@@ -344,7 +347,9 @@ impl Owner {
                 let Some(mut process) = self.process.take() else {
                     return Woken::Nothing;
                 };
-                let how = in_words(process.reap());
+                let ended = process.reap();
+                self.swept.extend(ended.swept.iter().cloned());
+                let how = in_words(&ended);
                 log::info!("claude {} has ended: {how}", process.pid());
                 self.actions.push_back(Action::NoteEnd);
                 let last_words = self.last_words.drain(..).collect::<Vec<_>>().join("\n");
@@ -385,6 +390,7 @@ impl Owner {
             stop: work.stop,
             decisions: work.decisions,
             open: work.open,
+            manner: self.outfit.setup.manner(&work.chosen),
         }))
     }
 
@@ -411,7 +417,17 @@ impl Owner {
             }
             Action::Prepare(cut_off) => self.prepare(cut_off)?,
             Action::Start => self.start()?,
-            Action::NoteEnd => store.ended(session)?,
+            Action::NoteEnd => {
+                store.ended(session, now, &self.swept)?;
+                self.swept.clear();
+            }
+            Action::NoteMode(mode) => store.note_mode(session, mode)?,
+            Action::NoteModels(models) => store.note_models(models)?,
+            Action::Refused { choice, why } => {
+                let post = Post::message(sessions::refused(&self.name, choice, why));
+                store.tell(bot, session, now, &post)?;
+                board.ring();
+            }
             Action::NoteConversation(claude) => store.set_claude_session(session, claude)?,
             Action::Write(line) => {
                 let written = self
@@ -439,14 +455,15 @@ impl Owner {
                     process.end_tools(self.turn_began);
                 }
             }
-            Action::GiveNext => {
+            Action::GiveNext(revision) => {
                 self.turn_begins();
                 let (window, commands) = (self.outfit.batch_window, self.machine.commands());
-                let next = store.give_next(bot, session, now, |waiting| {
+                let next = store.give_next(bot, session, now, *revision, |waiting| {
                     batch::choose(waiting, unix_millis(), window, commands)
                 })?;
                 self.events.push_back(Event::Given(match next {
                     Next::Nothing => Given::Nothing,
+                    Next::Changed => Given::Changed,
                     Next::NotYet { wait, waiting } => Given::NotYet { wait, waiting },
                     Next::Given { prompt, waiting } => Given::Prompt { prompt, waiting },
                 }));
@@ -645,7 +662,8 @@ impl Owner {
                 };
                 self.process = Some(process);
                 self.last_words.clear();
-                self.events.push_back(Event::Started);
+                let manner = setup.manner(&session.chosen);
+                self.events.push_back(Event::Started(manner));
                 // Where this cannot be written the process still runs, and chappe still holds it.
                 if let Err(error) = store.spawned(self.session, &living) {
                     log::error!("the process cannot be noted: {error}");
@@ -661,12 +679,9 @@ impl Owner {
 }
 
 /// How a process ended, in words.
-fn in_words(ended: Ended) -> String {
-    let Ended {
-        status,
-        out_of_memory,
-    } = ended;
-    if out_of_memory {
+fn in_words(ended: &Ended) -> String {
+    let status = ended.status;
+    if ended.out_of_memory {
         return "signal 9, out of memory".to_owned();
     }
     match (status.code(), status.signal()) {

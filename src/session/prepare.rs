@@ -16,9 +16,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use uuid::Uuid;
 
-use super::machine::Trouble;
+use super::machine::{Manner, Trouble};
 use super::recovery::{Acted, Facts};
-use crate::chat::{Prompt, PromptId};
+use crate::chat::{Chosen, IdleTimeout, Prompt, PromptId};
 use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
 use crate::claude::process::{self, Fingerprint, Launch};
 use crate::claude::trace::Trace;
@@ -42,6 +42,8 @@ pub struct Setup {
     pub permission_mode: String,
     pub model: Option<String>,
     pub max_turns: u32,
+    /// How long a quiet process is kept.
+    pub idle_timeout: IdleTimeout,
     /// Rules that always deny.
     pub deny: Vec<String>,
     pub extra_args: Vec<String>,
@@ -82,6 +84,23 @@ pub struct CutOff {
 }
 
 impl Setup {
+    /// What a session's process is to be like: what was chosen for it, else what the configuration says.
+    pub fn manner(&self, chosen: &Chosen) -> Manner {
+        Manner {
+            revision: chosen.revision,
+            generation: chosen.generation,
+            model: chosen.model.clone().or_else(|| self.model.clone()),
+            mode: chosen
+                .mode
+                .clone()
+                .unwrap_or_else(|| self.permission_mode.clone()),
+            idle_timeout: match chosen.idle.unwrap_or(self.idle_timeout) {
+                IdleTimeout::Never => None,
+                IdleTimeout::After(timeout) => Some(timeout),
+            },
+        }
+    }
+
     /// Looks at everything that a start needs. May block for long.
     ///
     /// A process of a former chappe may finish the turn that it is in the middle of, unless `hurry` is set meanwhile.
@@ -182,15 +201,16 @@ impl Setup {
 
     /// What is to be started for a session that has been prepared.
     pub fn launch(&self, session: &Session, prepared: &Prepared) -> Launch {
+        let Manner { model, mode, .. } = self.manner(&session.chosen);
         let arguments = arguments::arguments(&LaunchSpec {
             session: match prepared.opening {
                 Opening::New => arguments::Session::New(prepared.claude),
                 Opening::Resume => arguments::Session::Resume(prepared.claude),
             },
-            permission_mode: self.permission_mode.clone(),
-            model: self.model.clone(),
-            max_turns: self.max_turns,
-            append_system_prompt: None,
+            permission_mode: mode,
+            model,
+            max_turns: session.max_turns.unwrap_or(self.max_turns),
+            append_system_prompt: Some(session.prompt.clone()).filter(|prompt| !prompt.is_empty()),
             deny_rules: self.deny.clone(),
             extra_args: self.extra_args.clone(),
             version: prepared.version,
@@ -297,6 +317,9 @@ fn mirror(session: &Session) -> io::Result<()> {
     let text = serde_json::to_string_pretty(&serde_json::json!({
         "about": "A session of chappe. Written by chappe for you to read; changing it changes nothing.",
         "name": session.name,
+        "persona": session.persona,
+        "model": session.chosen.model,
+        "permission_mode": session.chosen.mode,
         "claude_session": session.claude,
         "resume_by_hand": format!("claude --resume {}", session.claude),
     }))?;

@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Error, Intake, Result, outbox, place_of};
+use super::{Error, Intake, Result, Store, outbox, place_of};
 use crate::chat::{
     Act, Arrival, BotId, Button, Formatted, Lane, Notice, Offer, Place, Post, RowId, SessionId,
     Target,
@@ -65,6 +65,19 @@ impl Intake<'_> {
     pub fn offer(&mut self, place: Place, session: SessionId, notice: &Notice) -> Result<RowId> {
         self.posted = true;
         post_notice(self.tx, self.bot, session, self.now, place, notice)
+    }
+}
+
+impl Store {
+    /// What a button does; None where there is none with this token.
+    pub fn act_of(&self, bot: BotId, token: &str) -> Result<Option<Act>> {
+        self.read(|tx| {
+            let json: Option<String> = tx
+                .prepare_cached("SELECT act FROM button WHERE token = ?1 AND bot = ?2")?
+                .query_row((token, bot.0), |row| row.get(0))
+                .optional()?;
+            Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+        })
     }
 }
 

@@ -38,7 +38,7 @@ pub use catch_up::{CatchUp, Kept};
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use outbox::Ready;
-pub use places::Made;
+pub use places::{Folder, Home, Made, New};
 pub use requests::{Asked, Pressed};
 pub use sessions::{Living, Session};
 pub use step::{Durability, Step};

@@ -1,26 +1,48 @@
 //! Places and their sessions: to which one a place talks, how one is made, and the list of all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::OptionalExtension;
 
 use super::holds::{held, waiting};
 use super::{Intake, Result, topic_column};
-use crate::chat::{Overview, Place, SessionId};
+use crate::chat::{Overview, Persona, Place, SessionId};
 
 /// What came of the wish for a new session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// The place talks to it from now on.
-    Yes,
+    /// It is there, and has this folder.
+    Yes { session: SessionId, folder: PathBuf },
     /// There is one of that name.
     Exists(SessionId),
+}
+
+/// Where sessions are made that nobody has asked for by name, and who Claude is in them.
+pub struct Home {
+    pub root: PathBuf,
+    pub persona: Persona,
+}
+
+/// A session that is to be made.
+pub struct New<'a> {
+    pub name: &'a str,
+    pub folder: Folder<'a>,
+    pub persona: &'a Persona,
+}
+
+/// Where a new session is to work.
+#[derive(Clone, Copy)]
+pub enum Folder<'a> {
+    /// In a folder of its own, in this directory.
+    In(&'a Path),
+    /// There, which is a person's own.
+    Given(&'a Path),
 }
 
 impl Intake<'_> {
     /// The session that a place talks to. A place that talks to none gets one of its own: `default` if it is the
     /// first of all, else one by the suggested name, with a number where that name is taken.
-    pub fn session_at(&mut self, place: Place, suggested: &str, root: &Path) -> Result<SessionId> {
+    pub fn session_at(&mut self, place: Place, suggested: &str, home: &Home) -> Result<SessionId> {
         if let Some(session) = self.bound(place)? {
             return Ok(session);
         }
@@ -40,9 +62,14 @@ impl Intake<'_> {
             number += 1;
             name = format!("{base}-{number}");
         }
-        let session = self.insert_session(&name, root)?;
-        self.bind(place, session)?;
-        Ok(session)
+        let new = New {
+            name: &name,
+            folder: Folder::In(&home.root),
+            persona: &home.persona,
+        };
+        match self.make_session(place, &new)? {
+            Made::Yes { session, .. } | Made::Exists(session) => Ok(session),
+        }
     }
 
     /// The session that a place talks to, if it talks to one.
@@ -76,13 +103,52 @@ impl Intake<'_> {
     }
 
     /// Makes a session, and lets the place talk to it.
-    pub fn make_session(&mut self, place: Place, name: &str, root: &Path) -> Result<Made> {
-        if let Some((session, _)) = self.session_named(name)? {
+    pub fn make_session(&mut self, place: Place, new: &New<'_>) -> Result<Made> {
+        if let Some((session, _)) = self.session_named(new.name)? {
             return Ok(Made::Exists(session));
         }
-        let session = self.insert_session(name, root)?;
+        let folder = match new.folder {
+            Folder::Given(folder) => folder.to_owned(),
+            Folder::In(root) => self.free_folder(new.name, root)?,
+        };
+        let session = self.insert_session(new, &folder)?;
         self.bind(place, session)?;
-        Ok(Made::Yes)
+        Ok(Made::Yes { session, folder })
+    }
+
+    /// The folder of a session that gets one of its own. One that has been renamed still has the folder of its old name.
+    fn free_folder(&self, name: &str, root: &Path) -> Result<PathBuf> {
+        let mut number = 1;
+        loop {
+            let folder = match number {
+                1 => root.join(name),
+                _ => root.join(format!("{name}-{number}")),
+            };
+            let is_taken = self
+                .tx
+                .prepare_cached("SELECT 1 FROM session WHERE folder = ?1")?
+                .exists([folder.to_string_lossy()])?;
+            if !is_taken {
+                return Ok(folder);
+            }
+            number += 1;
+        }
+    }
+
+    /// Gives a session another name. Its folder keeps its own.
+    pub fn rename(&mut self, session: SessionId, name: &str) -> Result<Made> {
+        if let Some((other, _)) = self.session_named(name)?
+            && other != session
+        {
+            return Ok(Made::Exists(other));
+        }
+        self.tx.execute(
+            "UPDATE session SET name = ?2, revision = revision + 1 WHERE id = ?1",
+            (session.0, name),
+        )?;
+        self.touched.insert(session);
+        let folder = PathBuf::new();
+        Ok(Made::Yes { session, folder })
     }
 
     /// Lets a place talk to a session.
@@ -96,15 +162,31 @@ impl Intake<'_> {
             .map(drop)
     }
 
-    fn insert_session(&mut self, name: &str, root: &Path) -> Result<SessionId> {
+    fn insert_session(&mut self, new: &New<'_>, folder: &Path) -> Result<SessionId> {
+        let Persona {
+            name: persona,
+            prompt,
+            model,
+            mode,
+            max_turns,
+            ..
+        } = new.persona;
         self.tx.execute(
-            "INSERT INTO session (name, folder, claude, mark, created, active) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+            "INSERT INTO session (name, folder, claude, mark, created, active, own, persona, prompt, model, mode,
+                 max_turns)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             (
-                name,
-                root.join(name).to_string_lossy(),
+                new.name,
+                folder.to_string_lossy(),
                 super::fresh_uuid(),
                 super::fresh_uuid(),
                 self.now,
+                matches!(new.folder, Folder::In(_)),
+                persona,
+                prompt,
+                model,
+                mode,
+                max_turns,
             ),
         )?;
         Ok(SessionId(self.tx.last_insert_rowid()))
@@ -116,7 +198,7 @@ impl Intake<'_> {
         let mut sessions: Vec<Overview> = self
             .tx
             .prepare_cached(
-                "SELECT id, name, active, cost, pid IS NOT NULL,
+                "SELECT id, name, active, cost, pid IS NOT NULL, persona, folder,
                         (SELECT MIN(created) FROM prompt WHERE session = session.id AND state IN ('sent', 'taken')
                             AND state != 'closed')
                  FROM session ORDER BY active DESC, id",
@@ -128,7 +210,9 @@ impl Intake<'_> {
                     name: row.get(1)?,
                     is_current: current == Some(session),
                     waiting: 0,
-                    working: row.get(5)?,
+                    working: row.get(7)?,
+                    persona: row.get(5)?,
+                    folder: PathBuf::from(row.get::<_, String>(6)?),
                     is_live: row.get(4)?,
                     held: None,
                     active: row.get(2)?,
@@ -141,6 +225,16 @@ impl Intake<'_> {
             one.held = held(self.tx, one.session)?.map(|held| held.reason);
         }
         Ok(sessions)
+    }
+
+    /// Whether a turn of the session is open, or something of it is to run by itself.
+    pub fn is_at_work(&self, session: SessionId) -> Result<bool> {
+        let has_open = self
+            .tx
+            .prepare_cached("SELECT 1 FROM prompt WHERE session = ?1 AND state != 'closed'")?
+            .exists([session.0])?;
+        let goes_on = held(self.tx, session)?.is_none() && waiting(self.tx, session)? > 0;
+        Ok(has_open || goes_on)
     }
 
     /// The texts that wait for a session, in the order in which they go; at most so many.

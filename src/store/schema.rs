@@ -14,6 +14,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     INDEXES,
     CATCH_UP,
     CLOCKS,
+    CHOICES,
 ];
 
 const FIRST: &str = "
@@ -236,6 +237,34 @@ const CLOCKS: &str = "
 -- When a flood wait was noted (Unix seconds), so that a clock that is set back does not make it longer; 0 where that is
 -- not known.
 ALTER TABLE flood ADD COLUMN noted INTEGER NOT NULL DEFAULT 0;
+";
+
+const CHOICES: &str = "
+-- What was chosen for a session, each NULL where the configuration's counts: `idle` is how long its quiet process is kept,
+-- in seconds, less than 0 for ever. `persona` is the name, `prompt` the copy of what it adds to Claude's system prompt.
+-- `revision` counts the choices, `generation` those that only a fresh process can be.
+ALTER TABLE session ADD COLUMN persona    TEXT    NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN prompt     TEXT    NOT NULL DEFAULT '';
+ALTER TABLE session ADD COLUMN model      TEXT;
+ALTER TABLE session ADD COLUMN mode       TEXT;
+ALTER TABLE session ADD COLUMN max_turns  INTEGER;
+ALTER TABLE session ADD COLUMN idle       INTEGER;
+ALTER TABLE session ADD COLUMN revision   INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN generation INTEGER NOT NULL DEFAULT 0;
+
+-- 1 where chappe has made the folder, which then goes with the session.
+ALTER TABLE session ADD COLUMN own INTEGER NOT NULL DEFAULT 1;
+
+-- When its last process ended (Unix seconds); NULL before that. `swept` is a JSON list of what was ended with it, that
+-- nobody has been told of.
+ALTER TABLE session ADD COLUMN slept INTEGER;
+ALTER TABLE session ADD COLUMN swept TEXT NOT NULL DEFAULT '[]';
+
+-- What was last heard of the CLI, by name: `models` is a JSON list of what --model takes.
+CREATE TABLE known (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Release};
-use super::{Error, Intake, Result, Step, Store};
-use crate::chat::{BotId, SessionId};
+use super::{Error, Intake, Result, Step, Store, outbox};
+use crate::chat::{BotId, Chosen, IdleTimeout, Persona, SessionId};
 
 /// A named conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,16 @@ pub struct Session {
     pub mark: String,
     /// Whether a turn under that id has ended.
     pub said: bool,
+    pub persona: String,
+    /// What it adds to Claude's system prompt.
+    pub prompt: String,
+    /// None: the configuration's.
+    pub max_turns: Option<u32>,
+    pub chosen: Chosen,
+    /// Whether chappe has made its folder.
+    pub owns_folder: bool,
+    /// When its last process ended, in Unix seconds.
+    pub slept: Option<i64>,
     /// When something last happened, in Unix seconds.
     pub active: i64,
     /// The process that was last known to serve it; whether it still lives has to be looked at.
@@ -55,8 +66,29 @@ fn session_from(row: &Row<'_>) -> Result<Session> {
         claude: row.get("claude")?,
         mark: row.get("mark")?,
         said: row.get("said")?,
+        persona: row.get("persona")?,
+        prompt: row.get("prompt")?,
+        max_turns: row.get("max_turns")?,
+        chosen: chosen_from(row)?,
+        owns_folder: row.get("own")?,
+        slept: row.get("slept")?,
         active: row.get("active")?,
         living,
+    })
+}
+
+/// What was chosen for a session.
+pub(super) fn chosen_from(row: &Row<'_>) -> Result<Chosen> {
+    let idle: Option<i64> = row.get("idle")?;
+    Ok(Chosen {
+        revision: row.get("revision")?,
+        generation: row.get("generation")?,
+        model: row.get("model")?,
+        mode: row.get("mode")?,
+        idle: idle.map(|seconds| match u64::try_from(seconds) {
+            Ok(seconds) => IdleTimeout::After(Duration::from_secs(seconds)),
+            Err(_) => IdleTimeout::Never,
+        }),
     })
 }
 
@@ -166,6 +198,34 @@ impl Store {
         })
     }
 
+    /// The session's process has this permission mode, and has it again after a resume. Normal.
+    pub fn note_mode(&self, session: SessionId, mode: &str) -> Result<()> {
+        self.write(Step::NoteMode, |tx| {
+            tx.execute(
+                "UPDATE session SET mode = ?2 WHERE id = ?1",
+                (session.0, mode),
+            )
+            .map(drop)
+        })
+    }
+
+    /// Notes which models Claude says that there are. Normal.
+    pub fn note_models(&self, models: &[String]) -> Result<()> {
+        let models = outbox::json(&models)?;
+        let known = self.read(|tx| value_of(tx, MODELS))?;
+        if known.as_deref() == Some(models.as_str()) {
+            return Ok(());
+        }
+        self.write(Step::NoteModels, |tx| {
+            tx.execute(
+                "INSERT INTO known (name, value) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                (MODELS, &models),
+            )
+            .map(drop)
+        })
+    }
+
     /// Notes the process that serves the session from now on. Normal.
     pub fn spawned(&self, session: SessionId, living: &Living) -> Result<()> {
         self.write(Step::Spawned, |tx| {
@@ -202,26 +262,130 @@ impl Store {
         })
     }
 
-    /// Notes that no process serves the session any more. Normal.
-    pub fn ended(&self, session: SessionId) -> Result<()> {
+    /// Notes that no process serves the session any more, and what was ended with it. Normal.
+    pub fn ended(&self, session: SessionId, now: i64, swept: &[String]) -> Result<()> {
+        let swept = outbox::json(&swept)?;
         self.write(Step::Ended, |tx| {
             tx.execute(
-                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL WHERE id = ?1",
-                [session.0],
+                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, slept = ?2,
+                     swept = (SELECT json_group_array(value) FROM (
+                         SELECT value FROM json_each(swept) UNION ALL SELECT value FROM json_each(?3) LIMIT ?4))
+                 WHERE id = ?1",
+                (session.0, now, &swept, SWEPT_MAX),
             )
             .map(drop)
         })
     }
 }
 
+/// The models that Claude last said that there are.
+const MODELS: &str = "models";
+
+fn value_of(tx: &Transaction<'_>, name: &str) -> Result<Option<String>> {
+    tx.query_row("SELECT value FROM known WHERE name = ?1", [name], |row| {
+        row.get(0)
+    })
+    .optional()
+}
+
+/// How many processes are kept by name that were ended with a session's own.
+const SWEPT_MAX: i64 = 20;
+
 impl Intake<'_> {
     /// Lets a session begin a new conversation; the old one stays where Claude keeps it.
     pub fn start_fresh(&mut self, session: SessionId) -> Result<()> {
+        self.follow(session, &super::fresh_uuid(), false)
+    }
+
+    /// Lets a session go on with another conversation, in which something was said or not. A process that is in the old
+    /// one is given nothing more.
+    pub fn follow(&mut self, session: SessionId, claude: &str, said: bool) -> Result<()> {
+        self.tx.execute(
+            "UPDATE session SET claude = ?2, said = ?3 WHERE id = ?1",
+            (session.0, claude, said),
+        )?;
+        self.chosen(session, Renewal::Process)
+    }
+
+    /// The models that Claude last said that there are; none before the first start.
+    pub fn models(&self) -> Result<Vec<String>> {
+        let known = value_of(self.tx, MODELS)?;
+        Ok(known
+            .and_then(|json| serde_json::from_str(&json).ok())
+            .unwrap_or_default())
+    }
+
+    /// The session, as it is in this transaction; None where it is gone.
+    pub fn session(&self, session: SessionId) -> Result<Option<Session>> {
+        self.tx
+            .prepare_cached("SELECT * FROM session WHERE id = ?1")?
+            .query_row([session.0], session_from)
+            .optional()
+    }
+
+    /// Lets a session's process be of another model from now on; None: of the configuration's.
+    pub fn use_model(&mut self, session: SessionId, model: Option<&str>) -> Result<()> {
+        self.tx.execute(
+            "UPDATE session SET model = ?2 WHERE id = ?1",
+            (session.0, model),
+        )?;
+        self.chosen(session, Renewal::Live)
+    }
+
+    /// The same with the permission mode.
+    pub fn use_mode(&mut self, session: SessionId, mode: Option<&str>) -> Result<()> {
+        self.tx.execute(
+            "UPDATE session SET mode = ?2 WHERE id = ?1",
+            (session.0, mode),
+        )?;
+        self.chosen(session, Renewal::Live)
+    }
+
+    /// How long the session's quiet process is kept; None: as the configuration says.
+    pub fn use_idle(&mut self, session: SessionId, idle: Option<IdleTimeout>) -> Result<()> {
+        let seconds = idle.map(|idle| match idle {
+            IdleTimeout::Never => -1,
+            IdleTimeout::After(idle) => i64::try_from(idle.as_secs()).unwrap_or(i64::MAX),
+        });
+        self.tx.execute(
+            "UPDATE session SET idle = ?2 WHERE id = ?1",
+            (session.0, seconds),
+        )?;
+        self.chosen(session, Renewal::Live)
+    }
+
+    /// Gives the session a copy of a persona, with its model, mode and limit.
+    pub fn use_persona(&mut self, session: SessionId, persona: &Persona) -> Result<()> {
+        self.tx.execute(
+            "UPDATE session SET persona = ?2, prompt = ?3, model = ?4, mode = ?5, max_turns = ?6 WHERE id = ?1",
+            (
+                session.0,
+                &persona.name,
+                &persona.prompt,
+                &persona.model,
+                &persona.mode,
+                persona.max_turns,
+            ),
+        )?;
+        self.chosen(session, Renewal::Process)
+    }
+
+    fn chosen(&mut self, session: SessionId, renewal: Renewal) -> Result<()> {
+        self.touched.insert(session);
         self.tx
             .execute(
-                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
-                (session.0, super::fresh_uuid()),
+                "UPDATE session SET revision = revision + 1, generation = generation + ?2 WHERE id = ?1",
+                (session.0, renewal == Renewal::Process),
             )
             .map(drop)
     }
+}
+
+/// What a choice needs to count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Renewal {
+    /// A live process can be told.
+    Live,
+    /// It takes a fresh one.
+    Process,
 }

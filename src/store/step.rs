@@ -53,6 +53,10 @@ steps! {
     // The owner of a session.
     /// Claude's id of the conversation.
     SetConversation "set-conversation" Normal,
+    /// A permission mode that the process has by itself.
+    NoteMode "note-mode" Normal,
+    /// Which models there are to choose from.
+    NoteModels "note-models" Normal,
     /// The process that serves a session.
     Spawned "spawned" Normal,
     /// None does any more.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Held, Holding};
+use super::sessions::chosen_from;
 use super::{Result, Step, Store, buttons, outbox, place_of, stops};
 use crate::chat::{
-    BotId, Choice, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
+    BotId, Choice, Chosen, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
     SessionId, Spent, UserId, Waiting,
 };
 
@@ -24,6 +25,8 @@ pub struct Work {
     pub decisions: Vec<Decision>,
     /// Prompts that were given and not closed. At a start, these are what the last chappe left in the middle.
     pub open: Vec<Prompt>,
+    /// What was chosen for its process.
+    pub chosen: Chosen,
 }
 
 /// How a turn is closed.
@@ -47,6 +50,8 @@ pub enum Next {
     Nothing,
     /// More may belong to what waits: look again after so long.
     NotYet { wait: Duration, waiting: usize },
+    /// Something was chosen for the session that the asker does not know of.
+    Changed,
     /// It is marked as sent. So much waits on.
     Given { prompt: Prompt, waiting: usize },
 }
@@ -115,14 +120,16 @@ impl Store {
                 )?
                 .query_map([session.0], prompt_from)?
                 .collect::<Result<_>>()?;
-            let stop = tx
-                .prepare_cached("SELECT stop FROM session WHERE id = ?1")?
-                .query_row([session.0], |row| row.get(0))
+            let of_session = tx
+                .prepare_cached("SELECT stop, revision, generation, model, mode, idle FROM session WHERE id = ?1")?
+                .query_row([session.0], |row| Ok((row.get("stop")?, chosen_from(row)?)))
                 .optional()?;
+            let (stop, chosen) = of_session.unwrap_or_default();
             Ok(Work {
                 waiting: holds::waiting(tx, session)?,
                 held: holds::held(tx, session)?,
-                stop: stop.unwrap_or(false),
+                stop,
+                chosen,
                 decisions: super::requests::decisions(tx, session)?,
                 open,
             })
@@ -133,17 +140,28 @@ impl Store {
     /// what is on disk may be written to Claude.
     ///
     /// `choose` is shown the messages at the head of the line and says which of them go together; it is not asked while
-    /// the session is held. By which bot a message came does not matter: the present one brings the answer.
+    /// the session is held. By which bot a message came does not matter: the present one brings the answer. Nothing is
+    /// given where something was chosen for the session since it had this revision.
     pub fn give_next(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
+        revision: i64,
         choose: impl FnOnce(&[Waiting]) -> Choice,
     ) -> Result<Next> {
         self.write(Step::Give, |tx| {
             if holds::held(tx, session)?.is_some() {
                 return Ok(Next::Nothing);
+            }
+            let chosen: Option<i64> = tx
+                .prepare_cached("SELECT revision FROM session WHERE id = ?1")?
+                .query_row([session.0], |row| row.get(0))
+                .optional()?;
+            match chosen {
+                None => return Ok(Next::Nothing),
+                Some(chosen) if chosen != revision => return Ok(Next::Changed),
+                Some(_) => {}
             }
             let queued = tx
                 .prepare_cached(
@@ -319,6 +337,8 @@ impl Store {
 
     /// Closes a turn together with what the person gets of it; a turn that is closed stays as it is. Full.
     ///
+    /// What was ended silently since the last answer is told with this one, by the words of `swept`.
+    ///
     /// Where the closing holds the session, `notice` makes what is said of that, by the number of messages that wait.
     pub fn finish(
         &self,
@@ -327,6 +347,7 @@ impl Store {
         now: i64,
         closing: &Closing,
         notice: impl Fn(usize) -> Notice,
+        swept: impl Fn(&[String]) -> Post,
     ) -> Result<()> {
         self.write(Step::Finish, |tx| {
             let closed = tx
@@ -362,6 +383,15 @@ impl Store {
             )?;
             for (key, post) in &closing.posts {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
+            }
+            let ended: String = tx
+                .prepare_cached("SELECT swept FROM session WHERE id = ?1")?
+                .query_row([session.0], |row| row.get(0))?;
+            if let Ok(ended) = serde_json::from_str::<Vec<String>>(&ended)
+                && !ended.is_empty()
+            {
+                tx.execute("UPDATE session SET swept = '[]' WHERE id = ?1", [session.0])?;
+                outbox::insert(tx, bot, place, Some(closing.prompt), None, Lane::Text, &swept(&ended), now)?;
             }
             for offered in &closing.offers {
                 buttons::post_notice(tx, bot, session, now, place, offered)?;

@@ -4,19 +4,17 @@
 //! What an update means is decided by the router; here it is done, all of it or nothing. It waits for nobody and calls
 //! nobody: not Telegram, not a session's owner.
 
-use std::path::PathBuf;
-
+use super::ahead::Ahead;
+use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
+    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, Target, Verdict,
 };
-use crate::clock::unix_now;
-use crate::config::nearest;
-use crate::render::{lists, notice, status, texts};
-use crate::router::{self, Command, Route};
+use crate::render::texts;
+use crate::router::{self, Route};
 use crate::store::{
-    self, Came, CatchUp, Edited, Intake, Made, Offered, Overtakes, Pressed, Queued, Release, Stop,
-    StopSays, Taken, Written,
+    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Taken,
+    Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -46,17 +44,6 @@ impl Moment {
     }
 }
 
-/// What every update is dealt with by.
-pub struct Desk {
-    pub allowed_users: Vec<i64>,
-    /// Whether a message that was stored gets a sign.
-    pub reactions: bool,
-    /// Where sessions' folders are made.
-    pub sessions_root: PathBuf,
-    /// The host's name, for the welcome.
-    pub host: String,
-}
-
 impl Desk {
     /// Where an update comes from, if it is one of those that are dealt with.
     pub fn place_of(&self, update: &Decoded) -> Option<Place> {
@@ -66,7 +53,13 @@ impl Desk {
     }
 
     /// Deals with an update.
-    pub fn deal(&self, intake: &mut Intake<'_>, at: Moment, update: &Decoded) -> store::Result<()> {
+    pub fn deal(
+        &self,
+        intake: &mut Intake<'_>,
+        at: Moment,
+        update: &Decoded,
+        ahead: &Ahead,
+    ) -> store::Result<()> {
         let inbound = match &update.inbound {
             Ok(inbound) => inbound,
             Err(why) => {
@@ -95,7 +88,7 @@ impl Desk {
                 text,
                 origin,
             } => {
-                let session = intake.session_at(arrival.place, suggested, &self.sessions_root)?;
+                let session = intake.session_at(arrival.place, suggested, &self.home)?;
                 let written = Written {
                     text,
                     origin: *origin,
@@ -133,7 +126,7 @@ impl Desk {
                 command,
             } => {
                 intake.close(arrival)?;
-                self.command(intake, arrival.place, suggested, *command)
+                self.command(intake, arrival.place, suggested, *command, ahead)
             }
             Route::Unsupported { arrival, what } => {
                 intake.close(arrival)?;
@@ -168,7 +161,7 @@ impl Desk {
                 arrival,
                 press,
                 token,
-            } => self.act(intake, arrival, at.arrived, press, token),
+            } => self.act(intake, arrival, at.arrived, press, token, ahead),
             Route::UnknownButton { arrival, press } => {
                 intake.close(arrival)?;
                 answer(intake, arrival, press, texts::TOAST_FOREIGN)
@@ -188,76 +181,6 @@ impl Desk {
         Ok(())
     }
 
-    fn command(
-        &self,
-        intake: &mut Intake<'_>,
-        place: Place,
-        suggested: &str,
-        command: Command<'_>,
-    ) -> store::Result<()> {
-        match command {
-            Command::Start => say(intake, place, texts::welcome(&self.host)),
-            Command::Help => say(intake, place, texts::help()),
-            Command::Stop => {
-                let session = intake.session_at(place, suggested, &self.sessions_root)?;
-                let shown_at = intake.place_of_turn(session)?;
-                match stop(intake, session)? {
-                    // Where it is shown it shows; from elsewhere nothing is to be seen of it.
-                    Stop::Begun if shown_at.is_some_and(|shown| shown != place) => {
-                        say(intake, place, texts::stopping(&intake.name_of(session)?))
-                    }
-                    Stop::Begun | Stop::Done => Ok(()),
-                    Stop::Nothing => {
-                        let name = intake.name_of(session)?;
-                        say(intake, place, texts::nothing_runs(&name))
-                    }
-                }
-            }
-            Command::New(name) => self.new_session(intake, place, name),
-            Command::Session("") => sessions(intake, place),
-            Command::Session(name) => switch_to(intake, place, name),
-            Command::Queue => {
-                let session = intake.session_at(place, suggested, &self.sessions_root)?;
-                let list = intake.overview(place)?;
-                let texts = intake.line_of(session, lists::SHOWN_MAX)?;
-                match list.iter().find(|one| one.session == session) {
-                    Some(one) => intake
-                        .offer(place, session, &lists::queue(one, &texts))
-                        .map(drop),
-                    None => Ok(()),
-                }
-            }
-            Command::Status => {
-                let list = intake.overview(place)?;
-                say(intake, place, lists::status(&self.host, &list, unix_now()))
-            }
-        }
-    }
-
-    fn new_session(&self, intake: &mut Intake<'_>, place: Place, name: &str) -> store::Result<()> {
-        if !router::is_name(name) {
-            return say(intake, place, texts::bad_name(name));
-        }
-        match intake.make_session(place, name, &self.sessions_root)? {
-            Made::Yes => {
-                let folder = self.sessions_root.join(name);
-                say(
-                    intake,
-                    place,
-                    texts::session_made(name, &folder.display().to_string()),
-                )
-            }
-            Made::Exists(session) => {
-                let name = intake.name_of(session)?;
-                let notice = Notice {
-                    body: texts::session_exists(&name),
-                    offers: vec![vec![Offer::new(name, Act::Switch)]],
-                };
-                intake.offer(place, session, &notice).map(drop)
-            }
-        }
-    }
-
     /// A press on a button whose meaning is stored.
     fn act(
         &self,
@@ -266,6 +189,7 @@ impl Desk {
         arrived: i64,
         press: &Press,
         token: &str,
+        ahead: &Ahead,
     ) -> store::Result<()> {
         let offered = match intake.take(token, arrival)? {
             Taken::Now(offered) => offered,
@@ -286,7 +210,14 @@ impl Desk {
             Act::GoOn => (texts::GO_ON.to_owned(), "Going on."),
             act => {
                 intake.close(arrival)?;
-                let toast = carry_out(intake, arrival.place, act, &offered)?;
+                let place = arrival.place;
+                let toast = match self.choose(intake, offered.session, act, place, ahead)? {
+                    Some(line) => {
+                        intake.retire(offered.row, &format!("✓ {line}"))?;
+                        line
+                    }
+                    None => carry_out(intake, place, act, &offered)?,
+                };
                 return answer(intake, arrival, press, &toast);
             }
         };
@@ -345,6 +276,10 @@ fn carry_out(
         }
         // These write to Claude, and are dealt with as what they write.
         Act::Correct { .. } | Act::GoOn => return Ok(String::new()),
+        // These are chosen elsewhere.
+        Act::UseModel { .. } | Act::UseMode { .. } | Act::UsePersona { .. } | Act::UseBypass => {
+            return Ok(texts::TOAST_DONE_BEFORE.to_owned());
+        }
     };
     let anything = intake.release(offered, release, line)?;
     Ok(if anything {
@@ -353,55 +288,6 @@ fn carry_out(
         texts::TOAST_DONE_BEFORE
     }
     .to_owned())
-}
-
-fn stop(intake: &mut Intake<'_>, session: SessionId) -> store::Result<Stop> {
-    let says = StopSays {
-        ended: &status::stopped(),
-        not_again: texts::NOT_TRIED_AGAIN,
-    };
-    intake.stop(session, &says, notice::held)
-}
-
-/// Asks to which session the place is to talk.
-fn sessions(intake: &mut Intake<'_>, place: Place) -> store::Result<()> {
-    let list = intake.overview(place)?;
-    if list.is_empty() {
-        return say(intake, place, Formatted::plain(texts::NO_SESSIONS));
-    }
-    let offers = list
-        .iter()
-        .filter(|session| !session.is_current)
-        .take(lists::SHOWN_MAX)
-        .map(|session| {
-            (
-                session.session,
-                Offer::new(session.name.clone(), Act::Switch),
-            )
-        })
-        .collect::<Vec<_>>();
-    let body = lists::sessions(&list, unix_now());
-    intake.offer_of_many(place, &body, &offers).map(drop)
-}
-
-fn switch_to(intake: &mut Intake<'_>, place: Place, name: &str) -> store::Result<()> {
-    if let Some((session, name)) = intake.session_named(name)? {
-        intake.bind(place, session)?;
-        return say(intake, place, texts::switched(&name));
-    }
-    let list = intake.overview(place)?;
-    let near = nearest(name, list.iter().map(|session| session.name.as_str()));
-    let meant = near.and_then(|near| list.iter().find(|session| session.name == near));
-    match meant {
-        Some(meant) => {
-            let notice = Notice {
-                body: texts::no_such_session(name, Some(&meant.name)),
-                offers: vec![vec![Offer::new(meant.name.clone(), Act::Switch)]],
-            };
-            intake.offer(place, meant.session, &notice).map(drop)
-        }
-        None => say(intake, place, texts::no_such_session(name, None)),
-    }
 }
 
 fn decide(
@@ -430,12 +316,6 @@ fn decide(
         Pressed::Over => texts::TOAST_OVER,
         Pressed::Foreign => texts::TOAST_FOREIGN,
     })
-}
-
-fn say(intake: &mut Intake<'_>, place: Place, body: Formatted) -> store::Result<()> {
-    intake
-        .post(place, Lane::Text, &Post::message(body))
-        .map(drop)
 }
 
 fn answer(

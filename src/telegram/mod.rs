@@ -1,7 +1,10 @@
 //! Telegram's side: its calls, what comes in, what goes out and when.
 
+pub mod ahead;
 pub mod api;
+pub mod commands;
 pub mod courier;
+pub mod desk;
 pub mod dispatch;
 pub mod outgoing;
 pub mod pacing;

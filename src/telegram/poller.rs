@@ -12,7 +12,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::value::RawValue;
 
 use super::api::{Api, Failure};
-use super::dispatch::{Desk, Moment};
+use super::desk::Desk;
+use super::dispatch::Moment;
 use super::outgoing;
 use super::refusal::{self, Refusal};
 use super::update::{self, Decoded};
@@ -311,14 +312,19 @@ impl Poll {
             arrived: unix_millis(),
             away: self.absence.old_before(now),
         };
-        let Outfit { bot, store, .. } = &self.outfit;
+        let Outfit {
+            bot, store, desk, ..
+        } = &self.outfit;
+        let looked_up = updates
+            .iter()
+            .map(|update| (update, desk.look_ahead(store, *bot, update)));
         let accepted = store.accept(
             *bot,
             now,
             next,
-            &updates,
-            |intake, update| self.outfit.desk.deal(intake, at, update),
-            |update, error| {
+            looked_up.collect::<Vec<_>>(),
+            |intake, (update, ahead)| desk.deal(intake, at, update, ahead),
+            |(update, _), error| {
                 log::error!(
                     "update {} cannot be stored and is skipped: {error}",
                     update.id

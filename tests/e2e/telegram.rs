@@ -517,9 +517,9 @@ fn who_blocks_the_bot_gets_what_waited_when_they_take_the_block_back() {
     host.say(&format!("{} [[text 1]]", gate.call()));
     let held = gate.reached();
     host.say("[[text 2]]");
+    host.stored();
     host.delivered();
     host.api.block(&host.person());
-    host.stored();
     let before = calls_for(&host, USER).len();
     drop(held);
     until("both answers", || {

@@ -125,8 +125,10 @@ pub struct Process {
 }
 
 /// How a process has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ended {
+    /// What it had left running and was ended with it, as command lines.
+    pub swept: Vec<String>,
     pub status: ExitStatus,
     /// It seems that the kernel has killed it because memory had run out.
     pub out_of_memory: bool,
@@ -313,10 +315,11 @@ impl Process {
             ExitStatus::from_raw(0)
         });
         self.claim = None;
-        sweep::sweep_after(Some(&self.mark), self.identity, &self.kin);
+        let swept = sweep::sweep_after(Some(&self.mark), self.identity, &self.kin);
         let _ = failpoint::after("reap");
         let kills = self.memory_kills.zip(memory::kills());
         Ended {
+            swept,
             status,
             out_of_memory: status.signal() == Some(Signal::SIGKILL as i32)
                 && kills.is_some_and(|(before, after)| after > before),

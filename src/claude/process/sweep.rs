@@ -16,6 +16,9 @@ use crate::claude::reaper;
 /// dead, so only what was in the middle of an exec can be new.
 const ROUNDS_MAX: usize = 10;
 
+/// So many of the commands that were ended are named.
+const COMMANDS_MAX: usize = 20;
+
 /// What a process was seen to have started. Once it is dead its children have another parent, and what has an empty
 /// environment as well is known by nothing else.
 #[derive(Default)]
@@ -49,30 +52,40 @@ pub fn sweep(mark: &str) {
 }
 
 /// Kills whatever a process that has ended has left behind, and the orphans that nobody else can have left.
-pub(super) fn sweep_after(mark: Option<&str>, ended: Identity, kin: &Kin) {
+///
+/// Returns what they ran, each once.
+pub(super) fn sweep_after(mark: Option<&str>, ended: Identity, kin: &Kin) -> Vec<String> {
     end_all(|table| {
         let mut roots = mark.map_or_else(BTreeSet::new, |mark| marked(table, mark));
         roots.extend(table.relatives(ended));
         roots.extend(kin.all());
         roots.extend(reaper::ownerless(table));
         roots
-    });
+    })
 }
 
-/// Kills what `roots` finds, and its descendants, until it finds nothing more.
-pub(super) fn end_all(mut roots: impl FnMut(&Table) -> BTreeSet<Identity>) {
+/// Kills what `roots` finds, and its descendants, until it finds nothing more. Returns what they ran, each once.
+pub(super) fn end_all(mut roots: impl FnMut(&Table) -> BTreeSet<Identity>) -> Vec<String> {
     let mut ended = BTreeSet::new();
+    let mut commands = Vec::new();
     for _ in 0..ROUNDS_MAX {
         let stopped = stop_all(&mut roots, &ended);
         if stopped.is_empty() {
-            return;
+            break;
         }
         log::info!("ending {} processes that claude left behind", stopped.len());
         for member in &stopped {
+            if let Some(command) = member.command()
+                && commands.len() < COMMANDS_MAX
+                && !commands.contains(&command)
+            {
+                commands.push(command);
+            }
             member.signal(Signal::SIGKILL);
         }
         ended.extend(stopped);
     }
+    commands
 }
 
 /// Stops what `roots` finds, and its descendants, besides those that are `ended` already. As long as a part of a family

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Action, By, Closed, Cut, Finished, Machine, State, Step, Trouble, Turn, show};
+use super::{Action, By, Closed, Cut, Finished, Machine, Manner, State, Step, Trouble, Turn, show};
 use crate::board::{Doing, Interruption};
 use crate::chat::{Outcome, PromptId, Spent};
 use crate::claude::protocol::{self, ControlCommand};
@@ -49,10 +49,11 @@ impl Machine {
         out.push(Action::Prepare(cut_off));
     }
 
-    pub(super) fn on_started(&mut self, now: Instant, out: &mut Vec<Action>) {
+    pub(super) fn on_started(&mut self, now: Instant, manner: Manner, out: &mut Vec<Action>) {
         if !matches!(self.state, State::Preparing) {
             return;
         }
+        self.has = manner;
         self.host_full = 0;
         self.cost_before = 0.0;
         self.asked.clear();
@@ -197,7 +198,7 @@ impl Machine {
                 self.end_by(now, Step::Killed, out);
             }
             State::Open { since } => {
-                let idle = self.settings.idle_timeout;
+                let idle = self.wanted.idle_timeout;
                 let is_over = idle.is_some_and(|timeout| *since + timeout <= now);
                 if is_over && self.is_quiet() {
                     self.end_by(now, Step::InputClosed, out);

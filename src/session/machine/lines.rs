@@ -44,6 +44,10 @@ impl Machine {
                 request_id,
                 outcome: Ok(answer),
             } => self.on_cut_answered(now, &request_id, &answer, out),
+            Message::ControlResponse {
+                request_id,
+                outcome: Err(why),
+            } => self.on_refused(&request_id, &why, out),
             Message::Lifecycle { uuid, state } => self.on_lifecycle(now, &uuid, &state, out),
             Message::Init(init) => {
                 self.has_begun();
@@ -84,8 +88,13 @@ impl Machine {
                 };
                 self.doing(now, doing, out);
             }
-            Message::Status(status) if status.status.as_deref() == Some("compacting") => {
-                self.doing(now, Doing::Compacting, out);
+            Message::Status(status) => {
+                if status.status.as_deref() == Some("compacting") {
+                    self.doing(now, Doing::Compacting, out);
+                }
+                if let Some(mode) = &status.permission_mode {
+                    self.on_mode(mode, out);
+                }
             }
             Message::ControlRequest {
                 request_id,
@@ -97,13 +106,13 @@ impl Machine {
                     why: self.taken_back(),
                 });
                 self.doing(now, Doing::Waiting, out);
-                self.quiet_since(now);
+                self.quiet_since(now, out);
             }
             Message::RateLimit(limit) => self.on_rate_limit(&limit),
-            Message::Task(task) => self.on_task(now, &task),
+            Message::Task(task) => self.on_task(now, &task, out),
             Message::BackgroundTasks(tasks) => {
                 self.tasks = tasks.into_iter().collect();
-                self.quiet_since(now);
+                self.quiet_since(now, out);
             }
             Message::CompactBoundary(_) => self.said.compacted(),
             Message::Result(result) => self.on_result(now, &result, out),
@@ -122,9 +131,17 @@ impl Machine {
         };
         match outcome {
             Ok(answer) => {
-                self.commands = Initialized::from(&answer).commands;
+                let Initialized {
+                    commands, models, ..
+                } = Initialized::from(&answer);
+                self.commands = commands;
+                if !models.is_empty() {
+                    out.push(Action::NoteModels(models));
+                }
                 (self.failed_starts, self.last_failure) = (0, None);
                 self.state = State::Open { since: now };
+                // Chosen while it started.
+                self.adapt(out);
                 self.advance(now, out);
             }
             Err(error) => {
@@ -266,7 +283,7 @@ impl Machine {
     }
 
     /// Keeps count of what runs on after its turn.
-    fn on_task(&mut self, now: Instant, task: &Task) {
+    fn on_task(&mut self, now: Instant, task: &Task, out: &mut Vec<Action>) {
         match &task.event {
             TaskEvent::Started {
                 is_backgrounded: Some(true),
@@ -276,7 +293,7 @@ impl Machine {
             }
             TaskEvent::Notification { .. } => {
                 self.tasks.remove(&task.task_id);
-                self.quiet_since(now);
+                self.quiet_since(now, out);
             }
             TaskEvent::Started { .. } | TaskEvent::Progress { .. } | TaskEvent::Updated { .. } => {}
         }
@@ -333,7 +350,7 @@ impl Machine {
                 });
             }
             self.has_not_begun(now);
-            self.quiet_since(now);
+            self.quiet_since(now, out);
             return;
         }
         let State::Busy(turn) = std::mem::replace(&mut self.state, State::Open { since: now })
@@ -397,7 +414,7 @@ impl Machine {
             });
         }
         out.push(Action::Hide);
-        let is_single = self.settings.idle_timeout == Some(std::time::Duration::ZERO);
+        let is_single = self.wanted.idle_timeout == Some(std::time::Duration::ZERO);
         if self.shutdown.is_some() || is_single || ends_process {
             self.end_by(now, Step::InputClosed, out);
         } else if self.held {
@@ -427,8 +444,7 @@ impl Machine {
         }
         // Claude ends the programs of its tools; what they have started themselves it does not know.
         out.push(Action::EndTools);
-        if self.shutdown.is_some() || self.settings.idle_timeout == Some(std::time::Duration::ZERO)
-        {
+        if self.shutdown.is_some() || self.wanted.idle_timeout == Some(std::time::Duration::ZERO) {
             self.end_by(now, Step::InputClosed, out);
         } else {
             self.advance(now, out);

@@ -15,7 +15,7 @@ fn sent(update: i64, place: Place, ago: i64) -> Arrival {
 /// Takes a message in that came while chappe was away.
 fn comes_late(store: &Store, arrival: &Arrival, text: &str) -> Queued {
     take_in(store, NOW, |intake| {
-        let session = intake.session_at(arrival.place, "name", Path::new("/sessions"))?;
+        let session = intake.session_at(arrival.place, "name", &home())?;
         let written = Written {
             came: Came::WhileAway {
                 long_ago: arrival.date <= NOW - 900,
@@ -71,7 +71,14 @@ fn given(store: &Store, session: SessionId) -> Vec<String> {
     let prompts = std::iter::from_fn(|| {
         let (prompt, _) = give(store, session)?;
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("it is stored");
         Some(prompt.text)
     });

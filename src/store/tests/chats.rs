@@ -81,6 +81,7 @@ fn a_group_takes_everything_along_whichever_sign_comes_first() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         let due = store.due(BOT).expect("the outbox can be read");
@@ -283,6 +284,7 @@ fn what_is_owed_to_a_topic_is_marked_if_it_belongs_to_a_session() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer"), ("a/1", "more")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         put(&store, in_topic, Lane::Text, "of no turn");

@@ -59,7 +59,9 @@ fn what_goes_on_goes_before_what_waits() {
         store
             .continue_as(prompt.id, "go on", NOW)
             .expect("it is queued");
-        let next = store.give_next(BOT, session, NOW, |_| panic!("nobody is asked"));
+        let next = store.give_next(BOT, session, NOW, revision(store, session), |_| {
+            panic!("nobody is asked")
+        });
         let Ok(Next::Given { prompt, waiting: 1 }) = next else {
             panic!("{next:?}")
         };
@@ -95,7 +97,14 @@ fn a_prompt_is_written_once_more_with_its_uuid_and_counted() {
         assert_eq!(store.give_again(prompt.id), Ok(Some(again)));
         assert_eq!(words(store, "SELECT state FROM prompt"), ["sent"]);
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         assert_eq!(store.give_again(prompt.id), Ok(None));
         assert_eq!(number(store, "SELECT attempts FROM prompt"), 2);
@@ -250,7 +259,14 @@ fn a_status_that_was_shown_late_shows_the_prompt_that_goes_on() {
         let (third, _) = give(store, session).expect("it goes on");
         // Another turn of the session has nothing to do with it.
         store
-            .finish(BOT, session, NOW, &closing(third.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(third.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         say(store, &message(2, HOME), "next");
         let (other, _) = give(store, session).expect("a message waits");

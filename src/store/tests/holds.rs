@@ -20,7 +20,9 @@ fn a_hold_keeps_everything_back() {
         on_both(|store| {
             let (session, _) = failed_with_two(store, reason);
             assert_eq!(held(store, session), Some(reason));
-            let next = store.give_next(BOT, session, NOW, |_| panic!("nobody is asked"));
+            let next = store.give_next(BOT, session, NOW, revision(store, session), |_| {
+                panic!("nobody is asked")
+            });
             assert_eq!(next, Ok(Next::Nothing));
             assert_eq!(waiting(store, session), 2, "all of it waits on");
             assert_eq!(
@@ -88,7 +90,14 @@ fn what_failed_is_tried_again_first_with_the_text_for_that() {
         assert_eq!((again.attempts, again.tries), (1, 1), "it begins anew");
         assert_eq!(store.seen_to_start(again.id), Ok(Vec::new()));
         store
-            .finish(BOT, session, NOW, &closing(again.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(again.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         assert_eq!(give_all(store, session), ["one\ntwo"]);
     });
@@ -153,7 +162,7 @@ fn a_turn_that_was_cut_off_is_dropped_with_what_waits_when_there_can_be_no_proce
             ..closing(prompt.id, &[])
         };
         store
-            .finish(BOT, session, NOW, &stopped, not_held)
+            .finish(BOT, session, NOW, &stopped, not_held, told_of)
             .expect("the turn is closed");
         assert_eq!(store.open_sessions(), Ok(Vec::new()));
         assert!(!store.work(session).expect("the tables can be read").stop);
@@ -255,7 +264,14 @@ fn what_came_after_that_was_given_goes_last_again() {
     assert_eq!(first.text, "now");
     say(&store, &message(5, HOME), "later");
     store
-        .finish(BOT, session, NOW, &closing(first.id, &[]), not_held)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(first.id, &[]),
+            not_held,
+            told_of,
+        )
         .expect("the turn is closed");
     assert_eq!(give_all(&store, session), ["one\ntwo\nlater"]);
 }
@@ -363,7 +379,14 @@ fn how_often_in_a_row_a_turn_has_failed_is_counted_until_it_is_answered() {
     tries.push(prompt.tries);
     assert_eq!(tries, [0, 1, 2, 3]);
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[]),
+            not_held,
+            told_of,
+        )
         .expect("the turn is closed");
     say(&store, &message(2, HOME), "something else");
     let (prompt, _) = give(&store, session).expect("a message waits");
@@ -383,6 +406,7 @@ fn a_failure_after_a_stop_leaves_the_stop() {
             NOW,
             &failing(prompt.id, Hold::Paused, Some(NOW + 60)),
             not_held,
+            told_of,
         )
         .expect("the turn is closed");
     let work = store.work(session).expect("the tables can be read");

@@ -126,7 +126,7 @@ fn an_update_that_cannot_be_stored_is_skipped_and_the_others_and_the_offset_stan
                 [1, 2, 3],
                 |intake, &update| {
                     let at = place(update);
-                    let session = intake.session_at(at, "name", Path::new("/sessions"))?;
+                    let session = intake.session_at(at, "name", &home())?;
                     intake.queue(&message(update, at), session, &written("hello"))?;
                     if update == 2 {
                         intake.post(at, Lane::Text, &post("written, then undone"))?;
@@ -280,7 +280,7 @@ fn places_get_sessions_of_their_own_and_keep_them() {
     on_both(|store| {
         let at = |place, suggested: &str| {
             let session = take_in(store, NOW, |intake| {
-                intake.session_at(place, suggested, Path::new("/sessions"))
+                intake.session_at(place, suggested, &home())
             });
             let session = store
                 .session(session)
@@ -321,11 +321,7 @@ fn a_new_session_wakes_nobody_until_something_waits_for_it() {
             NOW,
             2,
             [()],
-            |intake, ()| {
-                intake
-                    .session_at(HOME, "ada", Path::new("/sessions"))
-                    .map(drop)
-            },
+            |intake, ()| intake.session_at(HOME, "ada", &home()).map(drop),
             |(), error| panic!("{error}"),
         )
         .expect("the answer is stored");
@@ -520,16 +516,18 @@ fn who_wrote_what_was_forwarded_and_when_it_arrived_is_known_when_it_is_given() 
             shown("buy now", Some("Bob"), NOW * 1_000 + 250),
         ];
         let wait = std::time::Duration::from_millis(50);
-        let next = store.give_next(BOT, session, NOW, |waiting| {
+        let next = store.give_next(BOT, session, NOW, revision(store, session), |waiting| {
             assert_eq!(waiting, expected);
             Choice::NotYet(wait)
         });
         assert_eq!(next, Ok(Next::NotYet { wait, waiting: 2 }));
         assert_eq!(number(store, "SELECT COUNT(*) FROM prompt"), 0);
-        let next = store.give_next(BOT, session, NOW, |waiting| Choice::Give {
-            count: 1,
-            text: waiting[0].text.clone(),
-            is_command: false,
+        let next = store.give_next(BOT, session, NOW, revision(store, session), |waiting| {
+            Choice::Give {
+                count: 1,
+                text: waiting[0].text.clone(),
+                is_command: false,
+            }
         });
         assert!(
             matches!(next, Ok(Next::Given { waiting: 1, .. })),

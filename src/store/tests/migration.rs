@@ -1,7 +1,7 @@
 //! A database of the first version: everything that it holds is there afterwards, and works.
 
 use super::*;
-use crate::chat::{Decision, Person, Verdict};
+use crate::chat::{Chosen, Decision, Person, Verdict};
 
 /// Rows in every table, as the first version wrote them: a turn that is done, one in the middle with a request that was
 /// decided and one that is open, and messages that wait.
@@ -93,6 +93,7 @@ fn everything_of_the_first_version_is_there() {
         waiting: 2,
         held: None,
         stop: false,
+        chosen: Chosen::default(),
         decisions: vec![Decision {
             request: "r1".to_owned(),
             tool: "Bash".to_owned(),
@@ -173,7 +174,14 @@ fn what_the_first_version_left_open_goes_on() {
     );
     assert_eq!(store.status_message(prompt.id), Ok(Some(MessageId(77))));
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[]),
+            not_held,
+            told_of,
+        )
         .expect("the turn is closed");
     assert_eq!(give_all(&store, session), ["next\nand this\nnewest"]);
     // A hold, with buttons, in a session of before.

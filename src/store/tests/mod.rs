@@ -22,7 +22,8 @@ use std::path::Path;
 use super::*;
 use crate::chat::{
     Act, Arrival, BotId, ChatId, Choice, Formatted, Hold, Lane, MessageId, Notice, Offer, Outcome,
-    Place, Post, Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting, Wanted,
+    Persona, Place, Post, Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting,
+    Wanted,
 };
 
 const BOT: BotId = BotId(7);
@@ -122,7 +123,7 @@ fn written(text: &str) -> Written<'_> {
 /// Queues a text as a prompt for the session of its place.
 fn say(store: &Store, arrival: &Arrival, text: &str) -> SessionId {
     take_in(store, NOW, |intake| {
-        let session = intake.session_at(arrival.place, "name", Path::new("/sessions"))?;
+        let session = intake.session_at(arrival.place, "name", &home())?;
         let queued = intake.queue(arrival, session, &written(text))?;
         assert_eq!(queued, Queued::Waits, "there is room");
         Ok(session)
@@ -161,7 +162,7 @@ fn choose(waiting: &[Waiting]) -> Choice {
 
 /// Gives what is next; None where nothing is, or nothing of it may be given.
 fn give(store: &Store, session: SessionId) -> Option<(Prompt, usize)> {
-    match store.give_next(BOT, session, NOW, choose) {
+    match store.give_next(BOT, session, NOW, revision(store, session), choose) {
         Ok(Next::Given { prompt, waiting }) => Some((prompt, waiting)),
         Ok(Next::Nothing) => None,
         other => panic!("{other:?}"),
@@ -214,7 +215,14 @@ fn failing(prompt: PromptId, reason: Hold, until: Option<i64>) -> Closing {
 /// Has a turn fail, so that its session is held.
 fn fail(store: &Store, session: SessionId, prompt: PromptId, reason: Hold, until: Option<i64>) {
     store
-        .finish(BOT, session, NOW, &failing(prompt, reason, until), failed)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &failing(prompt, reason, until),
+            failed,
+            told_of,
+        )
         .expect("the turn is closed");
 }
 
@@ -274,7 +282,14 @@ fn give_all(store: &Store, session: SessionId) -> Vec<String> {
     let mut given = Vec::new();
     while let Some((prompt, _)) = give(store, session) {
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         given.push(prompt.text);
     }
@@ -361,4 +376,23 @@ fn stop_says(ended: &Formatted) -> StopSays<'_> {
         ended,
         not_again: "not again",
     }
+}
+
+/// Where sessions are made.
+fn home() -> Home {
+    Home {
+        root: "/sessions".into(),
+        persona: Persona::default(),
+    }
+}
+
+/// How what was ended silently is told.
+fn told_of(ended: &[String]) -> Post {
+    post(&format!("ended: {}", ended.join(", ")))
+}
+
+/// How often something was chosen for a session.
+fn revision(store: &Store, session: SessionId) -> i64 {
+    let session = store.session(session).expect("it can be read");
+    session.map_or(0, |session| session.chosen.revision)
 }

@@ -14,7 +14,7 @@ fn a_hold_is_told_once_where_the_turn_was() {
         };
         for _ in 0..2 {
             store
-                .finish(BOT, session, NOW, &closing, failed)
+                .finish(BOT, session, NOW, &closing, failed, told_of)
                 .expect("the turn is closed");
         }
         let places: Vec<Place> = store
@@ -34,7 +34,7 @@ fn a_hold_is_told_once_where_the_turn_was() {
 fn where_there_is_no_process_it_is_told_to_who_waits() {
     let store = Store::in_memory();
     let session = take_in(&store, NOW, |intake| {
-        let session = intake.session_at(place(43), "ada", Path::new("/sessions"))?;
+        let session = intake.session_at(place(43), "ada", &home())?;
         intake.bind(HOME, session)?;
         Ok(session)
     });
@@ -140,13 +140,13 @@ fn a_notice_of_another_bot_is_told_anew() {
     fail(&store, session, prompt.id, Hold::Paused, None);
     chat.receive(&store);
     chat.press(&store, "Retry");
-    let given = store.give_next(OTHER_BOT, session, NOW, choose);
+    let given = store.give_next(OTHER_BOT, session, NOW, revision(&store, session), choose);
     let Ok(Next::Given { prompt, .. }) = given else {
         panic!("it is tried again")
     };
     let failing = failing(prompt.id, Hold::Paused, None);
     store
-        .finish(OTHER_BOT, session, NOW, &failing, failed)
+        .finish(OTHER_BOT, session, NOW, &failing, failed, told_of)
         .expect("the turn is closed");
     let due = store.due(OTHER_BOT).expect("the outbox can be read");
     assert_eq!(due.len(), 1);

@@ -89,6 +89,7 @@ fn a_request_overtakes_other_turns_but_not_its_own() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         assert!(due(store).contains(&request));
@@ -308,6 +309,7 @@ fn a_closed_chat_keeps_its_rows_and_others_go_on() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         assert_eq!(due(store), [elsewhere]);

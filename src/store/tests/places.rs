@@ -9,7 +9,14 @@ fn session_of(store: &Store, at: Place) -> Option<SessionId> {
 
 fn make(store: &Store, at: Place, name: &str) -> Made {
     take_in(store, NOW, |intake| {
-        intake.make_session(at, name, Path::new("/sessions"))
+        intake.make_session(
+            at,
+            &New {
+                name,
+                folder: Folder::In(Path::new("/sessions")),
+                persona: &Persona::default(),
+            },
+        )
     })
 }
 
@@ -21,7 +28,7 @@ fn overview(store: &Store, at: Place) -> Vec<Overview> {
 fn a_session_that_is_made_is_what_the_place_talks_to() {
     on_both(|store| {
         let before = say(store, &message(1, HOME), "hello");
-        assert_eq!(make(store, HOME, "Web"), Made::Yes);
+        assert!(matches!(make(store, HOME, "Web"), Made::Yes { .. }));
         let made = session_of(store, HOME).expect("it talks to one");
         assert_ne!(made, before);
         let session = store
@@ -43,7 +50,7 @@ fn a_session_that_is_made_is_what_the_place_talks_to() {
 #[test]
 fn a_name_is_taken_in_whatever_case_and_the_place_stays_where_it_is() {
     on_both(|store| {
-        assert_eq!(make(store, HOME, "Web"), Made::Yes);
+        assert!(matches!(make(store, HOME, "Web"), Made::Yes { .. }));
         let web = session_of(store, HOME).expect("it talks to one");
         for name in ["Web", "web", "WEB"] {
             assert_eq!(make(store, place(43), name), Made::Exists(web));
@@ -112,7 +119,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
         let busy = session_of(store, HOME).expect("it talks to one");
         say(store, &message(1, HOME), "hello");
         let (prompt, _) = store
-            .give_next(BOT, busy, NOW + 7, choose)
+            .give_next(BOT, busy, NOW + 7, revision(store, busy), choose)
             .map(|next| match next {
                 Next::Given { prompt, waiting } => (prompt, waiting),
                 other => panic!("{other:?}"),
@@ -135,7 +142,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
             ..closing(of_broken.id, &[])
         };
         store
-            .finish(BOT, broken, NOW + 9, &closing, failed)
+            .finish(BOT, broken, NOW + 9, &closing, failed, told_of)
             .expect("the turn is closed");
         run(
             store,
@@ -151,6 +158,8 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
         let of = |session, name: &str, active| Overview {
             session,
             name: name.to_owned(),
+            persona: String::new(),
+            folder: Path::new("/sessions").join(name),
             is_current: false,
             waiting: 0,
             working: None,

@@ -82,7 +82,14 @@ fn a_request_after_the_turn_goes_to_the_place_of_the_last_prompt() {
     assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 0);
     let (prompt, _) = give(&store, session).expect("a message waits");
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[]),
+            not_held,
+            told_of,
+        )
         .expect("the turn is closed");
     store
         .ask(BOT, session, NOW, &asked(None, "r"))

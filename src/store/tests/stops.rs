@@ -47,7 +47,7 @@ fn finish_stopped(store: &Store, session: SessionId, prompt: PromptId) {
         ..closing(prompt, &[])
     };
     store
-        .finish(BOT, session, NOW, &closing, held_back)
+        .finish(BOT, session, NOW, &closing, held_back, told_of)
         .expect("the turn is closed");
 }
 
@@ -156,6 +156,7 @@ fn a_stop_that_comes_as_the_turn_ends_holds_what_waits_all_the_same() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         assert!(is_stopping(store, session), "the owner has still to see it");
@@ -322,7 +323,14 @@ fn the_button_of_a_turn_stops_it_where_it_is_shown_and_as_long_as_it_runs() {
         assert_eq!(at(&prompt.uuid, place(43)), None);
         assert_eq!(at("another", HOME), None);
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         assert_eq!(at(&prompt.uuid, HOME), None);
     });
@@ -344,7 +352,14 @@ fn the_button_of_a_turn_that_was_taken_up_again_stops_what_goes_on_with_it() {
         assert_eq!(at(&first.uuid), Some(session), "and again");
         let (third, _) = give(store, session).expect("it goes on");
         store
-            .finish(BOT, session, NOW, &closing(third.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(third.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         for prompt in [first, second, third] {
             assert_eq!(at(&prompt.uuid), None);

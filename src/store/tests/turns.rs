@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::*;
+use crate::chat::Chosen;
 
 #[test]
 fn messages_that_wait_together_become_one_prompt() {
@@ -92,10 +93,12 @@ fn the_final_text_is_what_is_stored_with_a_random_uuid() {
         for update in 1..=20 {
             let session = say(store, &message(update, HOME), "hello");
             let prompt = store
-                .give_next(BOT, session, NOW, |waiting| Choice::Give {
-                    count: 1,
-                    text: format!("<{}>", waiting[0].text),
-                    is_command: false,
+                .give_next(BOT, session, NOW, revision(store, session), |waiting| {
+                    Choice::Give {
+                        count: 1,
+                        text: format!("<{}>", waiting[0].text),
+                        is_command: false,
+                    }
                 })
                 .expect("the prompt is stored");
             let Next::Given { prompt, .. } = prompt else {
@@ -131,7 +134,7 @@ fn what_came_by_another_bot_is_given_by_the_present_one() {
     let waiting = store.work(session).expect("the table can be read").waiting;
     assert_eq!(waiting, 1);
     let given = store
-        .give_next(OTHER_BOT, session, NOW, choose)
+        .give_next(OTHER_BOT, session, NOW, revision(&store, session), choose)
         .expect("the prompt is stored");
     let Next::Given { prompt, .. } = given else {
         panic!("what counts as waiting can be given")
@@ -157,7 +160,14 @@ fn only_a_turn_that_claude_has_ended_counts_as_said() {
         // Killed now, it may be in no transcript.
         assert!(!said());
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         assert!(said());
         store.taken(prompt.id).expect("it is noted");
@@ -171,7 +181,7 @@ fn closing_a_turn_twice_is_closing_it_once() {
         let (session, prompt) = given(store);
         let answer = closing(prompt.id, &[("a/0", "one"), ("a/1", "two")]);
         store
-            .finish(BOT, session, NOW + 5, &answer, not_held)
+            .finish(BOT, session, NOW + 5, &answer, not_held, told_of)
             .expect("the turn is closed");
         let again = Closing {
             outcome: Outcome::Interrupted,
@@ -179,7 +189,7 @@ fn closing_a_turn_twice_is_closing_it_once() {
             ..answer
         };
         store
-            .finish(BOT, session, NOW + 9, &again, not_held)
+            .finish(BOT, session, NOW + 9, &again, not_held, told_of)
             .expect("nothing happens");
         assert_eq!(
             words(
@@ -212,6 +222,7 @@ fn the_same_answer_under_the_same_key_goes_out_once() {
                 NOW,
                 &closing(prompt.id, &[("m1/0", "first")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         let first = due(store);
@@ -299,7 +310,7 @@ fn trouble_is_told_to_who_waits_the_longest_else_to_who_spoke_last() {
         new
     };
     let session = take_in(&store, NOW, |intake| {
-        intake.session_at(HOME, "ada", Path::new("/sessions"))
+        intake.session_at(HOME, "ada", &home())
     });
     assert_eq!(told(session), [], "nobody to tell");
     run(
@@ -354,7 +365,14 @@ fn a_session_is_open_while_anything_of_it_is() {
         .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
         .expect("it is stored");
     store
-        .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[]),
+            not_held,
+            told_of,
+        )
         .expect("the turn is closed");
     assert_eq!(open(), [session], "a request is open");
     store
@@ -401,6 +419,12 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
         claude: read.claude.clone(),
         mark: read.mark.clone(),
         said: false,
+        persona: String::new(),
+        prompt: String::new(),
+        max_turns: None,
+        chosen: Chosen::default(),
+        owns_folder: true,
+        slept: None,
         active: NOW,
         living: Some(living),
     };
@@ -408,11 +432,12 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     store
         .set_claude_session(session, "another")
         .expect("it is noted");
-    store.ended(session).expect("it is noted");
+    store.ended(session, NOW, &[]).expect("it is noted");
     let expected = Session {
         claude: "another".to_owned(),
         said: false,
         living: None,
+        slept: Some(NOW),
         ..expected
     };
     assert_eq!(store.session(session), Ok(Some(expected)));
@@ -435,13 +460,27 @@ fn a_command_of_claudes_own_does_not_prove_that_there_is_something_to_resume() {
         let (prompt, _) = give(store, session).expect("it waits");
         assert!(prompt.is_command);
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("it is stored");
         assert!(!said(session));
         say(store, &message(2, HOME), "hello");
         let (prompt, _) = give(store, session).expect("it waits");
         store
-            .finish(BOT, session, NOW, &closing(prompt.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(prompt.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("it is stored");
         assert!(said(session));
     });

@@ -32,6 +32,7 @@ fn what_is_finished_is_forgotten_in_its_time() {
                 NOW,
                 &closing(prompt.id, &[("a/0", "answer")]),
                 not_held,
+                told_of,
             )
             .expect("the turn is closed");
         for row in due(store) {
@@ -56,7 +57,14 @@ fn what_is_finished_is_forgotten_in_its_time() {
             Ok(vec![later.clone()])
         );
         store
-            .finish(BOT, session, NOW, &closing(later.id, &[]), not_held)
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(later.id, &[]),
+                not_held,
+                told_of,
+            )
             .expect("the turn is closed");
         store.prune(NOW + 90 * DAY).expect("everything is");
         assert_eq!(counts(), [0, 0, 1, 1], "the last prompt of a session stays");
@@ -282,6 +290,7 @@ fn it_is_quiet_when_nothing_waits() {
             NOW,
             &closing(prompt.id, &[("a/0", "answer")]),
             not_held,
+            told_of,
         )
         .expect("the turn is closed");
     assert!(!is_quiet(), "something must go out");
@@ -465,7 +474,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check(
             "finish",
             Full,
-            store.finish(BOT, session, NOW, &answer, not_held),
+            store.finish(BOT, session, NOW, &answer, not_held, told_of),
         );
         let row = due(store)[0];
         check("begin", Normal, store.begin(row).map(drop));
@@ -506,7 +515,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("flooded", Full, store.flooded(BOT, None, NOW, NOW));
         check("take_up_outbox", Normal, store.take_up_outbox(BOT));
         check("prune", Normal, store.prune(NOW));
-        check("ended", Normal, store.ended(session));
+        check("ended", Normal, store.ended(session, NOW, &[]));
     });
 }
 

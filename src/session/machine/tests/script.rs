@@ -22,7 +22,6 @@ const TICKS_MAX: usize = 20;
 /// What every script begins with unless it says otherwise.
 pub fn settings() -> Settings {
     Settings {
-        idle_timeout: Some(Duration::from_secs(600)),
         stop_grace: Duration::from_secs(5),
         shutdown_grace: Duration::from_secs(20),
         retries: 3,
@@ -110,6 +109,8 @@ pub const CUT_OFF: &str = "
 
 struct Play {
     settings: Settings,
+    /// What the process is to be like, as the store has it.
+    manner: Manner,
     machine: Machine,
     base: Instant,
     now: Instant,
@@ -131,6 +132,11 @@ impl Play {
         let base = Instant::now();
         Play {
             settings: settings(),
+            manner: Manner {
+                mode: "default".to_owned(),
+                idle_timeout: Some(Duration::from_secs(600)),
+                ..Manner::default()
+            },
             machine: Machine::new(settings()),
             base,
             now: base,
@@ -158,8 +164,7 @@ impl Play {
         let (word, rest) = cut(line);
         match word {
             "idle" => {
-                self.settings.idle_timeout = (rest != "never").then(|| seconds(rest));
-                self.machine = Machine::new(self.settings.clone());
+                self.manner.idle_timeout = (rest != "never").then(|| seconds(rest));
             }
             "retries" => {
                 self.settings.retries = words::number(rest);

@@ -8,24 +8,26 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::Settings;
-use super::world::{Death, Failure, How, Press, Seen, Step, Stray, Wish, World};
+use super::world::{Choice, Death, Failure, How, Press, Seen, Step, Stray, Wish, World};
 use crate::chat::Verdict;
 
 const STEPS_MAX: usize = 120;
 
-fn settings() -> impl Strategy<Value = Settings> {
+fn settings() -> impl Strategy<Value = (Settings, Option<Duration>)> {
     let seconds =
         |choices: &'static [u64]| prop::sample::select(choices).prop_map(Duration::from_secs);
     let idle = prop::option::weighted(0.8, seconds(&[0, 600]));
     let graces = (seconds(&[0, 5]), seconds(&[0, 20]));
     (idle, graces, 0..4_u32, seconds(&[0, 1]), any::<bool>()).prop_map(
-        |(idle_timeout, (stop_grace, shutdown_grace), retries, retry_delay, ask_first)| Settings {
-            idle_timeout,
-            stop_grace,
-            shutdown_grace,
-            retries,
-            retry_delay,
-            ask_first,
+        |(idle, (stop_grace, shutdown_grace), retries, retry_delay, ask_first)| {
+            let settings = Settings {
+                stop_grace,
+                shutdown_grace,
+                retries,
+                retry_delay,
+                ask_first,
+            };
+            (settings, idle)
         },
     )
 }
@@ -57,6 +59,15 @@ fn prepared() -> impl Strategy<Value = Result<Seen, Failure>> {
     ]
 }
 
+fn choice() -> impl Strategy<Value = Choice> {
+    let mode = prop::sample::select(&["default", "plan", "bypassPermissions"][..]);
+    prop_oneof![
+        prop::option::of(Just("opus")).prop_map(Choice::Model),
+        mode.prop_map(Choice::Mode),
+        Just(Choice::Persona),
+    ]
+}
+
 fn press() -> impl Strategy<Value = Press> {
     prop_oneof![2 => Just(Press::Run), 2 => Just(Press::Retry), 1 => Just(Press::Drop)]
 }
@@ -75,6 +86,7 @@ fn how() -> impl Strategy<Value = How> {
 fn ordinary() -> BoxedStrategy<Step> {
     let of_a_person = prop_oneof![
         8 => Just(Step::Message),
+        1 => choice().prop_map(Step::Choose),
         1 => Just(Step::Command),
         6 => (0..4_usize, verdict()).prop_map(|(which, verdict)| Step::Decide(which, verdict)),
         3 => Just(Step::Stop),
@@ -195,8 +207,8 @@ fn signal() -> BoxedStrategy<Step> {
     .boxed()
 }
 
-fn walk(settings: Settings, steps: &[Step]) -> World {
-    let mut world = World::new(settings);
+fn walk((settings, idle): (Settings, Option<Duration>), steps: &[Step]) -> World {
+    let mut world = World::new(settings, idle);
     for step in steps {
         world.step(step);
     }

@@ -177,7 +177,8 @@ impl Walk {
             posts: posts.collect(),
             ..closing(prompt, &[])
         };
-        self.store.finish(BOT, session, NOW, &closing, not_held)
+        self.store
+            .finish(BOT, session, NOW, &closing, not_held, told_of)
     }
 
     /// A turn that fails holds its session, unless somebody holds it already.
@@ -193,7 +194,8 @@ impl Walk {
             before => before,
         };
         let closing = failing(prompt, reason, until);
-        self.store.finish(BOT, session, NOW, &closing, failed)?;
+        self.store
+            .finish(BOT, session, NOW, &closing, failed, told_of)?;
         assert_eq!(held(&self.store, session), expected);
         Ok(())
     }
@@ -224,7 +226,8 @@ impl Walk {
                 outcome: Outcome::Stopped,
                 ..closing(prompt.id, &[])
             };
-            self.store.finish(BOT, session, NOW, &closing, held_back)?;
+            self.store
+                .finish(BOT, session, NOW, &closing, held_back, told_of)?;
         }
         if work.open.is_empty() {
             self.store.stopped(BOT, session, NOW, held_back)?;

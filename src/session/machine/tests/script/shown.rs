@@ -14,6 +14,8 @@ impl Play {
                 format!("prepare{}", ids.collect::<String>())
             }
             Action::Write(line) => format!("write {}", written(line)),
+            Action::GiveNext(0) => "givenext".to_owned(),
+            Action::GiveNext(revision) => format!("givenext as of {revision}"),
             Action::GiveAgain(prompt) => format!("give again {prompt}"),
             Action::TakeBack(prompt) => format!("take back {prompt}"),
             Action::ContinueAs { prompt, text } => {

@@ -39,7 +39,11 @@ impl Play {
                     cure: None,
                 },
             }),
-            "started" => Event::Started,
+            "started" => Event::Started(self.manner.clone()),
+            "choose" => {
+                self.choose(rest);
+                self.works(vec![], false)
+            }
             "given" => Event::Given(self.given(rest)),
             "exit" => {
                 let (code, last_words) = cut(rest);
@@ -82,6 +86,22 @@ impl Play {
         self.works(vec![], stop)
     }
 
+    /// `model=opus`, `mode=plan`, `idle=60s`, `persona`: what a person has chosen.
+    fn choose(&mut self, rest: &str) {
+        self.manner.revision += 1;
+        for word in rest.split_whitespace() {
+            match word.split_once('=') {
+                Some(("model", model)) => {
+                    self.manner.model = (model != "default").then(|| model.to_owned());
+                }
+                Some(("mode", mode)) => self.manner.mode = mode.to_owned(),
+                Some(("idle", idle)) => self.manner.idle_timeout = Some(seconds(idle)),
+                None if word == "persona" => self.manner.generation += 1,
+                _ => panic!("{word} cannot be chosen"),
+            }
+        }
+    }
+
     fn works(&self, decisions: Vec<Decision>, stop: bool) -> Event {
         Event::Work(Work {
             waiting: self.waiting,
@@ -90,6 +110,7 @@ impl Play {
             stop,
             decisions,
             open: self.open.values().cloned().collect(),
+            manner: self.manner.clone(),
         })
     }
 
@@ -102,6 +123,7 @@ impl Play {
                 self.waiting = 0;
                 return Given::Nothing;
             }
+            "changed" => return Given::Changed,
             "notyet" => {
                 return Given::NotYet {
                     wait: seconds(rest),

@@ -49,7 +49,7 @@ impl World {
         let only_time = !claude.answered
             || claude.ending
             || self.shutdown.is_some()
-            || (self.settings.idle_timeout.is_some() && quiet && !self.is_confused);
+            || (self.store.manner.idle_timeout.is_some() && quiet && !self.is_confused);
         if only_time {
             self.ensure(
                 due.is_some(),

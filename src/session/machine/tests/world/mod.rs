@@ -19,7 +19,7 @@ use crate::claude::trace::Trace;
 use crate::session::recovery::Acted;
 use claude::{Claude, Conversation};
 pub use claude::{How, Wish};
-pub use step::{Death, Failure, Seen, Step, Stray};
+pub use step::{Choice, Death, Failure, Seen, Step, Stray};
 pub use store::Press;
 use store::{Request, Store};
 
@@ -48,6 +48,8 @@ pub struct World {
     now: Instant,
     store: Store,
     conversation: Conversation,
+    /// What the process is like.
+    has: Manner,
     /// Something new is in the store, and the owner has not looked yet.
     bell: bool,
     /// The prompts that a preparation looks at.
@@ -85,14 +87,19 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(settings: Settings) -> World {
+    pub fn new(settings: Settings, idle_timeout: Option<Duration>) -> World {
         let base = Instant::now();
         World {
             settings,
             machine: None,
             base,
             now: base,
-            store: Store::default(),
+            store: Store::for_process(Manner {
+                mode: "default".to_owned(),
+                idle_timeout,
+                ..Manner::default()
+            }),
+            has: Manner::default(),
             conversation: Conversation::default(),
             bell: false,
             preparing: None,
@@ -135,6 +142,10 @@ impl World {
             }
             Step::Message => {
                 self.store.message();
+                self.ring();
+            }
+            Step::Choose(choice) => {
+                self.store.choose(choice);
                 self.ring();
             }
             Step::Gather => self.store.gathers = true,

@@ -75,7 +75,9 @@ impl World {
                         self.counter += 1;
                         self.process = Some(Claude::new(self.counter));
                         self.store.has_process = true;
-                        Event::Started
+                        let manner = self.store.manner.clone();
+                        self.has = manner.clone();
+                        Event::Started(manner)
                     }
                 });
             }
@@ -90,13 +92,18 @@ impl World {
             }
             Action::Park => {}
             Action::EndTools => self.ensure(self.process.is_some(), "nobody has had tools"),
-            Action::GiveNext => {
+            Action::NoteMode(mode) => self.store.manner.mode = mode,
+            Action::NoteModels(_) | Action::Refused { .. } => {}
+            Action::GiveNext(revision) => {
                 self.ensure_ready();
                 if std::mem::take(&mut self.shutdown_will_overtake) {
                     self.shutdown = Some(self.now);
                     self.events.push_back(Event::Shutdown);
                 }
-                let given = self.store.give_next();
+                let given = self.store.give_next(revision);
+                if matches!(given, Ok(Given::Prompt { .. })) {
+                    self.ensure_chosen();
+                }
                 self.given(given);
             }
             Action::GiveAgain(id) => {
@@ -204,11 +211,21 @@ impl World {
         if !claude.input_open || claude.ending {
             self.fail("it writes to a process that is to end");
         }
+        // One that does not read gets no prompt either.
+        self.has.hear(line);
         if claude.reads {
             claude.read(line, &self.conversation);
         } else {
             self.events.push_back(Event::NotReading);
         }
+    }
+
+    /// What is given goes to a process that is what was chosen.
+    fn ensure_chosen(&self) {
+        let (has, chosen) = (&self.has, &self.store.manner);
+        let is_chosen = (has.generation, &has.model, &has.mode)
+            == (chosen.generation, &chosen.model, &chosen.mode);
+        self.ensure(is_chosen, "it gives a prompt to a process of another kind");
     }
 
     fn finish(&mut self, finished: &Finished) {
@@ -252,6 +269,21 @@ impl World {
         for block in blocks {
             let new = self.delivered.insert(block.text.clone());
             self.ensure(new || self.is_confused, "a text is delivered twice");
+        }
+    }
+}
+
+impl Manner {
+    /// What a line makes of the process that reads it.
+    fn hear(&mut self, line: &str) {
+        let line: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        let request = &line["request"];
+        match request["subtype"].as_str() {
+            Some("set_model") => self.model = request["model"].as_str().map(str::to_owned),
+            Some("set_permission_mode") => {
+                self.mode = request["mode"].as_str().unwrap_or_default().to_owned();
+            }
+            _ => {}
         }
     }
 }

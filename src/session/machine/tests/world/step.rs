@@ -6,6 +6,14 @@ use super::claude::{How, Wish};
 use super::store::Press;
 use crate::chat::Verdict;
 
+/// What a person can choose for the process.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    Model(Option<&'static str>),
+    Mode(&'static str),
+    Persona,
+}
+
 /// What can happen next. What cannot happen now is left out.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -13,6 +21,8 @@ pub enum Step {
     Onward,
     /// A person writes.
     Message,
+    /// A person chooses something for the process.
+    Choose(Choice),
     /// More may belong to what is given next.
     Gather,
     /// What is given next is one of Claude's own commands.

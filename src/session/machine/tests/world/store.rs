@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::super::*;
 use super::super::script::prompt;
+use super::step::Choice;
 use crate::session::outcome::Wait;
 
 /// A complaint about what was asked for.
@@ -71,6 +72,8 @@ pub enum Press {
 
 #[derive(Default)]
 pub struct Store {
+    /// What was chosen for the process.
+    pub manner: Manner,
     pub rows: BTreeMap<i64, Row>,
     /// How many ids were given away.
     last: i64,
@@ -240,6 +243,22 @@ impl Store {
         }
     }
 
+    pub fn for_process(manner: Manner) -> Store {
+        Store {
+            manner,
+            ..Store::default()
+        }
+    }
+
+    pub fn choose(&mut self, choice: &Choice) {
+        self.manner.revision += 1;
+        match choice {
+            Choice::Model(model) => self.manner.model = model.map(str::to_owned),
+            Choice::Mode(mode) => self.manner.mode = (*mode).to_owned(),
+            Choice::Persona => self.manner.generation += 1,
+        }
+    }
+
     pub fn work(&self) -> Work {
         let decided = |(request, state): (&String, &Request)| match state {
             Request::Decided(verdict) => Some(Decision {
@@ -257,6 +276,7 @@ impl Store {
             stop: self.stop,
             decisions: self.requests.iter().filter_map(decided).collect(),
             open: self.open().map(|id| self.prompt(id)).collect(),
+            manner: self.manner.clone(),
         }
     }
 
@@ -268,12 +288,15 @@ impl Store {
         self.stop || self.requests.values().any(decided) || (goes_on && something)
     }
 
-    pub fn give_next(&mut self) -> Asked<Given> {
+    pub fn give_next(&mut self, revision: i64) -> Asked<Given> {
         if self.open().next().is_some() {
             return Err("it gives a prompt while one is open");
         }
         if self.held.is_some() {
             return Ok(Given::Nothing);
+        }
+        if self.manner.revision != revision {
+            return Ok(Given::Changed);
         }
         let queued = self
             .rows

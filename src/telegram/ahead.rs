@@ -1,0 +1,80 @@
+//! What an update needs of the disk, looked up before its transaction: no transaction waits for a disk.
+//!
+//! It only looks. What follows is carried out in `commands`.
+
+use std::path::PathBuf;
+
+use super::desk::Desk;
+use super::update::Decoded;
+use crate::chat::{Act, BotId, Persona};
+use crate::config::persona::NoPersona;
+use crate::router::{self, Command, Route, Wish};
+use crate::store::Store;
+use crate::workplace::NoDirectory;
+
+/// What an update needs of the disk.
+pub enum Ahead {
+    Nothing,
+    New {
+        persona: Result<Persona, NoPersona>,
+        /// None where none was named.
+        directory: Option<Result<PathBuf, NoDirectory>>,
+    },
+    Persona(Result<Persona, NoPersona>),
+    /// Names and descriptions.
+    Personas(Vec<(String, String)>),
+}
+
+impl Desk {
+    /// Looks up what an update needs of the disk.
+    pub fn look_ahead(&self, store: &Store, bot: BotId, update: &Decoded) -> Ahead {
+        let Ok(inbound) = &update.inbound else {
+            return Ahead::Nothing;
+        };
+        match router::route(update.id, inbound, &self.allowed_users) {
+            Route::Command {
+                command:
+                    Command::New(Wish {
+                        persona, directory, ..
+                    }),
+                ..
+            } => Ahead::New {
+                persona: match persona {
+                    "" => Ok(self.home.persona.clone()),
+                    name => self.workplace.personas.read(name),
+                },
+                directory: match directory {
+                    "" => None,
+                    named => Some(self.workplace.directory(named)),
+                },
+            },
+            Route::Command {
+                command: Command::Persona(""),
+                ..
+            } => Ahead::Personas(self.personas()),
+            Route::Command {
+                command: Command::Persona(name),
+                ..
+            } => Ahead::Persona(self.workplace.personas.read(name)),
+            Route::Act { token, .. } => match store.act_of(bot, token) {
+                Ok(Some(Act::UsePersona { persona })) => {
+                    Ahead::Persona(self.workplace.personas.read(&persona))
+                }
+                _ => Ahead::Nothing,
+            },
+            _ => Ahead::Nothing,
+        }
+    }
+
+    fn personas(&self) -> Vec<(String, String)> {
+        let personas = &self.workplace.personas;
+        let described = |name: String| {
+            let description = match personas.read(&name) {
+                Ok(persona) => persona.description,
+                Err(_) => "⚠ its file is wrong".to_owned(),
+            };
+            (name, description)
+        };
+        personas.names().into_iter().map(described).collect()
+    }
+}

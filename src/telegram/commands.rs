@@ -1,0 +1,410 @@
+//! chappe's own commands, and the choices that their buttons offer: each is carried out within the transaction that closes
+//! its update.
+//!
+//! What the disk must be asked for (a directory, a persona) is looked up before, by `ahead`: no transaction
+//! waits for a disk. Nothing here calls Telegram or an owner.
+
+use super::ahead::Ahead;
+use super::desk::{Desk, say, stop};
+use crate::chat::{Act, Formatted, IdleTimeout, Notice, Offer, Persona, Place, SessionId};
+use crate::clock::unix_now;
+use crate::config::nearest;
+use crate::config::persona::NoPersona;
+use crate::render::sessions::{self, BadDirectory};
+use crate::render::{lists, texts};
+use crate::router::{self, Command, Wish};
+use crate::store::{self, Folder, Intake, Made, New, Session, Stop};
+use crate::workplace::NoDirectory;
+
+/// Minutes that a quiet process may be kept.
+const TIMEOUT_MINUTES: std::ops::RangeInclusive<u64> = 1..=1440;
+
+/// The longest name of a model.
+const MODEL_MAX: usize = 100;
+
+/// The longest word that a nearest one is looked for.
+const WORD_MAX: usize = 100;
+
+impl Desk {
+    pub fn command(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        suggested: &str,
+        command: Command<'_>,
+        ahead: &Ahead,
+    ) -> store::Result<()> {
+        match command {
+            Command::Start => return say(intake, place, texts::welcome(&self.host)),
+            Command::Help => return say(intake, place, texts::help()),
+            Command::New(wish) => return self.new_session(intake, place, wish, ahead),
+            Command::Session("") => return list(intake, self, place),
+            Command::Session(name) => return switch_to(intake, place, name),
+            Command::Status => {
+                let list = intake.overview(place)?;
+                return say(intake, place, lists::status(&self.host, &list, unix_now()));
+            }
+            _ => {}
+        }
+        // All others are about the session of their place.
+        let id = intake.session_at(place, suggested, &self.home)?;
+        let Some(session) = intake.session(id)? else {
+            return Ok(());
+        };
+        match command {
+            Command::Stop => stop_here(intake, place, &session),
+            Command::Queue => queue(intake, place, id),
+            Command::Rename(name) => rename(intake, place, &session, name),
+            Command::Timeout(text) => self.timeout(intake, place, &session, text),
+            Command::Persona(name) => match ahead {
+                Ahead::Personas(all) => {
+                    let notice = sessions::personas(&session.name, &session.persona, all);
+                    intake.offer(place, id, &notice).map(drop)
+                }
+                Ahead::Persona(persona) => {
+                    let said = self.use_persona(intake, &session, name, persona)?;
+                    say(intake, place, said)
+                }
+                Ahead::Nothing | Ahead::New { .. } => Ok(()),
+            },
+            Command::Model(name) => model(intake, place, &session, name),
+            Command::Mode(name) => self.mode(intake, place, &session, name),
+            Command::Clear => clear(intake, place, &session),
+            Command::Start
+            | Command::Help
+            | Command::New(_)
+            | Command::Session(_)
+            | Command::Status => Ok(()),
+        }
+    }
+
+    fn new_session(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        wish: Wish<'_>,
+        ahead: &Ahead,
+    ) -> store::Result<()> {
+        let Wish {
+            name,
+            persona: wished,
+            directory: named,
+        } = wish;
+        if !router::is_name(name) {
+            return say(intake, place, sessions::bad_name(name, "/new web"));
+        }
+        if let Some((session, name)) = intake.session_named(name)? {
+            return offer_switch(intake, place, session, &name, sessions::exists(&name));
+        }
+        let Ahead::New { persona, directory } = ahead else {
+            return Ok(());
+        };
+        let persona = match persona {
+            Ok(persona) => persona,
+            Err(why) => return say(intake, place, self.no_persona(wished, why)),
+        };
+        let folder = match directory {
+            None => Folder::In(&self.home.root),
+            Some(Ok(directory)) => Folder::Given(directory),
+            Some(Err(why)) => {
+                let why = self.bad_directory(why);
+                return say(intake, place, sessions::bad_directory(named, &why));
+            }
+        };
+        let new = New {
+            name,
+            folder,
+            persona,
+        };
+        match intake.make_session(place, &new)? {
+            Made::Yes { folder, .. } => {
+                let folder = self.workplace.short(&folder);
+                say(intake, place, sessions::made(name, &folder, &persona.name))
+            }
+            Made::Exists(session) => {
+                let name = intake.name_of(session)?;
+                offer_switch(intake, place, session, &name, sessions::exists(&name))
+            }
+        }
+    }
+
+    fn bad_directory(&self, why: &NoDirectory) -> BadDirectory {
+        match why {
+            NoDirectory::NotWhole => BadDirectory::NotWhole,
+            NoDirectory::Missing => BadDirectory::Missing,
+            NoDirectory::NotADirectory => BadDirectory::NotADirectory,
+            NoDirectory::NoPermission => BadDirectory::NoPermission,
+            NoDirectory::Other(why) => BadDirectory::Other(why.clone()),
+            NoDirectory::Outside { real, allowed } => {
+                let short = |path| std::path::PathBuf::from(self.workplace.short(path));
+                BadDirectory::Outside {
+                    real: short(real.as_path()),
+                    allowed: allowed.iter().map(|dir| short(dir.as_path())).collect(),
+                }
+            }
+        }
+    }
+
+    fn no_persona(&self, name: &str, why: &NoPersona) -> Formatted {
+        match why {
+            NoPersona::Unknown { near } => {
+                let all = self.workplace.personas.names();
+                sessions::no_persona(name, near.as_deref(), &all)
+            }
+            NoPersona::Broken(error) => sessions::broken_persona(&error.to_string()),
+        }
+    }
+
+    fn use_persona(
+        &self,
+        intake: &mut Intake<'_>,
+        session: &Session,
+        name: &str,
+        persona: &Result<Persona, NoPersona>,
+    ) -> store::Result<Formatted> {
+        let persona = match persona {
+            Ok(persona) => persona,
+            Err(why) => return Ok(self.no_persona(name, why)),
+        };
+        intake.use_persona(session.id, persona)?;
+        let works = intake.is_at_work(session.id)?;
+        Ok(sessions::persona_is(&session.name, &persona.name, works))
+    }
+
+    fn timeout(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        text: &str,
+    ) -> store::Result<()> {
+        let chosen = match text.to_ascii_lowercase().as_str() {
+            "" => session.chosen.idle,
+            "off" | "never" => Some(IdleTimeout::Never),
+            "0" => Some(IdleTimeout::After(std::time::Duration::ZERO)),
+            "default" => None,
+            minutes => match minutes.trim_end_matches('m').parse::<u64>() {
+                Ok(minutes) if TIMEOUT_MINUTES.contains(&minutes) => Some(IdleTimeout::After(
+                    std::time::Duration::from_secs(minutes * 60),
+                )),
+                _ => return say(intake, place, sessions::bad_timeout()),
+            },
+        };
+        if chosen != session.chosen.idle || text.eq_ignore_ascii_case("default") {
+            intake.use_idle(session.id, chosen)?;
+        }
+        let idle = chosen.unwrap_or(self.idle_timeout);
+        say(intake, place, sessions::timeout_is(&session.name, idle))
+    }
+
+    fn mode(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<()> {
+        let refused = self.workplace.personas.refuses_mode(sessions::BYPASS);
+        if name.is_empty() {
+            let current = session
+                .chosen
+                .mode
+                .as_deref()
+                .unwrap_or(&self.permission_mode);
+            let notice = sessions::modes(&session.name, current, refused);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let mut known = sessions::MODES.iter().map(|(mode, _)| *mode);
+        let Some(mode) = known.find(|mode| mode.eq_ignore_ascii_case(name)) else {
+            let near = near(name, sessions::MODES.iter().map(|(mode, _)| *mode));
+            return say(intake, place, sessions::no_such_mode(name, near));
+        };
+        match (mode, refused) {
+            (sessions::BYPASS, Some(why)) => say(intake, place, sessions::mode_refused(why)),
+            (sessions::BYPASS, None) => {
+                let notice = sessions::confirm_bypass(&session.name);
+                intake.offer(place, session.id, &notice).map(drop)
+            }
+            (mode, _) => {
+                intake.use_mode(session.id, Some(mode))?;
+                say(intake, place, sessions::mode_is(&session.name, mode))
+            }
+        }
+    }
+
+    /// Does what a button was for that chooses something for a session; None where it was for something else.
+    pub fn choose(
+        &self,
+        intake: &mut Intake<'_>,
+        session: SessionId,
+        act: &Act,
+        place: Place,
+        ahead: &Ahead,
+    ) -> store::Result<Option<String>> {
+        let Some(session) = intake.session(session)? else {
+            return Ok(None);
+        };
+        let said = match act {
+            Act::UseModel { model } => {
+                let model = Some(model.as_str()).filter(|model| !model.is_empty());
+                intake.use_model(session.id, model)?;
+                sessions::model_is(&session.name, model)
+            }
+            Act::UseMode { mode } if mode == sessions::BYPASS => {
+                let notice = sessions::confirm_bypass(&session.name);
+                intake.offer(place, session.id, &notice)?;
+                return Ok(Some("Press once more below".to_owned()));
+            }
+            Act::UseMode { mode } => {
+                intake.use_mode(session.id, Some(mode))?;
+                sessions::mode_is(&session.name, mode)
+            }
+            Act::UseBypass => {
+                intake.use_mode(session.id, Some(sessions::BYPASS))?;
+                sessions::mode_is(&session.name, sessions::BYPASS)
+            }
+            Act::UsePersona { persona: name } => match ahead {
+                Ahead::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        say(intake, place, said)?;
+        Ok(Some("Done".to_owned()))
+    }
+}
+
+fn stop_here(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
+    let shown_at = intake.place_of_turn(session.id)?;
+    match stop(intake, session.id)? {
+        // Where it is shown it shows; from elsewhere nothing is to be seen of it.
+        Stop::Begun if shown_at.is_some_and(|shown| shown != place) => {
+            say(intake, place, texts::stopping(&session.name))
+        }
+        Stop::Begun | Stop::Done => Ok(()),
+        Stop::Nothing => say(intake, place, texts::nothing_runs(&session.name)),
+    }
+}
+
+fn queue(intake: &mut Intake<'_>, place: Place, session: SessionId) -> store::Result<()> {
+    let list = intake.overview(place)?;
+    let texts = intake.line_of(session, lists::SHOWN_MAX)?;
+    match list.iter().find(|one| one.session == session) {
+        Some(one) => intake
+            .offer(place, session, &lists::queue(one, &texts))
+            .map(drop),
+        None => Ok(()),
+    }
+}
+
+fn rename(
+    intake: &mut Intake<'_>,
+    place: Place,
+    session: &Session,
+    name: &str,
+) -> store::Result<()> {
+    if !router::is_name(name) {
+        return say(intake, place, sessions::bad_name(name, "/rename web"));
+    }
+    match intake.rename(session.id, name)? {
+        Made::Yes { .. } => say(intake, place, sessions::renamed(&session.name, name)),
+        Made::Exists(other) => {
+            let name = intake.name_of(other)?;
+            offer_switch(intake, place, other, &name, sessions::exists(&name))
+        }
+    }
+}
+
+fn model(
+    intake: &mut Intake<'_>,
+    place: Place,
+    session: &Session,
+    name: &str,
+) -> store::Result<()> {
+    let all = intake.models()?;
+    if name.is_empty() {
+        let notice = sessions::models(&session.name, session.chosen.model.as_deref(), &all);
+        return intake.offer(place, session.id, &notice).map(drop);
+    }
+    let is_word = name.len() <= MODEL_MAX
+        && !name.starts_with('-')
+        && name.chars().all(|letter| letter.is_ascii_graphic());
+    if !is_word {
+        return say(intake, place, sessions::bad_model());
+    }
+    let model = Some(name).filter(|name| *name != "default");
+    // Whole names are more than Claude lists.
+    let is_known = all.is_empty() || all.iter().any(|known| known == name);
+    if model.is_some() && !is_known && !name.starts_with("claude-") {
+        let near = near(name, all.iter().map(String::as_str));
+        let notice = sessions::no_such_model(name, near, &all);
+        return intake.offer(place, session.id, &notice).map(drop);
+    }
+    intake.use_model(session.id, model)?;
+    say(intake, place, sessions::model_is(&session.name, model))
+}
+
+fn clear(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
+    if intake.is_at_work(session.id)? {
+        return say(intake, place, sessions::is_busy(&session.name, "cleared"));
+    }
+    intake.start_fresh(session.id)?;
+    say(intake, place, sessions::cleared(&session.name))
+}
+
+/// Asks to which session the place is to talk.
+fn list(intake: &mut Intake<'_>, desk: &Desk, place: Place) -> store::Result<()> {
+    let list = intake.overview(place)?;
+    if list.is_empty() {
+        return say(intake, place, Formatted::plain(texts::NO_SESSIONS));
+    }
+    let offers = list
+        .iter()
+        .filter(|session| !session.is_current)
+        .take(lists::SHOWN_MAX)
+        .map(|session| {
+            (
+                session.session,
+                Offer::new(session.name.clone(), Act::Switch),
+            )
+        })
+        .collect::<Vec<_>>();
+    let body = lists::sessions(&list, unix_now(), |folder| desk.workplace.short(folder));
+    intake.offer_of_many(place, &body, &offers).map(drop)
+}
+
+fn switch_to(intake: &mut Intake<'_>, place: Place, name: &str) -> store::Result<()> {
+    if let Some((session, name)) = intake.session_named(name)? {
+        intake.bind(place, session)?;
+        return say(intake, place, sessions::switched(&name));
+    }
+    let list = intake.overview(place)?;
+    let near = near(name, list.iter().map(|session| session.name.as_str()));
+    let meant = near.and_then(|near| list.iter().find(|session| session.name == near));
+    match meant {
+        Some(meant) => {
+            let body = sessions::no_such(name, Some(&meant.name));
+            offer_switch(intake, place, meant.session, &meant.name, body)
+        }
+        None => say(intake, place, sessions::no_such(name, None)),
+    }
+}
+
+fn offer_switch(
+    intake: &mut Intake<'_>,
+    place: Place,
+    session: SessionId,
+    name: &str,
+    body: Formatted,
+) -> store::Result<()> {
+    let notice = Notice {
+        body,
+        offers: vec![vec![Offer::new(name, Act::Switch)]],
+    };
+    intake.offer(place, session, &notice).map(drop)
+}
+
+/// The nearest of some words, where somebody may have meant one of them.
+fn near<'c>(word: &str, all: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    (word.len() <= WORD_MAX).then(|| nearest(word, all))?
+}

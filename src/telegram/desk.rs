@@ -1,0 +1,40 @@
+//! The desk: what every update is dealt with by, and the two things that are said and done from everywhere.
+//!
+//! It only holds: what an update means is decided by the router, and carried out in `dispatch` and `commands`.
+
+use crate::chat::{Formatted, IdleTimeout, Lane, Place, Post, SessionId};
+use crate::render::{notice, status, texts};
+use crate::store::{self, Home, Intake, Stop, StopSays};
+use crate::workplace::Workplace;
+
+/// What every update is dealt with by.
+pub struct Desk {
+    pub allowed_users: Vec<i64>,
+    /// Whether a message that was stored gets a sign.
+    pub reactions: bool,
+    /// Where sessions are made that nobody has asked for, and as whom.
+    pub home: Home,
+    /// Where those that somebody asks for may work.
+    pub workplace: Workplace,
+    /// What counts where nothing was chosen for a session.
+    pub idle_timeout: IdleTimeout,
+    pub permission_mode: String,
+    /// The host's name, for the welcome.
+    pub host: String,
+}
+
+/// Has a session's turn end, and holds what waits.
+pub fn stop(intake: &mut Intake<'_>, session: SessionId) -> store::Result<Stop> {
+    let says = StopSays {
+        ended: &status::stopped(),
+        not_again: texts::NOT_TRIED_AGAIN,
+    };
+    intake.stop(session, &says, notice::held)
+}
+
+/// Says something at a place.
+pub fn say(intake: &mut Intake<'_>, place: Place, body: Formatted) -> store::Result<()> {
+    intake
+        .post(place, Lane::Text, &Post::message(body))
+        .map(drop)
+}

@@ -1,0 +1,65 @@
+//! Directories: only what is allowed is found, whatever leads there.
+
+use std::os::unix::fs::symlink;
+
+use super::*;
+use crate::config::Environment;
+
+fn workplace(at: &Path) -> Workplace {
+    for folder in ["root/web", "src/project", "elsewhere"] {
+        fs::create_dir_all(at.join(folder)).unwrap();
+    }
+    fs::write(at.join("src/file"), "").unwrap();
+    symlink(at.join("elsewhere"), at.join("src/out")).unwrap();
+    symlink(at.join("src/project"), at.join("root/in")).unwrap();
+    Workplace {
+        root: at.join("root"),
+        allowed: vec![at.join("src"), at.join("not-there")],
+        home: Some(at.to_owned()),
+        personas: Personas::in_folder(at, Environment::from_pairs([("HOME", "/home/u")])),
+    }
+}
+
+#[test]
+fn only_what_is_allowed_is_found_whatever_leads_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().canonicalize().unwrap();
+    let place = workplace(&at);
+    let found = |named: &str| place.directory(named);
+    let inside = |path: &str| Ok(at.join(path));
+    assert_eq!(found("~/src/project"), inside("src/project"));
+    assert_eq!(found("~/src"), inside("src"));
+    assert_eq!(found("~/root/web"), inside("root/web"));
+    assert_eq!(found("~/root/in"), inside("src/project"));
+    assert_eq!(found("~/src/project/../project/."), inside("src/project"));
+    for outside in [
+        "~/src/out",
+        "~/elsewhere",
+        "~/root/../elsewhere",
+        "~/root",
+        "~",
+        "/",
+        "/etc",
+    ] {
+        assert!(
+            matches!(found(outside), Err(NoDirectory::Outside { .. })),
+            "{outside}: {:?}",
+            found(outside)
+        );
+    }
+    assert_eq!(found("~/src/none"), Err(NoDirectory::Missing));
+    assert_eq!(found("~/src/file"), Err(NoDirectory::NotADirectory));
+    assert_eq!(found("~/src/file/x"), Err(NoDirectory::NotADirectory));
+    for broken in ["src", "./src", "~ada/src", "", "a\0b", &"x/".repeat(3000)] {
+        assert_eq!(found(broken), Err(NoDirectory::NotWhole), "{broken:?}");
+    }
+}
+
+#[test]
+fn a_path_is_shown_as_a_person_would_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = workplace(folder.path());
+    assert_eq!(place.short(&folder.path().join("src/a")), "~/src/a");
+    assert_eq!(place.short(folder.path()), "~");
+    assert_eq!(place.short(Path::new("/srv/x")), "/srv/x");
+}
