@@ -29,7 +29,8 @@
 //! [`chat`] is the vocabulary that both sides share; [`config`] is read once; where a session may work, and as whom, is
 //! looked up in [`workplace`]; [`daemon`] starts and ends it all;
 //! [`loopback`] plays Telegram and Claude for the demo and the tests. How long chappe was away, and what follows from
-//! that, is decided in [`absence`]; at a [`failpoint`] a test lets it die or fail.
+//! that, is decided in [`absence`]; at a [`failpoint`] a test lets it die or fail. An [`archive`] is a session's folder in
+//! one file.
 //!
 //! # Invariants
 //!
@@ -42,6 +43,7 @@
 //! - Deciding code is pure and takes the time as an argument. `tests/tidy` keeps all of this so.
 
 pub mod absence;
+pub mod archive;
 pub mod board;
 pub mod chat;
 pub mod claude;

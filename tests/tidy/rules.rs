@@ -61,6 +61,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("store", Layer::Adapter),
     ("notify", Layer::Adapter),
     ("workplace", Layer::Adapter),
+    ("archive", Layer::Adapter),
     ("loopback", Layer::Loopback),
     ("chat", Layer::Ground),
     ("board", Layer::Ground),
@@ -198,9 +199,11 @@ pub const DEPENDENCIES: &[&str] = &[
     "serde",
     "serde_json",
     "signal-hook",
+    "tar",
     "tempfile",
     "toml",
     "ureq",
     "uuid",
+    "zstd",
 ];
 pub const DEV_DEPENDENCIES: &[&str] = &["insta", "proptest"];
