@@ -1,6 +1,8 @@
 //! Claude's side: its protocol, its arguments, its process, its transcripts.
 
 pub mod arguments;
+pub mod elsewhere;
+pub mod history;
 pub mod process;
 pub mod process_table;
 pub mod protocol;

@@ -52,6 +52,8 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("claude/protocol", Layer::Pure),
     ("claude/trace", Layer::Pure),
     ("claude/arguments", Layer::Pure),
+    ("claude/elsewhere", Layer::Adapter),
+    ("claude/history", Layer::Adapter),
     ("claude/process", Layer::Adapter),
     ("claude/process_table", Layer::Adapter),
     ("claude/reaper", Layer::Adapter),
