@@ -463,7 +463,7 @@ pub enum Act {
     GoOn,
     /// The place talks to the button's session from now on.
     Switch,
-    /// What the session's process is to be from now on. An empty model is the configuration's.
+    /// What the session's process is to be from now on.
     UseModel {
         model: String,
     },

@@ -204,6 +204,7 @@ impl Daemon {
                     },
                     idle_timeout: config.sessions.idle_timeout,
                     permission_mode: config.claude.permission_mode.clone(),
+                    model_of_config: config.claude.model.clone(),
                     host: host_name(),
                 },
                 wake: Box::new(move |session| waker.wake(session)),

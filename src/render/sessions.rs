@@ -237,11 +237,12 @@ pub fn models(session: &str, current: Option<&str>, all: &[String]) -> Notice {
 }
 
 fn use_model(model: &str) -> Offer {
-    let meant = match model {
-        "default" => String::new(),
-        model => model.to_owned(),
-    };
-    Offer::new(model, Act::UseModel { model: meant })
+    Offer::new(
+        model,
+        Act::UseModel {
+            model: model.to_owned(),
+        },
+    )
 }
 
 pub fn model_is(session: &str, model: Option<&str>) -> Formatted {

@@ -680,12 +680,11 @@ impl Machine {
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
-            // It gets nothing more; what still goes on in it may come to its end.
-            State::Open { .. } if self.is_outdated() => {
-                if self.is_at_rest() {
-                    self.end_by(now, Step::InputClosed, out);
-                }
+            State::Open { .. } if self.is_outdated() && self.is_at_rest() => {
+                self.end_by(now, Step::InputClosed, out);
             }
+            // It gets nothing more; what still goes on in it may come to its end.
+            State::Open { .. } if self.is_outdated() => {}
             State::Open { .. } if self.has_work() => {
                 if let Some(prompt) = self.again.pop_front() {
                     out.push(Action::GiveAgain(prompt.id));

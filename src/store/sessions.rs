@@ -354,10 +354,12 @@ impl Intake<'_> {
         self.chosen(session, Renewal::Live)
     }
 
-    /// Gives the session a copy of a persona, with its model, mode and limit.
+    /// Gives the session a copy of a persona, with its model, mode and limit. What it does not name of the first two stays
+    /// as it was chosen: nobody wants to be asked less because Claude is somebody else.
     pub fn use_persona(&mut self, session: SessionId, persona: &Persona) -> Result<()> {
         self.tx.execute(
-            "UPDATE session SET persona = ?2, prompt = ?3, model = ?4, mode = ?5, max_turns = ?6 WHERE id = ?1",
+            "UPDATE session SET persona = ?2, prompt = ?3, model = COALESCE(?4, model),
+                 mode = COALESCE(?5, mode), max_turns = ?6 WHERE id = ?1",
             (
                 session.0,
                 &persona.name,

@@ -67,7 +67,7 @@ impl Desk {
                 }
                 Ahead::Nothing | Ahead::New { .. } => Ok(()),
             },
-            Command::Model(name) => model(intake, place, &session, name),
+            Command::Model(name) => self.model(intake, place, &session, name),
             Command::Mode(name) => self.mode(intake, place, &session, name),
             Command::Clear => clear(intake, place, &session),
             Command::Start
@@ -197,6 +197,52 @@ impl Desk {
         say(intake, place, sessions::timeout_is(&session.name, idle))
     }
 
+    fn model(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<()> {
+        let all = intake.models()?;
+        if name.is_empty() {
+            let notice = sessions::models(&session.name, session.chosen.model.as_deref(), &all);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let is_word = name.len() <= MODEL_MAX
+            && !name.starts_with('-')
+            && name.chars().all(|letter| letter.is_ascii_graphic());
+        if !is_word {
+            return say(intake, place, sessions::bad_model());
+        }
+        // Whole names are more than Claude lists.
+        let is_known = all.is_empty() || all.iter().any(|known| known == name);
+        if name != "default" && !is_known && !name.starts_with("claude-") {
+            let near = near(name, all.iter().map(String::as_str));
+            let notice = sessions::no_such_model(name, near, &all);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let said = self.use_model(intake, session, name)?;
+        say(intake, place, said)
+    }
+
+    /// Lets a session use a model; `default` is the configuration's.
+    fn use_model(
+        &self,
+        intake: &mut Intake<'_>,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<Formatted> {
+        let chosen = match (name, &self.model_of_config) {
+            ("default", Some(_)) => None,
+            // By its name: a conversation that is resumed without one goes on with the model that it had.
+            (name, _) => Some(name),
+        };
+        intake.use_model(session.id, chosen)?;
+        let shown = Some(name).filter(|name| *name != "default");
+        Ok(sessions::model_is(&session.name, shown))
+    }
+
     fn mode(
         &self,
         intake: &mut Intake<'_>,
@@ -245,11 +291,7 @@ impl Desk {
             return Ok(None);
         };
         let said = match act {
-            Act::UseModel { model } => {
-                let model = Some(model.as_str()).filter(|model| !model.is_empty());
-                intake.use_model(session.id, model)?;
-                sessions::model_is(&session.name, model)
-            }
+            Act::UseModel { model } => self.use_model(intake, &session, model)?,
             Act::UseMode { mode } if mode == sessions::BYPASS => {
                 let notice = sessions::confirm_bypass(&session.name);
                 intake.offer(place, session.id, &notice)?;
@@ -313,35 +355,6 @@ fn rename(
             offer_switch(intake, place, other, &name, sessions::exists(&name))
         }
     }
-}
-
-fn model(
-    intake: &mut Intake<'_>,
-    place: Place,
-    session: &Session,
-    name: &str,
-) -> store::Result<()> {
-    let all = intake.models()?;
-    if name.is_empty() {
-        let notice = sessions::models(&session.name, session.chosen.model.as_deref(), &all);
-        return intake.offer(place, session.id, &notice).map(drop);
-    }
-    let is_word = name.len() <= MODEL_MAX
-        && !name.starts_with('-')
-        && name.chars().all(|letter| letter.is_ascii_graphic());
-    if !is_word {
-        return say(intake, place, sessions::bad_model());
-    }
-    let model = Some(name).filter(|name| *name != "default");
-    // Whole names are more than Claude lists.
-    let is_known = all.is_empty() || all.iter().any(|known| known == name);
-    if model.is_some() && !is_known && !name.starts_with("claude-") {
-        let near = near(name, all.iter().map(String::as_str));
-        let notice = sessions::no_such_model(name, near, &all);
-        return intake.offer(place, session.id, &notice).map(drop);
-    }
-    intake.use_model(session.id, model)?;
-    say(intake, place, sessions::model_is(&session.name, model))
 }
 
 fn clear(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {

@@ -19,6 +19,7 @@ pub struct Desk {
     /// What counts where nothing was chosen for a session.
     pub idle_timeout: IdleTimeout,
     pub permission_mode: String,
+    pub model_of_config: Option<String>,
     /// The host's name, for the welcome.
     pub host: String,
 }

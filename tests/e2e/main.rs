@@ -35,6 +35,8 @@ mod restart;
 mod scarce;
 /// What must not get out.
 mod secrets;
+/// What is chosen for a session.
+mod sessions;
 /// chappe is stopped in order.
 mod shutdown;
 /// The command line, and what may go wrong at the start.

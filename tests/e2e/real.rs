@@ -13,6 +13,8 @@ mod elsewhere;
 mod endings;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
+/// Who Claude is in a session, and what was chosen for it.
+mod personas;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.

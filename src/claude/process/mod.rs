@@ -120,6 +120,8 @@ pub struct Process {
     /// None once stdin is closed, or is to be closed when what waits has been written.
     input: Option<Sender<String>>,
     said: Receiver<Said>,
+    /// What was ended as soon as it had ended itself, as command lines.
+    swept: Receiver<Vec<String>>,
     /// How often the kernel had killed for want of memory when it was started.
     memory_kills: Option<u64>,
 }
@@ -170,6 +172,7 @@ impl Process {
             };
         let (input, lines_in) = bounded(WRITES_MAX);
         let (say, said) = bounded(LINES_MAX);
+        let (tell_swept, swept) = bounded(1);
         // From here on the process dies with this value, also when a thread cannot be started.
         let process = Process {
             child,
@@ -180,6 +183,7 @@ impl Process {
             claim: Some(claim),
             input: Some(input),
             said,
+            swept,
             memory_kills: memory::kills(),
         };
         first_to_go(pid);
@@ -226,7 +230,8 @@ impl Process {
         thread::spawn(format!("{name}-wait"), move || {
             wait_for_exit(Pid::from_raw(pid));
             // First, so that nothing it left behind goes on writing into the pipe.
-            sweep::sweep_after(Some(&mark), identity, &kin);
+            let swept = sweep::sweep_after(Some(&mark), identity, &kin);
+            let _ = tell_swept.send(swept);
             let left = run_dry(&stdout_done, DRAIN_MAX, || {
                 waits_for_owner.load(Ordering::Relaxed)
             });
@@ -315,7 +320,12 @@ impl Process {
             ExitStatus::from_raw(0)
         });
         self.claim = None;
-        let swept = sweep::sweep_after(Some(&self.mark), self.identity, &self.kin);
+        let mut swept = self.swept.try_recv().unwrap_or_default();
+        swept.extend(sweep::sweep_after(
+            Some(&self.mark),
+            self.identity,
+            &self.kin,
+        ));
         let _ = failpoint::after("reap");
         let kills = self.memory_kills.zip(memory::kills());
         Ended {

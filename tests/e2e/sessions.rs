@@ -1,0 +1,307 @@
+//! What is chosen for a session: who Claude is in it, where it works, its model, its mode, how long it is kept.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
+use crate::host::{Host, until};
+
+/// What the process says of itself.
+fn dump(host: &Host, nth: usize) -> Value {
+    host.say("[[dump]]");
+    let shown = host.wait("what the process says of itself", |view| {
+        let mut dumps = view
+            .from_bot(crate::host::USER)
+            .filter(|shown| shown.text.contains("append_system_prompt"));
+        dumps.nth(nth).cloned()
+    });
+    serde_json::from_str(&shown.text).unwrap_or_else(|error| panic!("{error}: {}", shown.text))
+}
+
+fn text<'v>(dump: &'v Value, key: &str) -> &'v str {
+    dump[key].as_str().unwrap_or_default()
+}
+
+#[test]
+fn a_session_is_made_as_somebody_and_somewhere() {
+    let mut host = Host::new();
+    let src = host.folder.path().join("src");
+    fs::create_dir_all(src.join("web")).expect("it can be made");
+    host.sessions
+        .push_str(&format!("allowed_dirs = [{src:?}]\n"));
+    let _chappe = host.start();
+    host.say("/new web planner ~/src/web");
+    host.answer("Session web is ready in ~/src/web (planner). What you write now goes there.");
+    let said = dump(&host, 0);
+    assert_eq!(text(&said, "cwd"), src.join("web").to_string_lossy());
+    let prompt = text(&said, "append_system_prompt");
+    assert!(prompt.starts_with("You are a planner"), "{prompt}");
+    host.say("/sessions");
+    let list = host.answer("web ✓ · idle");
+    assert!(list.text.contains(" · planner"), "{}", list.text);
+    assert!(list.text.ends_with(" · ~/src/web"), "{}", list.text);
+    let mirror = fs::read_to_string(src.join("web/session.json")).expect("it is there");
+    assert!(mirror.contains("\"persona\": \"planner\""), "{mirror}");
+}
+
+#[test]
+fn where_nobody_may_work_no_session_is_made() {
+    let mut host = Host::new();
+    let at = host.folder.path().to_owned();
+    for folder in ["src/web", "elsewhere"] {
+        fs::create_dir_all(at.join(folder)).expect("it can be made");
+    }
+    symlink(at.join("elsewhere"), at.join("src/out")).expect("it can be made");
+    host.sessions
+        .push_str("allowed_dirs = [\"src\"]\ndefault_persona = \"planner\"\n");
+    let _chappe = host.start();
+    for (command, answer) in [
+        (
+            "/new a ~/elsewhere",
+            "~/elsewhere is outside of where sessions may work. They may work in ",
+        ),
+        (
+            "/new a ~/src/out",
+            "~/src/out is outside of where sessions may work (it leads to ~/elsewhere)",
+        ),
+        ("/new a ~/src/../elsewhere", "is outside of where"),
+        ("/new a /etc", "/etc is outside of where"),
+        (
+            "/new a ~/src/none",
+            "There is no folder ~/src/none on this host.",
+        ),
+        ("/new a ./x", "A folder is named by its whole path"),
+        (
+            "/new a reserch",
+            "There is no persona reserch. Did you mean research?",
+        ),
+        ("/new 🦀", "A session can't be named 🦀"),
+        ("/new a.b", "A session can't be named a.b"),
+        ("/new", "A session needs a name"),
+        ("/rename ../x", "A session can't be named ../x"),
+        (
+            "/session nowhere",
+            "There is no session nowhere. /sessions lists them.",
+        ),
+    ] {
+        host.say(command);
+        host.answer(answer);
+    }
+    host.say(&format!("/new {}", "x".repeat(300)));
+    host.answer(&format!("A session can't be named {}…", "x".repeat(64)));
+    assert_eq!(
+        host.count("SELECT count(*) FROM session WHERE name = 'a'"),
+        0
+    );
+    // What is made by itself is who the configuration says.
+    let said = dump(&host, 0);
+    assert!(text(&said, "append_system_prompt").starts_with("You are a planner"));
+}
+
+#[test]
+fn a_persona_of_ones_own_is_read_when_it_is_asked_for() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let folder = host.folder.path().join("personas");
+    fs::create_dir(&folder).expect("it can be made");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).expect("it can be written");
+    };
+    write(
+        "pirate.toml",
+        "description = \"Arr\"\nsystem_prompt = \"Talk like a pirate.\"\n",
+    );
+    write("broken.toml", "description = \"x\"\nmodel = 5\n");
+    host.say("/new ship broken");
+    let told = host.answer("That persona can't be used:");
+    assert!(told.text.contains("broken.toml:2:9"), "{}", told.text);
+    host.say("/new ship pirate");
+    host.answer("Session ship is ready");
+    assert_eq!(
+        text(&dump(&host, 0), "append_system_prompt"),
+        "Talk like a pirate."
+    );
+    // The session has a copy: it stays who it is.
+    write("pirate.toml", "system_prompt = \"Talk like a parrot.\"\n");
+    host.say("/timeout 0");
+    host.answer("Claude's process for ship ends after each turn");
+    assert_eq!(
+        text(&dump(&host, 1), "append_system_prompt"),
+        "Talk like a pirate."
+    );
+    host.say("/persona");
+    let list = host.answer("ship is pirate.");
+    for line in [
+        "\npirate",
+        "broken: ⚠ its file is wrong",
+        "planner: Turns a goal",
+    ] {
+        assert!(list.text.contains(line), "{}", list.text);
+    }
+    let press = host.press(&host.person(), &list, "planner");
+    assert_eq!(host.toast(&press), "Done");
+    host.answer("ship is planner from now on. The conversation goes on.");
+    let said = dump(&host, 2);
+    assert!(text(&said, "append_system_prompt").starts_with("You are a planner"));
+    assert_eq!(said["texts"], 3, "the conversation goes on");
+    host.say("/persona pirate");
+    host.answer("ship is pirate from now on.");
+    assert_eq!(
+        text(&dump(&host, 3), "append_system_prompt"),
+        "Talk like a parrot."
+    );
+}
+
+#[test]
+fn a_live_process_is_told_of_its_model_and_its_mode() {
+    let mut host = Host::new();
+    host.environment.push(("IS_SANDBOX".into(), "1".into()));
+    let _chappe = host.start();
+    let first = dump(&host, 0);
+    assert_eq!(text(&first, "mode"), "default");
+    let process = host.claudes();
+    host.say("/model haiku");
+    host.answer("default uses haiku from the next step on.");
+    host.say("/mode plan");
+    host.answer("default is in plan from now on: looks and plans, changes nothing.");
+    let said = dump(&host, 1);
+    assert_eq!(text(&said, "mode"), "plan");
+    assert!(text(&said, "model").contains("haiku"), "{said}");
+    assert_eq!(host.claudes(), process, "the same process");
+    // What only a fresh process can be.
+    host.say("/mode bypassPermissions");
+    let asked = host.answer("⚠ In bypassPermissions Claude runs every command");
+    assert_eq!(text(&dump(&host, 2), "mode"), "plan");
+    let press = host.press(&host.person(), &asked, "Never ask me here");
+    assert_eq!(host.toast(&press), "Done");
+    host.answer("default is in bypassPermissions from now on");
+    assert_eq!(text(&dump(&host, 3), "mode"), "bypassPermissions");
+    assert_ne!(host.claudes(), process, "a fresh process");
+    host.say("/mode");
+    let list = host.answer("default is in bypassPermissions.");
+    let press = host.press(&host.person(), &list, "acceptEdits");
+    assert_eq!(host.toast(&press), "Done");
+    let said = dump(&host, 4);
+    assert_eq!(text(&said, "mode"), "acceptEdits");
+    assert_eq!(said["texts"], 5, "the conversation goes on");
+    host.say("/model opsu");
+    let asked = host.answer("Claude lists no model opsu. Did you mean opus?");
+    let press = host.press(&host.person(), &asked, "opus");
+    assert_eq!(host.toast(&press), "Done");
+    host.say("/mode paln");
+    host.answer("There is no mode paln. Did you mean plan?");
+    host.say("/model -x");
+    host.answer("A model is named by one word");
+    host.say("/model default");
+    host.answer("default uses the default model from the next step on.");
+}
+
+#[test]
+fn a_choice_in_the_middle_of_a_turn_waits_for_its_end_where_it_must() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.say("/persona planner");
+    host.answer("default is planner when this turn is over. The conversation goes on.");
+    host.say("/clear");
+    host.answer("default is at work, so it was not cleared.");
+    drop(held);
+    host.answer("tool said: ");
+    let said = dump(&host, 0);
+    assert!(text(&said, "append_system_prompt").starts_with("You are a planner"));
+}
+
+#[test]
+fn a_cleared_session_remembers_nothing_and_keeps_its_folder() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    fs::write(host.file("note"), "kept").expect("it can be written");
+    host.say("/clear");
+    host.answer("default begins a new conversation.");
+    host.say("[[remember]]");
+    host.answer("remember turns=0 texts=[]");
+    assert_eq!(
+        fs::read_to_string(host.file("note")).ok().as_deref(),
+        Some("kept")
+    );
+    assert_eq!(chappe.stop().code(), Some(0));
+    let _chappe = host.start();
+    host.say("[[remember]] again");
+    host.answer("remember turns=1");
+}
+
+#[test]
+fn a_session_has_a_time_and_a_name_of_its_own() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/timeout 0");
+    host.answer("Claude's process for default ends after each turn");
+    host.say("hello");
+    host.answer("echo: hello");
+    until("the end of the process", || {
+        host.claudes().is_empty().then_some(())
+    });
+    host.say("/timeout off");
+    host.answer("Claude's process for default is kept until something else ends it.");
+    for (wrong, right) in [
+        ("/timeout 1441", true),
+        ("/timeout soon", true),
+        ("/timeout -1", true),
+    ] {
+        let said = host.say(wrong);
+        assert!(right);
+        host.wait("what is right", |view| {
+            let mut below = view
+                .from_bot(crate::host::USER)
+                .filter(|shown| shown.id > said);
+            below
+                .find(|shown| shown.text.starts_with("Minutes from 1 to 1440"))
+                .cloned()
+        });
+    }
+    host.say("/timeout 30");
+    host.answer("Claude's process for default ends after 30 min");
+    host.say("/rename desk");
+    host.answer("default is now desk. Its folder keeps its name.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1");
+    host.say("/new default");
+    host.answer("Session default is ready");
+    let dir = dump(&host, 0);
+    assert!(text(&dir, "cwd").ends_with("/sessions/default-2"), "{dir}");
+    host.say("/rename DESK");
+    host.answer("There is a session desk already.");
+}
+
+#[test]
+fn what_a_silent_end_has_swept_is_told_with_the_next_answer() {
+    let mut host = Host::new();
+    host.sessions.push_str("idle_timeout = \"1s\"\n");
+    host.environment.push(("IS_SANDBOX".into(), "1".into()));
+    host.claude
+        .insert_str(0, "permission_mode = \"bypassPermissions\"\n");
+    let _chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"(sleep 4711 >/dev/null 2>&1 &) ; echo started"}]]"#);
+    host.answer("tool said: started");
+    until("the end of the process", || {
+        host.claudes().is_empty().then_some(())
+    });
+    until("the note of what was ended", || {
+        (host.count("SELECT count(*) FROM session WHERE swept != '[]'") == 1).then_some(())
+    });
+    host.say("hello");
+    host.answer("echo: hello");
+    let told = host.answer("Ended with Claude's former process");
+    assert!(told.text.ends_with("\nsleep 4711"), "{}", told.text);
+    host.delivered();
+    host.say("[[remember]]");
+    host.answer("remember turns=2");
+    let told = |text: &String| text.starts_with("Ended with Claude's former process");
+    let times = host.texts().iter().filter(|text| told(text)).count();
+    assert_eq!(times, 1, "it is told once");
+}
