@@ -268,6 +268,18 @@ pub struct Persona {
     pub max_turns: Option<u32>,
 }
 
+/// What becomes of a whole session: it is put away, or brought back. Written down first, and safe to repeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Moving {
+    /// Into this file among the archives.
+    Archive { file: String },
+    /// Out of this one.
+    Restore { file: String },
+    /// It goes for good.
+    Delete,
+}
+
 /// What was chosen for a session's process; None where the configuration's counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chosen {
@@ -472,6 +484,17 @@ pub enum Act {
     },
     UsePersona {
         persona: String,
+    },
+    /// The session is to go for good; and the second press, after what that means was said.
+    Delete,
+    DeleteForGood,
+    /// A session comes back out of this archive. The button's own session has nothing to do with it.
+    Restore {
+        file: String,
+    },
+    /// The session goes on with this conversation of Claude's.
+    TakeOver {
+        conversation: String,
     },
     /// Nobody is asked any more in the session: the second press, after what that means was said.
     UseBypass,

@@ -30,8 +30,9 @@ use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::render::{notice, texts};
 use crate::session::machine::Settings;
+use crate::session::moving;
 use crate::session::owner;
-use crate::session::prepare::{MIRROR, Setup};
+use crate::session::prepare::{self, MIRROR, Setup};
 use crate::session::registry::{Control, Registry};
 use crate::store::{Home, Store};
 use crate::telegram::api::Api;
@@ -117,7 +118,21 @@ impl Daemon {
         };
         let pulses = Arc::new(Pulses::default());
         let cut_off = store.cut_off().map_err(|error| unwritable(&error))?;
+        let child_environment = child_environment(environment, &config.claude.env);
+        let workplace = Arc::new(Workplace {
+            root: config.sessions.root.clone(),
+            allowed: config.sessions.allowed_dirs.clone(),
+            home: environment.home(),
+            personas,
+            claude: prepare::config_dir(&child_environment),
+            archives: moving::ARCHIVES,
+        });
         let outfit = Arc::new(owner::Outfit {
+            root: config.sessions.root.clone(),
+            may_use: {
+                let workplace = Arc::clone(&workplace);
+                Box::new(move |dir| workplace.directory(dir).ok())
+            },
             cut_off: Mutex::new(cut_off),
             bot,
             store: Arc::clone(&store),
@@ -132,7 +147,7 @@ impl Daemon {
                 idle_timeout: config.sessions.idle_timeout,
                 deny: deny_rules(config),
                 extra_args: config.claude.extra_args.clone(),
-                environment: child_environment(environment, &config.claude.env),
+                environment: child_environment,
                 leftover_grace: config.sessions.shutdown_grace,
                 stop_grace: config.sessions.stop_grace,
                 version: Mutex::new(None),
@@ -178,6 +193,7 @@ impl Daemon {
             },
         })
         .map_err(no_thread)?;
+        clean_up(&store, &config.sessions.root).map_err(no_thread)?;
         // What a former chappe left goes before what is new.
         for session in open_sessions(&store)? {
             registry.wake(session);
@@ -196,12 +212,7 @@ impl Daemon {
                         root: config.sessions.root.clone(),
                         persona,
                     },
-                    workplace: Workplace {
-                        root: config.sessions.root.clone(),
-                        allowed: config.sessions.allowed_dirs.clone(),
-                        home: environment.home(),
-                        personas,
-                    },
+                    workplace,
                     idle_timeout: config.sessions.idle_timeout,
                     permission_mode: config.claude.permission_mode.clone(),
                     model_of_config: config.claude.model.clone(),
@@ -459,6 +470,16 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Has removed what a crash has left of sessions that are gone.
+fn clean_up(store: &Arc<Store>, root: &Path) -> std::io::Result<()> {
+    let (store, root) = (Arc::clone(store), root.to_owned());
+    thread::spawn("clean-up", move || {
+        // Where that cannot be known, nothing is removed.
+        moving::clean_up(&root, |mark| store.knows_mark(mark).unwrap_or(true));
+    })
+    .map(drop)
 }
 
 fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {

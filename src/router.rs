@@ -93,6 +93,17 @@ pub enum Command<'a> {
     New(Wish<'a>),
     /// Talks to the session of this name from now on; with an empty one, asks to which.
     Session(&'a str),
+    /// All sessions.
+    Sessions,
+    /// Puts a session away, with an empty name that of the place; brings one back, with an empty name asks which.
+    Archive(&'a str),
+    Restore(&'a str),
+    /// Deletes a session, after asking twice.
+    Delete(&'a str),
+    /// What was said, as a file.
+    Export,
+    /// Claude's own conversations of the session's folder.
+    Resume,
     /// Gives the session another name.
     Rename(&'a str),
     /// How long its quiet process is kept.
@@ -130,6 +141,11 @@ pub const MENU: &[(&str, &str)] = &[
     ("persona", "Who Claude is in this session"),
     ("timeout", "How long a quiet process is kept"),
     ("rename", "Give this session another name"),
+    ("export", "What was said here, as a file"),
+    ("resume", "Go on with a conversation from the desk"),
+    ("archive", "Put this session away"),
+    ("restore", "Bring one back"),
+    ("delete", "Delete this session for good"),
     ("status", "How everything is"),
     ("help", "What there is"),
 ];
@@ -299,7 +315,14 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/help" => Some(Command::Help),
         "/stop" => Some(Command::Stop),
         "/new" => Some(Command::New(wish_of(argument))),
-        "/session" | "/sessions" => Some(Command::Session(argument)),
+        "/session" => Some(Command::Session(argument)),
+        "/sessions" if argument.is_empty() => Some(Command::Sessions),
+        "/sessions" => Some(Command::Session(argument)),
+        "/archive" => Some(Command::Archive(argument)),
+        "/restore" => Some(Command::Restore(argument)),
+        "/delete" => Some(Command::Delete(argument)),
+        "/export" => Some(Command::Export),
+        "/resume" => Some(Command::Resume),
         "/rename" => Some(Command::Rename(argument)),
         "/timeout" => Some(Command::Timeout(argument)),
         "/persona" => Some(Command::Persona(argument)),

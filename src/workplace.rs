@@ -6,10 +6,12 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::config::persona::Personas;
+use crate::claude::{elsewhere, history};
+use crate::config::persona::{Personas, is_name};
 
 /// The longest path that Linux takes, in bytes.
 const PATH_MAX: usize = 4096;
@@ -23,7 +25,36 @@ pub struct Workplace {
     /// chappe's own home, which `~` stands for.
     pub home: Option<PathBuf>,
     pub personas: Personas,
+    /// Where Claude keeps its conversations.
+    pub claude: Option<PathBuf>,
+    /// The name of the folder below `root` with what was put away.
+    pub archives: &'static str,
 }
+
+/// A session that was put away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Archived {
+    /// The name of its file.
+    pub file: String,
+    /// The session's name.
+    pub name: String,
+    pub age: Duration,
+}
+
+/// One of Claude's own conversations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conversation {
+    pub id: String,
+    /// What was said first.
+    pub first_line: String,
+    pub age: Duration,
+}
+
+/// How many of either are looked up.
+const LISTED_MAX: usize = 50;
+
+/// What an archive's name ends with.
+const ARCHIVE_END: &str = ".tar.zst";
 
 /// Why a session cannot work in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +113,59 @@ impl Workplace {
         }
     }
 
+    /// What was put away, the newest first.
+    pub fn archived(&self) -> Vec<Archived> {
+        let now = SystemTime::now();
+        let files = fs::read_dir(self.root.join(self.archives))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut found: Vec<Archived> = files
+            .filter_map(|entry| {
+                let file = entry.file_name().into_string().ok()?;
+                let meta = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                let name = name_in(&file)?.to_owned();
+                let age = now.duration_since(meta.modified().ok()?);
+                Some(Archived {
+                    file,
+                    name,
+                    age: age.unwrap_or_default(),
+                })
+            })
+            .collect();
+        found.sort_by_key(|archived| archived.age);
+        found.truncate(LISTED_MAX);
+        found
+    }
+
+    /// Claude's own conversations in a folder, the newest first, without those that `is_ours` says are a session's.
+    pub fn conversations(
+        &self,
+        folder: &Path,
+        is_ours: impl Fn(&str) -> bool,
+    ) -> std::io::Result<Vec<Conversation>> {
+        let Some(claude) = &self.claude else {
+            return Ok(Vec::new());
+        };
+        let now = SystemTime::now();
+        let found = history::conversations(claude, folder, LISTED_MAX)?;
+        let found = found.into_iter().filter(|one| !is_ours(&one.id));
+        Ok(found
+            .map(|one| Conversation {
+                id: one.id,
+                first_line: one.first_line,
+                age: now.duration_since(one.modified).unwrap_or_default(),
+            })
+            .collect())
+    }
+
+    /// The process that has a conversation open, or may have, and is none of chappe's.
+    pub fn holder(&self, conversation: &str, folder: &Path) -> Option<i32> {
+        let ours = [nix::unistd::getpid().as_raw()];
+        let claude = self.claude.as_deref()?;
+        elsewhere::holder(claude, conversation, folder, &ours).map(|holder| holder.pid)
+    }
+
     fn roots(&self) -> impl Iterator<Item = PathBuf> + '_ {
         std::iter::once(&self.root)
             .chain(&self.allowed)
@@ -109,6 +193,20 @@ impl Workplace {
             None => path.display().to_string(),
         }
     }
+}
+
+/// The session's name in the name of an archive: what stands before the day and the time.
+fn name_in(file: &str) -> Option<&str> {
+    let mut parts = file.strip_suffix(ARCHIVE_END)?.rsplitn(3, '-');
+    let (time, day, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_number =
+        |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
+    (is_number(time, 6) && is_number(day, 8) && is_name(name)).then_some(name)
+}
+
+/// The name of the archive of a session, made at a time that reads `20261128-140205`.
+pub fn archive_of(name: &str, stamp: &str) -> String {
+    format!("{name}-{stamp}{ARCHIVE_END}")
 }
 
 fn is_same(dir: &Path, real: &Path) -> bool {

@@ -76,6 +76,12 @@ pub fn trace(config_dir: &Path, session: &str, uuid: &str) -> Trace {
     Trace::Missing
 }
 
+/// Where the session's transcripts lie: one, or none; more only if someone has copied them.
+pub fn paths(config_dir: &Path, session: &str) -> Vec<PathBuf> {
+    let files = files(config_dir, session).unwrap_or_default();
+    files.into_iter().map(|(path, _)| path).collect()
+}
+
 /// Opens the session's transcripts: one, or none; more only if someone has copied them.
 fn files(config_dir: &Path, session: &str) -> io::Result<Vec<(PathBuf, File)>> {
     let folders = match fs::read_dir(config_dir.join("projects")) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::status::duration;
 use super::texts::Line;
-use crate::chat::{Act, Formatted, IdleTimeout, Notice, Offer};
+use crate::chat::{Act, Formatted, IdleTimeout, Moving, Notice, Offer};
 
 /// Permission modes, with what each means to the person.
 pub const MODES: [(&str, &str); 6] = [
@@ -444,4 +444,262 @@ fn short(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Asks whether a session is to go for good. `folder` is set where it goes with it.
+pub fn confirm_delete(session: &str, folder: Option<&str>, again: bool) -> Notice {
+    let line = Line::default().plain("⚠ Delete ").bold(session);
+    let line = match folder {
+        Some(folder) => line
+            .plain(" with its folder ")
+            .code(folder)
+            .plain(", its conversation and everything in them?"),
+        None => line.plain(" with its conversation? Its folder is yours and stays."),
+    };
+    let line = match again {
+        false => line.plain(" /archive puts it away instead. Until you press, nothing happens."),
+        true => line.plain(" It cannot be had back."),
+    };
+    let offer = match again {
+        false => Offer::new(format!("Delete {session}"), Act::Delete),
+        true => Offer::new("Yes, for good", Act::DeleteForGood),
+    };
+    Notice {
+        body: line.end(),
+        offers: vec![vec![offer]],
+    }
+}
+
+/// A session is being put away or brought back, which may take a while.
+pub fn is_moving(session: &str, moving: &Moving) -> Formatted {
+    let (before, after) = match moving {
+        Moving::Archive { .. } => ("Putting ", " away. A message to it stops that."),
+        Moving::Restore { .. } => ("Bringing ", " back. What you write now goes there."),
+        Moving::Delete => ("Deleting ", "."),
+    };
+    Line::default()
+        .plain(before)
+        .bold(session)
+        .plain(after)
+        .end()
+}
+
+pub fn archived(session: &str, bytes: u64, left_out: &[String]) -> Formatted {
+    let line = Line::default()
+        .bold(session)
+        .plain(&format!(" is put away ({}). ", size(bytes)))
+        .code(&format!("/restore {session}"))
+        .plain(" brings it back.");
+    match left_out {
+        [] => line.end(),
+        some => line
+            .plain(&format!(
+                " Left out, since it can't be read or is no file: {}",
+                some.join(", ")
+            ))
+            .end(),
+    }
+}
+
+pub fn deleted(session: &str) -> Formatted {
+    Line::default().bold(session).plain(" is deleted.").end()
+}
+
+pub fn restored(session: &str) -> Formatted {
+    Line::default()
+        .bold(session)
+        .plain(" is back, and remembers. What you write now goes there.")
+        .end()
+}
+
+/// A session could not be moved; it is as it was before.
+pub fn not_moved(session: &str, moving: &Moving, why: &str) -> Formatted {
+    let line = Line::default().plain("⚠ ").bold(session);
+    let (what, then) = match moving {
+        Moving::Archive { .. } => (" can't be put away: ", "It stays as it is."),
+        Moving::Restore { .. } => (" can't be brought back: ", "Nothing of it was unpacked."),
+        Moving::Delete => (" can't be deleted: ", "It stays as it is."),
+    };
+    line.plain(&format!("{what}{why}. {then}")).end()
+}
+
+/// Something came for a session that cannot go with something unfinished.
+pub fn has_open(session: &str, what: &str) -> Formatted {
+    Line::default()
+        .bold(session)
+        .plain(&format!(
+            " has something unfinished, so it was not {what}. Wait for it, or /stop it and drop what waits."
+        ))
+        .end()
+}
+
+/// The archives to choose from: file, name of the session, age in words.
+pub fn archives(all: &[(String, String, String)]) -> Notice {
+    if all.is_empty() {
+        return Notice {
+            body: Formatted::plain("Nothing is put away. /archive does that with a session."),
+            offers: Vec::new(),
+        };
+    }
+    let mut line = Line::default().plain("Put away:");
+    let mut offers = Vec::new();
+    for (file, name, age) in all.iter().take(MODELS_MAX) {
+        line = line.plain("\n").bold(name).plain(&format!(", {age} ago"));
+        let act = Act::Restore { file: file.clone() };
+        offers.push(vec![Offer::new(format!("{name}, {age} ago"), act)]);
+    }
+    if all.len() > MODELS_MAX {
+        line = line.plain(&format!("\n… and {} older ones", all.len() - MODELS_MAX));
+    }
+    Notice {
+        body: line.end(),
+        offers,
+    }
+}
+
+pub fn no_archive(name: &str) -> Formatted {
+    Line::default()
+        .plain("No session ")
+        .bold(&short(name))
+        .plain(" was put away. /restore alone lists what was.")
+        .end()
+}
+
+/// The conversation as a file's text.
+pub fn export(session: &str, said: &[(String, String, String)], is_cut: bool) -> String {
+    let mut text = format!("# {session}\n");
+    if is_cut {
+        text.push_str("\n(What came before is left out: it is too long.)\n");
+    }
+    for (at, by, words) in said {
+        let who = match by.as_str() {
+            "you" => "You",
+            _ => "Claude",
+        };
+        text.push_str(&format!("\n## {who}, {at} UTC\n\n{}\n", words.trim_end()));
+    }
+    text
+}
+
+pub fn nothing_said(session: &str) -> Formatted {
+    Line::default()
+        .plain("Nothing was said in ")
+        .bold(session)
+        .plain(" yet.")
+        .end()
+}
+
+/// Claude's own conversations of a session's folder: id, first line, age in words.
+pub fn conversations(session: &str, folder: &str, all: &[(String, String, String)]) -> Notice {
+    let line = Line::default();
+    if all.is_empty() {
+        return Notice {
+            body: line
+                .plain("Claude has no other conversation in ")
+                .code(folder)
+                .plain(".")
+                .end(),
+            offers: Vec::new(),
+        };
+    }
+    let mut line = line
+        .plain("Claude's conversations in ")
+        .code(folder)
+        .plain(". One that you take goes on in ")
+        .bold(session)
+        .plain("; the present one stays where it is.");
+    let mut offers = Vec::new();
+    for (number, (id, first, age)) in all.iter().take(MODELS_MAX).enumerate() {
+        let first = match first.as_str() {
+            "" => "(no text)",
+            first => first,
+        };
+        line = line.plain(&format!("\n{}. {first} · {age} ago", number + 1));
+        offers.push(Offer::new(
+            format!("{}", number + 1),
+            Act::TakeOver {
+                conversation: id.clone(),
+            },
+        ));
+    }
+    Notice {
+        body: line.end(),
+        offers: offers.chunks(4).map(<[Offer]>::to_vec).collect(),
+    }
+}
+
+pub fn taken_over(session: &str) -> Formatted {
+    Line::default()
+        .bold(session)
+        .plain(" goes on with that conversation.")
+        .end()
+}
+
+/// Someone else is in the conversation.
+pub fn is_open_elsewhere(pid: i32) -> Formatted {
+    Formatted::plain(format!(
+        "Another claude (process {pid}) has that conversation open, or may have. Two at once would lose a part of it: end \
+         it there, then press again."
+    ))
+}
+
+/// What a session is, with the way back to the desk.
+pub fn about(session: &About<'_>) -> Formatted {
+    Line::default()
+        .plain("This is ")
+        .bold(session.name)
+        .plain(&format!(" ({}) in ", session.persona))
+        .code(session.folder)
+        .plain(". At the desk it goes on by\n")
+        .code(&format!(
+            "cd {} && claude --resume {}",
+            quoted(session.directory),
+            session.conversation
+        ))
+        .plain("\nwhile nothing runs here.\n\n")
+        .end()
+}
+
+/// What is told of a session.
+pub struct About<'a> {
+    pub name: &'a str,
+    pub persona: &'a str,
+    /// As it is shown, and as it is.
+    pub folder: &'a str,
+    pub directory: &'a str,
+    pub conversation: &'a str,
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/-_.".contains(letter);
+    match path.chars().all(is_plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// There is a session of the name that one which is put away has.
+pub fn is_in_the_way(name: &str) -> Formatted {
+    Line::default()
+        .plain("There is a session ")
+        .bold(name)
+        .plain(" already. Give it another name first (")
+        .code("/rename")
+        .plain("), then restore this one.")
+        .end()
+}
+
+pub fn unreadable_conversations(why: &str) -> Formatted {
+    Formatted::plain(format!(
+        "⚠ I can't look through Claude's conversations: {why}"
+    ))
 }

@@ -186,10 +186,17 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         prompt: finished.prompt.id,
         outcome: finished.outcome,
         spent: finished.spent,
+        said: said_by_claude(&finished.answer),
         posts,
         offers,
         hold,
     }
+}
+
+/// What Claude said in a turn, as it wrote it.
+fn said_by_claude(answer: &[Block]) -> String {
+    let blocks: Vec<&str> = answer.iter().map(|block| block.text.as_str()).collect();
+    blocks.join("\n\n")
 }
 
 fn seconds(wait: Duration) -> i64 {

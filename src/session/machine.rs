@@ -71,6 +71,8 @@ pub struct Work {
     pub open: Vec<Prompt>,
     /// What its process is to be like.
     pub manner: Manner,
+    /// Whether the whole session is to be moved, once nothing of it is at work.
+    pub moves: bool,
 }
 
 /// What a session's process is like, or is to be like.
@@ -116,6 +118,8 @@ pub enum Event {
     /// cut off.
     Prepared(Vec<(PromptId, Facts)>),
     NotPrepared(Trouble),
+    /// Moving the session has ended, well or badly; how is known to the owner.
+    Moved,
     /// The process runs, and is like this.
     Started(Manner),
     /// A line of the process.
@@ -223,6 +227,10 @@ pub enum Action {
     TellOfHost(Trouble),
     /// The time of a hold has come: what failed is tried again.
     GoOn,
+    /// Move the session as a whole: what that needs on the disk. Answered by `Moved`.
+    Move,
+    /// Make it true in the store, or undo it.
+    Settle,
     /// Put up what the turn does, or take it down.
     Show(Shown),
     Hide,
@@ -292,6 +300,8 @@ enum State {
     Asleep,
     /// The process has died, and another one is started at this time.
     Backoff { until: Instant },
+    /// No process: the session is being moved.
+    Moving,
     /// No process yet: what it needs is being looked at.
     Preparing,
     /// The process runs and has not answered yet.
@@ -376,6 +386,8 @@ pub struct Machine {
     has: Manner,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
+    /// Whether the session is to be moved as a whole.
+    moves: bool,
     /// Whether that was left open by a restart.
     by_restart: bool,
     waiting: usize,
@@ -419,6 +431,7 @@ impl Machine {
             wanted: Manner::default(),
             has: Manner::default(),
             taken_up: false,
+            moves: false,
             by_restart: true,
             waiting: 0,
             held: false,
@@ -455,7 +468,7 @@ impl Machine {
     /// When the next [`Event::Tick`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Asleep | State::Preparing | State::Over => None,
+            State::Asleep | State::Moving | State::Preparing | State::Over => None,
             State::Backoff { until }
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
@@ -487,6 +500,12 @@ impl Machine {
                     self.no_process(now, trouble, out);
                 }
             }
+            Event::Moved => {
+                if matches!(self.state, State::Moving) {
+                    self.state = State::Asleep;
+                    out.push(Action::Settle);
+                }
+            }
             Event::Started(manner) => self.on_started(now, manner, out),
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
@@ -497,6 +516,7 @@ impl Machine {
                     self.state,
                     State::Ending { .. }
                         | State::Asleep
+                        | State::Moving
                         | State::Backoff { .. }
                         | State::Preparing
                         | State::Over
@@ -529,6 +549,7 @@ impl Machine {
             }
         }
         self.wanted = work.manner;
+        self.moves = work.moves;
         self.adapt(out);
         self.waiting = work.waiting;
         self.held = work.held;
@@ -672,6 +693,11 @@ impl Machine {
                 self.state = State::Over;
                 out.push(Action::End);
             }
+            // What has come for one that is brought back waits until it is there.
+            State::Asleep if self.moves && self.cut_off.is_empty() => {
+                self.state = State::Moving;
+                out.push(Action::Move);
+            }
             // A session that is held stays as it is, also in the middle of a turn that was cut off.
             State::Asleep if self.has_work() || (!self.held && !self.cut_off.is_empty()) => {
                 self.prepare(now, out);
@@ -679,6 +705,9 @@ impl Machine {
             State::Asleep => out.push(Action::Retire),
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
+            }
+            State::Open { .. } if self.moves && self.is_quiet() => {
+                self.end_by(now, Step::InputClosed, out);
             }
             State::Open { .. } if self.is_outdated() && self.is_at_rest() => {
                 self.end_by(now, Step::InputClosed, out);

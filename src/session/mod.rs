@@ -4,6 +4,7 @@ pub mod answer;
 pub mod batch;
 pub mod ledger;
 pub mod machine;
+pub mod moving;
 pub mod outcome;
 pub mod owner;
 pub mod prepare;

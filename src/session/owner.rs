@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,10 +17,11 @@ use nix::sys::signal::Signal;
 use super::batch;
 use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Settings, Trouble, Work};
+use super::moving::{Done, Premises};
 use super::prepare::{CutOff, Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Post, PromptId, SessionId};
+use crate::chat::{BotId, Moving, Post, PromptId, SessionId};
 use crate::claude::process::{self, Ended, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
@@ -27,7 +29,7 @@ use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
 use crate::render::{answer, sessions, texts};
 use crate::store::trouble::StoreTrouble;
-use crate::store::{self, Living, Next, Store};
+use crate::store::{self, Departed, KeptSession, Living, Next, Store};
 use crate::thread;
 
 /// How long the store is left alone after it failed.
@@ -54,6 +56,20 @@ pub struct Outfit {
     pub fatal: Sender<Fatal>,
     /// The host's name, for what is told of it.
     pub host: String,
+    /// Where sessions' folders are made.
+    pub root: PathBuf,
+    /// The directory that a path leads to, if sessions may work there.
+    pub may_use: Box<dyn Fn(&str) -> Option<PathBuf> + Send + Sync>,
+}
+
+impl Outfit {
+    fn premises<'a>(&'a self, mark: &'a str) -> Premises<'a> {
+        Premises {
+            root: &self.root,
+            environment: &self.setup.environment,
+            mark,
+        }
+    }
 }
 
 /// Starts the thread of a session's owner.
@@ -89,6 +105,8 @@ pub fn start(
             prepared: None,
             hurry: Arc::default(),
             preparing: never(),
+            moving: never(),
+            moved: None,
             last_words: VecDeque::new(),
             swept: Vec::new(),
             store_fails: false,
@@ -141,6 +159,9 @@ struct Owner {
     hurry: Arc<AtomicBool>,
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
+    /// Where a move of the whole session reports; and what it was, until the store knows of it.
+    moving: Receiver<Moved>,
+    moved: Option<Moved>,
     last_words: VecDeque<String>,
     /// What was ended together with the process, by name, and is not noted yet.
     swept: Vec<String>,
@@ -152,6 +173,14 @@ struct Owner {
     actions: VecDeque<Action>,
     /// What came of actions, to be told once all of them are done.
     events: VecDeque<Event>,
+}
+
+/// What came of moving a session as a whole.
+struct Moved {
+    moving: Moving,
+    kept: KeptSession,
+    mark: String,
+    done: Result<Done, String>,
 }
 
 /// Whether the thread goes on.
@@ -167,6 +196,7 @@ enum Heard {
     Control(Option<Control>),
     Bell,
     Prepared(Result<Prepared, Trouble>),
+    Moved(Option<Moved>),
     Said(Said),
     Timer,
 }
@@ -286,6 +316,11 @@ impl Owner {
                     Err(trouble) => Event::NotPrepared(trouble),
                 })
             }
+            Heard::Moved(moved) => {
+                self.moving = never();
+                self.moved = moved;
+                Woken::Event(Event::Moved)
+            }
             Heard::Said(said) => self.heard(said),
             Heard::Timer => Woken::Event(Event::Tick),
         }
@@ -303,6 +338,7 @@ impl Owner {
             recv(self.preparing) -> prepared => Heard::Prepared(
                 prepared.unwrap_or_else(|_| Err(not_started("the preparation broke off", None)))
             ),
+            recv(self.moving) -> moved => Heard::Moved(moved.ok()),
             // Before what Claude says: endless output must not hold up a deadline.
             recv(timer) -> _ => Heard::Timer,
             recv(said) -> said => Heard::Said(said.unwrap_or(Said::Exited)),
@@ -391,6 +427,7 @@ impl Owner {
             decisions: work.decisions,
             open: work.open,
             manner: self.outfit.setup.manner(&work.chosen),
+            moves: work.moving.is_some(),
         }))
     }
 
@@ -416,6 +453,8 @@ impl Owner {
                 self.events.push_back(event);
             }
             Action::Prepare(cut_off) => self.prepare(cut_off)?,
+            Action::Move => self.begin_move()?,
+            Action::Settle => self.settle()?,
             Action::Start => self.start()?,
             Action::NoteEnd => {
                 store.ended(session, now, &self.swept)?;
@@ -540,7 +579,10 @@ impl Owner {
                         .is_none_or(|held| held.until(now).is_some_and(|at| at <= now));
                     let something = work.waiting > 0 || !work.open.is_empty();
                     Ok::<_, store::Error>(
-                        work.stop || !work.decisions.is_empty() || (goes_on && something),
+                        work.stop
+                            || work.moving.is_some()
+                            || !work.decisions.is_empty()
+                            || (goes_on && something),
                     )
                 };
                 if self.registry.retire(session, something_waits)? {
@@ -619,6 +661,121 @@ impl Owner {
             }
         }
         Ok(())
+    }
+
+    /// Has done on the disk what moving the session needs, by a thread that may take its time.
+    fn begin_move(&mut self) -> store::Result<()> {
+        let Outfit { store, .. } = &*Arc::clone(&self.outfit);
+        let moving = store.work(self.session)?.moving;
+        let (Some(moving), Some(kept), Some(session)) = (
+            moving,
+            store.kept(self.session)?,
+            store.session(self.session)?,
+        ) else {
+            self.events.push_back(Event::Moved);
+            return Ok(());
+        };
+        let log = store.log(self.session)?;
+        let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
+        let (report, moved) = bounded(1);
+        let outfit = Arc::clone(&self.outfit);
+        let mark = session.mark;
+        let started = thread::spawn(format!("s{}-move", self.session), move || {
+            let premises = outfit.premises(&mark);
+            let may_use = |dir: &str| (outfit.may_use)(dir);
+            let done = premises.carry_out(&moving, &kept, &said, may_use);
+            let _ = report.send(Moved {
+                moving,
+                kept,
+                mark: mark.clone(),
+                done: done.map_err(|error| error.to_string()),
+            });
+        });
+        match started {
+            Ok(_) => self.moving = moved,
+            Err(error) => {
+                log::error!("the session cannot be moved now: {error}");
+                self.events.push_back(Event::Moved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a move true in the store, or undoes it.
+    fn settle(&mut self) -> store::Result<()> {
+        let outfit = Arc::clone(&self.outfit);
+        let (bot, now) = (outfit.bot, unix_now());
+        self.actions.push_back(Action::Look);
+        let Some(Moved {
+            moving,
+            kept,
+            mark,
+            done,
+        }) = &self.moved
+        else {
+            return Ok(());
+        };
+        let name = &kept.name;
+        let undo = |file: Option<&str>| {
+            if let Err(error) = outfit.premises(mark).undo(kept, file) {
+                log::error!("what moving {name} has done cannot be undone: {error}");
+            }
+        };
+        let file = match moving {
+            Moving::Archive { file } => Some(file.as_str()),
+            Moving::Restore { .. } | Moving::Delete => None,
+        };
+        let gone = match done {
+            Ok(Done::Packed(packed)) => {
+                Some(sessions::archived(name, packed.bytes, &packed.left_out))
+            }
+            Ok(Done::TakenAway) => Some(sessions::deleted(name)),
+            Ok(Done::Arrived(arrival)) => {
+                let post = Post::message(sessions::restored(name));
+                let kept = &arrival.kept;
+                outfit
+                    .store
+                    .arrive(bot, self.session, now, kept, &arrival.said, &post)?;
+                None
+            }
+            Err(why) => {
+                let post = Post::message(sessions::not_moved(name, moving, why));
+                outfit.store.stay(bot, self.session, now, &post)?;
+                if !matches!(moving, Moving::Restore { .. }) {
+                    undo(file);
+                }
+                None
+            }
+        };
+        if let Some(body) = gone {
+            let post = Post::message(body);
+            match outfit.store.depart(bot, self.session, now, &post)? {
+                Departed::Yes => self.clear_away(),
+                Departed::No => undo(file),
+            }
+        }
+        outfit.board.ring();
+        self.moved = None;
+        // It may have another name now.
+        self.name.clear();
+        Ok(())
+    }
+
+    /// Removes what a session has left that is gone.
+    fn clear_away(&self) {
+        let Some(Moved { kept, mark, .. }) = &self.moved else {
+            return;
+        };
+        let (outfit, kept, mark) = (Arc::clone(&self.outfit), kept.clone(), mark.clone());
+        let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
+            if let Err(error) = outfit.premises(&mark).clear(&kept) {
+                log::warn!("what {} has left cannot be removed: {error}", kept.name);
+            }
+        });
+        if let Err(error) = cleared {
+            // The next start does it.
+            log::warn!("what {} has left is not removed yet: {error}", self.name);
+        }
     }
 
     /// Starts the process, as it was prepared.

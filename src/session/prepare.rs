@@ -20,6 +20,7 @@ use super::machine::{Manner, Trouble};
 use super::recovery::{Acted, Facts};
 use crate::chat::{Chosen, IdleTimeout, Prompt, PromptId};
 use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
+use crate::claude::elsewhere;
 use crate::claude::process::{self, Fingerprint, Launch};
 use crate::claude::trace::Trace;
 use crate::claude::transcript::{self, Kept};
@@ -34,6 +35,10 @@ const VERSION_MAX: Duration = Duration::from_secs(20);
 
 /// How long a former process without a turn may take to end by itself: it lost its stdin long ago.
 const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
+
+/// How often, and how far apart, a process is looked at that does not say which conversation it has.
+const LOOKS_MAX: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// How `claude` is started on this host, the same for all sessions.
 pub struct Setup {
@@ -180,6 +185,9 @@ impl Setup {
             };
             session.claude.parse::<Uuid>().map_err(broken)
         };
+        if let (Some(dir), true) = (&transcripts, session.said) {
+            open_elsewhere(dir, session)?;
+        }
         let (opening, claude) = match (kept, session.said) {
             // Nothing was ever said: neither way of opening works with what is there, so it gets a new id.
             (Some(Kept::Hollow), false) => (Opening::New, Uuid::new_v4()),
@@ -333,6 +341,34 @@ fn mirror(session: &Session) -> io::Result<()> {
     Ok(())
 }
 
+/// Fails where somebody else's process has the conversation open: two of them would lose a branch of it, silently.
+fn open_elsewhere(config_dir: &Path, session: &Session) -> Result<(), Trouble> {
+    let ours = [nix::unistd::getpid().as_raw()];
+    let mut looks = 0;
+    while let Some(holder) = elsewhere::holder(config_dir, &session.claude, &session.folder, &ours)
+    {
+        looks += 1;
+        // A process that has just begun does not say yet which conversation it has.
+        if !holder.certain && looks < LOOKS_MAX {
+            let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_AGAIN);
+            continue;
+        }
+        let cause = match holder.certain {
+            true => format!(
+                "another claude (process {}) has this conversation open",
+                holder.pid
+            ),
+            false => format!(
+                "another claude (process {}) runs in its folder, and may have this conversation open",
+                holder.pid
+            ),
+        };
+        let cure = "Two at once would lose a part of the conversation. End it there, then press Try again.";
+        return Err(not_started(&cause, Some(cure)));
+    }
+    Ok(())
+}
+
 fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&'a OsStr> {
     environment
         .iter()
@@ -341,7 +377,7 @@ fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&
 }
 
 /// Where Claude keeps its transcripts.
-fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
+pub fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     match variable(environment, "CLAUDE_CONFIG_DIR") {
         Some(dir) => Some(PathBuf::from(dir)),
         None => Some(Path::new(variable(environment, "HOME")?).join(".claude")),

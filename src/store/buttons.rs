@@ -69,14 +69,16 @@ impl Intake<'_> {
 }
 
 impl Store {
-    /// What a button does; None where there is none with this token.
-    pub fn act_of(&self, bot: BotId, token: &str) -> Result<Option<Act>> {
+    /// What a button does, and for which session; None where there is none with this token.
+    pub fn act_for(&self, bot: BotId, token: &str) -> Result<Option<(Act, SessionId)>> {
         self.read(|tx| {
-            let json: Option<String> = tx
-                .prepare_cached("SELECT act FROM button WHERE token = ?1 AND bot = ?2")?
-                .query_row((token, bot.0), |row| row.get(0))
+            let found: Option<(String, i64)> = tx
+                .prepare_cached("SELECT act, session FROM button WHERE token = ?1 AND bot = ?2")?
+                .query_row((token, bot.0), |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+            Ok(found.and_then(|(json, session)| {
+                Some((serde_json::from_str(&json).ok()?, SessionId(session)))
+            }))
         })
     }
 }

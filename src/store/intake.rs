@@ -221,6 +221,8 @@ impl Intake<'_> {
             },
         };
         self.posted |= holds::release(self.tx, session, self.now, how, line)?;
+        // Whoever writes to a session wants it to be there.
+        super::moving::stays(self.tx, session)?;
         // Whoever looked at the line and has not pressed yet has not seen this message.
         buttons::line_has_moved(self.tx, session, self.now)?;
         let first: Option<i64> = self

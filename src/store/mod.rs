@@ -10,6 +10,8 @@ mod catch_up;
 mod chats;
 mod holds;
 mod intake;
+mod log;
+mod moving;
 mod outbox;
 mod places;
 mod requests;
@@ -37,6 +39,8 @@ pub use buttons::{Offered, Taken};
 pub use catch_up::{CatchUp, Kept};
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
+pub use log::{Log, Said};
+pub use moving::{Departed, Kept as KeptSession};
 pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
 pub use requests::{Asked, Pressed};
@@ -234,7 +238,7 @@ impl Store {
                 [now - KEPT],
             )?;
             tx.execute("DELETE FROM flood WHERE until < ?1", [now])?;
-            Ok(())
+            log::prune(tx)
         })
     }
 

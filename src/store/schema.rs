@@ -260,6 +260,21 @@ ALTER TABLE session ADD COLUMN own INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE session ADD COLUMN slept INTEGER;
 ALTER TABLE session ADD COLUMN swept TEXT NOT NULL DEFAULT '[]';
 
+-- What becomes of the whole session, as JSON, until that is done; NULL where it stays. It is told where it was asked for.
+ALTER TABLE session ADD COLUMN moving       TEXT;
+ALTER TABLE session ADD COLUMN moving_chat  INTEGER;
+ALTER TABLE session ADD COLUMN moving_topic INTEGER;
+
+-- What was said in a session: `by` is `you` or `claude`. It goes with the session.
+CREATE TABLE log (
+    id      INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES session (id),
+    at      INTEGER NOT NULL,
+    by      TEXT    NOT NULL,
+    text    TEXT    NOT NULL
+) STRICT;
+CREATE INDEX log_by_session ON log (session, id);
+
 -- What was last heard of the CLI, by name: `models` is a JSON list of what --model takes.
 CREATE TABLE known (
     name  TEXT PRIMARY KEY,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Release};
-use super::{Error, Intake, Result, Step, Store, outbox};
-use crate::chat::{BotId, Chosen, IdleTimeout, Persona, SessionId};
+use super::{Error, Intake, Result, Step, Store, outbox, topic_column};
+use crate::chat::{BotId, Chosen, IdleTimeout, Persona, Place, SessionId};
 
 /// A named conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,13 +140,40 @@ impl Store {
         })
     }
 
+    /// The session that a place talks to; None where it talks to none.
+    pub fn session_of(&self, bot: BotId, place: Place) -> Result<Option<Session>> {
+        self.read(|tx| {
+            tx.prepare_cached(
+                "SELECT session.* FROM session JOIN binding ON binding.session = session.id
+                 WHERE binding.bot = ?1 AND binding.chat = ?2 AND binding.topic = ?3",
+            )?
+            .query_row((bot.0, place.chat.0, topic_column(place)), session_from)
+            .optional()
+        })
+    }
+
+    /// Whether a session has this mark, or this conversation.
+    pub fn knows_mark(&self, mark: &str) -> Result<bool> {
+        self.read(|tx| {
+            tx.prepare("SELECT 1 FROM session WHERE mark = ?1")?
+                .exists([mark])
+        })
+    }
+
+    pub fn knows_conversation(&self, claude: &str) -> Result<bool> {
+        self.read(|tx| {
+            tx.prepare("SELECT 1 FROM session WHERE claude = ?1")?
+                .exists([claude])
+        })
+    }
+
     /// The sessions that have something open for whatever bot: a waiting message, an open prompt, an unsettled request.
     pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
         self.read(|tx| {
             let mut statement = tx.prepare(
                 "SELECT session FROM inbox WHERE state = 'waiting'
                  UNION SELECT session FROM prompt WHERE state != 'closed'
-                 UNION SELECT id FROM session WHERE stop != 0
+                 UNION SELECT id FROM session WHERE stop != 0 OR moving IS NOT NULL
                  UNION SELECT session FROM request WHERE state = 'open' OR told = 0",
             )?;
             statement

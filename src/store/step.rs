@@ -93,6 +93,12 @@ steps! {
     GoOn "go-on" Full,
     /// A stop was carried out.
     Stopped "stopped" Full,
+    /// A session is gone.
+    Depart "depart" Full,
+    /// It stays after all.
+    Stay "stay" Full,
+    /// It is back.
+    Arrive "arrive" Full,
     /// A word to whoever waits. It is said again if its cause is still there.
     Tell "tell" Normal,
 

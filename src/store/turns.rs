@@ -8,8 +8,8 @@ use super::holds::{self, Held, Holding};
 use super::sessions::chosen_from;
 use super::{Result, Step, Store, buttons, outbox, place_of, stops};
 use crate::chat::{
-    BotId, Choice, Chosen, Decision, Lane, Notice, Outcome, Place, Post, Prompt, PromptId, RowId,
-    SessionId, Spent, UserId, Waiting,
+    BotId, Choice, Chosen, Decision, Lane, Moving, Notice, Outcome, Place, Post, Prompt, PromptId,
+    RowId, SessionId, Spent, UserId, Waiting,
 };
 
 /// What waits for a session's owner.
@@ -27,6 +27,8 @@ pub struct Work {
     pub open: Vec<Prompt>,
     /// What was chosen for its process.
     pub chosen: Chosen,
+    /// What is to become of the whole session.
+    pub moving: Option<Moving>,
 }
 
 /// How a turn is closed.
@@ -35,6 +37,8 @@ pub struct Closing {
     pub prompt: PromptId,
     pub outcome: Outcome,
     pub spent: Spent,
+    /// What Claude said, as it wrote it; empty for nothing.
+    pub said: String,
     /// What the person gets, each with the key under which it is stored once.
     pub posts: Vec<(String, Post)>,
     /// Messages with buttons, behind them.
@@ -130,6 +134,7 @@ impl Store {
                 held: holds::held(tx, session)?,
                 stop,
                 chosen,
+                moving: super::moving::moving(tx, session)?,
                 decisions: super::requests::decisions(tx, session)?,
                 open,
             })
@@ -210,6 +215,7 @@ impl Store {
                     ),
                     prompt_from,
                 )?;
+            super::log::note(tx, session, now, "you", &text)?;
             for (row, _) in &head[..count] {
                 tx.prepare_cached("UPDATE inbox SET state = 'given', prompt = ?2 WHERE id = ?1")?
                     .execute((row, prompt.id.0))?;
@@ -381,6 +387,7 @@ impl Store {
                 "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4 WHERE id = ?1",
                 (session.0, closing.spent.cost, now, by_claude),
             )?;
+            super::log::note(tx, session, now, "claude", &closing.said)?;
             for (key, post) in &closing.posts {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
             }

@@ -10,7 +10,7 @@ use crate::chat::{Act, BotId, Persona};
 use crate::config::persona::NoPersona;
 use crate::router::{self, Command, Route, Wish};
 use crate::store::Store;
-use crate::workplace::NoDirectory;
+use crate::workplace::{Archived, Conversation, NoDirectory};
 
 /// What an update needs of the disk.
 pub enum Ahead {
@@ -23,6 +23,12 @@ pub enum Ahead {
     Persona(Result<Persona, NoPersona>),
     /// Names and descriptions.
     Personas(Vec<(String, String)>),
+    /// What was put away, the newest first.
+    Archives(Vec<Archived>),
+    /// Claude's own conversations, or why they cannot be read.
+    Conversations(Result<Vec<Conversation>, String>),
+    /// Whether a process that is none of chappe's has a conversation open, or may have.
+    Holder(Option<i32>),
 }
 
 impl Desk {
@@ -56,9 +62,34 @@ impl Desk {
                 command: Command::Persona(name),
                 ..
             } => Ahead::Persona(self.workplace.personas.read(name)),
-            Route::Act { token, .. } => match store.act_of(bot, token) {
-                Ok(Some(Act::UsePersona { persona })) => {
+            Route::Command {
+                command: Command::Restore(_),
+                ..
+            } => Ahead::Archives(self.workplace.archived()),
+            Route::Command {
+                command: Command::Resume,
+                arrival,
+                ..
+            } => match store.session_of(bot, arrival.place) {
+                Ok(Some(session)) => {
+                    let is_ours = |id: &str| store.knows_conversation(id).unwrap_or(false);
+                    let found = self.workplace.conversations(&session.folder, is_ours);
+                    Ahead::Conversations(found.map_err(|error| error.to_string()))
+                }
+                _ => Ahead::Conversations(Ok(Vec::new())),
+            },
+            Route::Act { token, .. } => match store.act_for(bot, token) {
+                Ok(Some((Act::UsePersona { persona }, _))) => {
                     Ahead::Persona(self.workplace.personas.read(&persona))
+                }
+                Ok(Some((Act::Restore { .. }, _))) => Ahead::Archives(self.workplace.archived()),
+                Ok(Some((Act::TakeOver { conversation }, session))) => {
+                    match store.session(session) {
+                        Ok(Some(session)) => {
+                            Ahead::Holder(self.workplace.holder(&conversation, &session.folder))
+                        }
+                        _ => Ahead::Nothing,
+                    }
                 }
                 _ => Ahead::Nothing,
             },

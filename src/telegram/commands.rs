@@ -6,15 +6,18 @@
 
 use super::ahead::Ahead;
 use super::desk::{Desk, say, stop};
-use crate::chat::{Act, Formatted, IdleTimeout, Notice, Offer, Persona, Place, SessionId};
+use crate::chat::{
+    Act, Formatted, IdleTimeout, Lane, Moving, Notice, Offer, Persona, Place, Post, SessionId,
+};
 use crate::clock::unix_now;
 use crate::config::nearest;
 use crate::config::persona::NoPersona;
-use crate::render::sessions::{self, BadDirectory};
+use crate::render::sessions::{self, About, BadDirectory};
+use crate::render::status::coarse;
 use crate::render::{lists, texts};
 use crate::router::{self, Command, Wish};
 use crate::store::{self, Folder, Intake, Made, New, Session, Stop};
-use crate::workplace::NoDirectory;
+use crate::workplace::{self, Archived, Conversation, NoDirectory};
 
 /// Minutes that a quiet process may be kept.
 const TIMEOUT_MINUTES: std::ops::RangeInclusive<u64> = 1..=1440;
@@ -38,7 +41,23 @@ impl Desk {
             Command::Start => return say(intake, place, texts::welcome(&self.host)),
             Command::Help => return say(intake, place, texts::help()),
             Command::New(wish) => return self.new_session(intake, place, wish, ahead),
-            Command::Session("") => return list(intake, self, place),
+            Command::Sessions => return list(intake, self, place),
+            Command::Restore(name) => return self.restore(intake, place, name, ahead),
+            Command::Archive(name) | Command::Delete(name) if !name.is_empty() => {
+                return match named(intake, place, name)? {
+                    Some(session) => self.put_away(intake, place, &session, command),
+                    None => Ok(()),
+                };
+            }
+            Command::Session("") => {
+                if let Some(id) = intake.bound(place)?
+                    && let Some(session) = intake.session(id)?
+                    && session.said
+                {
+                    say(intake, place, self.about(&session))?;
+                }
+                return list(intake, self, place);
+            }
             Command::Session(name) => return switch_to(intake, place, name),
             Command::Status => {
                 let list = intake.overview(place)?;
@@ -65,15 +84,27 @@ impl Desk {
                     let said = self.use_persona(intake, &session, name, persona)?;
                     say(intake, place, said)
                 }
-                Ahead::Nothing | Ahead::New { .. } => Ok(()),
+                _ => Ok(()),
             },
             Command::Model(name) => self.model(intake, place, &session, name),
             Command::Mode(name) => self.mode(intake, place, &session, name),
             Command::Clear => clear(intake, place, &session),
+            Command::Archive(_) | Command::Delete(_) => {
+                self.put_away(intake, place, &session, command)
+            }
+            Command::Export => export(intake, place, &session),
+            Command::Resume => {
+                let Ahead::Conversations(found) = ahead else {
+                    return Ok(());
+                };
+                self.conversations(intake, place, &session, found)
+            }
             Command::Start
             | Command::Help
             | Command::New(_)
             | Command::Session(_)
+            | Command::Sessions
+            | Command::Restore(_)
             | Command::Status => Ok(()),
         }
     }
@@ -278,6 +309,114 @@ impl Desk {
         }
     }
 
+    /// Puts a session away, or asks whether it is to be deleted.
+    fn put_away(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        command: Command<'_>,
+    ) -> store::Result<()> {
+        if matches!(command, Command::Delete(_)) {
+            let notice = self.confirm_delete(session, false);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        if intake.has_open(session.id)? {
+            return say(intake, place, sessions::has_open(&session.name, "put away"));
+        }
+        let file = workplace::archive_of(&session.name, &intake.stamp()?);
+        let moving = Moving::Archive { file };
+        intake.put_away(session.id, place, &moving)?;
+        say(intake, place, sessions::is_moving(&session.name, &moving))
+    }
+
+    fn confirm_delete(&self, session: &Session, again: bool) -> Notice {
+        let folder = self.workplace.short(&session.folder);
+        let folder = session.owns_folder.then_some(folder.as_str());
+        sessions::confirm_delete(&session.name, folder, again)
+    }
+
+    fn restore(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        name: &str,
+        ahead: &Ahead,
+    ) -> store::Result<()> {
+        let Ahead::Archives(all) = ahead else {
+            return Ok(());
+        };
+        if name.is_empty() {
+            let all: Vec<_> = all
+                .iter()
+                .map(|one| (one.file.clone(), one.name.clone(), coarse(one.age)))
+                .collect();
+            let notice = sessions::archives(&all);
+            // The buttons stand for sessions that are not there; any that is may carry them.
+            let id = intake.session_at(place, "default", &self.home)?;
+            return intake.offer(place, id, &notice).map(drop);
+        }
+        let found = all
+            .iter()
+            .find(|one| one.name.eq_ignore_ascii_case(name) || one.file == name);
+        match found {
+            Some(archived) => {
+                let said = self.bring_back(intake, place, archived)?;
+                say(intake, place, said)
+            }
+            None => say(intake, place, sessions::no_archive(name)),
+        }
+    }
+
+    fn bring_back(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        archived: &Archived,
+    ) -> store::Result<Formatted> {
+        let moving = Moving::Restore {
+            file: archived.file.clone(),
+        };
+        match intake.bring_back(place, &archived.name, &self.home, &moving)? {
+            Made::Yes { .. } => Ok(sessions::is_moving(&archived.name, &moving)),
+            Made::Exists(other) => Ok(sessions::is_in_the_way(&intake.name_of(other)?)),
+        }
+    }
+
+    /// What a session is, with the way back to the desk.
+    fn about(&self, session: &Session) -> Formatted {
+        sessions::about(&About {
+            name: &session.name,
+            persona: match session.persona.as_str() {
+                "" => "default",
+                persona => persona,
+            },
+            folder: &self.workplace.short(&session.folder),
+            directory: &session.folder.to_string_lossy(),
+            conversation: &session.claude,
+        })
+    }
+
+    fn conversations(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        found: &Result<Vec<Conversation>, String>,
+    ) -> store::Result<()> {
+        let folder = self.workplace.short(&session.folder);
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => return say(intake, place, sessions::unreadable_conversations(why)),
+        };
+        let all: Vec<_> = found
+            .iter()
+            .map(|one| (one.id.clone(), one.first_line.clone(), coarse(one.age)))
+            .collect();
+        let notice = sessions::conversations(&session.name, &folder, &all);
+        intake.offer(place, session.id, &notice).map(drop)
+    }
+
     /// Does what a button was for that chooses something for a session; None where it was for something else.
     pub fn choose(
         &self,
@@ -307,6 +446,36 @@ impl Desk {
             }
             Act::UsePersona { persona: name } => match ahead {
                 Ahead::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
+                _ => return Ok(None),
+            },
+            Act::Delete => {
+                let notice = self.confirm_delete(&session, true);
+                intake.offer(place, session.id, &notice)?;
+                return Ok(Some("Press once more below".to_owned()));
+            }
+            Act::DeleteForGood if intake.has_open(session.id)? => {
+                sessions::has_open(&session.name, "deleted")
+            }
+            Act::DeleteForGood => {
+                intake.put_away(session.id, place, &Moving::Delete)?;
+                sessions::is_moving(&session.name, &Moving::Delete)
+            }
+            Act::Restore { file } => match ahead {
+                Ahead::Archives(all) => match all.iter().find(|one| one.file == *file) {
+                    Some(archived) => self.bring_back(intake, place, archived)?,
+                    None => sessions::no_archive(file),
+                },
+                _ => return Ok(None),
+            },
+            Act::TakeOver { conversation } => match ahead {
+                Ahead::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
+                Ahead::Holder(None) if intake.is_at_work(session.id)? => {
+                    sessions::is_busy(&session.name, "changed")
+                }
+                Ahead::Holder(None) => {
+                    intake.follow(session.id, conversation, true)?;
+                    sessions::taken_over(&session.name)
+                }
                 _ => return Ok(None),
             },
             _ => return Ok(None),
@@ -384,6 +553,36 @@ fn list(intake: &mut Intake<'_>, desk: &Desk, place: Place) -> store::Result<()>
         .collect::<Vec<_>>();
     let body = lists::sessions(&list, unix_now(), |folder| desk.workplace.short(folder));
     intake.offer_of_many(place, &body, &offers).map(drop)
+}
+
+fn export(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
+    let log = intake.log(session.id)?;
+    if log.said.is_empty() {
+        return say(intake, place, sessions::nothing_said(&session.name));
+    }
+    let said: Vec<_> = log
+        .said
+        .into_iter()
+        .map(|(at, said)| (at, said.by, said.text))
+        .collect();
+    let post = Post::Document {
+        name: format!("{}.md", session.name),
+        text: sessions::export(&session.name, &said, log.is_cut),
+        caption: Formatted::default(),
+        silent: false,
+    };
+    intake.post(place, Lane::Text, &post).map(drop)
+}
+
+/// The session of this name; None where there is none, which is told with the nearest.
+fn named(intake: &mut Intake<'_>, place: Place, name: &str) -> store::Result<Option<Session>> {
+    if let Some((session, _)) = intake.session_named(name)? {
+        return intake.session(session);
+    }
+    let list = intake.overview(place)?;
+    let near = near(name, list.iter().map(|session| session.name.as_str()));
+    say(intake, place, sessions::no_such(name, near))?;
+    Ok(None)
 }
 
 fn switch_to(intake: &mut Intake<'_>, place: Place, name: &str) -> store::Result<()> {

@@ -2,6 +2,8 @@
 //!
 //! It only holds: what an update means is decided by the router, and carried out in `dispatch` and `commands`.
 
+use std::sync::Arc;
+
 use crate::chat::{Formatted, IdleTimeout, Lane, Place, Post, SessionId};
 use crate::render::{notice, status, texts};
 use crate::store::{self, Home, Intake, Stop, StopSays};
@@ -15,7 +17,7 @@ pub struct Desk {
     /// Where sessions are made that nobody has asked for, and as whom.
     pub home: Home,
     /// Where those that somebody asks for may work.
-    pub workplace: Workplace,
+    pub workplace: Arc<Workplace>,
     /// What counts where nothing was chosen for a session.
     pub idle_timeout: IdleTimeout,
     pub permission_mode: String,

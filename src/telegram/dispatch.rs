@@ -277,7 +277,14 @@ fn carry_out(
         // These write to Claude, and are dealt with as what they write.
         Act::Correct { .. } | Act::GoOn => return Ok(String::new()),
         // These are chosen elsewhere.
-        Act::UseModel { .. } | Act::UseMode { .. } | Act::UsePersona { .. } | Act::UseBypass => {
+        Act::UseModel { .. }
+        | Act::UseMode { .. }
+        | Act::UsePersona { .. }
+        | Act::UseBypass
+        | Act::Delete
+        | Act::DeleteForGood
+        | Act::Restore { .. }
+        | Act::TakeOver { .. } => {
             return Ok(texts::TOAST_DONE_BEFORE.to_owned());
         }
     };

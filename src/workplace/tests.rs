@@ -16,6 +16,8 @@ fn workplace(at: &Path) -> Workplace {
         root: at.join("root"),
         allowed: vec![at.join("src"), at.join("not-there")],
         home: Some(at.to_owned()),
+        claude: None,
+        archives: ".archive",
         personas: Personas::in_folder(at, Environment::from_pairs([("HOME", "/home/u")])),
     }
 }
@@ -62,4 +64,30 @@ fn a_path_is_shown_as_a_person_would_write_it() {
     assert_eq!(place.short(&folder.path().join("src/a")), "~/src/a");
     assert_eq!(place.short(folder.path()), "~");
     assert_eq!(place.short(Path::new("/srv/x")), "/srv/x");
+}
+
+#[test]
+fn an_archive_is_known_by_its_name_and_nothing_else_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = workplace(folder.path());
+    assert_eq!(place.archived(), []);
+    let archives = folder.path().join("root/.archive");
+    fs::create_dir(&archives).unwrap();
+    let file = archive_of("my-web", "20261128-140205");
+    for name in [
+        file.as_str(),
+        ".archive-x.tar.zst",
+        "web.tar.zst",
+        "web-20261128.tar.zst",
+        "we.b-20261128-140205.tar.zst",
+        "notes.txt",
+    ] {
+        fs::write(archives.join(name), "").unwrap();
+    }
+    let found = place.archived();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (found[0].file.as_str(), found[0].name.as_str()),
+        (file.as_str(), "my-web")
+    );
 }

@@ -21,6 +21,8 @@ mod demo;
 mod disk;
 /// What comes in, from whom, and of what kind.
 mod incoming;
+/// Sessions that go and come back as a whole.
+mod moving;
 /// Telegram fails with everything in flight.
 mod outages;
 /// Turns that do not end well.

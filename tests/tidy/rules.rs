@@ -28,6 +28,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("session", Layer::Directory),
     ("session/owner", Layer::Thread),
     ("session/ledger", Layer::Thread),
+    ("session/moving", Layer::Thread),
     ("session/prepare", Layer::Thread),
     ("session/registry", Layer::Thread),
     ("session/machine", Layer::Pure),
@@ -97,6 +98,12 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "chat",
         "a persona, and how long a process is kept, are in the shared words",
     ),
+    (
+        "workplace",
+        "claude/history",
+        "what Claude has in a folder is what may be gone on with there",
+    ),
+    ("workplace", "claude/elsewhere", "and who has it open"),
     (
         "thread",
         "exit",

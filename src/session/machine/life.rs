@@ -109,6 +109,7 @@ impl Machine {
             | State::Ending { .. }
             | State::Asleep
             | State::Backoff { .. }
+            | State::Moving
             | State::Preparing => self.after_end(now, out),
             State::Over => self.state = State::Over,
         }
@@ -227,7 +228,7 @@ impl Machine {
                 };
                 self.end_by(now, next, out);
             }
-            State::Asleep | State::Preparing | State::Over => {}
+            State::Asleep | State::Moving | State::Preparing | State::Over => {}
         }
     }
 
@@ -238,7 +239,7 @@ impl Machine {
         self.shutdown = Some(now + self.settings.shutdown_grace);
         match &self.state {
             // What is open stays so; the next start decides about it.
-            State::Asleep | State::Backoff { .. } | State::Preparing => {
+            State::Asleep | State::Moving | State::Backoff { .. } | State::Preparing => {
                 out.push(Action::Hide);
                 if !self.cut_off.is_empty() || !self.again.is_empty() {
                     out.push(Action::Park);
@@ -256,7 +257,11 @@ impl Machine {
     pub(super) fn on_hurry(&mut self, now: Instant, out: &mut Vec<Action>) {
         self.on_shutdown(now, out);
         match &mut self.state {
-            State::Asleep | State::Backoff { .. } | State::Preparing | State::Over => {}
+            State::Asleep
+            | State::Moving
+            | State::Backoff { .. }
+            | State::Preparing
+            | State::Over => {}
             State::Ending {
                 step: Step::Terminated | Step::Killed,
                 until,

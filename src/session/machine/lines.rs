@@ -29,7 +29,7 @@ impl Machine {
     pub(super) fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
         if matches!(
             self.state,
-            State::Asleep | State::Backoff { .. } | State::Preparing | State::Over
+            State::Asleep | State::Moving | State::Backoff { .. } | State::Preparing | State::Over
         ) {
             return;
         }

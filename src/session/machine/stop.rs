@@ -39,7 +39,7 @@ impl Machine {
             state => {
                 // Nothing has to be told to Claude: no turn runs, or none any more.
                 let (is_asleep, waits) = (
-                    matches!(state, State::Asleep),
+                    matches!(state, State::Asleep | State::Moving),
                     matches!(state, State::Backoff { .. }),
                 );
                 if matches!(state, State::Preparing) {

@@ -94,6 +94,7 @@ fn everything_of_the_first_version_is_there() {
         held: None,
         stop: false,
         chosen: Chosen::default(),
+        moving: None,
         decisions: vec![Decision {
             request: "r1".to_owned(),
             tool: "Bash".to_owned(),

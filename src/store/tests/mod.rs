@@ -185,6 +185,7 @@ fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
             input_tokens: 10,
             output_tokens: 20,
         },
+        said: String::new(),
         posts: posts
             .iter()
             .map(|(key, text)| ((*key).to_owned(), post(text)))

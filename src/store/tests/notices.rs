@@ -9,6 +9,7 @@ fn a_hold_is_told_once_where_the_turn_was() {
         let (session, prompt) = given(store);
         say(store, &message(2, HOME), "waits");
         let closing = Closing {
+            said: String::new(),
             posts: vec![("a/0".to_owned(), post("as far as it came"))],
             ..failing(prompt.id, Hold::Paused, None)
         };

@@ -185,6 +185,7 @@ fn closing_a_turn_twice_is_closing_it_once() {
             .expect("the turn is closed");
         let again = Closing {
             outcome: Outcome::Interrupted,
+            said: String::new(),
             posts: vec![("b/0".to_owned(), post("interrupted"))],
             ..answer
         };

@@ -111,6 +111,7 @@ struct Play {
     settings: Settings,
     /// What the process is to be like, as the store has it.
     manner: Manner,
+    moves: bool,
     machine: Machine,
     base: Instant,
     now: Instant,
@@ -132,6 +133,7 @@ impl Play {
         let base = Instant::now();
         Play {
             settings: settings(),
+            moves: false,
             manner: Manner {
                 mode: "default".to_owned(),
                 idle_timeout: Some(Duration::from_secs(600)),

@@ -174,6 +174,7 @@ impl Walk {
         };
         let posts = (0..blocks).map(|block| (format!("{prompt}/{block}"), post("answer")));
         let closing = Closing {
+            said: String::new(),
             posts: posts.collect(),
             ..closing(prompt, &[])
         };

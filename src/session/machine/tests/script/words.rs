@@ -40,6 +40,11 @@ impl Play {
                 },
             }),
             "started" => Event::Started(self.manner.clone()),
+            "moves" => {
+                self.moves = rest != "no";
+                self.works(vec![], false)
+            }
+            "moved" => Event::Moved,
             "choose" => {
                 self.choose(rest);
                 self.works(vec![], false)
@@ -111,6 +116,7 @@ impl Play {
             decisions,
             open: self.open.values().cloned().collect(),
             manner: self.manner.clone(),
+            moves: self.moves,
         })
     }
 

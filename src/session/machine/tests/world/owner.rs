@@ -94,6 +94,7 @@ impl World {
             Action::EndTools => self.ensure(self.process.is_some(), "nobody has had tools"),
             Action::NoteMode(mode) => self.store.manner.mode = mode,
             Action::NoteModels(_) | Action::Refused { .. } => {}
+            Action::Move | Action::Settle => self.fail("nobody wants it to move"),
             Action::GiveNext(revision) => {
                 self.ensure_ready();
                 if std::mem::take(&mut self.shutdown_will_overtake) {

@@ -1,0 +1,376 @@
+//! What moving a session as a whole needs on the disk: its archive, its folder, Claude's transcript.
+//!
+//! Everything here may block for long, so it is called from a thread of its own. Each step is safe to repeat: what a
+//! former attempt has left is put back first, and nothing is removed before the store knows that the session is gone.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::prepare::{MIRROR, config_dir};
+use crate::archive::{self, Attached, Document, Packed};
+use crate::chat::Moving;
+use crate::claude::transcript;
+use crate::store::{KeptSession, Said};
+
+/// Where archives lie, in the directory of the sessions' folders. No session can have this name.
+pub const ARCHIVES: &str = ".archive";
+
+/// What the names begin with of folders that wait to be removed, or are not whole yet. No session's folder begins with a
+/// dot.
+const AWAY: &str = ".away-";
+const STAGING: &str = ".staging-";
+
+/// The documents of an archive.
+const SESSION: &str = "chappe.json";
+const LOG: &str = "log.json";
+
+/// The version of what stands in them.
+const VERSION: u32 = 1;
+
+/// Longer names Claude cuts, and adds what nobody else can compute.
+const PROJECT_NAME_MAX: usize = 200;
+
+/// Where a session's things lie.
+pub struct Premises<'a> {
+    /// The directory of the sessions' folders.
+    pub root: &'a Path,
+    /// Claude's environment.
+    pub environment: &'a [(OsString, OsString)],
+    /// The session's mark: random, and no other session ever has it.
+    pub mark: &'a str,
+}
+
+/// What has come back out of an archive.
+pub struct Arrival {
+    pub kept: KeptSession,
+    pub said: Vec<Said>,
+}
+
+/// What was done on the disk.
+pub enum Done {
+    Packed(Packed),
+    TakenAway,
+    Arrived(Box<Arrival>),
+}
+
+/// Removes what a crash has left of sessions that are gone, or were not there yet; `is_known` tells by its mark which one
+/// is still there, and will do so itself.
+pub fn clean_up(root: &Path, is_known: impl Fn(&str) -> bool) {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let mark = name
+            .strip_prefix(AWAY)
+            .or_else(|| name.strip_prefix(STAGING));
+        if mark.is_some_and(|mark| !is_known(mark)) {
+            log_failure("what a former chappe left", remove_tree(&entry.path()));
+        }
+    }
+    let archives = fs::read_dir(root.join(ARCHIVES))
+        .into_iter()
+        .flatten()
+        .flatten();
+    for entry in archives {
+        if entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(archive::UNFINISHED)
+        {
+            log_failure(
+                "an archive that was not finished",
+                remove_file(&entry.path()),
+            );
+        }
+    }
+}
+
+fn log_failure(what: &str, done: io::Result<()>) {
+    if let Err(error) = done {
+        log::warn!("{what} cannot be removed: {error}");
+    }
+}
+
+impl Premises<'_> {
+    /// Does on the disk what a move needs.
+    pub fn carry_out(
+        &self,
+        moving: &Moving,
+        kept: &KeptSession,
+        said: &[Said],
+        may_use: impl Fn(&str) -> Option<PathBuf>,
+    ) -> io::Result<Done> {
+        match moving {
+            Moving::Archive { file } => self.pack(kept, said, file).map(Done::Packed),
+            Moving::Delete => self.take_away(kept).map(|()| Done::TakenAway),
+            Moving::Restore { file } => self
+                .unpack(file, Path::new(&kept.folder), may_use)
+                .map(|arrival| Done::Arrived(Box::new(arrival))),
+        }
+    }
+
+    fn archive(&self, file: &str) -> PathBuf {
+        self.root.join(ARCHIVES).join(file)
+    }
+
+    /// Where its folder waits to be removed.
+    fn away(&self) -> PathBuf {
+        self.root.join(format!("{AWAY}{}", self.mark))
+    }
+
+    fn staging(&self) -> PathBuf {
+        self.root.join(format!("{STAGING}{}", self.mark))
+    }
+
+    fn transcripts(&self, claude: &str) -> Vec<PathBuf> {
+        let dir = config_dir(self.environment);
+        dir.map_or_else(Vec::new, |dir| transcript::paths(&dir, claude))
+    }
+
+    /// Packs a session, and takes its folder out of the way. `said` is what was said in it.
+    pub fn pack(&self, kept: &KeptSession, said: &[Said], file: &str) -> io::Result<Packed> {
+        self.put_back(kept)?;
+        let target = self.archive(file);
+        // Made by a former attempt, of which nobody has heard.
+        remove_file(&target)?;
+        fs::create_dir_all(self.root.join(ARCHIVES))?;
+        let session = serde_json::json!({ "version": VERSION, "session": kept });
+        let (session, log) = (
+            serde_json::to_vec_pretty(&session)?,
+            serde_json::to_vec(said)?,
+        );
+        let documents = [
+            Document {
+                name: SESSION,
+                content: &session,
+            },
+            Document {
+                name: LOG,
+                content: &log,
+            },
+        ];
+        let attached = attached(&self.transcripts(&kept.claude))?;
+        let attached: Vec<Attached<'_>> = attached
+            .iter()
+            .map(|(name, path)| Attached { name, path })
+            .collect();
+        let folder = PathBuf::from(&kept.folder);
+        let folder = (kept.owns_folder && folder.is_dir()).then_some(folder);
+        let packed = archive::pack(&target, folder.as_deref(), &documents, &attached)?;
+        self.take_away(kept)?;
+        Ok(packed)
+    }
+
+    /// Takes a session's folder out of the way, if it is chappe's own.
+    pub fn take_away(&self, kept: &KeptSession) -> io::Result<()> {
+        self.put_back(kept)?;
+        if !kept.owns_folder {
+            return Ok(());
+        }
+        match fs::rename(&kept.folder, self.away()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            renamed => renamed,
+        }
+    }
+
+    /// Puts the folder back where it was, where it was taken out of the way.
+    pub fn put_back(&self, kept: &KeptSession) -> io::Result<()> {
+        let (away, folder) = (self.away(), Path::new(&kept.folder));
+        if !kept.owns_folder || !away.exists() {
+            return Ok(());
+        }
+        // What somebody has made there meanwhile is theirs.
+        if folder.exists() {
+            let why = format!(
+                "{} is there again, and {} as well",
+                folder.display(),
+                away.display()
+            );
+            return Err(io::Error::new(ErrorKind::AlreadyExists, why));
+        }
+        fs::rename(away, folder)
+    }
+
+    /// The session stays after all: its folder is put back, its archive removed.
+    pub fn undo(&self, kept: &KeptSession, file: Option<&str>) -> io::Result<()> {
+        self.put_back(kept)?;
+        match file {
+            Some(file) => remove_file(&self.archive(file)),
+            None => Ok(()),
+        }
+    }
+
+    /// The session is gone: what was out of the way is removed, and Claude's transcript of it. Its folder is empty of
+    /// chappe's own, where it is a person's.
+    pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {
+        remove_tree(&self.away())?;
+        if !kept.owns_folder {
+            remove_file(&Path::new(&kept.folder).join(MIRROR))?;
+        }
+        for path in self.transcripts(&kept.claude) {
+            remove_tree(&path.with_extension(""))?;
+            remove_file(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Brings a session back out of an archive, into this folder; `may_use` says whether it may work in a directory that is
+    /// not chappe's. The archive stays.
+    pub fn unpack(
+        &self,
+        file: &str,
+        folder: &Path,
+        may_use: impl Fn(&str) -> Option<PathBuf>,
+    ) -> io::Result<Arrival> {
+        let staging = self.staging();
+        remove_tree(&staging)?;
+        fs::create_dir_all(&staging)?;
+        let arrival = self.unpack_into(&staging, file, folder, may_use);
+        let removed = remove_tree(&staging);
+        let arrival = arrival?;
+        removed?;
+        Ok(arrival)
+    }
+
+    fn unpack_into(
+        &self,
+        staging: &Path,
+        file: &str,
+        folder: &Path,
+        may_use: impl Fn(&str) -> Option<PathBuf>,
+    ) -> io::Result<Arrival> {
+        let unpacked = archive::unpack(&self.archive(file), staging)?;
+        let document = |name: &str| {
+            let missing = || io::Error::new(ErrorKind::InvalidData, format!("it has no {name}"));
+            unpacked.documents.get(name).ok_or_else(missing)
+        };
+        #[derive(serde::Deserialize)]
+        struct Whole {
+            session: KeptSession,
+        }
+        let Whole { session: mut kept } = serde_json::from_slice(document(SESSION)?)?;
+        let said = serde_json::from_slice(document(LOG)?)?;
+        if uuid::Uuid::try_parse(&kept.claude).is_err() {
+            return Err(io::Error::new(
+                ErrorKind::InvalidData,
+                "the conversation has no proper name",
+            ));
+        }
+        let elsewhere = match unpacked.folder {
+            None => may_use(&kept.folder),
+            Some(_) => None,
+        };
+        // By a former attempt, or by somebody: an empty one is in nobody's way.
+        let place = elsewhere.clone().unwrap_or_else(|| folder.to_owned());
+        if elsewhere.is_none() {
+            match fs::remove_dir(folder) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        // First, so that with the folder everything is there.
+        self.lay_transcripts(&place, &unpacked.attached)?;
+        match (&elsewhere, &unpacked.folder) {
+            (Some(_), _) => {}
+            (None, Some(staged)) => fs::rename(staged, folder)?,
+            (None, None) => fs::create_dir_all(folder)?,
+        }
+        kept.owns_folder = elsewhere.is_none();
+        kept.folder = place.to_string_lossy().into_owned();
+        Ok(Arrival { kept, said })
+    }
+
+    /// Puts Claude's transcript where Claude looks for it when it runs in `folder`. One that is there stays: it is the
+    /// same, or knows more.
+    fn lay_transcripts(&self, folder: &Path, attached: &[(String, PathBuf)]) -> io::Result<()> {
+        if attached.is_empty() {
+            return Ok(());
+        }
+        let Some(dir) = config_dir(self.environment) else {
+            return Err(io::Error::other(
+                "it is not known where Claude keeps its conversations",
+            ));
+        };
+        let name = project_name(folder)?;
+        let project = dir.join("projects").join(name);
+        for (name, staged) in attached {
+            let target = project.join(name);
+            if target.exists() {
+                continue;
+            }
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            // Claude's folder may be on another disk. Whole or not at all.
+            let fresh = target.with_extension("chappe-new");
+            fs::copy(staged, &fresh)?;
+            fs::rename(fresh, target)?;
+        }
+        Ok(())
+    }
+}
+
+/// What Claude calls the folder of its conversations in a directory.
+fn project_name(folder: &Path) -> io::Result<String> {
+    let folder = folder.to_string_lossy();
+    let plain = |letter: char| match letter.is_ascii_alphanumeric() {
+        true => letter.to_string(),
+        // Counted as JavaScript counts them.
+        false => "-".repeat(letter.len_utf16()),
+    };
+    let name: String = folder.chars().map(plain).collect();
+    if name.len() > PROJECT_NAME_MAX {
+        return Err(io::Error::other(format!(
+            "the path {folder} is too long for Claude's conversation to be brought back there"
+        )));
+    }
+    Ok(name)
+}
+
+/// Transcripts with what belongs to them, by the names that they have in an archive.
+fn attached(transcripts: &[PathBuf]) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
+    // One, unless somebody has copied it.
+    let Some(transcript) = transcripts.first() else {
+        return Ok(found);
+    };
+    let Some(folder) = transcript.parent() else {
+        return Ok(found);
+    };
+    let mut waiting = vec![transcript.clone(), transcript.with_extension("")];
+    while let Some(path) = waiting.pop() {
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if meta.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                waiting.push(entry?.path());
+            }
+        } else if meta.is_file()
+            && let Ok(name) = path.strip_prefix(folder)
+            && let Some(name) = name.to_str()
+        {
+            found.push((name.to_owned(), path.clone()));
+        }
+    }
+    Ok(found)
+}
+
+fn remove_file(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

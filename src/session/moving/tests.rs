@@ -1,0 +1,270 @@
+//! Moving a session on a real disk: there and back, twice, and after an attempt that was cut off.
+
+use super::*;
+
+const CLAUDE: &str = "7b0c3b0e-5a83-4c4e-9a43-9f1d2f0a9f11";
+
+struct Host {
+    at: tempfile::TempDir,
+    environment: Vec<(OsString, OsString)>,
+}
+
+impl Host {
+    fn new() -> Host {
+        let at = tempfile::tempdir().unwrap();
+        let claude = at.path().join("claude");
+        fs::create_dir_all(at.path().join("root")).unwrap();
+        Host {
+            environment: vec![("CLAUDE_CONFIG_DIR".into(), claude.into())],
+            at,
+        }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.at.path().join("root")
+    }
+
+    fn premises<'a>(&'a self, root: &'a Path) -> Premises<'a> {
+        Premises {
+            root,
+            environment: &self.environment,
+            mark: "mark",
+        }
+    }
+
+    fn transcript(&self, folder: &Path) -> PathBuf {
+        let project = self
+            .at
+            .path()
+            .join("claude/projects")
+            .join(project_name(folder).unwrap());
+        project.join(format!("{CLAUDE}.jsonl"))
+    }
+
+    /// A session with a folder and a transcript.
+    fn session(&self) -> KeptSession {
+        let folder = self.root().join("web");
+        fs::create_dir_all(folder.join("deep")).unwrap();
+        fs::write(folder.join("deep/file"), "of the folder").unwrap();
+        let transcript = self.transcript(&folder);
+        fs::create_dir_all(transcript.with_extension("").join("subagents")).unwrap();
+        fs::write(&transcript, "{\"type\":\"user\"}\n").unwrap();
+        fs::write(
+            transcript
+                .with_extension("")
+                .join("subagents/agent-1.jsonl"),
+            "{}\n",
+        )
+        .unwrap();
+        KeptSession {
+            name: "web".into(),
+            folder: folder.to_string_lossy().into_owned(),
+            owns_folder: true,
+            claude: CLAUDE.into(),
+            said: true,
+            persona: "planner".into(),
+            prompt: "Plan.".into(),
+            model: None,
+            mode: Some("plan".into()),
+            max_turns: None,
+            idle: Some(60),
+            created: 1,
+            active: 2,
+            cost: 0.5,
+        }
+    }
+}
+
+fn said() -> Vec<Said> {
+    vec![Said {
+        at: 5,
+        by: "you".into(),
+        text: "hello".into(),
+    }]
+}
+
+const FILE: &str = "web-20261128-140205.tar.zst";
+
+#[test]
+fn what_was_put_away_comes_back_also_on_another_host() {
+    let here = Host::new();
+    let root = here.root();
+    let kept = here.session();
+    let premises = here.premises(&root);
+    premises.pack(&kept, &said(), FILE).unwrap();
+    assert!(!Path::new(&kept.folder).exists());
+    assert!(
+        here.transcript(Path::new(&kept.folder)).exists(),
+        "nobody knows yet that it is gone"
+    );
+    premises.clear(&kept).unwrap();
+    assert!(!here.transcript(Path::new(&kept.folder)).exists());
+    assert!(
+        !here
+            .transcript(Path::new(&kept.folder))
+            .with_extension("")
+            .exists()
+    );
+
+    let there = Host::new();
+    let root = there.root();
+    fs::create_dir_all(root.join(ARCHIVES)).unwrap();
+    fs::copy(
+        here.root().join(ARCHIVES).join(FILE),
+        root.join(ARCHIVES).join(FILE),
+    )
+    .unwrap();
+    let folder = root.join("web");
+    let arrival = there
+        .premises(&root)
+        .unpack(FILE, &folder, |_| None)
+        .unwrap();
+    assert_eq!(arrival.said, said());
+    let expected = KeptSession {
+        folder: folder.to_string_lossy().into_owned(),
+        ..kept
+    };
+    assert_eq!(arrival.kept, expected);
+    assert_eq!(
+        fs::read_to_string(folder.join("deep/file")).unwrap(),
+        "of the folder"
+    );
+    let transcript = there.transcript(&folder);
+    assert_eq!(
+        fs::read_to_string(&transcript).unwrap(),
+        "{\"type\":\"user\"}\n"
+    );
+    assert!(
+        transcript
+            .with_extension("")
+            .join("subagents/agent-1.jsonl")
+            .exists()
+    );
+    assert!(!there.premises(&root).staging().exists());
+}
+
+#[test]
+fn an_attempt_that_was_cut_off_is_made_again_from_wherever_it_was() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    // Cut off when all was done, and nobody was told.
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.pack(&kept, &said(), FILE).unwrap();
+    assert!(!Path::new(&kept.folder).exists());
+    // Something came for it: it stays.
+    premises.undo(&kept, Some(FILE)).unwrap();
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    assert!(!root.join(ARCHIVES).join(FILE).exists());
+    premises.take_away(&kept).unwrap();
+    premises.take_away(&kept).unwrap();
+    premises.undo(&kept, None).unwrap();
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    // Brought back twice, the first time to half of it.
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    fs::create_dir_all(premises.staging().join("half")).unwrap();
+    let folder = root.join("web");
+    premises.unpack(FILE, &folder, |_| None).unwrap();
+    assert!(folder.join("deep/file").exists());
+}
+
+#[test]
+fn what_is_in_the_way_is_left_alone() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    let folder = root.join("web");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("mine"), "").unwrap();
+    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
+    assert!(folder.join("mine").exists() && !folder.join("deep").exists());
+    assert!(!premises.staging().exists());
+    fs::remove_file(folder.join("mine")).unwrap();
+    premises.unpack(FILE, &folder, |_| None).unwrap();
+}
+
+#[test]
+fn an_archive_that_was_cut_brings_nothing() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    let archive = root.join(ARCHIVES).join(FILE);
+    let bytes = fs::read(&archive).unwrap();
+    fs::write(&archive, &bytes[..bytes.len() - 10]).unwrap();
+    let folder = root.join("web");
+    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
+    assert!(!folder.exists() && !premises.staging().exists());
+    assert!(!host.transcript(&folder).exists());
+    assert!(
+        premises
+            .unpack("none-20261128-140205.tar.zst", &folder, |_| None)
+            .is_err()
+    );
+}
+
+#[test]
+fn a_folder_that_is_a_persons_stays_where_it_is() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = KeptSession {
+        owns_folder: false,
+        ..host.session()
+    };
+    let premises = host.premises(&root);
+    fs::write(Path::new(&kept.folder).join(MIRROR), "{}").unwrap();
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    assert!(!Path::new(&kept.folder).join(MIRROR).exists());
+    let own = root.join("web-2");
+    let back = premises
+        .unpack(FILE, &own, |dir| Some(PathBuf::from(dir)))
+        .unwrap();
+    assert_eq!(
+        (back.kept.folder.as_str(), back.kept.owns_folder),
+        (kept.folder.as_str(), false)
+    );
+    assert!(!own.exists());
+    // Where it may not work there any more, it gets a folder of its own.
+    let back = premises.unpack(FILE, &own, |_| None).unwrap();
+    assert!(back.kept.owns_folder && own.is_dir());
+}
+
+#[test]
+fn only_what_nobody_knows_is_cleaned_up() {
+    let host = Host::new();
+    let root = host.root();
+    for name in [
+        ".away-known",
+        ".away-gone",
+        ".staging-gone",
+        "web",
+        ".archive",
+    ] {
+        fs::create_dir_all(root.join(name)).unwrap();
+    }
+    fs::write(root.join(ARCHIVES).join(".archive-abc"), "").unwrap();
+    fs::write(root.join(ARCHIVES).join(FILE), "").unwrap();
+    clean_up(&root, |mark| mark == "known");
+    let left = |name: &str| root.join(name).exists();
+    assert!(left(".away-known") && left("web") && left(".archive"));
+    assert!(!left(".away-gone") && !left(".staging-gone"));
+    assert!(root.join(ARCHIVES).join(FILE).exists());
+    assert!(!root.join(ARCHIVES).join(".archive-abc").exists());
+}
+
+#[test]
+fn a_project_is_named_as_claude_names_it() {
+    let name = |path: &str| project_name(Path::new(path)).ok();
+    assert_eq!(name("/srv/a_b.c/d e").as_deref(), Some("-srv-a-b-c-d-e"));
+    assert_eq!(name("/ü🦀").as_deref(), Some("----"));
+    assert_eq!(name(&format!("/{}", "x".repeat(300))), None);
+}

@@ -1,0 +1,108 @@
+//! What was said in a session, for people: the export, and what goes into an archive.
+//!
+//! Each row is written in the transaction of its prompt or its answer. Nothing is decided by what stands here.
+
+use rusqlite::{Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use super::{Intake, Result, Store};
+use crate::chat::SessionId;
+
+/// How many rows are kept of a session; the oldest go first.
+const ROWS_MAX: i64 = 10_000;
+
+/// How much of one text is kept, in characters.
+const TEXT_MAX: usize = 100_000;
+
+/// How much of a log is handed out at once, in bytes; the newest of it.
+const READ_MAX: usize = 8 << 20;
+
+/// Something that was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// In Unix seconds.
+    pub at: i64,
+    /// `you` or `claude`.
+    pub by: String,
+    pub text: String,
+}
+
+/// A log, with its times in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The oldest first; the time as `2026-11-28 14:02`, in UTC.
+    pub said: Vec<(String, Said)>,
+    /// Whether older rows were left out.
+    pub is_cut: bool,
+}
+
+/// Notes what was said.
+pub(super) fn note(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    by: &str,
+    text: &str,
+) -> Result<()> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    let text: String = text.chars().take(TEXT_MAX).collect();
+    tx.prepare_cached("INSERT INTO log (session, at, by, text) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![session.0, now, by, text])
+        .map(drop)
+}
+
+/// Forgets what is too much.
+pub(super) fn prune(tx: &Transaction<'_>) -> Result<()> {
+    let sessions: Vec<i64> = tx
+        .prepare("SELECT session FROM log GROUP BY session HAVING COUNT(*) > ?1")?
+        .query_map([ROWS_MAX], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for session in sessions {
+        tx.execute(
+            "DELETE FROM log WHERE session = ?1 AND id <= (
+                 SELECT id FROM log WHERE session = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            (session, ROWS_MAX),
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn read(tx: &Transaction<'_>, session: SessionId) -> Result<Log> {
+    let mut statement = tx.prepare(
+        "SELECT at, by, text, strftime('%Y-%m-%d %H:%M', at, 'unixepoch') FROM log WHERE session = ?1 ORDER BY id DESC",
+    )?;
+    let mut rows = statement.query([session.0])?;
+    let (mut said, mut size, mut is_cut) = (Vec::new(), 0, false);
+    while let Some(row) = rows.next()? {
+        let text: String = row.get(2)?;
+        size += text.len();
+        if size > READ_MAX {
+            is_cut = true;
+            break;
+        }
+        let one = Said {
+            at: row.get(0)?,
+            by: row.get(1)?,
+            text,
+        };
+        said.push((row.get(3)?, one));
+    }
+    said.reverse();
+    Ok(Log { said, is_cut })
+}
+
+impl Store {
+    /// What was said in a session.
+    pub fn log(&self, session: SessionId) -> Result<Log> {
+        self.read(|tx| read(tx, session))
+    }
+}
+
+impl Intake<'_> {
+    /// What was said in a session.
+    pub fn log(&self, session: SessionId) -> Result<Log> {
+        read(self.tx, session)
+    }
+}

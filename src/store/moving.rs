@@ -1,0 +1,274 @@
+//! Sessions that go and come back as a whole. The wish is written down first; when what it needs on the disk is done, one
+//! transaction makes it true.
+//!
+//! What is done on the disk, and how that is undone, is `session::moving`'s.
+
+use rusqlite::{OptionalExtension, Transaction};
+use serde::{Deserialize, Serialize};
+
+use super::log::{self, Said};
+use super::{Home, Intake, Made, New, Result, Step, Store, holds, outbox, place_of, topic_column};
+use crate::chat::{BotId, Lane, Moving, Place, Post, SessionId};
+use crate::store::places::Folder;
+
+/// What is kept of a session when it is put away, besides its folder and what was said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    pub name: String,
+    pub folder: String,
+    /// Whether chappe has made the folder, so that it is in the archive.
+    pub owns_folder: bool,
+    /// Claude's id of the conversation.
+    pub claude: String,
+    pub said: bool,
+    pub persona: String,
+    pub prompt: String,
+    pub model: Option<String>,
+    pub mode: Option<String>,
+    pub max_turns: Option<u32>,
+    pub idle: Option<i64>,
+    pub created: i64,
+    pub active: i64,
+    pub cost: f64,
+}
+
+/// Why a session stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departed {
+    Yes,
+    /// Something came for it meanwhile.
+    No,
+}
+
+/// What is to become of a session; None where it stays as it is.
+pub(super) fn moving(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Moving>> {
+    let json: Option<String> = tx
+        .prepare_cached("SELECT moving FROM session WHERE id = ?1")?
+        .query_row([session.0], |row| row.get(0))
+        .optional()?
+        .flatten();
+    Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+}
+
+/// A session that was to go stays, since something has come for it.
+pub(super) fn stays(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
+    let changed = tx
+        .prepare_cached(
+            "UPDATE session SET moving = NULL WHERE id = ?1 AND moving IS NOT NULL
+             AND json_extract(moving, '$.do') != 'restore'",
+        )?
+        .execute([session.0])?;
+    Ok(changed > 0)
+}
+
+/// Where it is told what has become of a session.
+fn asked_at(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Place>> {
+    let place = tx
+        .prepare_cached("SELECT moving_chat, moving_topic FROM session WHERE id = ?1 AND moving_chat IS NOT NULL")?
+        .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(place)
+}
+
+fn tell(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Option<Place>,
+    post: &Post,
+    now: i64,
+) -> Result<()> {
+    match place {
+        Some(place) => outbox::insert(tx, bot, place, None, None, Lane::Text, post, now).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Takes a session out of everything that knows of it. What is still to be sent to people stays.
+fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
+    for step in [
+        "DELETE FROM binding WHERE session = ?1",
+        "DELETE FROM hold WHERE session = ?1",
+        "DELETE FROM button WHERE session = ?1",
+        "DELETE FROM request WHERE session = ?1",
+        // The updates themselves are still to be known again.
+        "UPDATE inbox SET session = NULL, text = NULL, prompt = NULL, state = 'closed' WHERE session = ?1",
+        "UPDATE inbox SET prompt = NULL WHERE prompt IN (SELECT id FROM prompt WHERE session = ?1)",
+        "DELETE FROM prompt WHERE session = ?1",
+        "DELETE FROM log WHERE session = ?1",
+        "DELETE FROM session WHERE id = ?1",
+    ] {
+        tx.prepare_cached(step)?.execute([session.0])?;
+    }
+    Ok(())
+}
+
+/// Whether anything of a session is not finished.
+fn has_open(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
+    let has_prompt = tx
+        .prepare_cached("SELECT 1 FROM prompt WHERE session = ?1 AND state != 'closed'")?
+        .exists([session.0])?;
+    let is_asked = tx
+        .prepare_cached("SELECT 1 FROM inbox WHERE session = ?1 AND state = 'asked'")?
+        .exists([session.0])?;
+    Ok(has_prompt || is_asked || holds::waiting(tx, session)? > 0)
+}
+
+impl Intake<'_> {
+    /// Notes that a session is to go, and where that was asked for.
+    pub fn put_away(&mut self, session: SessionId, place: Place, moving: &Moving) -> Result<()> {
+        self.tx.execute(
+            "UPDATE session SET moving = ?2, moving_chat = ?3, moving_topic = ?4 WHERE id = ?1",
+            (
+                session.0,
+                outbox::json(moving)?,
+                place.chat.0,
+                topic_column(place),
+            ),
+        )?;
+        self.touched.insert(session);
+        Ok(())
+    }
+
+    /// Whether anything of a session is not finished, so that it cannot go.
+    pub fn has_open(&self, session: SessionId) -> Result<bool> {
+        has_open(self.tx, session)
+    }
+
+    /// Makes a session that is to come back out of an archive, and lets the place talk to it.
+    pub fn bring_back(
+        &mut self,
+        place: Place,
+        name: &str,
+        home: &Home,
+        moving: &Moving,
+    ) -> Result<Made> {
+        let new = New {
+            name,
+            folder: Folder::In(&home.root),
+            persona: &home.persona,
+        };
+        let made = self.make_session(place, &new)?;
+        if let Made::Yes { session, .. } = made {
+            self.put_away(session, place, moving)?;
+        }
+        Ok(made)
+    }
+
+    /// A time as a file's name holds it, in UTC.
+    pub fn stamp(&self) -> Result<String> {
+        self.tx.query_row(
+            "SELECT strftime('%Y%m%d-%H%M%S', ?1, 'unixepoch')",
+            [self.now],
+            |row| row.get(0),
+        )
+    }
+}
+
+impl Store {
+    /// What is kept of a session when it is put away; None where it is gone.
+    pub fn kept(&self, session: SessionId) -> Result<Option<Kept>> {
+        self.read(|tx| {
+            tx.prepare_cached("SELECT * FROM session WHERE id = ?1")?
+                .query_row([session.0], |row| {
+                    Ok(Kept {
+                        name: row.get("name")?,
+                        folder: row.get("folder")?,
+                        owns_folder: row.get("own")?,
+                        claude: row.get("claude")?,
+                        said: row.get("said")?,
+                        persona: row.get("persona")?,
+                        prompt: row.get("prompt")?,
+                        model: row.get("model")?,
+                        mode: row.get("mode")?,
+                        max_turns: row.get("max_turns")?,
+                        idle: row.get("idle")?,
+                        created: row.get("created")?,
+                        active: row.get("active")?,
+                        cost: row.get("cost")?,
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// The session is gone, unless something has come for it or it is not to go any more. Told where it was asked for. Full.
+    pub fn depart(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        post: &Post,
+    ) -> Result<Departed> {
+        self.write(Step::Depart, |tx| {
+            if moving(tx, session)?.is_none() || has_open(tx, session)? {
+                stays(tx, session)?;
+                return Ok(Departed::No);
+            }
+            let place = asked_at(tx, session)?;
+            remove(tx, session)?;
+            tell(tx, bot, place, post, now)?;
+            Ok(Departed::Yes)
+        })
+    }
+
+    /// The session stays as it is, and why is told where it was asked to go. One that was to come back goes again, unless
+    /// something has come for it. Full.
+    pub fn stay(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
+        self.write(Step::Stay, |tx| {
+            let place = asked_at(tx, session)?;
+            let was_to_come = matches!(moving(tx, session)?, Some(Moving::Restore { .. }));
+            tx.execute(
+                "UPDATE session SET moving = NULL WHERE id = ?1",
+                [session.0],
+            )?;
+            if was_to_come && !has_open(tx, session)? {
+                remove(tx, session)?;
+            }
+            tell(tx, bot, place, post, now)
+        })
+    }
+
+    /// The session is back, with what was kept of it. Full.
+    pub fn arrive(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        kept: &Kept,
+        said: &[Said],
+        post: &Post,
+    ) -> Result<()> {
+        self.write(Step::Arrive, |tx| {
+            if moving(tx, session)?.is_none() {
+                return Ok(());
+            }
+            let place = asked_at(tx, session)?;
+            tx.execute(
+                "UPDATE session SET moving = NULL, folder = ?2, own = ?3, claude = ?4, said = ?5, persona = ?6,
+                     prompt = ?7, model = ?8, mode = ?9, max_turns = ?10, idle = ?11, created = ?12, cost = ?13,
+                     active = ?14, revision = revision + 1, generation = generation + 1
+                 WHERE id = ?1",
+                rusqlite::params![
+                    session.0,
+                    kept.folder,
+                    kept.owns_folder,
+                    kept.claude,
+                    kept.said,
+                    kept.persona,
+                    kept.prompt,
+                    kept.model,
+                    kept.mode,
+                    kept.max_turns,
+                    kept.idle,
+                    kept.created,
+                    kept.cost,
+                    now,
+                ],
+            )?;
+            for one in said {
+                log::note(tx, session, one.at, &one.by, &one.text)?;
+            }
+            tell(tx, bot, place, post, now)
+        })
+    }
+}

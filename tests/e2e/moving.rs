@@ -1,0 +1,247 @@
+//! Sessions that go and come back as a whole: put away, deleted, brought back; and what was said, as a file.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::host::{Host, USER, until};
+
+/// The archives, by name.
+fn archives(host: &Host) -> Vec<String> {
+    let files = fs::read_dir(host.sessions_root().join(".archive"));
+    let mut names: Vec<String> = files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+fn folder(host: &Host, session: &str) -> PathBuf {
+    host.sessions_root().join(session)
+}
+
+/// A session with a turn and a file.
+fn web(host: &Host) {
+    host.say("/new web planner");
+    host.answer("Session web is ready");
+    host.say("hello");
+    host.answer("echo: hello");
+    fs::write(folder(host, "web").join("note"), "kept").expect("it can be written");
+}
+
+#[test]
+fn a_session_that_was_put_away_comes_back_and_remembers() {
+    let host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    host.say("/archive");
+    host.answer("Putting web away.");
+    host.answer("web is put away (");
+    assert!(!folder(&host, "web").exists());
+    assert_eq!(archives(&host).len(), 1);
+    assert!(host.claudes().is_empty(), "its process has ended first");
+    assert_eq!(
+        host.count("SELECT count(*) FROM session WHERE name = 'web'"),
+        0
+    );
+    assert_eq!(chappe.stop().code(), Some(0));
+
+    let _chappe = host.start();
+    host.say("/restore");
+    let list = host.answer("Put away:");
+    let label = list.buttons[0][0].0.clone();
+    assert!(label.starts_with("web, "), "{label}");
+    let press = host.press(&host.person(), &list, &label);
+    assert_eq!(host.toast(&press), "Done");
+    host.answer("Bringing web back.");
+    host.answer("web is back, and remembers.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1 texts=[\"hello\"]");
+    assert_eq!(
+        fs::read_to_string(folder(&host, "web").join("note"))
+            .ok()
+            .as_deref(),
+        Some("kept")
+    );
+    host.say("/sessions");
+    let list = host.answer("web ✓");
+    assert!(list.text.contains("planner"), "{}", list.text);
+    assert_eq!(archives(&host).len(), 1, "the archive stays");
+    host.say("/restore web");
+    host.answer("There is a session web already.");
+    host.say("/restore wbe");
+    host.answer("No session wbe was put away.");
+}
+
+#[test]
+fn a_message_for_a_session_that_is_going_keeps_it() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/session default");
+    host.answer("There is no session default.");
+    // In one answer of Telegram: the message finds it on its way.
+    host.api.go_dark();
+    host.say("/archive");
+    host.say("still here");
+    host.api.come_back().expect("the port is free");
+    host.answer("Putting web away.");
+    host.answer("echo: still here");
+    host.say("[[remember]]");
+    host.answer("remember turns=2");
+    assert!(folder(&host, "web").join("note").exists());
+    assert_eq!(
+        host.count("SELECT count(*) FROM session WHERE moving IS NOT NULL"),
+        0
+    );
+    assert_eq!(archives(&host), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_at_work_does_not_go() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.say("/archive");
+    host.answer("default has something unfinished, so it was not put away.");
+    host.say("/delete");
+    let asked = host.answer("⚠ Delete default with its folder");
+    let press = host.press(&host.person(), &asked, "Delete default");
+    assert_eq!(host.toast(&press), "Press once more below");
+    let asked = host.answer("It cannot be had back.");
+    let press = host.press(&host.person(), &asked, "Yes, for good");
+    assert_eq!(host.toast(&press), "Done");
+    host.answer("default has something unfinished, so it was not deleted.");
+    drop(held);
+    host.answer("tool said: ");
+}
+
+#[test]
+fn a_session_is_deleted_after_it_was_asked_twice() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    web(&host);
+    host.say("/delete web");
+    let asked = host.answer("⚠ Delete web with its folder");
+    let press = host.press(&host.person(), &asked, "Delete web");
+    assert_eq!(host.toast(&press), "Press once more below");
+    assert!(folder(&host, "web").exists());
+    let asked = host.answer("It cannot be had back.");
+    let press = host.press(&host.person(), &asked, "Yes, for good");
+    host.toast(&press);
+    host.answer("web is deleted.");
+    until("the end of its folder", || {
+        let left = fs::read_dir(host.sessions_root())
+            .expect("it is there")
+            .flatten();
+        let mut left = left.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        (!left.any(|name| name == "web" || name.starts_with(".away-"))).then_some(())
+    });
+    // Who talked to it has a session of their own again.
+    host.say("hello");
+    host.wait("another answer", |view| {
+        let echoes = view
+            .from_bot(USER)
+            .filter(|shown| shown.text.starts_with("echo: hello"));
+        (echoes.count() == 2).then_some(())
+    });
+    assert_eq!(
+        host.count("SELECT count(*) FROM session WHERE name = 'web'"),
+        0
+    );
+    host.say("/delete nothing");
+    host.answer("There is no session nothing.");
+}
+
+#[test]
+fn a_crash_on_the_way_changes_nothing_in_the_end() {
+    for point in ["before:depart=kill", "after:depart=kill"] {
+        let mut host = Host::new();
+        let chappe = host.start();
+        web(&host);
+        assert_eq!(chappe.stop().code(), Some(0));
+        host.environment.push(("CHAPPE_FAIL".into(), point.into()));
+        let chappe = host.start();
+        host.say("/archive");
+        chappe.ended();
+        host.environment.clear();
+        let _chappe = host.start();
+        host.answer("web is put away (");
+        assert_eq!(archives(&host).len(), 1, "{point}: {:?}", archives(&host));
+        host.say("/restore web");
+        host.answer("web is back, and remembers.");
+        host.say("[[remember]]");
+        host.answer("remember turns=1");
+        until("the end of what was left", || {
+            let left = fs::read_dir(host.sessions_root())
+                .expect("it is there")
+                .flatten();
+            let mut left = left.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            (!left.any(|name| name.starts_with(".away-") || name.starts_with(".staging-")))
+                .then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_archive_that_was_tampered_with_is_refused_whole() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    web(&host);
+    host.say("/archive web");
+    host.answer("web is put away (");
+    let archive = host
+        .sessions_root()
+        .join(".archive")
+        .join(&archives(&host)[0]);
+    let mut bytes = fs::read(&archive).expect("it is there");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&archive, bytes).expect("it can be written");
+    host.say("/restore web");
+    let told = host.answer("⚠ web can't be brought back: ");
+    assert!(
+        told.text.ends_with("Nothing of it was unpacked."),
+        "{}",
+        told.text
+    );
+    assert!(!folder(&host, "web").exists());
+    assert_eq!(
+        host.count("SELECT count(*) FROM session WHERE name = 'web'"),
+        0
+    );
+    host.say("[[remember]]");
+    host.answer("remember turns=");
+}
+
+#[test]
+fn what_was_said_is_had_as_a_file() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/export");
+    host.answer("Nothing was said in default yet.");
+    host.say("**hello** there");
+    host.answer("echo: hello there");
+    host.say("/export");
+    let file = host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find_map(|shown| shown.attachment.clone())
+    });
+    let text = String::from_utf8_lossy(&host.api.file(&file.file_id).expect("it was uploaded"))
+        .into_owned();
+    assert_eq!(file.file_name, "default.md");
+    assert!(text.starts_with("# default\n\n## You, 20"), "{text}");
+    assert!(
+        text.contains(" UTC\n\n**hello** there\n\n## Claude, 20"),
+        "{text}"
+    );
+    assert!(text.contains("echo: **hello** there"), "{text}");
+}
