@@ -253,6 +253,15 @@ pub enum IdleTimeout {
     After(Duration),
 }
 
+/// How much of the host's memory must be free before another process of Claude is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FreeMemory {
+    /// A tenth of what the host has, at least 48 MB.
+    Auto,
+    /// So many bytes; zero means that nobody looks.
+    Bytes(u64),
+}
+
 /// Who Claude is in a session: a template, of which each session keeps a copy of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Persona {
@@ -473,6 +482,10 @@ pub enum Act {
     },
     /// A turn that came to its limit goes on.
     GoOn,
+    /// What the button's session does is stopped, because `waits` waits for its place.
+    StopOther {
+        waits: SessionId,
+    },
     /// The place talks to the button's session from now on.
     Switch,
     /// What the session's process is to be from now on.

@@ -29,11 +29,13 @@ use crate::config::{Config, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::render::{notice, texts};
+use crate::session::admission::Limits;
 use crate::session::machine::Settings;
 use crate::session::moving;
 use crate::session::owner;
 use crate::session::prepare::{self, MIRROR, Setup};
 use crate::session::registry::{Control, Registry};
+use crate::session::slots::Slots;
 use crate::store::{Home, Store};
 use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
@@ -138,6 +140,10 @@ impl Daemon {
             store: Arc::clone(&store),
             board: Arc::clone(&board),
             settings: settings.clone(),
+            slots: Slots::new(Limits {
+                max_live: config.sessions.max_live,
+                min_free: config.sessions.min_free_memory,
+            }),
             batch_window: config.sessions.batch_window,
             setup: Setup {
                 command: config.claude.command.clone(),
@@ -174,6 +180,10 @@ impl Daemon {
             .admit_only(&config.telegram.allowed_users, unix_now())
             .map_err(|error| unwritable(&error))?;
         forget_the_dead(&store).map_err(|error| unwritable(&error))?;
+        // Whoever still waits for a place says so again.
+        store
+            .wait_over(None, unix_now(), None)
+            .map_err(|error| unwritable(&error))?;
         // Whoever starts chappe again may have mended what was wrong.
         store
             .try_broken_again(unix_now())

@@ -21,7 +21,7 @@
 //!    what it means and who may speak, and one transaction of the [`store`] takes the whole answer with its offset.
 //! 2. [`session::registry`] wakes the session's owner, or starts one.
 //! 3. [`session::owner`] reads its rows and does what [`session::machine`] decides: start `claude`
-//!    ([`claude::process`], [`claude::arguments`]), give it the prompt ([`claude::protocol`]), keep what it says.
+//!    (once [`session::admission`] has a place for it: [`claude::process`], [`claude::arguments`]), give it the prompt ([`claude::protocol`]), keep what it says.
 //! 4. At the `result`, [`render`] makes messages of the answer, and one transaction closes the prompt and stores them.
 //! 5. [`telegram::courier`] sends them, in the order and at the pace that [`telegram::pacing`] decides. What is only
 //!    progress goes over the [`board`], where the latest wins.

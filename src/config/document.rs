@@ -61,6 +61,8 @@ pub(super) const CONFIG: Schema = &[
             "allowed_dirs",
             "default_persona",
             "idle_timeout",
+            "max_live",
+            "min_free_memory",
             "retries",
             "retry_delay",
             "stop_grace",

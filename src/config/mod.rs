@@ -28,7 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use crate::chat::IdleTimeout;
+pub use crate::chat::{FreeMemory, IdleTimeout};
 pub use environment::{Environment, RESERVED_VARIABLES, child_environment};
 pub use error::ConfigError;
 pub use suggest::nearest;
@@ -108,6 +108,9 @@ pub struct Sessions {
     /// The persona of a session that is made without saying which.
     pub default_persona: String,
     pub idle_timeout: IdleTimeout,
+    /// How many sessions may have a process at the same time; at least one.
+    pub max_live: usize,
+    pub min_free_memory: FreeMemory,
     /// How often a turn whose process has died is taken up again.
     pub retries: u32,
     /// How long the first of these waits; each further one twice as long.
@@ -343,6 +346,10 @@ fn sessions(
         idle_timeout: section
             .get("idle_timeout", values::idle_timeout)?
             .unwrap_or(IdleTimeout::After(Duration::from_secs(600))),
+        max_live: section.get("max_live", values::max_live)?.unwrap_or(4),
+        min_free_memory: section
+            .get("min_free_memory", values::free_memory)?
+            .unwrap_or(FreeMemory::Auto),
         retries: section.get("retries", values::retries)?.unwrap_or(3),
         retry_delay: section
             .get(

@@ -14,13 +14,19 @@ use super::document::with_article;
 use super::environment::{Environment, reserved};
 use super::error::Complaint;
 use super::suggest::nearest;
-use super::{Claude, IdleTimeout};
+use super::{Claude, FreeMemory, IdleTimeout};
 
 /// A value of the file with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
 
 /// The most attempts that make sense: what has died so often dies again.
 const RETRIES_MAX: u32 = 20;
+
+/// The most processes that make sense on one host.
+const MAX_LIVE_MAX: i64 = 1000;
+
+/// The most memory that anybody can want to be free: what is more than any host has is a slip.
+const FREE_MEMORY_MAX: u64 = 1 << 40;
 
 /// The longest addition to Claude's system prompt, in bytes.
 const SYSTEM_PROMPT_MAX: usize = 32 * 1024;
@@ -227,6 +233,42 @@ pub(super) fn retries(value: &Value<'_>) -> Result<u32, Complaint> {
         .ok()
         .filter(|number| *number <= RETRIES_MAX)
         .ok_or_else(|| Complaint::new(format!("must be between 0 and {RETRIES_MAX}")))
+}
+
+/// How many sessions may have a process at the same time.
+pub(super) fn max_live(value: &Value<'_>) -> Result<usize, Complaint> {
+    let number = integer(value)?;
+    usize::try_from(number)
+        .ok()
+        .filter(|_| (1..=MAX_LIVE_MAX).contains(&number))
+        .ok_or_else(|| Complaint::new(format!("must be between 1 and {MAX_LIVE_MAX}")))
+}
+
+/// How much memory must be free: "auto", or a number of bytes with a unit or without.
+pub(super) fn free_memory(value: &Value<'_>) -> Result<FreeMemory, Complaint> {
+    let Some(text) = value.get_ref().as_str() else {
+        return Err(wrong_type(value, "a string such as \"300M\""));
+    };
+    if text == "auto" {
+        return Ok(FreeMemory::Auto);
+    }
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, 'K')) => (&text[..at], 1 << 10),
+        Some((at, 'M')) => (&text[..at], 1 << 20),
+        Some((at, 'G')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Complaint::new(
+            "must be \"auto\", or a size such as \"300M\" or \"1G\"; \"0\" is no limit",
+        ));
+    }
+    let bytes = number.parse().ok();
+    let bytes = bytes.and_then(|number: u64| number.checked_mul(unit));
+    match bytes.filter(|bytes| *bytes <= FREE_MEMORY_MAX) {
+        Some(bytes) => Ok(FreeMemory::Bytes(bytes)),
+        None => Err(Complaint::new("must be at most 1024G")),
+    }
 }
 
 /// Whether a person is asked before a turn goes on that a restart has cut off.

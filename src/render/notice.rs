@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::status::{coarse, duration};
 use super::texts::Line;
-use crate::chat::{Act, Hold, Notice, Offer, Outcome};
+use crate::chat::{Act, Formatted, Hold, Notice, Offer, Outcome};
 
 /// A turn that has failed, or was cut off and does not go on by itself.
 pub struct Failed<'a> {
@@ -132,6 +132,38 @@ pub fn away(count: usize, oldest: Option<Duration>) -> Notice {
     Notice {
         body,
         offers: vec![offers],
+    }
+}
+
+/// How many of those that have a place are named, and can be stopped by a button.
+pub const HOLDERS_MAX: usize = 6;
+
+/// A session waits for a place, or for memory, until one of these others makes room.
+pub fn waits_for_room(session: &str, for_memory: bool, holders: &[&str]) -> Formatted {
+    let what = if for_memory { "memory" } else { "a place" };
+    let mut line = Line::default()
+        .plain("⏳ ")
+        .bold(session)
+        .plain(&format!(" waits for {what}"));
+    let named = &holders[..holders.len().min(HOLDERS_MAX)];
+    let more = holders.len() - named.len();
+    for (at, name) in named.iter().enumerate() {
+        let is_last = more == 0 && at + 1 == named.len();
+        line = match at {
+            0 => line.plain(": "),
+            _ if is_last => line.plain(" and "),
+            _ => line.plain(", "),
+        };
+        line = line.bold(name);
+    }
+    line = match more {
+        0 => line,
+        more => line.plain(&format!(" and {more} more")),
+    };
+    match holders.len() {
+        0 => line.plain(".").end(),
+        1 => line.plain(" is at work.").end(),
+        _ => line.plain(" are at work.").end(),
     }
 }
 
@@ -285,6 +317,28 @@ mod tests {
             "1 message came while I was away. Until you say what becomes of it, it is kept."
         );
         assert_eq!(labels(&notice), ["Run", "Drop"]);
+    }
+
+    #[test]
+    fn who_has_the_places_is_named() {
+        let said = |for_memory, holders: &[&str]| waits_for_room("web", for_memory, holders).text;
+        assert_eq!(
+            said(false, &["api"]),
+            "⏳ web waits for a place: api is at work."
+        );
+        assert_eq!(
+            said(true, &["api", "default"]),
+            "⏳ web waits for memory: api and default are at work."
+        );
+        assert_eq!(
+            said(false, &["a", "b", "c"]),
+            "⏳ web waits for a place: a, b and c are at work."
+        );
+        assert_eq!(
+            said(false, &["a", "b", "c", "d", "e", "f", "g", "h"]),
+            "⏳ web waits for a place: a, b, c, d, e, f and 2 more are at work."
+        );
+        assert_eq!(said(true, &[]), "⏳ web waits for memory.");
     }
 
     #[test]

@@ -125,6 +125,20 @@ pub fn host_is_full(session: &str, cause: &str) -> Formatted {
         .end()
 }
 
+/// Below what said that a session waits for a place, once it has one.
+pub const HAS_ITS_PLACE: &str = "✓ It goes on now.";
+
+/// The host has little memory, and a process is started all the same. `left` is in bytes.
+pub fn little_memory(left: u64) -> Formatted {
+    Line::default()
+        .plain(&format!(
+            "⚠ The host has little memory left ({} MB). I start Claude all the same; it may be slow, or be ended by the \
+             host. sessions.min_free_memory in config.toml says how much I want to be free.",
+            left >> 20
+        ))
+        .end()
+}
+
 /// Nothing can be stored.
 pub fn cannot_store(host: &str, how: Unwritable) -> Formatted {
     let line = Line::default().plain("⚠ ");

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
+use super::admission::{Lack, Wait as RoomWait};
 use super::machine::{Finished, Shown, Trouble};
 use super::outcome::Wait;
 use crate::board::Progress;
 use crate::chat::{
-    Block, BotId, Button, Hold, Post, Prompt, PromptId, SessionId, Target, Verdict, Wanted,
+    Act, Block, BotId, Button, Hold, Offer, Post, Prompt, PromptId, SessionId, Target, Verdict,
+    Wanted,
 };
 use crate::render::{answer, notice, request, sessions, status, texts};
 use crate::router;
@@ -88,6 +90,30 @@ impl Ledger<'_> {
         };
         let post = Post::message(texts::host_is_full(self.name, cause));
         self.store.tell(self.bot, self.session, self.now, &post)
+    }
+
+    /// The session waits for a place.
+    pub fn tell_wait(&self, wait: &RoomWait) -> store::Result<()> {
+        let mut holders = Vec::new();
+        for session in &wait.holders {
+            if let Some(holder) = self.store.session(*session)? {
+                holders.push((*session, holder.name));
+            }
+        }
+        let names: Vec<&str> = holders.iter().map(|(_, name)| name.as_str()).collect();
+        let body = notice::waits_for_room(self.name, wait.lack == Lack::Memory, &names);
+        let offers: Vec<(SessionId, Offer)> = holders
+            .iter()
+            .take(notice::HOLDERS_MAX)
+            .map(|(session, name)| {
+                let act = Act::StopOther {
+                    waits: self.session,
+                };
+                (*session, Offer::new(format!("Stop {name}"), act))
+            })
+            .collect();
+        self.store
+            .tell_wait(self.bot, self.session, self.now, &body, &offers)
     }
 
     /// There can be no process: what waits is held.

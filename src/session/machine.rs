@@ -5,13 +5,14 @@
 //! there; a prompt that was given is closed exactly once, or stays open for the next start of chappe.
 //!
 //! Here stand the words (events, actions, states) and what is done next when nobody has to say so. The rest in reading
-//! order: [`life`] (start, backoff, ending, shutdown), [`lines`] (what Claude says), [`manner`] (what was chosen for the
+//! order: [`life`] (start, backoff, ending, shutdown), [`mod@room`] (a place among those that may live), [`lines`] (what Claude says), [`manner`] (what was chosen for the
 //! process), [`stop`], [`resume`] (what becomes of prompts that were cut off).
 
 mod life;
 mod lines;
 mod manner;
 mod resume;
+mod room;
 mod stop;
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -110,6 +111,17 @@ pub enum Given {
     Again(Prompt),
 }
 
+/// What came of the wish for a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// It is there.
+    Granted,
+    /// Somebody else has been asked to make room.
+    Soon,
+    /// Nobody can make room just now.
+    Waits,
+}
+
 /// What happens to a session.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -120,6 +132,9 @@ pub enum Event {
     NotPrepared(Trouble),
     /// Moving the session has ended, well or badly; how is known to the owner.
     Moved,
+    Room(Room),
+    /// Another session needs the place: a process that is quiet is ended.
+    MakeRoom,
     /// The process runs, and is like this.
     Started(Manner),
     /// A line of the process.
@@ -160,6 +175,14 @@ pub enum Action {
     Refused {
         choice: String,
         why: String,
+    },
+    /// Ask for a place among the processes that may live. Answered by `Room`; a second time it changes nothing.
+    AskRoom,
+    /// Say that it waits for a place, and who has them.
+    TellWait,
+    /// That was said, and is over.
+    WaitOver {
+        goes_on: bool,
     },
     /// Start the process. Answered by `Started` or `NotPrepared`.
     Start,
@@ -303,7 +326,19 @@ enum State {
     /// No process: the session is being moved.
     Moving,
     /// No process yet: what it needs is being looked at.
-    Preparing,
+    Preparing {
+        /// Whether it has its place already.
+        room: bool,
+    },
+    /// All is prepared, and there is no place for the process.
+    Waiting {
+        /// When it asks again, whoever may have woken it until then.
+        until: Instant,
+        /// Whether it was answered that it must wait.
+        had_to: bool,
+        /// Whether a person was told so.
+        told: bool,
+    },
     /// The process runs and has not answered yet.
     Starting {
         until: Instant,
@@ -415,6 +450,8 @@ pub struct Machine {
     limit_until: Option<i64>,
     /// Work of this process that runs on after its turn.
     tasks: BTreeSet<String>,
+    /// Whether the process has ended a turn: what it needs of the host it has by then.
+    has_answered: bool,
     /// The total that the process had reported before the turn at hand, in dollars.
     cost_before: f64,
     /// Claude's own commands, as the process listed them.
@@ -448,6 +485,7 @@ impl Machine {
             api_error: None,
             limit_until: None,
             tasks: BTreeSet::new(),
+            has_answered: false,
             cost_before: 0.0,
             commands: Vec::new(),
             shutdown: None,
@@ -468,8 +506,9 @@ impl Machine {
     /// When the next [`Event::Tick`] is due.
     pub fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Asleep | State::Moving | State::Preparing | State::Over => None,
+            State::Asleep | State::Moving | State::Preparing { .. } | State::Over => None,
             State::Backoff { until }
+            | State::Waiting { until, .. }
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
@@ -496,7 +535,7 @@ impl Machine {
             Event::Work(work) => self.on_work(now, work, out),
             Event::Prepared(facts) => self.on_prepared(now, &facts, out),
             Event::NotPrepared(trouble) => {
-                if matches!(self.state, State::Preparing) {
+                if matches!(self.state, State::Preparing { .. }) {
                     self.no_process(now, trouble, out);
                 }
             }
@@ -506,6 +545,8 @@ impl Machine {
                     out.push(Action::Settle);
                 }
             }
+            Event::Room(room) => self.on_room(now, room, out),
+            Event::MakeRoom => self.on_make_room(now, out),
             Event::Started(manner) => self.on_started(now, manner, out),
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
@@ -518,7 +559,8 @@ impl Machine {
                         | State::Asleep
                         | State::Moving
                         | State::Backoff { .. }
-                        | State::Preparing
+                        | State::Preparing { .. }
+                        | State::Waiting { .. }
                         | State::Over
                 ) {
                     self.end_by(now, Step::Terminated, out);
@@ -575,7 +617,8 @@ impl Machine {
         }
         match self.state {
             State::Backoff { .. } => self.state = State::Asleep,
-            State::Preparing | State::Starting { .. } => {}
+            State::Waiting { .. } => self.leave_line(out),
+            State::Preparing { .. } | State::Starting { .. } => {}
             _ => return,
         }
         self.interruption = None;
@@ -703,6 +746,7 @@ impl Machine {
                 self.prepare(now, out);
             }
             State::Asleep => out.push(Action::Retire),
+            State::Waiting { .. } => out.push(Action::AskRoom),
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }

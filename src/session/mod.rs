@@ -1,5 +1,6 @@
 //! Sessions: what a conversation does next, the thread that does it, and the list of those threads.
 
+pub mod admission;
 pub mod answer;
 pub mod batch;
 pub mod ledger;
@@ -10,3 +11,4 @@ pub mod owner;
 pub mod prepare;
 pub mod recovery;
 pub mod registry;
+pub mod slots;

@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
 
+use super::admission::{Answer, Standing};
 use super::batch;
 use super::ledger::{self, Ledger};
-use super::machine::{Action, Closed, Event, Given, Machine, Settings, Trouble, Work};
+use super::machine::{Action, Closed, Event, Given, Machine, Room, Settings, Trouble, Work};
 use super::moving::{Done, Premises};
 use super::prepare::{CutOff, Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
+use super::slots::Slots;
 use crate::board::{Board, Warning};
 use crate::chat::{BotId, Moving, Post, PromptId, SessionId};
 use crate::claude::process::{self, Ended, Process, Said};
@@ -38,6 +40,9 @@ const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Lines of stderr that are kept for the case that the process ends.
 const LAST_WORDS_MAX: usize = 20;
 
+/// Finds the directory that a path leads to, if sessions may work there.
+pub type MayUse = Box<dyn Fn(&str) -> Option<PathBuf> + Send + Sync>;
+
 /// What all owners share.
 pub struct Outfit {
     /// The sessions in which a turn was open when chappe started, and that no owner has looked at yet.
@@ -46,6 +51,8 @@ pub struct Outfit {
     pub store: Arc<Store>,
     pub board: Arc<Board>,
     pub settings: Settings,
+    /// The places of live processes.
+    pub slots: Slots,
     /// How long quick lines are waited for.
     pub batch_window: Duration,
     /// How `claude` is started.
@@ -59,7 +66,7 @@ pub struct Outfit {
     /// Where sessions' folders are made.
     pub root: PathBuf,
     /// The directory that a path leads to, if sessions may work there.
-    pub may_use: Box<dyn Fn(&str) -> Option<PathBuf> + Send + Sync>,
+    pub may_use: MayUse,
 }
 
 impl Outfit {
@@ -100,6 +107,7 @@ pub fn start(
             name: String::new(),
             pulse,
             machine,
+            standing: Standing::Away,
             process: None,
             conversation: String::new(),
             prepared: None,
@@ -133,8 +141,14 @@ impl Drop for AnnounceEnd {
             log::error!("the owner of session {} has panicked", self.session);
             let post = Post::message(texts::bug());
             let Outfit {
-                bot, store, board, ..
+                bot,
+                store,
+                board,
+                slots,
+                ..
             } = &*self.outfit;
+            // Its process went with it.
+            slots.note(&self.registry, self.session, Standing::Away);
             let _ = store.tell(*bot, self.session, unix_now(), &post);
             board.warn(Some(self.session), Vec::new());
             board.hide(self.session);
@@ -151,6 +165,8 @@ struct Owner {
     name: String,
     pulse: Arc<Pulse>,
     machine: Machine,
+    /// How the session stands, as all were told last.
+    standing: Standing,
     process: Option<Process>,
     /// Claude's id of the conversation that the process is in.
     conversation: String,
@@ -160,8 +176,8 @@ struct Owner {
     /// Where the preparation reports.
     preparing: Receiver<Result<Prepared, Trouble>>,
     /// Where a move of the whole session reports; and what it was, until the store knows of it.
-    moving: Receiver<Moved>,
-    moved: Option<Moved>,
+    moving: Receiver<Box<Moved>>,
+    moved: Option<Box<Moved>>,
     last_words: VecDeque<String>,
     /// What was ended together with the process, by name, and is not noted yet.
     swept: Vec<String>,
@@ -196,7 +212,7 @@ enum Heard {
     Control(Option<Control>),
     Bell,
     Prepared(Result<Prepared, Trouble>),
-    Moved(Option<Moved>),
+    Moved(Option<Box<Moved>>),
     Said(Said),
     Timer,
 }
@@ -249,7 +265,19 @@ impl Owner {
                 },
             };
             let now = Instant::now();
+            let may_refuse = matches!(event, Event::MakeRoom);
             self.actions.extend(self.machine.handle(now, event));
+            self.stands(may_refuse);
+        }
+    }
+
+    /// Tells all how the session stands, if that is new, or if it was asked whether it makes room.
+    fn stands(&mut self, is_asked: bool) {
+        let standing = self.machine.standing();
+        if standing != self.standing || is_asked {
+            self.standing = standing;
+            let Outfit { slots, .. } = &*self.outfit;
+            slots.note(&self.registry, self.session, standing);
         }
     }
 
@@ -291,6 +319,8 @@ impl Owner {
         }
         self.outfit.board.warn(Some(self.session), Vec::new());
         self.outfit.board.hide(self.session);
+        let Outfit { slots, .. } = &*self.outfit;
+        slots.note(&self.registry, self.session, Standing::Away);
         self.registry.gone(self.session);
     }
 
@@ -301,7 +331,13 @@ impl Owner {
                 self.told(control);
                 Woken::Nothing
             }
-            Heard::Bell => Woken::Look,
+            Heard::Bell => {
+                if self.outfit.slots.is_asked(self.session) {
+                    // After what is new in the store, which goes first.
+                    self.events.push_back(Event::MakeRoom);
+                }
+                Woken::Look
+            }
             Heard::Prepared(prepared) => {
                 self.preparing = never();
                 Woken::Event(match prepared {
@@ -455,6 +491,32 @@ impl Owner {
             Action::Prepare(cut_off) => self.prepare(cut_off)?,
             Action::Move => self.begin_move()?,
             Action::Settle => self.settle()?,
+            Action::AskRoom => {
+                let room = match self.outfit.slots.ask(&self.registry, session) {
+                    Answer::Granted { short } => {
+                        if let Some(left) = short {
+                            self.tell_of_memory(left);
+                        }
+                        Room::Granted
+                    }
+                    Answer::Waits { soon: true } => Room::Soon,
+                    Answer::Waits { soon: false } => Room::Waits,
+                };
+                self.events.push_back(Event::Room(room));
+            }
+            Action::TellWait => {
+                // Whoever has got its place meanwhile has nothing to tell.
+                if let Some(wait) = self.outfit.slots.wait(session) {
+                    self.ledger().tell_wait(&wait)?;
+                    board.ring();
+                }
+            }
+            Action::WaitOver { goes_on } => {
+                let line = goes_on.then_some(texts::HAS_ITS_PLACE);
+                if store.wait_over(Some(session), now, line)? {
+                    board.ring();
+                }
+            }
             Action::Start => self.start()?,
             Action::NoteEnd => {
                 store.ended(session, now, &self.swept)?;
@@ -599,6 +661,20 @@ impl Owner {
         Ok(Life::GoesOn)
     }
 
+    /// Tells that there is little memory. If that cannot be stored, it is in the log only: it is a hint, and nothing waits
+    /// for it.
+    fn tell_of_memory(&self, left: u64) {
+        log::warn!("the host has little memory left: {left} bytes");
+        let Outfit {
+            bot, store, board, ..
+        } = &*self.outfit;
+        let post = Post::message(texts::little_memory(left));
+        match store.tell(*bot, self.session, unix_now(), &post) {
+            Ok(()) => board.ring(),
+            Err(error) => log::error!("that cannot be told: {error}"),
+        }
+    }
+
     /// Where what the machine says is written down.
     fn ledger(&self) -> Ledger<'_> {
         Ledger {
@@ -684,12 +760,12 @@ impl Owner {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
             let done = premises.carry_out(&moving, &kept, &said, may_use);
-            let _ = report.send(Moved {
+            let _ = report.send(Box::new(Moved {
                 moving,
                 kept,
                 mark: mark.clone(),
                 done: done.map_err(|error| error.to_string()),
-            });
+            }));
         });
         match started {
             Ok(_) => self.moving = moved,
@@ -711,7 +787,7 @@ impl Owner {
             kept,
             mark,
             done,
-        }) = &self.moved
+        }) = self.moved.as_deref()
         else {
             return Ok(());
         };
@@ -763,7 +839,7 @@ impl Owner {
 
     /// Removes what a session has left that is gone.
     fn clear_away(&self) {
-        let Some(Moved { kept, mark, .. }) = &self.moved else {
+        let Some(Moved { kept, mark, .. }) = self.moved.as_deref() else {
             return;
         };
         let (outfit, kept, mark) = (Arc::clone(&self.outfit), kept.clone(), mark.clone());

@@ -118,7 +118,7 @@ fn put_buttons(
 }
 
 /// Stores a message whose buttons are each for another session, one below the other.
-fn post_choice(
+pub(super) fn post_choice(
     tx: &Transaction<'_>,
     bot: BotId,
     now: i64,

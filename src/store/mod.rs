@@ -22,6 +22,7 @@ mod step;
 mod stops;
 pub mod trouble;
 mod turns;
+mod waits;
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;

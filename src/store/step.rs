@@ -101,6 +101,10 @@ steps! {
     Arrive "arrive" Full,
     /// A word to whoever waits. It is said again if its cause is still there.
     Tell "tell" Normal,
+    /// A session waits for a place. It is said again if it still does.
+    TellWait "tell-wait" Normal,
+    /// It does not any more. The next start does it if this one could not.
+    WaitOver "wait-over" Normal,
 
     // The courier.
     /// Rows that a former chappe left half sent.

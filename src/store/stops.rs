@@ -75,6 +75,10 @@ impl Intake<'_> {
             }
             return Ok(Stop::Begun);
         }
+        if anything {
+            // Its owner may wait for a place that it does not need any more.
+            self.touched.insert(session);
+        }
         stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
         self.posted = true;
         Ok(if anything { Stop::Done } else { Stop::Nothing })

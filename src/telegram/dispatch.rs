@@ -13,7 +13,7 @@ use crate::chat::{
 use crate::render::texts;
 use crate::router::{self, Route};
 use crate::store::{
-    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Taken,
+    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
     Written,
 };
 
@@ -254,6 +254,15 @@ fn carry_out(
         Act::StartFresh => {
             intake.start_fresh(offered.session)?;
             (Release::GoOn, "Started fresh.")
+        }
+        Act::StopOther { .. } => {
+            let name = intake.name_of(offered.session)?;
+            let line = match stop(intake, offered.session)? {
+                Stop::Begun | Stop::Done => format!("Stopping {name}."),
+                Stop::Nothing => format!("Nothing is running in {name}."),
+            };
+            intake.retire(offered.row, &format!("✓ {line}"))?;
+            return Ok(line);
         }
         Act::Switch => {
             intake.bind(place, offered.session)?;

@@ -41,6 +41,8 @@ mod secrets;
 mod sessions;
 /// chappe is stopped in order.
 mod shutdown;
+/// More sessions than places.
+mod slots;
 /// The command line, and what may go wrong at the start.
 mod startup;
 /// A person says stop.

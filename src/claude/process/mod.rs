@@ -7,7 +7,7 @@
 //! - `sweep`: what a process has left behind is found and ended;
 //! - `tools`: what Claude's tools have started is ended, and Claude itself lives on;
 //! - `leftover`: a process of a former chappe is ended;
-//! - `memory`: whether the kernel kills for want of memory;
+//! - `memory`: how much there is, and whether the kernel kills for want of it;
 //! - `program`: which program it is, and its version.
 
 mod leftover;
@@ -44,6 +44,7 @@ use sweep::Kin;
 
 pub use super::process_table::{boot_id, now_ticks, start_time};
 pub use leftover::end_leftover;
+pub use memory::memory;
 pub use program::{Fingerprint, fingerprint, first_line};
 pub use sweep::sweep;
 

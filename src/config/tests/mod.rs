@@ -70,6 +70,8 @@ fn defaults_are_those_of_the_design() {
         config.sessions.idle_timeout,
         IdleTimeout::After(Duration::from_secs(600))
     );
+    assert_eq!(config.sessions.max_live, 4);
+    assert_eq!(config.sessions.min_free_memory, FreeMemory::Auto);
     assert_eq!(config.sessions.retries, 3);
     assert_eq!(config.sessions.retry_delay, Duration::from_secs(1));
     assert_eq!(config.sessions.batch_window, Duration::from_millis(300));
@@ -100,6 +102,8 @@ deny = ["WebFetch", "Bash(git push --force*)", "mcp__files__*"]
 [sessions]
 root = "work"
 idle_timeout = "2d"
+max_live = 1000
+min_free_memory = "300M"
 retries = 0
 retry_delay = "2s"
 batch_window = "0ms"
@@ -139,6 +143,11 @@ shutdown_grace = "1h"
         config.sessions.idle_timeout,
         IdleTimeout::After(Duration::from_secs(2 * 86400))
     );
+    assert_eq!(config.sessions.max_live, 1000);
+    assert_eq!(
+        config.sessions.min_free_memory,
+        FreeMemory::Bytes(300 << 20)
+    );
     assert_eq!(config.sessions.retries, 0);
     assert_eq!(config.sessions.retry_delay, Duration::from_secs(2));
     assert_eq!(config.sessions.batch_window, Duration::ZERO);
@@ -164,6 +173,19 @@ fn empty_model_and_proxy_mean_none_and_dotted_keys_are_keys() {
         good(&dotted, &ordinary()).sessions.idle_timeout,
         IdleTimeout::After(Duration::ZERO)
     );
+}
+
+#[test]
+fn free_memory_is_a_number_of_bytes_with_a_unit_or_without() {
+    let memory = |written: &str| {
+        let text = minimal(&format!("[sessions]\nmin_free_memory = \"{written}\""));
+        good(&text, &ordinary()).sessions.min_free_memory
+    };
+    assert_eq!(memory("auto"), FreeMemory::Auto);
+    assert_eq!(memory("0"), FreeMemory::Bytes(0));
+    assert_eq!(memory("1048576"), FreeMemory::Bytes(1 << 20));
+    assert_eq!(memory("512K"), FreeMemory::Bytes(512 << 10));
+    assert_eq!(memory("1G"), FreeMemory::Bytes(1 << 30));
 }
 
 #[test]

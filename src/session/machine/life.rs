@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::room::ASK_AGAIN;
 use super::{Action, By, Closed, Cut, Finished, Machine, Manner, State, Step, Trouble, Turn, show};
 use crate::board::{Doing, Interruption};
 use crate::chat::{Outcome, PromptId, Spent};
@@ -33,7 +34,9 @@ const DEAF: &str = "it did not react any more";
 impl Machine {
     /// Has everything looked at that a start needs.
     pub(super) fn prepare(&mut self, now: Instant, out: &mut Vec<Action>) {
-        self.state = State::Preparing;
+        // Whoever has a place keeps it.
+        let room = matches!(self.state, State::Preparing { room: true });
+        self.state = State::Preparing { room };
         if let Some(prompt) = self.cut_off.first() {
             // It may take as long as an old process may take to end.
             out.push(Action::Show(super::Shown {
@@ -50,11 +53,12 @@ impl Machine {
     }
 
     pub(super) fn on_started(&mut self, now: Instant, manner: Manner, out: &mut Vec<Action>) {
-        if !matches!(self.state, State::Preparing) {
+        if !matches!(self.state, State::Preparing { .. }) {
             return;
         }
         self.has = manner;
         self.host_full = 0;
+        self.has_answered = false;
         self.cost_before = 0.0;
         self.asked.clear();
         self.tasks.clear();
@@ -110,7 +114,8 @@ impl Machine {
             | State::Asleep
             | State::Backoff { .. }
             | State::Moving
-            | State::Preparing => self.after_end(now, out),
+            | State::Preparing { .. }
+            | State::Waiting { .. } => self.after_end(now, out),
             State::Over => self.state = State::Over,
         }
     }
@@ -191,6 +196,11 @@ impl Machine {
                 self.state = State::Asleep;
                 self.advance(now, out);
             }
+            State::Waiting { until, .. } => {
+                *until = now + ASK_AGAIN;
+                // What is in the store comes first: perhaps it need not wait any more.
+                out.push(Action::Look);
+            }
             State::Starting { said, .. } => {
                 if said.is_none() {
                     let seconds = START_MAX.as_secs();
@@ -228,7 +238,7 @@ impl Machine {
                 };
                 self.end_by(now, next, out);
             }
-            State::Asleep | State::Moving | State::Preparing | State::Over => {}
+            State::Asleep | State::Moving | State::Preparing { .. } | State::Over => {}
         }
     }
 
@@ -237,9 +247,14 @@ impl Machine {
             return;
         }
         self.shutdown = Some(now + self.settings.shutdown_grace);
+        self.leave_line(out);
         match &self.state {
             // What is open stays so; the next start decides about it.
-            State::Asleep | State::Moving | State::Backoff { .. } | State::Preparing => {
+            State::Asleep
+            | State::Moving
+            | State::Backoff { .. }
+            | State::Preparing { .. }
+            | State::Waiting { .. } => {
                 out.push(Action::Hide);
                 if !self.cut_off.is_empty() || !self.again.is_empty() {
                     out.push(Action::Park);
@@ -260,7 +275,8 @@ impl Machine {
             State::Asleep
             | State::Moving
             | State::Backoff { .. }
-            | State::Preparing
+            | State::Preparing { .. }
+            | State::Waiting { .. }
             | State::Over => {}
             State::Ending {
                 step: Step::Terminated | Step::Killed,

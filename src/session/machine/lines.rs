@@ -29,7 +29,12 @@ impl Machine {
     pub(super) fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
         if matches!(
             self.state,
-            State::Asleep | State::Moving | State::Backoff { .. } | State::Preparing | State::Over
+            State::Asleep
+                | State::Moving
+                | State::Backoff { .. }
+                | State::Preparing { .. }
+                | State::Waiting { .. }
+                | State::Over
         ) {
             return;
         }
@@ -308,6 +313,7 @@ impl Machine {
             *said = Some(result.errors.join("; "));
             return;
         }
+        self.has_answered = true;
         let ours = result.origin_kind.is_none()
             && match &self.state {
                 State::Busy(turn) => {

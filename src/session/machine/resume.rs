@@ -38,9 +38,9 @@ impl Machine {
         facts: &[(PromptId, Facts)],
         out: &mut Vec<Action>,
     ) {
-        if !matches!(self.state, State::Preparing) {
+        let State::Preparing { room } = self.state else {
             return;
-        }
+        };
         for prompt in std::mem::take(&mut self.cut_off) {
             match facts.iter().find(|(of, _)| *of == prompt.id) {
                 Some((_, facts)) => self.decide(prompt, facts, out),
@@ -52,7 +52,10 @@ impl Machine {
             return self.prepare(now, out);
         }
         if self.has_work() {
-            out.push(Action::Start);
+            match room {
+                true => out.push(Action::Start),
+                false => self.ask_room(now, out),
+            }
         } else {
             // It was only to end what was left, or to find out what had become of it.
             self.state = State::Asleep;

@@ -36,13 +36,16 @@ impl Machine {
             }
             // What is open stays so, and the next start hears of the stop before it decides about it.
             State::Ending { .. } | State::Over if self.shutdown.is_some() => {}
-            state => {
+            _ => {
+                let was_waiting = matches!(self.state, State::Waiting { .. });
+                self.leave_line(out);
+                let state = &self.state;
                 // Nothing has to be told to Claude: no turn runs, or none any more.
                 let (is_asleep, waits) = (
-                    matches!(state, State::Asleep | State::Moving),
+                    matches!(state, State::Asleep | State::Moving) && !was_waiting,
                     matches!(state, State::Backoff { .. }),
                 );
-                if matches!(state, State::Preparing) {
+                if matches!(state, State::Preparing { .. }) {
                     out.push(Action::HurryPreparation);
                 }
                 let anything = self.stop_cut_off(out);

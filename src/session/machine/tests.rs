@@ -5,6 +5,7 @@ mod endings;
 mod holds;
 mod quiet_stops;
 mod requests;
+mod rooms;
 mod script;
 mod shutdown;
 mod starts;

@@ -15,6 +15,7 @@ mod requests;
 mod stops;
 mod turns;
 mod upkeep;
+mod waits;
 mod walk;
 
 use std::path::Path;

@@ -71,7 +71,7 @@ fn what_waits_is_held_and_told_at_once_where_nothing_runs() {
         let (stopped, accepted) = stop_and_wake(store, session);
         assert_eq!(
             (stopped, accepted.wake, accepted.posted),
-            (Stop::Done, Vec::new(), true)
+            (Stop::Done, vec![session], true)
         );
         assert_eq!(held(store, session), Some(Hold::Held));
         let mut chat = Chat::new();

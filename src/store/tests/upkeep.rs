@@ -489,6 +489,13 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
         check("unasked", Full, unasked);
         check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));
+        let act = crate::chat::Act::StopOther { waits: session };
+        let offers = [(session, crate::chat::Offer::new("Stop", act))];
+        let waits = Formatted::plain("it waits");
+        let told = store.tell_wait(BOT, session, NOW, &waits, &offers);
+        check("tell_wait", Normal, told);
+        let over = store.wait_over(Some(session), NOW, None);
+        check("wait_over", Normal, over.map(drop));
         let stopped = store.stopped(BOT, session, NOW, not_held);
         check("stopped", Full, stopped.map(drop));
         say(store, &message(2, HOME), "again");

@@ -7,7 +7,7 @@
 mod shown;
 mod words;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
@@ -118,6 +118,8 @@ struct Play {
     waiting: usize,
     held: bool,
     held_until: Option<Instant>,
+    /// Whether the host has a place for the process; then nothing is shown of that.
+    has_room: bool,
     /// The prompts that are open in the store.
     open: BTreeMap<i64, Prompt>,
     /// Tool and input of each request, as it was asked.
@@ -145,6 +147,7 @@ impl Play {
             waiting: 0,
             held: false,
             held_until: None,
+            has_room: true,
             open: BTreeMap::new(),
             asked: HashMap::new(),
             messages: 0,
@@ -178,6 +181,8 @@ impl Play {
             }
             // chappe is started again over the same store.
             "restart" => self.machine = Machine::new(self.settings.clone()),
+            // The host has a place from now on, or none.
+            "room" => self.has_room = rest != "none",
             "wait" => self.wait(seconds(rest)),
             _ => {
                 let event = self.event(word, rest);
@@ -203,7 +208,13 @@ impl Play {
     }
 
     fn handle(&mut self, event: Event) {
-        for action in self.machine.handle(self.now, event) {
+        let mut actions = VecDeque::from(self.machine.handle(self.now, event));
+        while let Some(action) = actions.pop_front() {
+            if action == Action::AskRoom && self.has_room {
+                let granted = Event::Room(Room::Granted);
+                actions.extend(self.machine.handle(self.now, granted));
+                continue;
+            }
             match &action {
                 Action::Finish(Finished { prompt, .. }) => drop(self.open.remove(&prompt.id.0)),
                 Action::TakeBack(prompt) | Action::ContinueAs { prompt, .. } => {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::super::Settings;
-use super::world::{Choice, Death, Failure, How, Press, Seen, Step, Stray, Wish, World};
+use super::world::{Choice, Death, Does, Failure, How, Press, Seen, Step, Stray, Wish, World};
 use crate::chat::Verdict;
 
 const STEPS_MAX: usize = 120;
@@ -72,6 +72,15 @@ fn press() -> impl Strategy<Value = Press> {
     prop_oneof![2 => Just(Press::Run), 2 => Just(Press::Retry), 1 => Just(Press::Drop)]
 }
 
+fn does() -> impl Strategy<Value = Does> {
+    prop_oneof![
+        3 => Just(Does::Asks),
+        1 => Just(Does::Works),
+        2 => Just(Does::IsQuiet),
+        2 => Just(Does::GoesAway),
+    ]
+}
+
 fn how() -> impl Strategy<Value = How> {
     prop_oneof![
         8 => Just(How::Well),
@@ -101,6 +110,7 @@ fn ordinary() -> BoxedStrategy<Step> {
         2 => (0..700_u64).prop_map(|seconds| Step::Wait(Duration::from_secs(seconds))),
         2 => (0..700_u64).prop_map(|seconds| Step::Oversleep(Duration::from_secs(seconds))),
     ];
+    let of_the_rivals = (1..4_i64, does()).prop_map(|(which, does)| Step::Rival(which, does));
     let of_claude = prop_oneof![
         8 => Just(Step::Initialized(Ok(()))),
         10 => prop::bool::weighted(0.2).prop_map(|unasked| Step::Begin { unasked }),
@@ -118,6 +128,7 @@ fn ordinary() -> BoxedStrategy<Step> {
         6 => Just(Step::Onward),
         4 => of_a_person,
         6 => of_the_host,
+        3 => of_the_rivals,
         10 => of_claude,
     ]
     .boxed()

@@ -22,6 +22,10 @@ impl Play {
                 format!("continue {prompt}: {}", continued(text))
             }
             Action::Leave(prompt) => format!("leave {}", prompt.id),
+            Action::AskRoom => "ask for room".to_owned(),
+            Action::TellWait => "tell that it waits".to_owned(),
+            Action::WaitOver { goes_on: true } => "the wait is over: it goes on".to_owned(),
+            Action::WaitOver { goes_on: false } => "the wait is over".to_owned(),
             Action::HurryPreparation => "hurry the preparation".to_owned(),
             Action::Park => "park".to_owned(),
             Action::Taken(prompt) => format!("taken {prompt}"),

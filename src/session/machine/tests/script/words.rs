@@ -39,6 +39,10 @@ impl Play {
                     cure: None,
                 },
             }),
+            "granted" => Event::Room(Room::Granted),
+            "soon" => Event::Room(Room::Soon),
+            "waits" => Event::Room(Room::Waits),
+            "makeroom" => Event::MakeRoom,
             "started" => Event::Started(self.manner.clone()),
             "moves" => {
                 self.moves = rest != "no";

@@ -33,6 +33,7 @@ impl World {
             return;
         };
         let due = machine.deadline();
+        self.check_the_places();
         let Some(claude) = &self.process else {
             let prepares = self.preparing.is_some();
             self.ensure(
@@ -56,6 +57,24 @@ impl World {
                 "only time can move it on, and nothing is due",
             );
         }
+    }
+
+    /// A process has a place, a place has somebody who needs it, and whoever is asked for it answers.
+    fn check_the_places(&self) {
+        let (has_place, waits) = (self.rivals.has_place(), self.rivals.waits());
+        if self.process.is_some() {
+            self.ensure(has_place, "it lives without a place");
+        } else {
+            let needs = self.preparing.is_some() || self.bell;
+            self.ensure(!has_place || needs, "it has a place and starts nothing");
+        }
+        let ends = self.process.as_ref().is_none_or(|claude| claude.ending);
+        let hears = !self.rivals.is_asked() || self.bell || ends;
+        self.ensure(hears, "it was asked to make room and does not answer");
+        self.ensure(
+            !self.rivals.is_told || waits || self.bell,
+            "it waits for nothing",
+        );
     }
 
     /// A prompt about which Claude does nothing is not waited for.
@@ -133,6 +152,9 @@ impl World {
     pub(super) fn thread_ends(&mut self) {
         self.ensure(self.process.is_none(), "the thread ends beside its process");
         self.ensure(self.shown.is_none(), "it leaves a turn on the board");
+        self.ensure(!self.rivals.is_told, "it leaves a word of a wait");
+        let away = !self.rivals.has_place() && !self.rivals.waits();
+        self.ensure(away, "it leaves a place taken");
         let open = |request: &Request| *request == Request::Open;
         let asked = self.store.requests.values().any(open);
         self.ensure(!asked, "it leaves a request that nobody answers");

@@ -36,6 +36,9 @@ impl World {
             loses: false,
             words: 0,
         });
+        if self.rivals.waits() {
+            return Some(Step::Rival(self.rivals.first(), Does::GoesAway));
+        }
         let Some(claude) = &self.process else {
             return wait;
         };
@@ -107,6 +110,7 @@ impl World {
     pub fn starts_again(&mut self) {
         (self.shutdown, self.hurry, self.stop) = (None, None, None);
         self.over = false;
+        self.rivals = Rivals::new();
         self.shutdown_will_overtake = false;
         self.begins();
         self.settle();

@@ -8,6 +8,7 @@ mod claude;
 mod course;
 mod owner;
 mod process;
+mod rivals;
 mod step;
 mod store;
 
@@ -19,6 +20,8 @@ use crate::claude::trace::Trace;
 use crate::session::recovery::Acted;
 use claude::{Claude, Conversation};
 pub use claude::{How, Wish};
+pub use rivals::Does;
+use rivals::Rivals;
 pub use step::{Choice, Death, Failure, Seen, Step, Stray};
 pub use store::Press;
 use store::{Request, Store};
@@ -54,6 +57,8 @@ pub struct World {
     bell: bool,
     /// The prompts that a preparation looks at.
     preparing: Option<Vec<i64>>,
+    /// The places, and the other sessions that want them.
+    rivals: Rivals,
     spawn_will_fail: Option<Failure>,
     shutdown_will_overtake: bool,
     process: Option<Claude>,
@@ -103,6 +108,7 @@ impl World {
             conversation: Conversation::default(),
             bell: false,
             preparing: None,
+            rivals: Rivals::new(),
             spawn_will_fail: None,
             shutdown_will_overtake: false,
             process: None,
@@ -175,6 +181,7 @@ impl World {
                 }
                 self.ring();
             }
+            Step::Rival(which, does) => self.rival(*which, *does),
             Step::Prepared(outcome) => self.prepared(*outcome),
             Step::SpawnWillFail(failure) => self.spawn_will_fail = Some(*failure),
             Step::Exit { loses, words } => self.exit(*loses, *words),
@@ -337,6 +344,8 @@ impl World {
         self.events.clear();
         self.bell = false;
         self.preparing = None;
+        // The places are forgotten with it.
+        self.rivals = Rivals::new();
         self.shown = None;
         self.shutdown_will_overtake = false;
         // Nobody knows what a chappe that has died was about to do.

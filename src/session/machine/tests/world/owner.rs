@@ -16,8 +16,12 @@ impl World {
 
     pub(super) fn look(&mut self) {
         self.bell = false;
+        let is_asked = self.rivals.is_asked();
         let work = Event::Work(self.store.work());
         self.handle(work);
+        if is_asked {
+            self.handle(Event::MakeRoom);
+        }
     }
 
     /// Gives an event to the machine and does what it wants, as the owner does: all actions, then what came of them.
@@ -31,7 +35,10 @@ impl World {
                 self.events.clear();
                 return;
             };
+            let is_asked = matches!(event, Event::MakeRoom);
             let actions = machine.handle(self.now, event.clone());
+            let standing = machine.standing();
+            self.stands(standing, is_asked);
             self.note(Noted::Event(self.now - self.base, event));
             for action in actions {
                 self.note(Noted::Action(action.clone()));
@@ -68,6 +75,9 @@ impl World {
             Action::Start => {
                 let alone = self.process.is_none() && self.leftover.is_none();
                 self.ensure(alone, "there would be two processes");
+                let has_place = self.rivals.has_place();
+                self.ensure(has_place, "it starts without a place");
+                self.ensure(!self.rivals.is_told, "it starts and says that it waits");
                 self.ensure(self.preparing.is_none(), "it starts before it is prepared");
                 self.events.push_back(match self.spawn_will_fail.take() {
                     Some(failure) => Event::NotPrepared(trouble(failure)),
@@ -80,6 +90,22 @@ impl World {
                         Event::Started(manner)
                     }
                 });
+            }
+            Action::AskRoom => {
+                self.ensure(self.process.is_none(), "it asks beside a process");
+                self.ensure(self.preparing.is_none(), "it asks before it is prepared");
+                let ends = self.shutdown.is_some();
+                self.ensure(!ends, "it asks although chappe ends");
+                let room = self.rivals.ask();
+                self.events.push_back(Event::Room(room));
+            }
+            Action::TellWait => {
+                self.ensure(!self.rivals.is_told, "it says twice that it waits");
+                self.rivals.is_told = true;
+            }
+            Action::WaitOver { .. } => {
+                self.ensure(self.rivals.is_told, "nobody was told that it waits");
+                self.rivals.is_told = false;
             }
             Action::NoteEnd => self.fail("only the owner knows of an end"),
             Action::NoteConversation(_) => self.fail("only the owner follows a conversation"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::claude::{How, Wish};
+use super::rivals::Does;
 use super::store::Press;
 use crate::chat::Verdict;
 
@@ -35,6 +36,8 @@ pub enum Step {
     Stop,
     /// A person ends a hold.
     Press(Press),
+    /// Another session asks for a place, or does something with its own.
+    Rival(i64, Does),
     /// The preparation ends.
     Prepared(Result<Seen, Failure>),
     /// The next process cannot be started.

@@ -1,0 +1,359 @@
+//! One rule after the other, then walks: whatever the sessions do, places are given out in order, and nobody waits for
+//! ever.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const WORKS: Standing = Standing::Works { has_answered: true };
+const GRANTED: Answer = Answer::Granted { short: None };
+const SOON: Answer = Answer::Waits { soon: true };
+const WAITS: Answer = Answer::Waits { soon: false };
+
+const MB: u64 = 1 << 20;
+
+fn id(number: i64) -> SessionId {
+    SessionId(number)
+}
+
+fn places(max_live: usize) -> Admission {
+    Admission::new(Limits {
+        max_live,
+        min_free: FreeMemory::Bytes(0),
+    })
+}
+
+fn auto() -> Admission {
+    Admission::new(Limits {
+        max_live: 10,
+        min_free: FreeMemory::Auto,
+    })
+}
+
+/// Of a host with 2,000 MB.
+fn free(megabytes: u64) -> Option<Memory> {
+    Some(Memory {
+        total: 2_000 * MB,
+        available: megabytes * MB,
+    })
+}
+
+fn quiet(since: Instant) -> Standing {
+    Standing::Quiet {
+        since,
+        has_answered: true,
+    }
+}
+
+#[test]
+fn there_are_only_so_many_places_and_the_first_who_came_gets_the_next() {
+    let mut admission = places(2);
+    assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(2), None), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(3), None), (WAITS, vec![]));
+    // To ask again changes nothing.
+    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
+    let wait = Wait {
+        lack: Lack::Places,
+        holders: vec![id(1), id(2)],
+    };
+    assert_eq!(admission.wait(id(3)), Some(wait));
+    assert_eq!(admission.wait(id(1)), None);
+    assert_eq!(admission.note(id(1), Standing::Away, None), [id(4)]);
+    assert_eq!(admission.ask(id(4), None), (GRANTED, vec![]));
+    assert_eq!(admission.note(id(2), Standing::Away, None), [id(3)]);
+}
+
+#[test]
+fn who_was_quiet_for_longest_makes_room() {
+    let now = Instant::now();
+    let mut admission = places(2);
+    admission.ask(id(1), None);
+    admission.ask(id(2), None);
+    admission.note(id(1), quiet(now + Duration::from_secs(5)), None);
+    admission.note(id(2), quiet(now), None);
+    assert_eq!(admission.ask(id(3), None), (SOON, vec![id(2)]));
+    assert!(admission.is_asked(id(2)) && !admission.is_asked(id(1)));
+    // Nobody has to leave twice.
+    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+    let ends = Standing::Ends { has_answered: true };
+    assert_eq!(admission.note(id(2), ends, None), []);
+    assert!(!admission.is_asked(id(2)));
+    assert_eq!(admission.note(id(2), Standing::Away, None), [id(3)]);
+}
+
+#[test]
+fn who_is_at_work_again_keeps_its_place_and_another_one_is_asked() {
+    let now = Instant::now();
+    let mut admission = places(2);
+    admission.ask(id(1), None);
+    admission.ask(id(2), None);
+    admission.note(id(1), quiet(now), None);
+    assert_eq!(admission.ask(id(3), None), (SOON, vec![id(1)]));
+    // It is told that it waits after all.
+    assert_eq!(admission.note(id(1), WORKS, None), [id(3)]);
+    assert_eq!(admission.ask(id(3), None), (WAITS, vec![]));
+    assert_eq!(admission.note(id(2), quiet(now), None), [id(2)]);
+    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+}
+
+#[test]
+fn who_does_not_want_it_any_more_is_not_waited_for() {
+    let mut admission = places(1);
+    admission.ask(id(1), None);
+    admission.ask(id(2), None);
+    admission.ask(id(3), None);
+    assert_eq!(admission.note(id(2), Standing::Away, None), []);
+    assert_eq!(admission.note(id(1), Standing::Away, None), [id(3)]);
+    // Granted, and given back unused.
+    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
+    assert_eq!(admission.note(id(3), Standing::Away, None), [id(4)]);
+}
+
+#[test]
+fn what_new_processes_will_need_is_not_free() {
+    let mut admission = auto();
+    assert_eq!(admission.ask(id(1), free(600)), (GRANTED, vec![]));
+    // 300 MB of it are as good as gone; 200 must stay.
+    assert_eq!(admission.ask(id(2), free(600)), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(3), free(600)), (WAITS, vec![]));
+    assert_eq!(
+        admission.wait(id(3)).map(|wait| wait.lack),
+        Some(Lack::Memory)
+    );
+    assert_eq!(admission.note(id(1), WORKS, free(499)), []);
+    assert_eq!(admission.note(id(2), WORKS, free(199)), []);
+    assert_eq!(admission.ask(id(3), free(200)), (GRANTED, vec![]));
+}
+
+#[test]
+fn for_want_of_memory_one_after_the_other_makes_room() {
+    let now = Instant::now();
+    let mut admission = auto();
+    for session in [1, 2] {
+        admission.ask(id(session), free(2_000));
+        admission.note(id(session), quiet(now), free(2_000));
+    }
+    assert_eq!(admission.ask(id(3), free(100)), (SOON, vec![id(1)]));
+    assert_eq!(admission.ask(id(4), free(100)), (WAITS, vec![]));
+    assert_eq!(admission.note(id(1), Standing::Away, free(150)), [id(2)]);
+    // With nobody left it is started whatever there is, and that is told once.
+    assert_eq!(admission.note(id(2), Standing::Away, free(150)), [id(3)]);
+    let short = Some(150 * MB);
+    assert_eq!(admission.ask(id(3), free(150)).0, Answer::Granted { short });
+    assert_eq!(admission.ask(id(3), free(150)).0, GRANTED);
+    admission.note(id(3), Standing::Away, free(10));
+    assert_eq!(admission.ask(id(4), free(10)).0, GRANTED);
+}
+
+#[test]
+fn a_small_host_keeps_48_megabytes_free_and_an_unknown_one_nothing() {
+    let small = |available| {
+        Some(Memory {
+            total: 100 * MB,
+            available: available * MB,
+        })
+    };
+    let mut admission = auto();
+    admission.ask(id(1), small(48));
+    admission.note(id(1), WORKS, None);
+    assert_eq!(admission.ask(id(2), small(47)).0, WAITS);
+    assert_eq!(admission.ask(id(2), small(48)).0, GRANTED);
+    assert_eq!(admission.ask(id(3), None).0, GRANTED);
+}
+
+/// What a session of a walk does next.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    Asks,
+    Works,
+    IsQuiet,
+    Ends,
+    GoesAway,
+}
+
+fn does() -> impl Strategy<Value = Does> {
+    prop_oneof![
+        4 => Just(Does::Asks),
+        2 => Just(Does::Works),
+        3 => Just(Does::IsQuiet),
+        1 => Just(Does::Ends),
+        2 => Just(Does::GoesAway),
+    ]
+}
+
+/// Sessions as they see themselves, beside what they should have.
+struct Walk {
+    admission: Admission,
+    limits: Limits,
+    base: Instant,
+    time: u64,
+    memory: Option<Memory>,
+    /// How much there was when somebody looked last.
+    seen: Option<Memory>,
+    /// Who waits, in the order in which they came.
+    line: VecDeque<SessionId>,
+    standing: BTreeMap<SessionId, Standing>,
+}
+
+impl Walk {
+    fn new(max_live: usize) -> Walk {
+        let limits = Limits {
+            max_live,
+            min_free: FreeMemory::Bytes(100 * MB),
+        };
+        Walk {
+            admission: Admission::new(limits),
+            limits,
+            base: Instant::now(),
+            time: 0,
+            memory: free(2_000),
+            seen: None,
+            line: VecDeque::new(),
+            standing: BTreeMap::new(),
+        }
+    }
+
+    fn step(&mut self, session: SessionId, does: Does) {
+        self.time += 1;
+        let has_place = self.standing.contains_key(&session);
+        let has_answered = true;
+        match does {
+            Does::Asks => {
+                if !has_place && !self.line.contains(&session) {
+                    self.line.push_back(session);
+                }
+                let (answer, wake) = self.admission.ask(session, self.memory);
+                let waits = self.woken(wake, Some(session), &answer);
+                assert_eq!(matches!(answer, Answer::Granted { .. }), !waits);
+            }
+            Does::Works if has_place => self.note(session, Standing::Works { has_answered }),
+            Does::IsQuiet if has_place => {
+                let since = self.base + Duration::from_secs(self.time);
+                self.note(
+                    session,
+                    Standing::Quiet {
+                        since,
+                        has_answered,
+                    },
+                );
+            }
+            Does::Ends if has_place => self.note(session, Standing::Ends { has_answered }),
+            Does::GoesAway => {
+                self.standing.remove(&session);
+                self.line.retain(|waits| *waits != session);
+                let wake = self.admission.note(session, Standing::Away, self.memory);
+                self.woken(wake, None, &WAITS);
+            }
+            _ => {}
+        }
+        self.check();
+    }
+
+    fn note(&mut self, session: SessionId, standing: Standing) {
+        self.standing.insert(session, standing);
+        let wake = self.admission.note(session, standing, self.memory);
+        self.woken(wake, None, &WAITS);
+    }
+
+    /// Takes in what came of something; returns whether the one who asked waits.
+    fn woken(&mut self, wake: Vec<SessionId>, asked: Option<SessionId>, answer: &Answer) -> bool {
+        self.seen = self.memory;
+        for session in &wake {
+            if let (true, Standing::Quiet { since, .. }) = (
+                self.admission.is_asked(*session),
+                self.standing.get(session).copied().unwrap_or(WORKS),
+            ) {
+                let mut others = self.admission.live.values();
+                let longest =
+                    others.all(|live| !matches!(live.life, Life::Quiet(theirs) if theirs < since));
+                assert!(longest, "{session} was not quiet for longest");
+            }
+        }
+        // Grants show in who has a place now. They must have come in order.
+        while let Some(&head) = self.line.front() {
+            if !self.admission.live.contains_key(&head) {
+                break;
+            }
+            let is_told = wake.contains(&head)
+                || (asked == Some(head) && matches!(answer, Answer::Granted { .. }));
+            assert!(is_told, "{head} has a place and does not hear of it");
+            self.line.pop_front();
+            self.standing.insert(
+                head,
+                Standing::Works {
+                    has_answered: false,
+                },
+            );
+        }
+        for waits in &self.line {
+            assert!(
+                !self.admission.live.contains_key(waits),
+                "{waits} did not wait for those before it"
+            );
+        }
+        asked.is_some_and(|asked| self.line.contains(&asked))
+    }
+
+    fn check(&self) {
+        let live = &self.admission.live;
+        assert!(live.len() <= self.limits.max_live, "too many live");
+        assert!(live.keys().eq(self.standing.keys()));
+        assert_eq!(self.admission.line, self.line);
+        if self.line.is_empty() {
+            return;
+        }
+        assert!(!live.is_empty(), "somebody waits for nobody");
+        // Somebody leaves, or everybody is at work.
+        let leaves = live.values().any(|live| live.life.leaves());
+        let quiet = live
+            .values()
+            .any(|live| matches!(live.life, Life::Quiet(_)));
+        assert!(leaves || !quiet, "nobody makes room");
+        let is_full = live.len() == self.limits.max_live;
+        let has_memory = self.seen == free(2_000) && live.len() < 4;
+        assert!(is_full || !has_memory, "a place stays empty");
+    }
+
+    /// All who have a place come to their end; returns who got one, in order.
+    fn settle(&mut self) -> Vec<SessionId> {
+        let mut order = Vec::new();
+        while let Some(session) = self.standing.keys().next().copied() {
+            let waiting = self.line.clone();
+            self.step(session, Does::GoesAway);
+            let got = waiting.iter().filter(|one| !self.line.contains(one));
+            order.extend(got);
+        }
+        order
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn places_are_given_out_in_order_and_nobody_waits_for_ever(
+        max_live in 1..4_usize,
+        steps in vec((1..7_i64, does(), prop::bool::weighted(0.8)), 0..200),
+    ) {
+        let mut walk = Walk::new(max_live);
+        for (session, does, has_memory) in steps {
+            walk.memory = if has_memory { free(2_000) } else { free(50) };
+            walk.step(id(session), does);
+        }
+        // Memory that has come back is seen by whoever asks next.
+        walk.memory = free(2_000);
+        if let Some(first) = walk.line.front().copied() {
+            walk.step(first, Does::Asks);
+        }
+        let waiting: Vec<_> = walk.line.iter().copied().collect();
+        prop_assert_eq!(walk.settle(), waiting);
+        prop_assert!(walk.line.is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! A place among the processes that may live: asked for before a start, waited for where there is none, and given up by
+//! a process that is quiet. Who gets one is decided in `admission`.
+
+use std::time::{Duration, Instant};
+
+use super::{Action, Machine, Room, State, Step};
+use crate::session::admission::Standing;
+
+/// After so long it is asked again: memory comes back without anybody saying so.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(30);
+
+impl Machine {
+    /// How the session stands among those that may have a process.
+    pub fn standing(&self) -> Standing {
+        let has_answered = self.has_answered;
+        match &self.state {
+            State::Asleep
+            | State::Moving
+            | State::Backoff { .. }
+            | State::Preparing { room: false }
+            | State::Over => Standing::Away,
+            State::Waiting { .. } => Standing::Waits,
+            State::Preparing { room: true } | State::Starting { .. } => Standing::Works {
+                has_answered: false,
+            },
+            State::Open { since } if self.is_quiet() => Standing::Quiet {
+                since: *since,
+                has_answered,
+            },
+            State::Open { .. } | State::Busy(_) => Standing::Works { has_answered },
+            State::Ending { .. } => Standing::Ends { has_answered },
+        }
+    }
+
+    /// All is there that a start needs, but a place.
+    pub(super) fn ask_room(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.state = State::Waiting {
+            until: now + ASK_AGAIN,
+            had_to: false,
+            told: false,
+        };
+        out.push(Action::AskRoom);
+    }
+
+    pub(super) fn on_room(&mut self, now: Instant, room: Room, out: &mut Vec<Action>) {
+        let State::Waiting { had_to, told, .. } = &mut self.state else {
+            return;
+        };
+        match room {
+            Room::Granted => {
+                let (had_to, told) = (*had_to, *told);
+                self.state = State::Preparing { room: true };
+                if told {
+                    out.push(Action::WaitOver { goes_on: true });
+                }
+                // What was looked at before the wait may have changed: the program, the folder, what was chosen.
+                match had_to {
+                    true => self.prepare(now, out),
+                    false => out.push(Action::Start),
+                }
+            }
+            Room::Soon => *had_to = true,
+            Room::Waits => {
+                *had_to = true;
+                if !std::mem::replace(told, true) {
+                    out.push(Action::TellWait);
+                }
+            }
+        }
+    }
+
+    /// Another session needs the place. What has come meanwhile goes first.
+    pub(super) fn on_make_room(&mut self, now: Instant, out: &mut Vec<Action>) {
+        if matches!(self.state, State::Open { .. }) && self.is_quiet() {
+            self.end_by(now, Step::InputClosed, out);
+        }
+    }
+
+    /// It needs no place any more, if it waits for one.
+    pub(super) fn leave_line(&mut self, out: &mut Vec<Action>) {
+        if let State::Waiting { told, .. } = self.state {
+            if told {
+                out.push(Action::WaitOver { goes_on: false });
+            }
+            self.state = State::Asleep;
+        }
+    }
+}
