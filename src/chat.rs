@@ -159,6 +159,8 @@ pub struct Incoming {
     pub edit_date: i64,
     /// Who wrote it, where it was forwarded; for display only.
     pub origin: Option<String>,
+    /// Which message of the same chat it replies to.
+    pub reply_to: Option<MessageId>,
     pub body: Body,
 }
 

@@ -4,7 +4,7 @@
 //! no row, no thread.
 
 use crate::chat::{
-    Arrival, Body, ChatId, Inbound, Incoming, Person, Place, Press, UserId, Verdict,
+    Arrival, Body, ChatId, Inbound, Incoming, MessageId, Person, Place, Press, UserId, Verdict,
 };
 
 /// What is to be done with an update.
@@ -19,6 +19,8 @@ pub enum Route<'a> {
         text: &'a str,
         /// Who wrote it, where it was forwarded.
         origin: Option<&'a str>,
+        /// Which message of its chat it replies to: it is for the session of that one.
+        reply_to: Option<MessageId>,
     },
     /// A message was changed.
     Edit { arrival: Arrival, text: &'a str },
@@ -196,6 +198,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                             suggested: suggested_name(person, message.place),
                             text,
                             origin: message.origin.as_deref(),
+                            reply_to: message.reply_to,
                         },
                     },
                     Body::Unsupported(what) => Route::Unsupported { arrival, what },
@@ -370,7 +373,7 @@ fn suggested_name(person: &Person, place: Place) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{ChatId, MessageId};
+    use crate::chat::ChatId;
 
     fn message(user: i64, text: &str) -> Inbound {
         Inbound::Message(Incoming {
@@ -387,6 +390,7 @@ mod tests {
             date: 5,
             edit_date: 0,
             origin: None,
+            reply_to: None,
             body: Body::Text(text.into()),
         })
     }

@@ -6,7 +6,7 @@ use rusqlite::OptionalExtension;
 
 use super::holds::{held, waiting};
 use super::{Intake, Result, topic_column};
-use crate::chat::{Overview, Persona, Place, SessionId};
+use crate::chat::{ChatId, MessageId, Overview, Persona, Place, SessionId};
 
 /// What came of the wish for a new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +79,33 @@ impl Intake<'_> {
                 "SELECT session FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
             )?
             .query_row((self.bot.0, place.chat.0, topic_column(place)), |row| {
+                row.get(0).map(SessionId)
+            })
+            .optional()
+    }
+
+    /// The session that a message of a chat belongs to: one that it has sent, that shows its status, or that a person has
+    /// written to it. None where the message belongs to no session, or to one that is gone.
+    ///
+    /// A button that only leads to a session says nothing about who speaks.
+    pub fn session_of(&self, chat: ChatId, message: MessageId) -> Result<Option<SessionId>> {
+        self.tx
+            .prepare_cached(
+                "SELECT session.id FROM (
+                     SELECT COALESCE(
+                         outbox.session,
+                         (SELECT session FROM prompt WHERE prompt.id = outbox.prompt),
+                         (SELECT session FROM request WHERE request.row = outbox.id),
+                         (SELECT session FROM button WHERE button.row = outbox.id
+                             AND json_extract(act, '$.do') != 'switch')) AS session
+                     FROM outbox WHERE bot = ?1 AND chat = ?2 AND message = ?3
+                     UNION ALL
+                     SELECT session FROM prompt WHERE bot = ?1 AND chat = ?2 AND status_message = ?3
+                     UNION ALL
+                     SELECT session FROM inbox WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND text IS NOT NULL
+                 ) owner JOIN session ON session.id = owner.session LIMIT 1",
+            )?
+            .query_row((self.bot.0, chat.0, message.0), |row| {
                 row.get(0).map(SessionId)
             })
             .optional()

@@ -15,6 +15,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CATCH_UP,
     CLOCKS,
     CHOICES,
+    REPLIES,
 ];
 
 const FIRST: &str = "
@@ -280,6 +281,17 @@ CREATE TABLE known (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const REPLIES: &str = "
+-- The session that a row comes from, where that is known; NULL for what chappe itself says. `named` is 1 where the text
+-- names the session already, because its place talked to another one.
+ALTER TABLE outbox ADD COLUMN session INTEGER;
+ALTER TABLE outbox ADD COLUMN named   INTEGER NOT NULL DEFAULT 0;
+
+-- For a reply: what the message is that it replies to.
+CREATE INDEX outbox_by_message ON outbox (bot, chat, message) WHERE message IS NOT NULL;
+CREATE INDEX prompt_by_status ON prompt (bot, chat, status_message) WHERE status_message IS NOT NULL;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -87,8 +87,16 @@ impl Desk {
                 suggested,
                 text,
                 origin,
+                reply_to,
             } => {
-                let session = intake.session_at(arrival.place, suggested, &self.home)?;
+                let replied = match reply_to {
+                    Some(message) => intake.session_of(arrival.place.chat, *message)?,
+                    None => None,
+                };
+                let session = match replied {
+                    Some(session) => session,
+                    None => intake.session_at(arrival.place, suggested, &self.home)?,
+                };
                 let written = Written {
                     text,
                     origin: *origin,

@@ -107,8 +107,20 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         date: field(&fields, "date").unwrap_or(0),
         edit_date: field(&fields, "edit_date").unwrap_or(0),
         origin: field(&fields, "forward_origin").map(|origin: Value| origin_of(&origin)),
+        reply_to: field(&fields, "reply_to_message")
+            .and_then(|replied: Fields<'_>| replied_to(&replied, chat.id, topic)),
         body: body(&fields),
     })
+}
+
+/// The message of the same chat that a message replies to. Within a topic, clients may give the service message that has
+/// made the topic: nobody has chosen that one.
+fn replied_to(replied: &Fields<'_>, chat: i64, topic: Option<TopicId>) -> Option<MessageId> {
+    let message: i64 = field(replied, "message_id")?;
+    let is_of_topic = replied.contains_key("forum_topic_created")
+        || topic.is_some_and(|topic| topic.0 == message);
+    let is_elsewhere = field::<Chat>(replied, "chat").is_some_and(|of| of.id != chat);
+    (!is_of_topic && !is_elsewhere).then_some(MessageId(message))
 }
 
 /// Who wrote a message that was forwarded, as far as Telegram tells.
@@ -331,6 +343,36 @@ mod tests {
         match decoded(&json).unwrap().inbound.unwrap() {
             Inbound::Message(incoming) => incoming.body,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_reply_names_a_message_of_its_chat_and_not_the_beginning_of_its_topic() {
+        let reply_to = |fields: &str, replied: &str| {
+            let json = format!(
+                r#"{{"update_id":1,"message":{{"message_id":9,"text":"hi","chat":{{"id":7,"type":"private"}},
+                    {fields} "reply_to_message":{replied}}}}}"#
+            );
+            match decoded(&json).unwrap().inbound.unwrap() {
+                Inbound::Message(incoming) => incoming.reply_to,
+                other => panic!("{other:?}"),
+            }
+        };
+        let of_chat = r#"{"message_id":3,"chat":{"id":7,"type":"private"}}"#;
+        assert_eq!(reply_to("", of_chat), Some(MessageId(3)));
+        assert_eq!(reply_to("", r#"{"message_id":3}"#), Some(MessageId(3)));
+        let in_topic = r#""message_thread_id":5,"is_topic_message":true,"#;
+        assert_eq!(reply_to(in_topic, of_chat), Some(MessageId(3)));
+        let service = r#"{"message_id":4,"forum_topic_created":{"name":"web"}}"#;
+        let other_chat = r#"{"message_id":3,"chat":{"id":8,"type":"private"}}"#;
+        for (fields, replied) in [
+            (in_topic, service),
+            (in_topic, r#"{"message_id":5}"#),
+            ("", other_chat),
+            ("", r#"{"date":0}"#),
+            ("", "3"),
+        ] {
+            assert_eq!(reply_to(fields, replied), None, "{replied}");
         }
     }
 

@@ -29,6 +29,8 @@ mod outages;
 mod outcomes;
 /// Claude asks a person.
 mod permission;
+/// Several sessions, people and topics in the same chats.
+mod places;
 /// Stories with the actual CLI of Claude.
 mod real;
 /// What the next start makes of what was left.

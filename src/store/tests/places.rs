@@ -66,6 +66,45 @@ fn a_name_is_taken_in_whatever_case_and_the_place_stays_where_it_is() {
 }
 
 #[test]
+fn a_message_belongs_to_the_session_that_sent_it_shows_itself_in_it_or_was_written_to() {
+    let store = Store::in_memory();
+    let web = say(&store, &message(1, HOME), "to web");
+    let of = |message| {
+        take_in(&store, NOW, |intake| {
+            intake.session_of(HOME.chat, MessageId(message))
+        })
+    };
+    assert_eq!(of(101), Some(web), "the person's own");
+    let (prompt, _) = give(&store, web).expect("it is given");
+    store
+        .status_shown(prompt.id, MessageId(300))
+        .expect("it is noted");
+    assert_eq!(of(300), Some(web), "its status");
+    let closing = closing(prompt.id, &[("key", "answer")]);
+    store
+        .finish(BOT, web, NOW, &closing, failed, told_of)
+        .expect("the turn is closed");
+    deliver(&store, due(&store)[0], 301);
+    assert_eq!(of(301), Some(web), "its answer");
+    let offer = |act| Notice {
+        body: Formatted::plain("offered"),
+        offers: vec![vec![Offer::new("press", act)]],
+    };
+    for (message, act, of_session) in [(302, Act::Drop, Some(web)), (303, Act::Switch, None)] {
+        let row = take_in(&store, NOW, |intake| intake.offer(HOME, web, &offer(act)));
+        deliver(&store, row, message);
+        assert_eq!(of(message), of_session, "a button's");
+    }
+    let said = put(&store, HOME, Lane::Text, "help");
+    deliver(&store, said, 304);
+    assert_eq!((of(304), of(999)), (None, None), "nobody's");
+    let elsewhere = take_in(&store, NOW, |intake| {
+        intake.session_of(ChatId(43), MessageId(301))
+    });
+    assert_eq!(elsewhere, None, "the same number in another chat");
+}
+
+#[test]
 fn a_name_is_found_by_its_session_and_empty_where_that_is_gone() {
     let store = Store::in_memory();
     make(&store, HOME, "web");
