@@ -28,7 +28,7 @@ use crate::config::persona::{NoPersona, Personas};
 use crate::config::{Config, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
-use crate::render::{notice, texts};
+use crate::render::{elsewhere, notice, texts};
 use crate::session::admission::Limits;
 use crate::session::machine::Settings;
 use crate::session::moving;
@@ -36,7 +36,7 @@ use crate::session::owner;
 use crate::session::prepare::{self, MIRROR, Setup};
 use crate::session::registry::{Control, Registry};
 use crate::session::slots::Slots;
-use crate::store::{Home, Store};
+use crate::store::{Home, Marks, Store};
 use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
 use crate::telegram::desk::Desk;
@@ -453,7 +453,12 @@ fn open_store(dir: &Path, sessions: &Path) -> Result<Store, Fatal> {
             ),
         )
     };
-    Store::open(&path).map_err(|error| failed(&error))
+    let store = Store::open(&path).map_err(|error| failed(&error))?;
+    Ok(store.with_marks(Marks {
+        answer: elsewhere::answer,
+        notice: elsewhere::notice,
+        go_to: elsewhere::go_to,
+    }))
 }
 
 /// A file that tells of a session, in one of the folders of sessions; None where there is none.

@@ -1,6 +1,7 @@
 //! Makes what people read: from data to text. Pure.
 
 pub mod answer;
+pub mod elsewhere;
 pub mod ladder;
 pub mod late;
 pub mod lists;

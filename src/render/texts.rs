@@ -100,7 +100,11 @@ impl Line {
 
 /// What is shown outside the topic of its session, with the session's name above it.
 pub fn from_session(session: &str, body: &Formatted) -> Formatted {
-    let mut marked = Line::default().bold(session).plain(":\n").end();
+    below_mark(Line::default().bold(session).plain(":\n").end(), body)
+}
+
+/// A text with a mark before it.
+pub fn below_mark(mut marked: Formatted, body: &Formatted) -> Formatted {
     let shift = utf16_len(&marked.text);
     if body.spans.len() >= SPANS_MAX {
         // The server drops what is beyond, and what is dropped must not be Claude's.

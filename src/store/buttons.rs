@@ -8,8 +8,11 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::{Error, Intake, Result, Store, outbox, place_of};
 use crate::chat::{
     Act, Arrival, BotId, Button, Formatted, Lane, Notice, Offer, Place, Post, RowId, SessionId,
-    Target,
+    Target, utf16_len,
 };
+
+/// The longest text of a message, in UTF-16 units.
+const MESSAGE_MAX: usize = 4_096;
 
 /// A press on one of these buttons; what it does, and for which session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,7 +202,9 @@ pub(super) fn retire_row(
         Ok(Post::Message { body, .. }) => body,
         _ => Formatted::default(),
     };
-    if let Some(line) = line {
+    // A long answer stays one message; who has pressed is told all the same.
+    let fits = |line: &&str| utf16_len(&body.text) + 2 + utf16_len(line) <= MESSAGE_MAX;
+    if let Some(line) = line.filter(fits) {
         body.text.push_str("\n\n");
         body.text.push_str(line);
     }

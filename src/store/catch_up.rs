@@ -6,6 +6,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
+use super::elsewhere::Since;
 use super::holds::{self, Holding};
 use super::{Intake, Result, Step, Store, place_of, topic_column};
 use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId};
@@ -102,6 +103,7 @@ impl Store {
                 })?
                 .collect::<Result<_>>()?;
             for (prompt, continues, text, session, place) in stale {
+                let since = Since::now(tx)?;
                 tx.execute(
                     "UPDATE prompt SET state = 'closed', outcome = 'interrupted', closed = ?2 WHERE id = ?1",
                     (prompt, now),
@@ -114,6 +116,7 @@ impl Store {
                 holds::hold(tx, session, now, Some(PromptId(continues)), &holding)?;
                 let notice = notice(holds::waiting(tx, session)?);
                 holds::tell(tx, bot, session, now, place, &notice, None)?;
+                since.mark(tx, session, now, self.marks.as_ref(), false)?;
             }
             Ok(())
         })

@@ -71,7 +71,7 @@ pub(super) fn close_known_chat(
 }
 
 /// Sends what waits for a topic to the chat itself. What belongs to a turn is marked by `mark`, which gets the name of its
-/// session: in the chat it stands among what other sessions say.
+/// session: in the chat it stands among what other sessions say. What names it already stays as it is.
 fn redirect(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -84,7 +84,7 @@ fn redirect(
             "SELECT outbox.id, outbox.post, session.name FROM outbox
              JOIN prompt ON prompt.id = outbox.prompt JOIN session ON session.id = prompt.session
              WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.topic = ?3
-               AND outbox.state IN ('waiting', 'sending')",
+               AND outbox.state IN ('waiting', 'sending') AND outbox.named = 0",
         )?
         .query_map(of_place, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_>>()?;

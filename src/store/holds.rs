@@ -295,7 +295,7 @@ impl Store {
         holding: &Holding,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<()> {
-        self.write(Step::Hold, |tx| {
+        self.write_from(Step::Hold, session, now, false, |tx| {
             // Whoever said stop meanwhile holds it already, and for longer.
             if held(tx, session)?.is_some_and(|held| held.reason == Hold::Held) {
                 return Ok(());
@@ -311,7 +311,7 @@ impl Store {
 
     /// Says in the status messages of the turns that are not over what stands there until they go on. Normal.
     pub fn turns_pause(&self, session: SessionId, now: i64, body: &Formatted) -> Result<()> {
-        self.write(Step::Pause, |tx| {
+        self.write_from(Step::Pause, session, now, false, |tx| {
             let open: Vec<(BotId, PromptId, Place)> = tx
                 .prepare_cached(
                     "SELECT bot, id, chat, topic FROM prompt WHERE session = ?1 AND state != 'closed'",

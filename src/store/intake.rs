@@ -9,7 +9,7 @@ use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
 use super::buttons;
 use super::holds::{self, Release};
-use super::{Result, Step, Store, WAITING_MAX, topic_column};
+use super::{Marks, Result, Step, Store, WAITING_MAX, topic_column};
 use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
 
 /// What an accepted answer of getUpdates makes necessary.
@@ -80,6 +80,7 @@ pub struct Intake<'t> {
     pub(super) now: i64,
     pub(super) touched: BTreeSet<SessionId>,
     pub(super) posted: bool,
+    pub(super) marks: Option<&'t Marks>,
 }
 
 impl Store {
@@ -109,6 +110,7 @@ impl Store {
                 now,
                 touched: BTreeSet::new(),
                 posted: false,
+                marks: self.marks.as_ref(),
             };
             for update in updates {
                 tx.execute_batch("SAVEPOINT one_update")?;

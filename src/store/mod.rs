@@ -8,6 +8,7 @@ mod adopt;
 mod buttons;
 mod catch_up;
 mod chats;
+mod elsewhere;
 mod holds;
 mod intake;
 mod log;
@@ -38,6 +39,7 @@ use trouble::StoreTrouble;
 
 pub use buttons::{Offered, Taken};
 pub use catch_up::{CatchUp, Kept};
+pub use elsewhere::Marks;
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use log::{Log, Said};
@@ -69,6 +71,8 @@ pub struct Store {
     inner: Mutex<Inner>,
     /// None for one in memory.
     place: Option<StoredAt>,
+    /// None: nothing is marked.
+    marks: Option<Marks>,
 }
 
 /// Where a database is on the disk.
@@ -146,6 +150,7 @@ impl Store {
                 durability: Durability::Full,
             }),
             place: None,
+            marks: None,
         })
     }
 

@@ -5,6 +5,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
+use super::elsewhere::Since;
 use super::{Result, Step, Store, place_of, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
@@ -311,7 +312,9 @@ impl Store {
             let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                 Ok(place_of(row.get(0)?, row.get(1)?))
             })?;
+            let since = Since::now(tx)?;
             insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
+            since.mark(tx, session, now, self.marks.as_ref(), false)?;
             Ok(Some(session))
         })
     }

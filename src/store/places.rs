@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::OptionalExtension;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::holds::{held, waiting};
 use super::{Intake, Result, topic_column};
-use crate::chat::{ChatId, MessageId, Overview, Persona, Place, SessionId};
+use crate::chat::{BotId, ChatId, MessageId, Overview, Persona, Place, SessionId};
 
 /// What came of the wish for a new session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,15 @@ pub enum Folder<'a> {
     In(&'a Path),
     /// There, which is a person's own.
     Given(&'a Path),
+}
+
+/// The session that a place talks to, if it talks to one.
+pub(super) fn bound(tx: &Transaction<'_>, bot: BotId, place: Place) -> Result<Option<SessionId>> {
+    tx.prepare_cached("SELECT session FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3")?
+        .query_row((bot.0, place.chat.0, topic_column(place)), |row| {
+            row.get(0).map(SessionId)
+        })
+        .optional()
 }
 
 impl Intake<'_> {
@@ -74,14 +83,7 @@ impl Intake<'_> {
 
     /// The session that a place talks to, if it talks to one.
     pub fn bound(&self, place: Place) -> Result<Option<SessionId>> {
-        self.tx
-            .prepare_cached(
-                "SELECT session FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
-            )?
-            .query_row((self.bot.0, place.chat.0, topic_column(place)), |row| {
-                row.get(0).map(SessionId)
-            })
-            .optional()
+        bound(self.tx, self.bot, place)
     }
 
     /// The session that a message of a chat belongs to: one that it has sent, that shows its status, or that a person has

@@ -74,7 +74,7 @@ pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<
 impl Store {
     /// Stores a request with the message that shows it. Full.
     pub fn ask(&self, bot: BotId, session: SessionId, now: i64, asked: &Asked) -> Result<()> {
-        self.write(Step::Ask, |tx| {
+        self.write_from(Step::Ask, session, now, false, |tx| {
             let place = match asked.prompt {
                 Some(prompt) => tx
                     .query_row("SELECT chat, topic FROM prompt WHERE id = ?1", [prompt.0], |row| {

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::elsewhere::Since;
 use super::holds::{self, Holding, Release};
 use super::{Intake, Result, Step, Store, place_of, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
@@ -30,6 +31,18 @@ impl Intake<'_> {
     /// Stops what a session does, and holds what waits for it. `notice` is what is said of the messages that are
     /// held, by their number.
     pub fn stop(
+        &mut self,
+        session: SessionId,
+        says: &StopSays<'_>,
+        notice: impl Fn(usize) -> Notice,
+    ) -> Result<Stop> {
+        let since = Since::now(self.tx)?;
+        let stop = self.stop_now(session, says, notice)?;
+        since.mark(self.tx, session, self.now, self.marks, false)?;
+        Ok(stop)
+    }
+
+    fn stop_now(
         &mut self,
         session: SessionId,
         says: &StopSays<'_>,
@@ -172,7 +185,7 @@ impl Store {
         now: i64,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<bool> {
-        self.write(Step::Stopped, |tx| {
+        self.write_from(Step::Stopped, session, now, false, |tx| {
             let stop: Option<i64> = tx
                 .query_row(
                     "SELECT stop FROM session WHERE id = ?1",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::elsewhere::Since;
 use super::holds::{self, Held, Holding};
 use super::sessions::chosen_from;
 use super::{Result, Step, Store, buttons, outbox, place_of, stops};
@@ -257,11 +258,19 @@ impl Store {
     /// What is said of it is shown in place of its status. Normal.
     pub fn left(&self, bot: BotId, prompt: &Prompt, now: i64, said: &Post) -> Result<()> {
         self.write(Step::Left, |tx| {
+            let since = Since::now(tx)?;
             tx.execute(
                 "UPDATE prompt SET attempts = MAX(attempts - 1, 0) WHERE id = ?1 AND state IN ('sent', 'taken')",
                 [prompt.id.0],
             )?;
-            outbox::insert(tx, bot, prompt.place, Some(prompt.id), None, Lane::Text, said, now).map(drop)
+            outbox::insert(tx, bot, prompt.place, Some(prompt.id), None, Lane::Text, said, now)?;
+            let session = tx
+                .query_row("SELECT session FROM prompt WHERE id = ?1", [prompt.id.0], |row| row.get(0))
+                .optional()?;
+            match session {
+                Some(session) => since.mark(tx, SessionId(session), now, self.marks.as_ref(), false),
+                None => Ok(()),
+            }
         })
     }
 
@@ -355,7 +364,7 @@ impl Store {
         notice: impl Fn(usize) -> Notice,
         swept: impl Fn(&[String]) -> Post,
     ) -> Result<()> {
-        self.write(Step::Finish, |tx| {
+        self.write_from(Step::Finish, session, now, true, |tx| {
             let closed = tx
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
@@ -430,7 +439,7 @@ impl Store {
         spent: Spent,
         posts: &[(String, Post)],
     ) -> Result<()> {
-        self.write(Step::Unasked, |tx| {
+        self.write_from(Step::Unasked, session, now, true, |tx| {
             tx.execute(
                 "UPDATE session SET cost = cost + ?2 WHERE id = ?1",
                 (session.0, spent.cost),
@@ -448,7 +457,7 @@ impl Store {
     /// Tells whoever waits for a session something (that Claude cannot be started, say): the place of the oldest
     /// waiting message, else of the last prompt. Normal: it is said again if the cause is still there.
     pub fn tell(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
-        self.write(Step::Tell, |tx| {
+        self.write_from(Step::Tell, session, now, false, |tx| {
             let waiting = tx
                 .prepare_cached(
                     "SELECT chat, topic FROM inbox WHERE session = ?1 AND state = 'waiting' ORDER BY id LIMIT 1",

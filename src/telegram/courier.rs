@@ -25,6 +25,7 @@ use crate::chat::{
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulse;
+use crate::render::elsewhere;
 use crate::render::ladder::{self, Change};
 use crate::render::late::{self, Late};
 use crate::render::status;
@@ -385,7 +386,10 @@ impl Scheduler {
                 }
             }
             Call::Status { progress, message } => {
-                let body = status::line(progress, Instant::now());
+                let mut body = status::line(progress, Instant::now());
+                if let Some(session) = self.outfit.store.named_in_status(progress.prompt)? {
+                    body = elsewhere::status(&session, &body);
+                }
                 // A turn that was taken up again goes on in the message that it had before.
                 let message = match message {
                     Some(message) => Some(*message),

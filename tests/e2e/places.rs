@@ -116,3 +116,110 @@ fn of_two_people_each_talks_to_their_own_session_and_a_reply_stays_there() {
             .all(|text| !text.contains("back"))
     );
 }
+
+#[test]
+fn what_comes_from_another_session_names_it_and_a_button_leads_there() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "api");
+    let gate = host.gate_in("api");
+    host.say(&format!(
+        "{} [[text The migration is **done**.]]",
+        gate.call()
+    ));
+    let held = gate.reached();
+    make(&host, "web");
+    let status = host.answer("api · ⏳ Running cat");
+    drop(held);
+    let answer = host.answer("The migration is done.");
+    assert_eq!(answer.text, "api:\nThe migration is done.");
+    let bold: Vec<_> = answer
+        .entities
+        .iter()
+        .map(|entity| (entity["offset"].as_i64(), entity["length"].as_i64()))
+        .collect();
+    assert_eq!(bold, [(Some(0), Some(3)), (Some(22), Some(4))]);
+    host.says(USER, status.id, "api · ✓ 1 tool");
+    host.say("[[text fine]]");
+    let own = host.answer("fine");
+    assert_eq!((own.text.as_str(), own.buttons.len()), ("fine", 0));
+    let press = host.press(&host.person(), &answer, "Go to api");
+    assert_eq!(host.toast(&press), "✓ What you write now goes to api.");
+    host.says(
+        USER,
+        answer.id,
+        "api:\nThe migration is done.\n\n✓ What you write now goes to api.",
+    );
+    host.say("[[remember]]");
+    let here = host.answer("remember turns=1");
+    assert!(here.text.starts_with("remember"), "{}", here.text);
+    assert!(here.buttons.is_empty());
+}
+
+#[test]
+fn of_a_long_answer_the_first_part_names_the_session_and_the_last_has_the_button() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "api");
+    let gate = host.gate_in("api");
+    let words = "word ".repeat(1_500);
+    host.say(&format!("{} [[text {}]]", gate.call(), words.trim_end()));
+    let held = gate.reached();
+    make(&host, "web");
+    drop(held);
+    let last = host.request_with(USER, "Go to api");
+    let parts: Vec<_> = host
+        .texts()
+        .into_iter()
+        .filter(|text| text.contains("word word"))
+        .collect();
+    assert_eq!(parts.len(), 2);
+    assert!(parts[0].starts_with("api:\nword"));
+    assert!(parts[1].starts_with("word"));
+    assert_eq!(last.text, parts[1]);
+}
+
+#[test]
+fn a_failure_of_another_session_says_whose_it_is_and_stays_so() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "api");
+    let gate = host.gate_in("api");
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.say("[[error 529 x3]] [[text recovered]]");
+    make(&host, "web");
+    drop(held);
+    let notice = host.answer("I try again in");
+    assert!(notice.text.starts_with("api:\n⚠ "), "{}", notice.text);
+    host.press(&host.person(), &notice, "Try now");
+    let told = host.says(USER, notice.id, "Trying again.");
+    assert!(told.text.starts_with("api:\n⚠ "), "{}", told.text);
+    let answer = host.answer("recovered");
+    assert!(answer.text.starts_with("api:\n"), "{}", answer.text);
+}
+
+#[test]
+fn what_a_reply_leads_to_names_its_session() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "web");
+    host.say("for web");
+    let of_web = host.answer("echo: for web");
+    make(&host, "api");
+    host.delivered();
+    host.api.reply(&host.person(), of_web.id, "[[text back]]");
+    let answer = host.answer("back");
+    assert_eq!(answer.text, "web:\nback");
+    host.api.reply(
+        &host.person(),
+        of_web.id,
+        r#"[[tool Bash {"command":"touch made"}]]"#,
+    );
+    let request = host.request_with(USER, "Allow once");
+    assert!(
+        request.text.starts_with("web wants to run"),
+        "{}",
+        request.text
+    );
+}

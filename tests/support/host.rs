@@ -223,6 +223,14 @@ impl Host {
         })
     }
 
+    /// Waits for a message with a button of this label.
+    pub fn request_with(&self, chat: i64, label: &str) -> Shown {
+        self.wait(&format!("a button {label:?}"), |view| {
+            let has = |shown: &Shown| shown.buttons.iter().flatten().any(|(of, _)| of == label);
+            view.from_bot(chat).find(|shown| has(shown)).cloned()
+        })
+    }
+
     /// Presses the button with this label; returns the press's id.
     pub fn press(&self, who: &Person, request: &Shown, label: &str) -> String {
         let mut buttons = request.buttons.iter().flatten();

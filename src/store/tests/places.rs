@@ -104,6 +104,102 @@ fn a_message_belongs_to_the_session_that_sent_it_shows_itself_in_it_or_was_writt
     assert_eq!(elsewhere, None, "the same number in another chat");
 }
 
+/// Marks that can be told apart.
+const MARKS: Marks = Marks {
+    answer: |name, post| {
+        post.with_text(|body| Formatted::plain(format!("{name} says {}", body.text)))
+    },
+    notice: |name, post| match post {
+        Post::Edit {
+            target,
+            body,
+            buttons,
+        } => Post::Edit {
+            target,
+            body: Formatted::plain(format!("{name}, {}", body.text)),
+            buttons,
+        },
+        post => post.with_text(|body| Formatted::plain(format!("{name}, {}", body.text))),
+    },
+    go_to: |name| Offer {
+        label: format!("Go to {name}"),
+        act: Act::Switch,
+    },
+};
+
+/// What the posts say, oldest first, each with the number of its buttons.
+fn said(store: &Store) -> Vec<String> {
+    words(
+        store,
+        "SELECT COALESCE(post ->> '$.body.text', '') || ' ' || COALESCE(json_array_length(post, '$.buttons'), 0)
+         FROM outbox ORDER BY id",
+    )
+}
+
+#[test]
+fn an_answer_for_a_place_that_talks_to_another_session_is_marked_when_it_is_stored() {
+    let store = Store::in_memory().with_marks(MARKS);
+    let (default, prompt) = given(&store);
+    let unasked = [("b".to_owned(), post("ping"))];
+    store
+        .unasked(BOT, default, NOW, Spent::default(), &unasked)
+        .expect("it is stored");
+    make(&store, HOME, "web");
+    let answer = closing(prompt.id, &[("a/0", "one"), ("a/1", "two")]);
+    store
+        .finish(BOT, default, NOW, &answer, failed, told_of)
+        .expect("the turn is closed");
+    let expected = ["ping 0", "default says one 0", "two 1"];
+    assert_eq!(said(&store), expected);
+    // The place goes back: what stands there stays as it is, and a second closing changes nothing.
+    take_in(&store, NOW, |intake| intake.bind(HOME, default));
+    store
+        .finish(BOT, default, NOW, &answer, failed, told_of)
+        .expect("nothing happens");
+    assert_eq!(said(&store), expected);
+    for row in due(&store) {
+        deliver(&store, row, 500);
+    }
+    let of = take_in(&store, NOW, |intake| {
+        intake.session_of(HOME.chat, MessageId(500))
+    });
+    assert_eq!(of, Some(default), "what came unasked is its own as well");
+}
+
+#[test]
+fn what_is_marked_is_not_marked_again_when_its_topic_is_gone() {
+    let store = Store::in_memory().with_marks(MARKS);
+    let there = topic(42, 5);
+    let session = say(&store, &message(1, there), "hello");
+    let (prompt, _) = give(&store, session).expect("it is given");
+    make(&store, there, "web");
+    let answer = closing(prompt.id, &[("a/0", "one"), ("a/1", "two")]);
+    store
+        .finish(BOT, session, NOW, &answer, failed, told_of)
+        .expect("the turn is closed");
+    store
+        .drop_topic(BOT, there, |_, _| panic!("it is marked already"))
+        .expect("it is redirected");
+    assert_eq!(said(&store), ["default says one 0", "two 1"]);
+}
+
+#[test]
+fn a_failure_is_told_with_the_name_and_a_new_text_for_its_message_as_well() {
+    let store = Store::in_memory().with_marks(MARKS);
+    let (session, prompt) = given(&store);
+    make(&store, HOME, "web");
+    fail(&store, session, prompt.id, Hold::Paused, Some(NOW + 5));
+    let told = "default, failed, 0 wait 1";
+    assert_eq!(said(&store), [told]);
+    deliver(&store, due(&store)[0], 500);
+    store.go_on(session, NOW + 6, "again").expect("it goes on");
+    let (again, _) = give(&store, session).expect("it is given");
+    fail(&store, session, again.id, Hold::Paused, Some(NOW + 9));
+    let shown = said(&store);
+    assert_eq!(shown.first().map(String::as_str), Some(told));
+    assert_eq!(shown.last().map(String::as_str), Some(told));
+}
+
 #[test]
 fn a_name_is_found_by_its_session_and_empty_where_that_is_gone() {
     let store = Store::in_memory();
