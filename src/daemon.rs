@@ -203,7 +203,7 @@ impl Daemon {
             },
         })
         .map_err(no_thread)?;
-        clean_up(&store, &config.sessions.root).map_err(no_thread)?;
+        clean_up(&store, &config.sessions.root);
         // What a former chappe left goes before what is new.
         for session in open_sessions(&store)? {
             registry.wake(session);
@@ -488,13 +488,15 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
 }
 
 /// Has removed what a crash has left of sessions that are gone.
-fn clean_up(store: &Arc<Store>, root: &Path) -> std::io::Result<()> {
+fn clean_up(store: &Arc<Store>, root: &Path) {
     let (store, root) = (Arc::clone(store), root.to_owned());
-    thread::spawn("clean-up", move || {
+    let cleans = thread::spawn("clean-up", move || {
         // Where that cannot be known, nothing is removed.
         moving::clean_up(&root, |mark| store.knows_mark(mark).unwrap_or(true));
-    })
-    .map(drop)
+    });
+    if let Err(error) = cleans {
+        log::warn!("what a former chappe left is not removed yet: {error}");
+    }
 }
 
 fn open_sessions(store: &Store) -> Result<Vec<SessionId>, Fatal> {

@@ -4,7 +4,7 @@
 //! former attempt has left is put back first, and nothing is removed before the store knows that the session is gone.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,9 @@ pub const ARCHIVES: &str = ".archive";
 /// dot.
 const AWAY: &str = ".away-";
 const STAGING: &str = ".staging-";
+
+/// What the name of the file ends with that says whose a folder is which was brought back, until the store knows.
+const PLACED: &str = ".placed";
 
 /// The documents of an archive.
 const SESSION: &str = "chappe.json";
@@ -65,9 +68,13 @@ pub fn clean_up(root: &Path, is_known: impl Fn(&str) -> bool) {
         let mark = name
             .strip_prefix(AWAY)
             .or_else(|| name.strip_prefix(STAGING));
-        if mark.is_some_and(|mark| !is_known(mark)) {
-            log_failure("what a former chappe left", remove_tree(&entry.path()));
-        }
+        let Some(mark) = mark else { continue };
+        let removed = match mark.strip_suffix(PLACED) {
+            Some(mark) if !is_known(mark) => remove_file(&entry.path()),
+            None if !is_known(mark) => remove_tree(&entry.path()),
+            _ => Ok(()),
+        };
+        log_failure("what a former chappe left", removed);
     }
     let archives = fs::read_dir(root.join(ARCHIVES))
         .into_iter()
@@ -122,6 +129,15 @@ impl Premises<'_> {
 
     fn staging(&self) -> PathBuf {
         self.root.join(format!("{STAGING}{}", self.mark))
+    }
+
+    fn placed(&self) -> PathBuf {
+        self.root.join(format!("{STAGING}{}{PLACED}", self.mark))
+    }
+
+    /// The store knows that the session is back.
+    pub fn arrived(&self) -> io::Result<()> {
+        remove_file(&self.placed())
     }
 
     fn transcripts(&self, claude: &str) -> Vec<PathBuf> {
@@ -262,9 +278,11 @@ impl Premises<'_> {
             None => may_use(&kept.folder),
             Some(_) => None,
         };
-        // By a former attempt, or by somebody: an empty one is in nobody's way.
         let place = elsewhere.clone().unwrap_or_else(|| folder.to_owned());
-        if elsewhere.is_none() {
+        // All was done but for the last word: it stays as it is.
+        let is_placed = self.placed().exists() && folder.exists();
+        if elsewhere.is_none() && !is_placed {
+            // An empty one is in nobody's way.
             match fs::remove_dir(folder) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -274,7 +292,12 @@ impl Premises<'_> {
         self.lay_transcripts(&place, &unpacked.attached)?;
         match (&elsewhere, &unpacked.folder) {
             (Some(_), _) => {}
-            (None, Some(staged)) => fs::rename(staged, folder)?,
+            (None, _) if is_placed => {}
+            (None, Some(staged)) => {
+                File::create(self.placed())?.sync_all()?;
+                File::open(self.root)?.sync_all()?;
+                fs::rename(staged, folder)?;
+            }
             (None, None) => fs::create_dir_all(folder)?,
         }
         kept.owns_folder = elsewhere.is_none();

@@ -812,6 +812,9 @@ impl Owner {
                 outfit
                     .store
                     .arrive(bot, self.session, now, kept, &arrival.said, &post)?;
+                if let Err(error) = outfit.premises(mark).arrived() {
+                    log::warn!("what bringing {name} back needed is not removed: {error}");
+                }
                 None
             }
             Err(why) => {

@@ -305,3 +305,22 @@ fn what_a_silent_end_has_swept_is_told_with_the_next_answer() {
     let times = host.texts().iter().filter(|text| told(text)).count();
     assert_eq!(times, 1, "it is told once");
 }
+
+#[test]
+fn a_mode_that_claude_leaves_by_itself_does_not_come_back() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/mode plan");
+    host.answer("default is in plan from now on");
+    host.say("[[plan]]");
+    let plan = host.request(crate::host::USER);
+    host.press(&host.person(), &plan, "Approve");
+    until("the note of the mode", || {
+        (host.count("SELECT count(*) FROM session WHERE mode = 'default'") == 1).then_some(())
+    });
+    host.say("/mode");
+    host.answer("default is in default.");
+    host.say("/timeout 0");
+    host.answer("Claude's process for default ends after each turn");
+    assert_eq!(text(&dump(&host, 0), "mode"), "default");
+}

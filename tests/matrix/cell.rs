@@ -46,10 +46,12 @@ pub enum Story {
     Restart,
     /// It comes back after three days.
     Away,
+    /// A session is put away as a whole, and brought back.
+    Moving,
 }
 
 impl Story {
-    pub const ALL: [Story; 10] = [
+    pub const ALL: [Story; 11] = [
         Story::Talk,
         Story::TalkAfterGive,
         Story::TalkAfterActed,
@@ -60,6 +62,7 @@ impl Story {
         Story::Refusals,
         Story::Restart,
         Story::Away,
+        Story::Moving,
     ];
 
     /// Whether it is another story, taken up after a crash.

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use chappe::loopback::botapi::{Fault, Trouble};
+use chappe::loopback::botapi::{Fault, Shown, Trouble};
 
 use crate::cell::Story;
 use crate::person::{Player, answers};
@@ -21,6 +21,7 @@ pub fn play(story: Story, player: &Player<'_>, orders: &Orders) -> Result<(), St
         Story::Refusals => refusals(player),
         Story::Restart => restart(player, orders),
         Story::Away => away(player, orders),
+        Story::Moving => moving(player),
     }
 }
 
@@ -118,7 +119,7 @@ fn trouble(player: &Player<'_>) -> Result<(), String> {
     player.hears()?;
     player.wants("[[error usage-limit 40 x1]]", "unlimited", false);
     player.hears()?;
-    player.commands("/clear");
+    player.commands("//clear");
     player.wants("[[background 1]]", "worked", false);
     player.hears()?;
     player.says("bye");
@@ -223,6 +224,34 @@ fn away(player: &Player<'_>, orders: &Orders) -> Result<(), String> {
     // What is written now has the time of this machine, which is long ago for chappe; somebody presses Run.
     player.says("after");
     player.hears()?;
+    player.says("bye");
+    player.hears()
+}
+
+fn moving(player: &Player<'_>) -> Result<(), String> {
+    let name = format!("{}-web", player.prefix);
+    player.commands(&format!("/new {name}"));
+    player.says("hello");
+    player.hears()?;
+    let told = |what: &'static str| {
+        move |shown: &[Shown]| {
+            let mut texts = shown.iter().filter(|one| one.from_bot).map(|one| &one.text);
+            texts.any(|text| text.contains(what))
+        }
+    };
+    player.commands("/archive");
+    player.waits("the session to go", told("is put away ("))?;
+    player.commands(&format!("/restore {name}"));
+    // What is said meanwhile waits until it is back.
+    player.says("again");
+    player.waits("the session to come back", told("is back, and remembers."))?;
+    player.hears()?;
+    // As many texts as there were, at least: a turn that was cut off is gone on with by another one.
+    player.commands("[[dump]]");
+    player.waits("its memory", |shown| {
+        let mut texts = shown.iter().filter(|one| one.from_bot).map(|one| &one.text);
+        texts.any(|text| (3..9).any(|many| text.contains(&format!("\"texts\":{many}"))))
+    })?;
     player.says("bye");
     player.hears()
 }

@@ -168,6 +168,12 @@ fn an_attempt_that_was_cut_off_is_made_again_from_wherever_it_was() {
     let folder = root.join("web");
     premises.unpack(FILE, &folder, |_| None).unwrap();
     assert!(folder.join("deep/file").exists());
+    // Cut off when all was done: what has changed there since is nobody else's.
+    fs::write(folder.join("new"), "").unwrap();
+    premises.unpack(FILE, &folder, |_| None).unwrap();
+    assert!(folder.join("deep/file").exists() && folder.join("new").exists());
+    premises.arrived().unwrap();
+    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
 }
 
 #[test]
@@ -185,6 +191,7 @@ fn what_is_in_the_way_is_left_alone() {
     assert!(folder.join("mine").exists() && !folder.join("deep").exists());
     assert!(!premises.staging().exists());
     fs::remove_file(folder.join("mine")).unwrap();
+    assert!(!premises.placed().exists());
     premises.unpack(FILE, &folder, |_| None).unwrap();
 }
 
