@@ -3,7 +3,7 @@
 //! A place is counted from the moment in which it is granted until its process was reaped. Whoever finds none waits in
 //! line, first come first served: only the head of the line is ever granted one. As long as somebody waits, whoever has
 //! been quiet for longest is asked to make room; who is asked may be at work again and refuse, and says so by how it
-//! stands. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
+//! stands. Who was told that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -47,15 +47,6 @@ pub enum Standing {
     Ends { has_answered: bool },
 }
 
-/// What comes of the wish for a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// It has one. `short` is set once in chappe's life: so many bytes are left, and there was nobody to wait for.
-    Granted { short: Option<u64> },
-    /// It waits. `soon`: somebody makes room for it.
-    Waits { soon: bool },
-}
-
 /// What there is too little of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
@@ -67,8 +58,19 @@ pub enum Lack {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wait {
     pub lack: Lack,
-    /// Who has the places, and does not give them up.
+    /// Who has the places, and does not give them up: at least one session.
     pub holders: Vec<SessionId>,
+}
+
+/// What comes of the wish for a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It has one. `short` is set once in chappe's life: so many bytes are left, and there was nobody to wait for.
+    Granted { short: Option<u64> },
+    /// It waits, and somebody makes room for it.
+    Soon,
+    /// It waits, and nobody can make room just now.
+    Waits(Wait),
 }
 
 /// A session that has a place.
@@ -94,12 +96,20 @@ impl Life {
     }
 }
 
+/// A session that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    session: SessionId,
+    /// Whether it was told that it gets a place soon.
+    soon: bool,
+}
+
 /// Who lives, and who waits.
 #[derive(Debug)]
 pub struct Admission {
     limits: Limits,
     live: BTreeMap<SessionId, Live>,
-    line: VecDeque<SessionId>,
+    line: VecDeque<Waiting>,
     /// What there was too little of when it was last looked at.
     lack: Lack,
     /// How much memory was left when somebody got a place nevertheless, until that is told; and whether it ever was.
@@ -122,22 +132,27 @@ impl Admission {
     /// A session wants a place: it has one, or stands in line from now on. Says as well who is to be woken. `memory` is
     /// None where nobody knows how much there is; then it is in nobody's way.
     pub fn ask(&mut self, session: SessionId, memory: Option<Memory>) -> (Answer, Vec<SessionId>) {
-        if !self.live.contains_key(&session) && !self.line.contains(&session) {
-            self.line.push_back(session);
+        if !self.live.contains_key(&session) && !self.waits(session) {
+            self.line.push_back(Waiting {
+                session,
+                soon: false,
+            });
         }
         let mut wake = self.settle(memory);
         wake.retain(|woken| *woken != session);
-        let Some(at) = self.line.iter().position(|waits| *waits == session) else {
+        let Some(at) = self.place_in_line(session) else {
             let short = self.short.take_if(|(of, _)| *of == session);
             let short = short.map(|(_, left)| left);
             return (Answer::Granted { short }, wake);
         };
-        (
-            Answer::Waits {
-                soon: at < self.leaving(),
-            },
-            wake,
-        )
+        let soon = self.is_soon(at);
+        if let Some(waiting) = self.line.get_mut(at) {
+            waiting.soon = soon;
+        }
+        match soon {
+            true => (Answer::Soon, wake),
+            false => (Answer::Waits(self.wait()), wake),
+        }
     }
 
     /// Notes how a session stands now; returns who is to be woken by that.
@@ -152,7 +167,7 @@ impl Admission {
             Standing::Waits => return Vec::new(),
             Standing::Away => {
                 self.live.remove(&session);
-                self.line.retain(|waits| *waits != session);
+                self.line.retain(|waiting| waiting.session != session);
                 return self.settle(memory);
             }
             Standing::Works { has_answered } => (Life::Works, has_answered),
@@ -165,16 +180,8 @@ impl Admission {
         let Some(live) = self.live.get_mut(&session) else {
             return Vec::new();
         };
-        let before = std::mem::replace(&mut live.life, life);
-        live.has_answered = has_answered;
-        let mut wake = self.settle(memory);
-        if before == Life::Asked && life == Life::Works {
-            // Whoever was to have the place waits for longer than it was told.
-            wake.extend(self.line.iter().copied());
-            wake.sort_unstable();
-            wake.dedup();
-        }
-        wake
+        *live = Live { life, has_answered };
+        self.settle(memory)
     }
 
     /// Whether a session has a place.
@@ -193,17 +200,32 @@ impl Admission {
         self.limits.min_free != FreeMemory::Bytes(0) && (asks || !self.line.is_empty())
     }
 
-    /// Why a session waits; None where it does not.
-    pub fn wait(&self, session: SessionId) -> Option<Wait> {
-        self.line.contains(&session).then(|| Wait {
+    /// Whether a session waits.
+    pub fn waits(&self, session: SessionId) -> bool {
+        self.place_in_line(session).is_some()
+    }
+
+    fn wait(&self) -> Wait {
+        let holders = self.live.iter().filter(|(_, live)| !live.life.leaves());
+        Wait {
             lack: self.lack,
-            holders: self
-                .live
-                .iter()
-                .filter(|(_, live)| !live.life.leaves())
-                .map(|(session, _)| *session)
-                .collect(),
-        })
+            holders: holders.map(|(session, _)| *session).collect(),
+        }
+    }
+
+    fn place_in_line(&self, session: SessionId) -> Option<usize> {
+        let mut line = self.line.iter();
+        line.position(|waiting| waiting.session == session)
+    }
+
+    /// Whether somebody makes room for the one who stands there in line, as far as that can be known.
+    fn is_soon(&self, at: usize) -> bool {
+        let leaving = self.leaving();
+        match self.lack {
+            // Where all leave there is nobody to wait for but those who stand before it.
+            Lack::Places => at < leaving || leaving == self.live.len(),
+            Lack::Memory => leaving > 0,
+        }
     }
 
     fn leaving(&self) -> usize {
@@ -214,7 +236,7 @@ impl Admission {
     /// Grants what can be granted, and has room made for the others; returns who is to be woken.
     fn settle(&mut self, memory: Option<Memory>) -> Vec<SessionId> {
         let mut wake = Vec::new();
-        while let Some(&head) = self.line.front() {
+        while let Some(&Waiting { session: head, .. }) = self.line.front() {
             let Some(lack) = self.lack(head, memory) else {
                 self.line.pop_front();
                 self.live.insert(
@@ -250,6 +272,16 @@ impl Admission {
                 live.life = Life::Asked;
             }
             wake.push(longest);
+        }
+        for at in 0..self.line.len() {
+            let soon = self.is_soon(at);
+            if let Some(waiting) = self.line.get_mut(at)
+                && waiting.soon
+                && !soon
+            {
+                waiting.soon = false;
+                wake.push(waiting.session);
+            }
         }
         wake
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select_biased};
 use nix::sys::signal::Signal;
 
-use super::admission::{Answer, Standing};
+use super::admission::{Answer, Standing, Wait};
 use super::batch;
 use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Room, Settings, Trouble, Work};
@@ -108,6 +108,7 @@ pub fn start(
             pulse,
             machine,
             standing: Standing::Away,
+            wait_for: None,
             process: None,
             conversation: String::new(),
             prepared: None,
@@ -167,6 +168,8 @@ struct Owner {
     machine: Machine,
     /// How the session stands, as all were told last.
     standing: Standing,
+    /// Why it waited for a place, as it was said last.
+    wait_for: Option<Wait>,
     process: Option<Process>,
     /// Claude's id of the conversation that the process is in.
     conversation: String,
@@ -499,15 +502,17 @@ impl Owner {
                         }
                         Room::Granted
                     }
-                    Answer::Waits { soon: true } => Room::Soon,
-                    Answer::Waits { soon: false } => Room::Waits,
+                    Answer::Soon => Room::Soon,
+                    Answer::Waits(wait) => {
+                        self.wait_for = Some(wait);
+                        Room::Waits
+                    }
                 };
                 self.events.push_back(Event::Room(room));
             }
             Action::TellWait => {
-                // Whoever has got its place meanwhile has nothing to tell.
-                if let Some(wait) = self.outfit.slots.wait(session) {
-                    self.ledger().tell_wait(&wait)?;
+                if let Some(wait) = &self.wait_for {
+                    self.ledger().tell_wait(wait)?;
                     board.ring();
                 }
             }

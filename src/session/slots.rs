@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::admission::{Admission, Answer, Limits, Standing, Wait};
+use super::admission::{Admission, Answer, Limits, Standing};
 use super::registry::Registry;
 use crate::chat::SessionId;
 use crate::claude::process;
@@ -48,11 +48,6 @@ impl Slots {
         self.lock().is_asked(session)
     }
 
-    /// Why a session waits; None where it does not.
-    pub fn wait(&self, session: SessionId) -> Option<Wait> {
-        self.lock().wait(session)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Admission> {
         self.admission
             .lock()
@@ -71,5 +66,65 @@ fn read(is_needed: bool) -> Option<super::admission::Memory> {
 fn wake_all(registry: &Registry, sessions: Vec<SessionId>) {
     for session in sessions {
         registry.wake(session);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use crossbeam_channel::{Receiver, bounded};
+
+    use super::super::admission::{Lack, Wait};
+    use super::super::registry::Ears;
+    use super::*;
+    use crate::chat::FreeMemory;
+
+    const FIRST: SessionId = SessionId(1);
+    const SECOND: SessionId = SessionId(2);
+
+    /// A registry, and the ears of each owner that it starts.
+    fn registry() -> (Registry, Receiver<Ears>) {
+        let (ears, started) = bounded(10);
+        let (trouble, _) = bounded(1);
+        let start = move |_, new| {
+            ears.send(new).expect("somebody waits for it");
+            Ok(())
+        };
+        (Registry::new(Box::new(start), trouble), started)
+    }
+
+    fn rings(ears: &Ears) -> bool {
+        ears.bell.try_recv().is_ok()
+    }
+
+    #[test]
+    fn who_is_to_make_room_and_who_gets_it_are_woken() {
+        let (registry, started) = registry();
+        registry.wake(FIRST);
+        registry.wake(SECOND);
+        let (first, second) = (started.recv().unwrap(), started.recv().unwrap());
+        assert!(rings(&first) && rings(&second));
+        let slots = Slots::new(Limits {
+            max_live: 1,
+            min_free: FreeMemory::Bytes(0),
+        });
+        let granted = Answer::Granted { short: None };
+        assert_eq!(slots.ask(&registry, FIRST), granted);
+        let waits = Answer::Waits(Wait {
+            lack: Lack::Places,
+            holders: vec![FIRST],
+        });
+        assert_eq!(slots.ask(&registry, SECOND), waits);
+        assert!(!rings(&first) && !rings(&second));
+        let quiet = Standing::Quiet {
+            since: Instant::now(),
+            has_answered: true,
+        };
+        slots.note(&registry, FIRST, quiet);
+        assert!(rings(&first) && slots.is_asked(FIRST));
+        slots.note(&registry, FIRST, Standing::Away);
+        assert!(rings(&second) && !slots.is_asked(FIRST));
+        assert_eq!(slots.ask(&registry, SECOND), granted);
     }
 }

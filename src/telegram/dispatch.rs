@@ -269,7 +269,8 @@ fn carry_out(
                 Stop::Begun | Stop::Done => format!("Stopping {name}."),
                 Stop::Nothing => format!("Nothing is running in {name}."),
             };
-            intake.retire(offered.row, &format!("✓ {line}"))?;
+            // As long as somebody waits, the others can be stopped as well.
+            intake.give_back(offered)?;
             return Ok(line);
         }
         Act::Switch => {

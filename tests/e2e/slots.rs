@@ -104,7 +104,7 @@ fn who_waits_is_told_for_whom_and_can_stop_that() {
     host.answer("echo: good morning\nand good night");
     host.answer("✗ Stopped");
     let told = is_over(&host, &told);
-    assert!(told.text.contains("✓ Stopping one."), "{}", told.text);
+    assert!(told.text.contains("✓ It goes on now."), "{}", told.text);
     assert_eq!(count(&host, "waits for"), 1);
     ends_well(&host, chappe);
 }

@@ -11,8 +11,7 @@ use super::*;
 
 const WORKS: Standing = Standing::Works { has_answered: true };
 const GRANTED: Answer = Answer::Granted { short: None };
-const SOON: Answer = Answer::Waits { soon: true };
-const WAITS: Answer = Answer::Waits { soon: false };
+const SOON: Answer = Answer::Soon;
 
 const MB: u64 = 1 << 20;
 
@@ -42,6 +41,22 @@ fn free(megabytes: u64) -> Option<Memory> {
     })
 }
 
+/// It waits for a place until one of these has done its work.
+fn waits_for(holders: &[i64]) -> Answer {
+    Answer::Waits(Wait {
+        lack: Lack::Places,
+        holders: holders.iter().copied().map(SessionId).collect(),
+    })
+}
+
+/// The same, for want of memory.
+fn no_memory(holders: &[i64]) -> Answer {
+    Answer::Waits(Wait {
+        lack: Lack::Memory,
+        holders: holders.iter().copied().map(SessionId).collect(),
+    })
+}
+
 fn quiet(since: Instant) -> Standing {
     Standing::Quiet {
         since,
@@ -54,17 +69,12 @@ fn there_are_only_so_many_places_and_the_first_who_came_gets_the_next() {
     let mut admission = places(2);
     assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
     assert_eq!(admission.ask(id(2), None), (GRANTED, vec![]));
-    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
-    assert_eq!(admission.ask(id(3), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(4), None), (waits_for(&[1, 2]), vec![]));
+    assert_eq!(admission.ask(id(3), None), (waits_for(&[1, 2]), vec![]));
     // To ask again changes nothing.
-    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(4), None), (waits_for(&[1, 2]), vec![]));
     assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
-    let wait = Wait {
-        lack: Lack::Places,
-        holders: vec![id(1), id(2)],
-    };
-    assert_eq!(admission.wait(id(3)), Some(wait));
-    assert_eq!(admission.wait(id(1)), None);
+    assert!(admission.waits(id(3)) && !admission.waits(id(1)));
     assert_eq!(admission.note(id(1), Standing::Away, None), [id(4)]);
     assert_eq!(admission.ask(id(4), None), (GRANTED, vec![]));
     assert_eq!(admission.note(id(2), Standing::Away, None), [id(3)]);
@@ -98,9 +108,22 @@ fn who_is_at_work_again_keeps_its_place_and_another_one_is_asked() {
     assert_eq!(admission.ask(id(3), None), (SOON, vec![id(1)]));
     // It is told that it waits after all.
     assert_eq!(admission.note(id(1), WORKS, None), [id(3)]);
-    assert_eq!(admission.ask(id(3), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(3), None), (waits_for(&[1, 2]), vec![]));
     assert_eq!(admission.note(id(2), quiet(now), None), [id(2)]);
     assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+}
+
+#[test]
+fn who_stands_behind_the_next_one_is_told_for_whom_it_waits_once_that_is_known() {
+    let now = Instant::now();
+    let mut admission = places(1);
+    admission.ask(id(1), None);
+    admission.note(id(1), quiet(now), None);
+    assert_eq!(admission.ask(id(2), None), (SOON, vec![id(1)]));
+    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+    let wake = admission.note(id(1), Standing::Away, None);
+    assert_eq!(wake, [id(2), id(3)]);
+    assert_eq!(admission.ask(id(3), None), (waits_for(&[2]), vec![]));
 }
 
 #[test]
@@ -112,7 +135,7 @@ fn who_does_not_want_it_any_more_is_not_waited_for() {
     assert_eq!(admission.note(id(2), Standing::Away, None), []);
     assert_eq!(admission.note(id(1), Standing::Away, None), [id(3)]);
     // Granted, and given back unused.
-    assert_eq!(admission.ask(id(4), None), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(4), None), (waits_for(&[3]), vec![]));
     assert_eq!(admission.note(id(3), Standing::Away, None), [id(4)]);
 }
 
@@ -122,10 +145,9 @@ fn what_new_processes_will_need_is_not_free() {
     assert_eq!(admission.ask(id(1), free(600)), (GRANTED, vec![]));
     // 300 MB of it are as good as gone; 200 must stay.
     assert_eq!(admission.ask(id(2), free(600)), (GRANTED, vec![]));
-    assert_eq!(admission.ask(id(3), free(600)), (WAITS, vec![]));
     assert_eq!(
-        admission.wait(id(3)).map(|wait| wait.lack),
-        Some(Lack::Memory)
+        admission.ask(id(3), free(600)),
+        (no_memory(&[1, 2]), vec![])
     );
     assert_eq!(admission.note(id(1), WORKS, free(499)), []);
     assert_eq!(admission.note(id(2), WORKS, free(199)), []);
@@ -141,10 +163,13 @@ fn for_want_of_memory_one_after_the_other_makes_room() {
         admission.note(id(session), quiet(now), free(2_000));
     }
     assert_eq!(admission.ask(id(3), free(100)), (SOON, vec![id(1)]));
-    assert_eq!(admission.ask(id(4), free(100)), (WAITS, vec![]));
+    assert_eq!(admission.ask(id(4), free(100)), (SOON, vec![]));
     assert_eq!(admission.note(id(1), Standing::Away, free(150)), [id(2)]);
     // With nobody left it is started whatever there is, and that is told once.
-    assert_eq!(admission.note(id(2), Standing::Away, free(150)), [id(3)]);
+    // Who is behind it waits for it from then on.
+    let wake = admission.note(id(2), Standing::Away, free(150));
+    assert_eq!(wake, [id(3), id(4)]);
+    assert_eq!(admission.ask(id(4), free(150)), (no_memory(&[3]), vec![]));
     let short = Some(150 * MB);
     assert_eq!(admission.ask(id(3), free(150)).0, Answer::Granted { short });
     assert_eq!(admission.ask(id(3), free(150)).0, GRANTED);
@@ -163,7 +188,7 @@ fn a_small_host_keeps_48_megabytes_free_and_an_unknown_one_nothing() {
     let mut admission = auto();
     admission.ask(id(1), small(48));
     admission.note(id(1), WORKS, None);
-    assert_eq!(admission.ask(id(2), small(47)).0, WAITS);
+    assert_eq!(admission.ask(id(2), small(47)).0, no_memory(&[1]));
     assert_eq!(admission.ask(id(2), small(48)).0, GRANTED);
     assert_eq!(admission.ask(id(3), None).0, GRANTED);
 }
@@ -232,6 +257,11 @@ impl Walk {
                 let (answer, wake) = self.admission.ask(session, self.memory);
                 let waits = self.woken(wake, Some(session), &answer);
                 assert_eq!(matches!(answer, Answer::Granted { .. }), !waits);
+                if let Answer::Waits(wait) = &answer {
+                    assert!(!wait.holders.is_empty(), "it waits for nobody");
+                    let works = |of: &SessionId| self.admission.live[of].life == Life::Works;
+                    assert!(wait.holders.iter().all(works), "it waits for who is quiet");
+                }
             }
             Does::Works if has_place => self.note(session, Standing::Works { has_answered }),
             Does::IsQuiet if has_place => {
@@ -249,7 +279,7 @@ impl Walk {
                 self.standing.remove(&session);
                 self.line.retain(|waits| *waits != session);
                 let wake = self.admission.note(session, Standing::Away, self.memory);
-                self.woken(wake, None, &WAITS);
+                self.woken(wake, None, &SOON);
             }
             _ => {}
         }
@@ -259,7 +289,7 @@ impl Walk {
     fn note(&mut self, session: SessionId, standing: Standing) {
         self.standing.insert(session, standing);
         let wake = self.admission.note(session, standing, self.memory);
-        self.woken(wake, None, &WAITS);
+        self.woken(wake, None, &SOON);
     }
 
     /// Takes in what came of something; returns whether the one who asked waits.
@@ -305,7 +335,11 @@ impl Walk {
         let live = &self.admission.live;
         assert!(live.len() <= self.limits.max_live, "too many live");
         assert!(live.keys().eq(self.standing.keys()));
-        assert_eq!(self.admission.line, self.line);
+        let line = self.admission.line.iter();
+        assert!(
+            line.map(|waiting| waiting.session)
+                .eq(self.line.iter().copied())
+        );
         if self.line.is_empty() {
             return;
         }

@@ -11,8 +11,8 @@ const SELF: SessionId = SessionId(0);
 /// How many processes may live.
 const PLACES: usize = 2;
 
-/// How many other sessions there are.
-const RIVALS: i64 = 3;
+/// How many other sessions there are; they are numbered from 1.
+pub const RIVALS: i64 = 3;
 
 /// What another session does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Rivals {
     pub fn ask(&mut self) -> Room {
         match self.admission.ask(SELF, None).0 {
             Answer::Granted { .. } => Room::Granted,
-            Answer::Waits { soon: true } => Room::Soon,
-            Answer::Waits { soon: false } => Room::Waits,
+            Answer::Soon => Room::Soon,
+            Answer::Waits(_) => Room::Waits,
         }
     }
 
@@ -60,7 +60,7 @@ impl Rivals {
     }
 
     pub fn waits(&self) -> bool {
-        self.admission.wait(SELF).is_some()
+        self.admission.waits(SELF)
     }
 
     /// Somebody else who has a place.
@@ -81,12 +81,7 @@ impl World {
     }
 
     pub(super) fn rival(&mut self, which: i64, does: Does) {
-        let rival = SessionId(1 + which.rem_euclid(RIVALS));
-        let rival = match does {
-            // Who is named is meant.
-            Does::GoesAway => SessionId(which.clamp(1, RIVALS)),
-            _ => rival,
-        };
+        let rival = SessionId(which);
         let has_answered = true;
         let standing = match does {
             Does::Asks => {
