@@ -68,6 +68,9 @@ impl World {
             let needs = self.preparing.is_some() || self.bell;
             self.ensure(!has_place || needs, "it has a place and starts nothing");
         }
+        let something = self.store.left() > 0 || self.store.open().next().is_some();
+        let needs = something && self.store.held.is_none();
+        self.ensure(!waits || needs || self.bell, "it waits with nothing to do");
         let ends = self.process.as_ref().is_none_or(|claude| claude.ending);
         let hears = !self.rivals.is_asked() || self.bell || ends;
         self.ensure(hears, "it was asked to make room and does not answer");

@@ -169,8 +169,13 @@ impl World {
                 }
             }
             Step::Stop => {
-                if self.store.stop() {
+                // Who waits for a place hears that it need not, any more.
+                let waits = self.store.left() > 0;
+                let is_told = self.store.stop();
+                if is_told {
                     self.stop.get_or_insert(self.now);
+                }
+                if is_told || waits {
                     self.ring();
                 }
             }

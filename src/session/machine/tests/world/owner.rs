@@ -3,6 +3,7 @@
 use super::store::{self, Request, Stage, Store};
 use super::*;
 use crate::chat::Spent;
+use crate::session::admission::Standing;
 
 impl World {
     /// There is something new in the store: the owner is told, or one is started.
@@ -36,8 +37,11 @@ impl World {
                 return;
             };
             let is_asked = matches!(event, Event::MakeRoom);
+            let was_quiet = matches!(machine.standing(), Standing::Quiet { .. });
             let actions = machine.handle(self.now, event.clone());
+            let right = !is_asked || actions.is_empty() != was_quiet;
             let standing = machine.standing();
+            self.ensure(right, "who is quiet makes room, and nobody else");
             self.stands(standing, is_asked);
             self.note(Noted::Event(self.now - self.base, event));
             for action in actions {
