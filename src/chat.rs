@@ -422,6 +422,14 @@ pub enum Post {
     Toast { callback: String, text: String },
     /// A small sign on a message of the user's.
     Reaction { message: MessageId, emoji: String },
+    /// A new topic of the chat, which is a session's place from then on. Where there can be none, its place is the one of
+    /// the row.
+    Topic {
+        name: String,
+        session: SessionId,
+        /// What is said of the session where its place is.
+        ready: Formatted,
+    },
 }
 
 impl Post {

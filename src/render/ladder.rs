@@ -63,9 +63,11 @@ fn simpler(post: Post, lane: Lane) -> Vec<Post> {
             buttons: Vec::new(),
             silent,
         }],
-        Post::Message { .. } | Post::Edit { .. } | Post::Toast { .. } | Post::Reaction { .. } => {
-            Vec::new()
-        }
+        Post::Message { .. }
+        | Post::Edit { .. }
+        | Post::Toast { .. }
+        | Post::Reaction { .. }
+        | Post::Topic { .. } => Vec::new(),
     }
 }
 

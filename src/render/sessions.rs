@@ -25,15 +25,47 @@ const MODELS_MAX: usize = 12;
 /// How many ended commands are named.
 const SWEPT_SHOWN_MAX: usize = 5;
 
-/// A session was made, and the place talks to it.
-pub fn made(name: &str, folder: &str, persona: &str) -> Formatted {
+/// A session was made.
+pub fn ready(name: &str, folder: &str, persona: &str) -> Formatted {
     Line::default()
         .plain("Session ")
         .bold(name)
         .plain(" is ready in ")
         .code(folder)
-        .plain(&format!(" ({persona}). What you write now goes there."))
+        .plain(&format!(" ({persona})."))
         .end()
+}
+
+/// A session was made, and the place talks to it.
+pub fn made(name: &str, folder: &str, persona: &str) -> Formatted {
+    let mut body = ready(name, folder, persona);
+    body.text.push_str(" What you write now goes there.");
+    body
+}
+
+/// The first words in a topic that was made for a session.
+pub fn made_in_topic(mut ready: Formatted) -> Formatted {
+    ready
+        .text
+        .push_str(" What you write in this topic goes there.");
+    ready
+}
+
+/// Where somebody has asked for a session that has a topic of its own now.
+pub fn has_topic(name: &str) -> Formatted {
+    Line::default()
+        .plain("Session ")
+        .bold(name)
+        .plain(" has a topic of its own, with its name. Write to it there.")
+        .end()
+}
+
+/// The same, where Telegram makes no topic for it.
+pub fn made_without_topic(mut ready: Formatted) -> Formatted {
+    ready
+        .text
+        .push_str(" Telegram made no topic for it, so what you write here goes there from now on.");
+    ready
 }
 
 pub fn exists(name: &str) -> Formatted {

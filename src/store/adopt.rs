@@ -15,7 +15,8 @@ const PLACES_MAX: i64 = 20;
 ///
 /// - Its private chats talk to the sessions to which they talked before.
 /// - What was asked by the old bot cannot be answered there: its turn goes on, and asks again.
-/// - What only changes, answers or marks a message of the old one is dropped; every other text is still owed.
+/// - What only changes, answers or marks a message of the old one is dropped; every other text is still owed,
+///   and so is a topic for a session.
 /// - What tells of a hold or asks about messages is shown again, with its buttons. All other buttons are gone.
 /// - No status of a turn is looked for in a message of the old one.
 /// - What waits keeps its bot, by which Telegram's repeats of it are known, and is answered outside of topics.
@@ -27,7 +28,7 @@ const ADOPT: &[&str] = &[
     "UPDATE request SET state = iif(state = 'open', 'expired', state), told = 1
      WHERE bot != ?1 AND (state = 'open' OR told = 0)",
     "UPDATE outbox SET state = 'refused' WHERE bot != ?1 AND state IN ('waiting', 'sending')
-     AND (lane IN (0, 3) OR json_extract(post, '$.do') NOT IN ('message', 'document'))",
+     AND (lane IN (0, 3) OR json_extract(post, '$.do') NOT IN ('message', 'document', 'topic'))",
     "UPDATE outbox SET bot = ?1, topic = 0, state = 'waiting', message = NULL, tries = 0
      WHERE bot != ?1 AND (state IN ('waiting', 'sending')
          OR id IN (SELECT row FROM hold WHERE row IS NOT NULL)

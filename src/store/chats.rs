@@ -2,11 +2,12 @@
 //!
 //! What a chat's rows say is not looked at; that something has changed is decided by the poller and the courier.
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
-use super::outbox::json;
-use super::{Result, Step, Store, topic_column};
-use crate::chat::{BotId, ChatId, Place, Post};
+use super::elsewhere::Since;
+use super::outbox::{self, json};
+use super::{Result, Step, Store, place_of, places, topic_column};
+use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 
 /// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
 /// or for none. `?1` is the bot, `?2` the old chat, `?3` the new one.
@@ -156,4 +157,76 @@ impl Store {
     ) -> Result<()> {
         self.write(Step::AvoidTopic, |tx| redirect(tx, bot, place, mark))
     }
+
+    /// The topic that a row asks for is there: it talks to the session from now on, and `in_topic` is said in it, `here`
+    /// where it was asked for. Full.
+    pub fn topic_made(
+        &self,
+        row: RowId,
+        session: SessionId,
+        topic: TopicId,
+        now: i64,
+        in_topic: &Post,
+        here: &Post,
+    ) -> Result<()> {
+        self.write(Step::TopicMade, |tx| {
+            let Some((bot, place)) = topic_is_settled(tx, row, session, "delivered")? else {
+                return Ok(());
+            };
+            let made = Place {
+                topic: Some(topic),
+                ..place
+            };
+            places::bind(tx, bot, made, session)?;
+            say(tx, bot, session, now, &[(made, in_topic), (place, here)])
+        })
+    }
+
+    /// The topic that a row asks for cannot be made: the place where it was asked for talks to the session, and `here` is
+    /// said there. Full.
+    pub fn no_topic(&self, row: RowId, session: SessionId, now: i64, here: &Post) -> Result<()> {
+        self.write(Step::NoTopic, |tx| {
+            let Some((bot, place)) = topic_is_settled(tx, row, session, "refused")? else {
+                return Ok(());
+            };
+            places::bind(tx, bot, place, session)?;
+            say(tx, bot, session, now, &[(place, here)])
+        })
+    }
+}
+
+/// Notes what has become of a row that asks for a topic; returns where that was, with its bot. None where the session is
+/// gone, or it was noted before.
+fn topic_is_settled(
+    tx: &Transaction<'_>,
+    row: RowId,
+    session: SessionId,
+    state: &str,
+) -> Result<Option<(BotId, Place)>> {
+    tx.prepare_cached(
+        "UPDATE outbox SET state = ?2 WHERE id = ?1 AND state IN ('waiting', 'sending')
+         RETURNING bot, chat, topic, EXISTS (SELECT 1 FROM session WHERE id = ?3)",
+    )?
+    .query_row((row.0, state, session.0), |row| {
+        let (bot, place) = (BotId(row.get(0)?), place_of(row.get(1)?, row.get(2)?));
+        let is_there: bool = row.get(3)?;
+        Ok(is_there.then_some((bot, place)))
+    })
+    .optional()
+    .map(Option::flatten)
+}
+
+/// Says something of a session, so that a reply to it is for that session.
+fn say(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    posts: &[(Place, &Post)],
+) -> Result<()> {
+    let since = Since::now(tx)?;
+    for (place, post) in posts {
+        outbox::insert(tx, bot, *place, None, None, Lane::Text, post, now)?;
+    }
+    since.mark(tx, session, now, None, false)
 }

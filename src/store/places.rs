@@ -48,6 +48,21 @@ pub(super) fn bound(tx: &Transaction<'_>, bot: BotId, place: Place) -> Result<Op
         .optional()
 }
 
+/// Lets a place talk to a session.
+pub(super) fn bind(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Place,
+    session: SessionId,
+) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO binding (bot, chat, topic, session) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (bot, chat, topic) DO UPDATE SET session = excluded.session",
+    )?
+    .execute((bot.0, place.chat.0, topic_column(place), session.0))
+    .map(drop)
+}
+
 impl Intake<'_> {
     /// The session that a place talks to. A place that talks to none gets one of its own: `default` if it is the
     /// first of all, else one by the suggested name, with a number where that name is taken.
@@ -133,6 +148,15 @@ impl Intake<'_> {
 
     /// Makes a session, and lets the place talk to it.
     pub fn make_session(&mut self, place: Place, new: &New<'_>) -> Result<Made> {
+        let made = self.make_session_without_place(new)?;
+        if let Made::Yes { session, .. } = &made {
+            self.bind(place, *session)?;
+        }
+        Ok(made)
+    }
+
+    /// Makes a session to which no place talks yet.
+    pub fn make_session_without_place(&mut self, new: &New<'_>) -> Result<Made> {
         if let Some((session, _)) = self.session_named(new.name)? {
             return Ok(Made::Exists(session));
         }
@@ -141,7 +165,6 @@ impl Intake<'_> {
             Folder::In(root) => self.free_folder(new.name, root)?,
         };
         let session = self.insert_session(new, &folder)?;
-        self.bind(place, session)?;
         Ok(Made::Yes { session, folder })
     }
 
@@ -182,13 +205,7 @@ impl Intake<'_> {
 
     /// Lets a place talk to a session.
     pub fn bind(&mut self, place: Place, session: SessionId) -> Result<()> {
-        self.tx
-            .execute(
-                "INSERT INTO binding (bot, chat, topic, session) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (bot, chat, topic) DO UPDATE SET session = excluded.session",
-                (self.bot.0, place.chat.0, topic_column(place), session.0),
-            )
-            .map(drop)
+        bind(self.tx, self.bot, place, session)
     }
 
     fn insert_session(&mut self, new: &New<'_>, folder: &Path) -> Result<SessionId> {

@@ -133,6 +133,10 @@ steps! {
     DropTopic "drop-topic" Normal,
     /// A topic that is closed.
     AvoidTopic "avoid-topic" Normal,
+    /// A topic that was made for a session. Made again, it would be another one.
+    TopicMade "topic-made" Full,
+    /// None could be made.
+    NoTopic "no-topic" Full,
 
     // The daemon, at its start.
     /// Another bot takes over.

@@ -147,10 +147,24 @@ impl Desk {
             folder,
             persona,
         };
-        match intake.make_session(place, &new)? {
-            Made::Yes { folder, .. } => {
+        // Who has topics has one for each session. Only a private chat lets every bot make them.
+        let wants_topic = place.topic.is_some() && place.chat.0 > 0;
+        let made = match wants_topic {
+            true => intake.make_session_without_place(&new)?,
+            false => intake.make_session(place, &new)?,
+        };
+        match made {
+            Made::Yes { session, folder } => {
                 let folder = self.workplace.short(&folder);
-                say(intake, place, sessions::made(name, &folder, &persona.name))
+                if !wants_topic {
+                    return say(intake, place, sessions::made(name, &folder, &persona.name));
+                }
+                let topic = Post::Topic {
+                    name: name.to_owned(),
+                    session,
+                    ready: sessions::ready(name, &folder, &persona.name),
+                };
+                intake.post(place, Lane::Text, &topic).map(drop)
             }
             Made::Exists(session) => {
                 let name = intake.name_of(session)?;

@@ -20,7 +20,7 @@ use super::refusal::{self, Refusal};
 use crate::board::{Board, Warning};
 use crate::chat::{
     BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId,
-    SessionId, Target,
+    SessionId, Target, TopicId,
 };
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
@@ -28,6 +28,7 @@ use crate::pulse::Pulse;
 use crate::render::elsewhere;
 use crate::render::ladder::{self, Change};
 use crate::render::late::{self, Late};
+use crate::render::sessions;
 use crate::render::status;
 use crate::render::texts;
 use crate::store::trouble::StoreTrouble;
@@ -45,6 +46,9 @@ const UPLOAD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// How often a topic is asked for again when nobody knows whether it was made: each time may make one more.
+const TOPIC_AGAIN_MAX: i64 = 1;
 
 /// What is older than this when it goes out, in seconds, is late.
 const LATE: u64 = 5 * 60;
@@ -196,6 +200,8 @@ enum Settle {
     },
     DropTopic(Place),
     AvoidTopic(Place),
+    TopicMade(RowId, TopicId),
+    NoTopic(RowId),
     StatusShown(PromptId, MessageId),
     /// Until when, in Unix seconds.
     Flooded {
@@ -374,6 +380,10 @@ impl Scheduler {
                 let Some(ready) = self.outfit.store.begin(due.row)? else {
                     return Ok(None);
                 };
+                if matches!(ready.post, Post::Topic { .. }) && ready.tries > TOPIC_AGAIN_MAX {
+                    self.unsettled.push_back(Settle::NoTopic(due.row));
+                    return Ok(None);
+                }
                 let post = self.marked(chat, ready.created, ready.post);
                 let too_old = due.lane == Lane::Toast && unix_now() - ready.created > TOAST_KEPT;
                 match outgoing::post(ready.place, &post, ready.edits).filter(|_| !too_old) {
@@ -446,6 +456,7 @@ impl Scheduler {
             self.warned.retain(|warning| warning.place != *place);
         }
         let end = match result {
+            Ok(answer) if method == outgoing::CREATE_TOPIC => self.settle_topic(&call, &answer),
             Ok(answer) => self.settle_done(&call, &answer),
             Err(failure) => self.settle_failed(&call, method, failure),
         };
@@ -493,6 +504,22 @@ impl Scheduler {
             Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => {}
         }
         End::Done(message)
+    }
+
+    /// A topic was made, as far as the answer says which.
+    fn settle_topic(&mut self, call: &Call, answer: &RawValue) -> End {
+        #[derive(Deserialize)]
+        struct Made {
+            message_thread_id: i64,
+        }
+        if let Call::Row(due) = call {
+            let settle = match serde_json::from_str::<Made>(answer.get()) {
+                Ok(made) => Settle::TopicMade(due.row, TopicId(made.message_thread_id)),
+                Err(_) => Settle::NoTopic(due.row),
+            };
+            self.unsettled.push_back(settle);
+        }
+        End::Done(None)
     }
 
     fn settle_failed(&mut self, call: &Call, method: &str, failure: Failure) -> End {
@@ -558,6 +585,9 @@ impl Scheduler {
                     meaning => meaning,
                 };
                 match row {
+                    Some(due) if method == outgoing::CREATE_TOPIC => {
+                        self.settle_refused_topic(due, meaning)
+                    }
                     Some(due) => self.settle_refused_row(due, meaning),
                     None => self.settle_refused_progress(call, meaning),
                 }
@@ -601,6 +631,17 @@ impl Scheduler {
             }
         }
         End::Done(None)
+    }
+
+    /// What is wrong with a new topic is not wrong with the one in which it was asked for.
+    fn settle_refused_topic(&mut self, due: Due, meaning: Refusal) -> End {
+        match meaning {
+            Refusal::Stop(_) | Refusal::ChatClosed => self.settle_refused_row(due, meaning),
+            _ => {
+                self.unsettled.push_back(Settle::NoTopic(due.row));
+                End::Done(None)
+            }
+        }
     }
 
     /// What a turn is doing is nothing that must arrive; but what its refusal says about the chat counts.
@@ -679,6 +720,30 @@ impl Scheduler {
         Ok(())
     }
 
+    /// Writes down what has become of a topic for a session (None: there can be none), with what is said of it.
+    fn topic(&self, row: RowId, topic: Option<TopicId>) -> StoreResult<()> {
+        let store = &self.outfit.store;
+        let Some(Post::Topic {
+            name,
+            session,
+            ready,
+        }) = store.post(row)?
+        else {
+            return self.refuse(row);
+        };
+        match topic {
+            Some(topic) => {
+                let in_topic = Post::message(sessions::made_in_topic(ready));
+                let here = Post::message(sessions::has_topic(&name));
+                store.topic_made(row, session, topic, unix_now(), &in_topic, &here)
+            }
+            None => {
+                let here = Post::message(sessions::made_without_topic(ready));
+                store.no_topic(row, session, unix_now(), &here)
+            }
+        }
+    }
+
     fn put_back(&mut self, row: Option<Due>, sent: Sent) {
         if let Some(due) = row {
             self.unsettled.push_back(Settle::PutBack(due.row, sent));
@@ -696,6 +761,8 @@ impl Scheduler {
             Settle::MoveChat { from, to } => store.move_chat(*bot, *from, *to),
             Settle::DropTopic(place) => store.drop_topic(*bot, *place, ladder::marked),
             Settle::AvoidTopic(place) => store.avoid_topic(*bot, *place, ladder::marked),
+            Settle::TopicMade(row, topic) => self.topic(*row, Some(*topic)),
+            Settle::NoTopic(row) => self.topic(*row, None),
             Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),
             Settle::Flooded { chat, now, until } => store.flooded(*bot, *chat, *now, *until),
         }

@@ -3,8 +3,8 @@
 //! Text goes out with entities of our own making and never with a `parse_mode`, so there is nothing to escape.
 
 use frankenstein::methods::{
-    AnswerCallbackQueryParams, EditMessageTextParams, GetUpdatesParams, SendChatActionParams,
-    SendMessageParams, SetMessageReactionParams, SetMyCommandsParams,
+    AnswerCallbackQueryParams, CreateForumTopicParams, EditMessageTextParams, GetUpdatesParams,
+    SendChatActionParams, SendMessageParams, SetMessageReactionParams, SetMyCommandsParams,
 };
 use frankenstein::types::{
     AllowedUpdate, BotCommand, ChatAction, InlineKeyboardButton, InlineKeyboardMarkup,
@@ -24,6 +24,9 @@ pub struct Call {
     /// What parts the parts of a multipart body.
     pub boundary: Option<String>,
 }
+
+/// The method that makes a topic.
+pub const CREATE_TOPIC: &str = "createForumTopic";
 
 /// The call that sends a post; None where there is nothing to do (an edit of a message that was never delivered).
 pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call> {
@@ -63,6 +66,13 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
                 .reaction(vec![ReactionType::Emoji(ReactionTypeEmoji {
                     emoji: emoji.clone(),
                 })])
+                .build(),
+        )),
+        Post::Topic { name, .. } => Some(call(
+            CREATE_TOPIC,
+            &CreateForumTopicParams::builder()
+                .chat_id(place.chat.0)
+                .name(name)
                 .build(),
         )),
     }
@@ -318,6 +328,25 @@ mod tests {
                 "link_preview_options": {"is_disabled": true},
                 "reply_markup": {"inline_keyboard": [[{"text": "Deny", "callback_data": "d:1"}]]},
             })
+        );
+    }
+
+    #[test]
+    fn a_topic_is_made_in_the_chat_and_not_in_another_topic() {
+        let place = Place {
+            chat: ChatId(7),
+            topic: Some(TopicId(5)),
+        };
+        let topic = Post::Topic {
+            name: "web".into(),
+            session: crate::chat::SessionId(1),
+            ready: Formatted::plain("ready"),
+        };
+        let sent = post(place, &topic, None).unwrap();
+        assert_eq!(sent.method, CREATE_TOPIC);
+        assert_eq!(
+            json(&sent),
+            serde_json::json!({"chat_id": 7, "name": "web"})
         );
     }
 

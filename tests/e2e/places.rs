@@ -1,6 +1,7 @@
 //! Who hears what: several sessions, people and topics, what goes to which of them, and how it is told apart.
 
-use chappe::loopback::botapi::Person;
+use chappe::loopback::botapi::{Fault, Person, Shown, Trouble};
+use serde_json::json;
 
 use crate::host::{Host, USER, until};
 
@@ -222,4 +223,171 @@ fn what_a_reply_leads_to_names_its_session() {
         "{}",
         request.text
     );
+}
+
+/// How often a topic was asked for.
+fn topics_asked_for(host: &Host) -> usize {
+    let calls = host.api.calls().into_iter();
+    calls
+        .filter(|call| call.method == "createForumTopic")
+        .count()
+}
+
+/// The session that a topic talks to; 0 for none.
+fn session_of_topic(host: &Host, topic: i64) -> i64 {
+    host.count(&format!(
+        "SELECT COALESCE((SELECT session FROM binding WHERE topic = {topic}), 0)"
+    ))
+}
+
+/// Waits until a session is ready in a topic of its own.
+fn ready_in_topic(host: &Host, name: &str) -> Shown {
+    let ready = host.answer(&format!("Session {name} is ready in "));
+    assert!(
+        ready
+            .text
+            .ends_with("What you write in this topic goes there."),
+        "{}",
+        ready.text
+    );
+    ready
+}
+
+#[test]
+fn a_session_that_is_asked_for_in_a_topic_gets_a_topic_of_its_own() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let first = host.person().in_topic(5);
+    host.api.say(&first, "hello");
+    host.answer("echo: hello");
+    host.api.say(&first, "/new web");
+    let ready = ready_in_topic(&host, "web");
+    let topic = ready.topic.expect("it stands in a topic");
+    assert_ne!(topic, 5);
+    let line = host.answer("Session web has a topic of its own");
+    assert_eq!(line.topic, Some(5));
+    let name = host.wait("the call", |view| {
+        let mut calls = view.calls_of("createForumTopic");
+        calls.find_map(|call| call.params["name"].as_str().map(str::to_owned))
+    });
+    assert_eq!(name, "web");
+
+    // Some clients give the message that has made the topic as what is replied to.
+    let there = host.person().in_topic(topic);
+    let made = json!({"message_id": topic, "date": 1, "chat": {"id": USER, "type": "private"},
+        "forum_topic_created": {"name": "web", "icon_color": 0}});
+    host.api
+        .write(&there, json!({"text": "in web", "reply_to_message": made}));
+    let answer = host.answer("echo: in web");
+    assert_eq!((answer.topic, answer.buttons.len()), (Some(topic), 0));
+    assert!(answer.text.starts_with("echo"), "{}", answer.text);
+    assert_eq!(given(&host, "web", "in web"), 1);
+    host.api.say(&first, "still here");
+    let answer = host.answer("echo: still here");
+    assert_eq!(answer.topic, Some(5));
+    assert_eq!(given(&host, "web", "still here"), 0);
+
+    // A topic that a person makes has a session of its own, and a chat without topics makes none.
+    host.api.say(&host.person().in_topic(900), "my topic");
+    assert_eq!(host.answer("echo: my topic").topic, Some(900));
+    make(&host, "plain");
+    assert_eq!(topics_asked_for(&host), 1);
+}
+
+#[test]
+fn what_belongs_to_a_topic_of_its_own_that_was_deleted_comes_to_the_chat_with_its_name() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.api.say(&host.person().in_topic(5), "/new web");
+    let topic = ready_in_topic(&host, "web").topic.expect("a topic");
+    let there = host.person().in_topic(topic);
+    let gate = host.gate_in("web");
+    host.api.say(&there, &gate.call());
+    let held = gate.reached();
+    host.api
+        .say(&there, &format!("{} [[text and then]]", gate.call()));
+    host.delivered();
+    host.api.delete_topic(USER, topic);
+    drop(held);
+    let answer = host.answer("tool said:");
+    assert_eq!(answer.topic, None);
+    assert!(answer.text.starts_with("web:\ntool"), "{}", answer.text);
+    // By now no place talks to the session.
+    drop(gate.reached());
+    let next = host.request_with(USER, "Go to web");
+    assert_eq!((next.topic, next.text.as_str()), (None, "web:\nand then"));
+    let press = host.press(&host.person(), &next, "Go to web");
+    assert_eq!(host.toast(&press), "✓ What you write now goes to web.");
+    host.say("here now");
+    host.answer("echo: here now");
+    assert_eq!(given(&host, "web", "here now"), 1);
+}
+
+#[test]
+fn where_no_topic_can_be_made_the_session_is_where_it_was_asked_for() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let here = host.person().in_topic(5);
+    host.api.say(&here, "hello");
+    host.answer("echo: hello");
+    host.api.fault(Fault {
+        method: "createForumTopic",
+        chat: None,
+        times: 1,
+        what: Trouble::Answer {
+            code: 400,
+            description: "Bad Request: BOT_FORUM_CREATE_FORBIDDEN".to_owned(),
+            parameters: None,
+        },
+    });
+    host.api.say(&here, "/new web");
+    let told = host.answer("Telegram made no topic for it");
+    assert_eq!(told.topic, Some(5));
+    host.api.say(&here, "in web");
+    assert_eq!(host.answer("echo: in web").topic, Some(5));
+    assert_eq!(given(&host, "web", "in web"), 1);
+}
+
+#[test]
+fn a_topic_is_made_although_chappe_dies_before_it_or_right_after() {
+    for (order, asked) in [
+        ("before:createForumTopic=kill@1", 1),
+        ("after:createForumTopic=kill@1", 2),
+        ("before:topic-made=kill@1", 2),
+        ("after:topic-made=kill@1", 1),
+    ] {
+        let host = Host::new();
+        let chappe = host.start_with(&[("CHAPPE_FAIL", order.to_owned())]);
+        host.api.say(&host.person().in_topic(5), "/new web");
+        assert_eq!(chappe.end().code, None, "{order}");
+        let _chappe = host.start();
+        let topic = ready_in_topic(&host, "web").topic.expect("a topic");
+        host.answer("Session web has a topic of its own");
+        host.delivered();
+        assert_eq!(topics_asked_for(&host), asked, "{order}");
+        assert_ne!(session_of_topic(&host, topic), 0, "{order}");
+        let bound = "SELECT count(*) FROM binding";
+        assert_eq!(host.count(bound), 1, "{order}: one place talks to it");
+        let ready = host.texts().into_iter();
+        let ready = ready.filter(|text| text.starts_with("Session web is ready"));
+        assert_eq!(ready.count(), 1, "{order}");
+    }
+}
+
+#[test]
+fn a_topic_of_which_nobody_knows_is_asked_for_twice_and_not_again() {
+    let host = Host::new();
+    for _ in 0..2 {
+        let order = "after:createForumTopic=kill@1".to_owned();
+        let chappe = host.start_with(&[("CHAPPE_FAIL", order)]);
+        if topics_asked_for(&host) == 0 {
+            host.api.say(&host.person().in_topic(5), "/new web");
+        }
+        assert_eq!(chappe.end().code, None);
+    }
+    let _chappe = host.start();
+    let told = host.answer("Telegram made no topic for it");
+    assert_eq!(told.topic, Some(5));
+    assert_eq!(topics_asked_for(&host), 2);
+    assert_ne!(session_of_topic(&host, 5), 0);
 }

@@ -46,6 +46,11 @@ const UNREACHED: &[(&str, &str)] = &[
         "move-chat",
         "groups are not served yet; the store's tests move them",
     ),
+    (
+        "topic-made",
+        "nobody asks for a session in a topic; tests/e2e/places.rs does, with crashes on both sides of the call",
+    ),
+    ("no-topic", "the same"),
 ];
 
 /// Points whose failing is tested elsewhere, or is none: with the reason.

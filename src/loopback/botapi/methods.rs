@@ -275,6 +275,10 @@ fn react(world: &mut World, params: &Params) -> Result<Value, Refusal> {
 
 fn create_topic(world: &mut World, params: &Params) -> Result<Value, Refusal> {
     let (chat, _) = place_of(world, params)?;
+    // A private chat has topics where the bot has; a group only where somebody has made it a forum.
+    if chat < 0 && world.chat(chat)?.topics.is_empty() {
+        return Err(Refusal::bad("the chat is not a forum"));
+    }
     let name = params.text("name").trim().to_string();
     if name.is_empty() || text::units(&name) > TOPIC_NAME_MAX {
         return Err(Refusal::bad("TOPIC_TITLE_EMPTY"));

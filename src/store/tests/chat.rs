@@ -61,7 +61,10 @@ impl Chat {
                     shown.buttons = labelled(&buttons);
                 }
             }
-            Post::Document { .. } | Post::Toast { .. } | Post::Reaction { .. } => {}
+            Post::Document { .. }
+            | Post::Toast { .. }
+            | Post::Reaction { .. }
+            | Post::Topic { .. } => {}
         }
         store
             .delivered(row, ready.place.chat, message.map(MessageId))

@@ -370,6 +370,7 @@ fn text_of(ready: &Ready) -> &str {
         Post::Toast { text, .. } => text,
         Post::Document { text, .. } => text,
         Post::Reaction { emoji, .. } => emoji,
+        Post::Topic { name, .. } => name,
     }
 }
 

@@ -200,6 +200,103 @@ fn a_failure_is_told_with_the_name_and_a_new_text_for_its_message_as_well() {
     assert_eq!(shown.last().map(String::as_str), Some(told));
 }
 
+/// A session that waits for a topic, with the row that asks for it at `at`.
+fn wants_topic(store: &Store, at: Place) -> (SessionId, RowId) {
+    take_in(store, NOW, |intake| {
+        let new = New {
+            name: "web",
+            folder: Folder::In(Path::new("/sessions")),
+            persona: &Persona::default(),
+        };
+        let Made::Yes { session, .. } = intake.make_session_without_place(&new)? else {
+            panic!("there is none of that name")
+        };
+        let topic = Post::Topic {
+            name: "web".into(),
+            session,
+            ready: Formatted::plain("ready"),
+        };
+        Ok((session, intake.post(at, Lane::Text, &topic)?))
+    })
+}
+
+fn texts_with_topics(store: &Store) -> Vec<String> {
+    words(
+        store,
+        "SELECT topic || ' ' || state || ' ' || COALESCE(post ->> '$.body.text', 'topic') FROM outbox ORDER BY id",
+    )
+}
+
+#[test]
+fn a_topic_that_was_made_talks_to_its_session_and_both_places_are_told_once() {
+    on_both(|store| {
+        let here = topic(42, 5);
+        let (session, row) = wants_topic(store, here);
+        assert_eq!(session_of(store, here), None, "not before it is known");
+        begin(store, row);
+        for _ in 0..2 {
+            store
+                .topic_made(row, session, TopicId(9), NOW, &post("in"), &post("here"))
+                .expect("it is stored");
+        }
+        assert_eq!(session_of(store, topic(42, 9)), Some(session));
+        assert_eq!(session_of(store, here), None);
+        assert_eq!(
+            texts_with_topics(store),
+            ["5 delivered topic", "9 waiting in", "5 waiting here"]
+        );
+    });
+}
+
+#[test]
+fn without_a_topic_the_place_itself_talks_to_the_session() {
+    on_both(|store| {
+        let here = topic(42, 5);
+        let before = say(store, &message(1, here), "hello");
+        let (session, row) = wants_topic(store, here);
+        assert_eq!(session_of(store, here), Some(before));
+        begin(store, row);
+        store
+            .no_topic(row, session, NOW, &post("here"))
+            .expect("it is stored");
+        assert_eq!(session_of(store, here), Some(session));
+        assert_eq!(
+            texts_with_topics(store),
+            ["5 refused topic", "5 waiting here"]
+        );
+    });
+}
+
+#[test]
+fn a_topic_for_a_session_that_is_gone_is_nobodys() {
+    let store = Store::in_memory();
+    let (session, row) = wants_topic(&store, HOME);
+    begin(&store, row);
+    run(&store, "DELETE FROM session");
+    store
+        .topic_made(row, session, TopicId(9), NOW, &post("in"), &post("here"))
+        .expect("it is stored");
+    assert_eq!(session_of(&store, topic(42, 9)), None);
+    assert_eq!(texts_with_topics(&store), ["0 delivered topic"]);
+}
+
+#[test]
+fn another_bot_makes_the_topic_that_is_owed() {
+    let store = Store::in_memory();
+    let (session, row) = wants_topic(&store, topic(42, 5));
+    store
+        .adopt(OTHER_BOT, NOW, &post("another bot"))
+        .expect("it takes over");
+    let due = store.due(OTHER_BOT).expect("the outbox can be read");
+    assert!(due.iter().any(|due| due.row == row && due.place == HOME));
+    begin(&store, row);
+    store
+        .no_topic(row, session, NOW, &post("here"))
+        .expect("it is stored");
+    let bound = "SELECT COUNT(*) FROM binding WHERE bot = 8 AND chat = 42 AND topic = 0";
+    assert_eq!(number(&store, bound), 1);
+}
+
 #[test]
 fn a_name_is_found_by_its_session_and_empty_where_that_is_gone() {
     let store = Store::in_memory();

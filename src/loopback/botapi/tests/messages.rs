@@ -341,6 +341,12 @@ fn the_small_methods_check_what_they_are_given() {
         "sendMessage",
         json!({"chat_id": 42, "text": "seed", "message_thread_id": topic}),
     );
+    api.know(-1007);
+    let in_group = json!({"chat_id": -1007, "name": "web"});
+    assert_eq!(
+        client.refused("createForumTopic", in_group),
+        "Bad Request: the chat is not a forum"
+    );
     let seen: Vec<String> = events
         .try_iter()
         .map(|event| match event {
