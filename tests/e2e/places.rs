@@ -314,8 +314,13 @@ fn what_belongs_to_a_topic_of_its_own_that_was_deleted_comes_to_the_chat_with_it
     assert!(answer.text.starts_with("web:\ntool"), "{}", answer.text);
     // By now no place talks to the session.
     drop(gate.reached());
-    let next = host.request_with(USER, "Go to web");
-    assert_eq!((next.topic, next.text.as_str()), (None, "web:\nand then"));
+    // The first answer has the button as well, if the topic was known to be gone before it.
+    let next = host.wait("the second answer, with its button", |view| {
+        let mut shown = view.from_bot(USER);
+        let found = shown.find(|shown| shown.text == "web:\nand then");
+        found.filter(|shown| !shown.buttons.is_empty()).cloned()
+    });
+    assert_eq!(next.topic, None);
     let press = host.press(&host.person(), &next, "Go to web");
     assert_eq!(host.toast(&press), "✓ What you write now goes to web.");
     host.say("here now");
