@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -32,6 +32,8 @@ pub struct Progress {
 /// Why a turn had to be taken up again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interruption {
+    /// None: the conversation was resumed after so long without a process.
+    Slept(Duration),
     /// chappe itself was restarted.
     Restart,
     /// Claude's process died: how, in words, and which attempt this is.

@@ -13,6 +13,11 @@ const SILENT_AFTER: Duration = Duration::from_secs(60);
 pub fn line(progress: &Progress, now: Instant) -> Formatted {
     let line = match &progress.interruption {
         None => Line::default(),
+        // Only until Claude is at work: after that it is of no interest.
+        Some(Interruption::Slept(idle)) if progress.doing == Doing::Waiting => {
+            Line::default().plain(&format!("Resuming, idle for {}\n", coarse(*idle)))
+        }
+        Some(Interruption::Slept(_)) => Line::default(),
         Some(Interruption::Restart) => Line::default()
             .plain("I was restarted in the middle of this. Going on where it stopped.\n"),
         Some(Interruption::Crash { how, attempt, of }) => {
@@ -188,6 +193,14 @@ mod tests {
             line(&progress, at(3)).text,
             "⏳ Anthropic is overloaded, trying again (2 of 10) · 3 s"
         );
+        progress.doing = Doing::Waiting;
+        progress.interruption = Some(Interruption::Slept(Duration::from_secs(3 * 3600)));
+        assert_eq!(
+            line(&progress, at(3)).text,
+            "Resuming, idle for 3 h\n⏳ Waiting for Claude · 3 s"
+        );
+        progress.doing = Doing::Writing;
+        assert_eq!(line(&progress, at(3)).text, "⏳ Writing · 3 s");
         progress.interruption = Some(Interruption::Crash {
             how: "signal 9".into(),
             attempt: 1,

@@ -135,8 +135,8 @@ pub enum Event {
     Room(Room),
     /// Another session needs the place: a process that is quiet is ended.
     MakeRoom,
-    /// The process runs, and is like this.
-    Started(Manner),
+    /// The process runs, and is like this; and for how long there was none, where it resumes a conversation.
+    Started(Manner, Option<Duration>),
     /// A line of the process.
     Said(Message),
     /// The process has ended and was reaped: how, in words, and the last it wrote to stderr.
@@ -547,7 +547,7 @@ impl Machine {
             }
             Event::Room(room) => self.on_room(now, room, out),
             Event::MakeRoom => self.on_make_room(now, out),
-            Event::Started(manner) => self.on_started(now, manner, out),
+            Event::Started(manner, slept) => self.on_started(now, manner, slept, out),
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
             Event::Given(given) => self.on_given(now, given, out),

@@ -885,6 +885,8 @@ impl Owner {
         let Some(prepared) = self.prepared.take() else {
             return Ok(());
         };
+        let slept = session.slept.filter(|_| prepared.is_resume());
+        let slept = slept.map(|since| ledger::seconds_to(unix_now(), since));
         self.conversation.clone_from(&claude);
         let setup = &self.outfit.setup;
         let launch = setup.launch(&session, &prepared);
@@ -904,7 +906,7 @@ impl Owner {
                 self.process = Some(process);
                 self.last_words.clear();
                 let manner = setup.manner(&session.chosen);
-                self.events.push_back(Event::Started(manner));
+                self.events.push_back(Event::Started(manner, slept));
                 // Where this cannot be written the process still runs, and chappe still holds it.
                 if let Err(error) = store.spawned(self.session, &living) {
                     log::error!("the process cannot be noted: {error}");

@@ -88,6 +88,13 @@ pub struct CutOff {
     pub acted: Vec<(String, String)>,
 }
 
+impl Prepared {
+    /// Whether a conversation goes on.
+    pub fn is_resume(&self) -> bool {
+        matches!(self.opening, Opening::Resume)
+    }
+}
+
 impl Setup {
     /// What a session's process is to be like: what was chosen for it, else what the configuration says.
     pub fn manner(&self, chosen: &Chosen) -> Manner {

@@ -313,3 +313,36 @@ fn sessions_without_a_database_are_not_begun_afresh() {
     host.say("anew");
     host.answer("echo: anew");
 }
+
+#[test]
+fn a_database_that_is_damaged_under_the_live_daemon_ends_it_with_a_word_in_the_chat() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    // All that stands there, but the size: the next look that is not answered from memory finds nonsense.
+    for name in ["chappe.db", "chappe.db-wal"] {
+        let path = host.state_dir().join(name);
+        let file = OpenOptions::new()
+            .write(true)
+            .open(path)
+            .expect("it is there");
+        let size = file.metadata().expect("it is there").len();
+        let noise: Vec<u8> = (0..size).map(|n| (n * 7 + 1) as u8).collect();
+        file.write_all_at(&noise, 0).expect("it can be written");
+    }
+    host.say("is anybody there");
+    let end = chappe.end();
+    assert_eq!(end.code, Some(73), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("chappe never starts afresh by itself"),
+        "{}",
+        end.stderr
+    );
+    host.answer("can't be used any more, so I stop.");
+    // Nor does the next one begin anew.
+    let end = host.start().end();
+    assert_eq!(end.code, Some(73), "{}", end.stderr);
+    assert!(host.state_dir().join("chappe.db").exists());
+}

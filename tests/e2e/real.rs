@@ -19,6 +19,8 @@ mod personas;
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
 mod secrets;
+/// Sessions that go, come back, and are taken over.
+mod sessions;
 /// A person says stop, whatever the turn is doing.
 mod stop;
 /// When the API fails.

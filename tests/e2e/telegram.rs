@@ -723,3 +723,34 @@ fn another_poller_is_waited_for_and_a_refusal_ends_chappe() {
     let _chappe = host.start();
     host.answer("echo: kept");
 }
+
+#[test]
+fn another_poller_that_stays_ends_chappe_and_costs_no_answer() {
+    let host = Host::new();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+    fault(&host, "getUpdates", 100, refusal(409, conflict));
+    // It comes with the poll in flight, and no further one follows.
+    host.say("last");
+    chappe.logs("Conflict: terminated by other getUpdates request");
+    host.say("in between");
+    drop(held);
+    host.answer("tool said: ");
+    host.answer("echo: last");
+    for wait in [10, 20, 30] {
+        chappe.logs(&format!("trying again in {wait} s"));
+    }
+    let end = chappe.end();
+    assert_eq!(end.code, Some(75), "{}", end.stderr);
+    assert!(
+        end.stderr.contains("another program asks Telegram"),
+        "{}",
+        end.stderr
+    );
+    host.api.clear_faults();
+    let _chappe = host.start();
+    host.answer("echo: in between");
+}

@@ -24,6 +24,9 @@ const HOST_RETRY_FIRST: Duration = Duration::from_secs(1);
 /// The longest wait before another start.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
 
+/// A resume after less than this is not worth a word.
+const SLEPT_MIN: Duration = Duration::from_secs(60);
+
 /// The id of the one control request that a process gets at its start.
 pub(super) const INITIALIZE: &str = "chappe-initialize";
 pub(super) const INTERRUPT: &str = "chappe-interrupt";
@@ -52,11 +55,23 @@ impl Machine {
         out.push(Action::Prepare(cut_off));
     }
 
-    pub(super) fn on_started(&mut self, now: Instant, manner: Manner, out: &mut Vec<Action>) {
+    pub(super) fn on_started(
+        &mut self,
+        now: Instant,
+        manner: Manner,
+        slept: Option<Duration>,
+        out: &mut Vec<Action>,
+    ) {
         if !matches!(self.state, State::Preparing { .. }) {
             return;
         }
         self.has = manner;
+        // A shorter one nobody has noticed.
+        if let (None, Some(slept)) = (&self.interruption, slept)
+            && slept > SLEPT_MIN
+        {
+            self.interruption = Some(Interruption::Slept(slept));
+        }
         self.host_full = 0;
         self.has_answered = false;
         self.cost_before = 0.0;

@@ -120,7 +120,9 @@ impl Machine {
     fn give_up_turn(&mut self, prompt: Prompt, retry: String, out: &mut Vec<Action>) {
         let cause = match self.interruption.take() {
             Some(Interruption::Crash { how, .. }) => how,
-            Some(Interruption::Restart) | None => "with chappe itself".to_owned(),
+            Some(Interruption::Restart | Interruption::Slept(_)) | None => {
+                "with chappe itself".to_owned()
+            }
         };
         self.held = true;
         out.push(Action::Finish(Finished {

@@ -3,6 +3,7 @@
 mod crashes;
 mod endings;
 mod holds;
+mod manner;
 mod quiet_stops;
 mod requests;
 mod rooms;

@@ -89,6 +89,7 @@ impl Play {
                 let after = match interruption {
                     None => String::new(),
                     Some(Interruption::Restart) => ", after a restart".to_owned(),
+                    Some(Interruption::Slept(idle)) => format!(", after {idle:?}"),
                     Some(Interruption::Crash { how, attempt, of }) => {
                         format!(", after a crash ({how}), {attempt} of {of}")
                     }

@@ -43,7 +43,10 @@ impl Play {
             "soon" => Event::Room(Room::Soon),
             "waits" => Event::Room(Room::Waits),
             "makeroom" => Event::MakeRoom,
-            "started" => Event::Started(self.manner.clone()),
+            "started" => {
+                let slept = (!rest.is_empty()).then(|| seconds(rest));
+                Event::Started(self.manner.clone(), slept)
+            }
             "moves" => {
                 self.moves = rest != "no";
                 self.works(vec![], false)

@@ -91,7 +91,7 @@ impl World {
                         self.store.has_process = true;
                         let manner = self.store.manner.clone();
                         self.has = manner.clone();
-                        Event::Started(manner)
+                        Event::Started(manner, None)
                     }
                 });
             }

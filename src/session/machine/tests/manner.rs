@@ -1,0 +1,130 @@
+//! What was chosen for a process: a live one is told, and one that would have to be another is ended once it rests.
+
+use insta::assert_snapshot;
+
+use super::script::{BUSY, OPEN, check};
+
+#[test]
+fn a_live_process_is_told_of_its_model_and_mode_before_the_next_prompt() {
+    assert_snapshot!(check(OPEN, "
+        choose model=opus mode=plan
+        work 1
+    "), @r#"
+    > choose model=opus mode=plan
+        write request {"model":"opus","subtype":"set_model"}
+        write request {"mode":"plan","subtype":"set_permission_mode"}
+    > work 1
+        givenext as of 1
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn a_process_that_would_have_to_be_another_is_ended_and_what_waits_goes_to_the_next() {
+    assert_snapshot!(check(OPEN, "
+        choose persona
+        exit 0
+        work 1
+        prepared
+        started 200m
+        initialized
+        given 1 hi
+    "), @r#"
+    > choose persona
+        closeinput
+        (due at 5s)
+    > exit 0
+        retire
+        (nothing is due)
+    > work 1
+        prepare
+    > prepared
+        start
+    > started 200m
+        write request {"subtype":"initialize"}
+        (due at 90s)
+    > initialized
+        givenext as of 1
+        (nothing is due)
+    > given 1 hi
+        write u1 "hi"
+        show 1 since 0ns: Waiting since 0ns, 0 wait, after 12000s
+    "#);
+}
+
+#[test]
+fn nobody_leaves_or_enters_the_mode_without_questions_on_the_way() {
+    assert_snapshot!(check(OPEN, "
+        choose mode=bypassPermissions
+        exit 0
+    "), @r#"
+    > choose mode=bypassPermissions
+        closeinput
+        (due at 5s)
+    > exit 0
+        retire
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn what_is_chosen_in_a_turn_waits_for_its_end() {
+    assert_snapshot!(check(BUSY, "
+        choose persona
+        work 1
+        result ok of=1 done
+        exit 0
+    "), @r#"
+    > choose persona
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > work 1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+    > result ok of=1 done
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+        closeinput
+        (due at 5s)
+    > exit 0
+        prepare
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn what_was_chosen_in_the_moment_of_giving_is_looked_at_first() {
+    assert_snapshot!(check(OPEN, "
+        work 1
+        given changed
+        choose mode=plan
+    "), @r#"
+    > work 1
+        givenext
+        (nothing is due)
+    > given changed
+        look
+    > choose mode=plan
+        write request {"mode":"plan","subtype":"set_permission_mode"}
+        givenext as of 1
+    "#);
+}
+
+#[test]
+fn a_session_that_moves_ends_its_process_first() {
+    assert_snapshot!(check(OPEN, "
+        moves
+        exit 0
+        moved
+        moves no
+    "), @r#"
+    > moves
+        closeinput
+        (due at 5s)
+    > exit 0
+        move
+        (nothing is due)
+    > moved
+        settle
+    > moves no
+        retire
+    "#);
+}

@@ -1,0 +1,146 @@
+//! Sessions as a whole, with the actual CLI: put away and brought back, taken over from the desk, and never taken from
+//! somebody who has them open.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use super::{Stage, until};
+use crate::cli;
+use crate::host::Host;
+
+/// A `claude` at the desk: with a prompt it answers and ends, without one it waits for its input.
+fn desk(stage: &Stage, test: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(cli::real_claude(test).expect("the stage has one"));
+    command
+        .args(arguments)
+        .current_dir(stage.folder())
+        .env_clear()
+        .envs(cli::environment(
+            &stage.model.url(),
+            &stage.host.folder.path().join("claude"),
+        ))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command.spawn().expect("it starts")
+}
+
+/// Claude's id of the conversation of the first session.
+fn conversation(stage: &Stage) -> String {
+    let ids: Vec<String> = stage.read("SELECT claude FROM session WHERE name = 'default'");
+    ids.into_iter().next().expect("there is a session")
+}
+
+#[test]
+fn what_was_put_away_is_remembered_also_on_another_host() {
+    let Some(stage) = Stage::new("what_was_put_away_is_remembered_also_on_another_host") else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.ask("the word is cormorant", "echo: the word is cormorant");
+    fs::write(stage.folder().join("note"), "kept").expect("it can be written");
+    stage.ask("/archive", "default is put away (");
+    assert!(!stage.folder().exists());
+    stage.ask("/restore default", "default is back, and remembers.");
+    stage.remembers(&["the word is cormorant"]);
+    stage.ask("/archive", "default is put away (");
+    assert_eq!(chappe.stop().code(), Some(0));
+
+    // Another host: other folders, another Claude, nothing but the archive.
+    let other =
+        Stage::new("what_was_put_away_is_remembered_also_on_another_host").expect("as before");
+    let archives = |host: &Host| host.sessions_root().join(".archive");
+    let from = fs::read_dir(archives(&stage.host)).expect("it is there");
+    fs::create_dir_all(archives(&other.host)).expect("it can be made");
+    for file in from.flatten() {
+        fs::copy(file.path(), archives(&other.host).join(file.file_name()))
+            .expect("it can be copied");
+    }
+    fs::remove_dir_all(other.folder()).expect("it was made by the stage");
+    let _chappe = other.host.start();
+    other.ask("/restore default", "default is back, and remembers.");
+    assert_eq!(
+        fs::read_to_string(other.folder().join("note"))
+            .ok()
+            .as_deref(),
+        Some("kept")
+    );
+    let memory = other.memory();
+    assert_eq!(memory[0], "the word is cormorant");
+}
+
+#[test]
+fn a_conversation_from_the_desk_is_taken_over_and_goes_back() {
+    const TEST: &str = "a_conversation_from_the_desk_is_taken_over_and_goes_back";
+    let Some(stage) = Stage::new(TEST) else {
+        return;
+    };
+    let mut child = desk(&stage, TEST, &["-p", "said at the desk"]);
+    drop(child.stdin.take());
+    assert!(child.wait().expect("it is ours").success());
+    let _chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    let list = stage.ask("/resume", "Claude's conversations in ");
+    assert!(
+        list.text.contains("1. said at the desk · "),
+        "{}",
+        list.text
+    );
+    assert!(
+        !list.text.contains("2. "),
+        "the present one is no other: {}",
+        list.text
+    );
+    let press = stage.host.press(&stage.host.person(), &list, "1");
+    assert_eq!(stage.host.toast(&press), "Done");
+    stage.host.answer("default goes on with that conversation.");
+    stage.remembers(&["said at the desk"]);
+    // The way back.
+    let about = stage.ask("/session", "This is default");
+    let way = format!("claude --resume {}", conversation(&stage));
+    assert!(about.text.contains(&way), "{}", about.text);
+    let list = stage.ask("/resume", "1. hello · ");
+    assert!(!list.text.contains("said at the desk"), "{}", list.text);
+}
+
+#[test]
+fn what_somebody_else_has_open_is_not_taken() {
+    const TEST: &str = "what_somebody_else_has_open_is_not_taken";
+    let Some(mut stage) = Stage::new(TEST) else {
+        return;
+    };
+    stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
+    let _chappe = stage.host.start();
+    stage.ask("one", "echo: one");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    let id = conversation(&stage);
+    let arguments = [
+        "-p",
+        "--verbose",
+        "--input-format=stream-json",
+        "--output-format=stream-json",
+        &format!("--resume={id}"),
+    ];
+    let mut child = desk(&stage, TEST, &arguments);
+    until("its record", || {
+        let records = stage.host.folder.path().join("claude/sessions");
+        records
+            .join(format!("{}.json", child.id()))
+            .exists()
+            .then_some(())
+    });
+    let told = stage.ask("two", "has this conversation open");
+    assert!(
+        told.text.contains(&format!("process {}", child.id())),
+        "{}",
+        told.text
+    );
+    assert_eq!(stage.turns().len(), 1, "nothing was said to Claude");
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    stage.host.press(&stage.host.person(), &told, "Try again");
+    stage.host.answer("echo: two");
+    stage.remembers(&["one", "two"]);
+}
