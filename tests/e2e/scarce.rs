@@ -125,7 +125,7 @@ fn a_claude_that_is_replaced_under_a_live_process_is_taken_at_the_next_start() {
     let current = host.folder.path().join("claude-current");
     for version in ["2.1.197", "2.1.330"] {
         let script = format!(
-            "#!/bin/sh\necho {version} \"$@\" >>{folder:?}/starts\n\
+            "#!/bin/sh\necho {version} \"$@\" | tr '\\n' ' ' >>{folder:?}/starts; echo >>{folder:?}/starts\n\
              case \"$*\" in *--version*) echo '{version} (Claude Code)'; exit;; esac\nexec {chappe:?} stand-in \"$@\"\n",
             folder = host.folder.path(),
             chappe = chappe(),
