@@ -31,7 +31,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::failpoint;
 use reserve::Reserve;
@@ -170,7 +170,19 @@ impl Store {
             // For the next attempt.
             place.reserve.give_up();
         }
-        written
+        match (written, &self.place) {
+            // SQLite does not tell an error that may pass from a disk that takes nothing any more.
+            (Err(error), Some(place))
+                if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure)
+                    && is_read_only(&place.path) =>
+            {
+                Err(Error::SqliteFailure(
+                    rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY),
+                    Some(error.to_string()),
+                ))
+            }
+            (written, _) => written,
+        }
     }
 
     fn try_write<T>(
@@ -311,6 +323,13 @@ fn is_whole(connection: &Connection) -> Result<()> {
             Some(found),
         )),
     }
+}
+
+/// Whether nothing can be written beside a file, because its disk can only be read.
+fn is_read_only(path: &Path) -> bool {
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    let tried = tempfile::tempfile_in(dir);
+    tried.is_err_and(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem)
 }
 
 /// Device and inode of a file; None where there is none.

@@ -358,3 +358,90 @@ fn a_database_that_is_damaged_under_the_live_daemon_ends_it_with_a_word_in_the_c
     assert_eq!(end.code, Some(73), "{}", end.stderr);
     assert!(host.state_dir().join("chappe.db").exists());
 }
+
+/// A file system of its own at the state directory, which the kernel makes read-only when it is told of damage.
+struct FragileDisk {
+    at: PathBuf,
+    /// The name of its device.
+    device: String,
+}
+
+impl FragileDisk {
+    /// None where this user cannot have one, which is said.
+    fn at_state_of(host: &Host, test: &str) -> Option<FragileDisk> {
+        let at = host.state_dir();
+        fs::create_dir_all(&at).expect("the folder can be made");
+        let image = host.folder.path().join("image");
+        let file = fs::File::create(&image).expect("it can be made");
+        file.set_len(32 << 20).expect("a file can have holes");
+        let run = |program: &str, arguments: &[&std::ffi::OsStr]| {
+            let mut command = Command::new(program);
+            command.args(arguments).stderr(Stdio::null());
+            let output = command
+                .output()
+                .ok()
+                .filter(|output| output.status.success())?;
+            Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let (image, place) = (image.as_os_str(), at.as_os_str());
+        let source = run("mkfs.ext4", &["-q".as_ref(), image])
+            .and_then(|_| {
+                let options = "loop,errors=remount-ro".as_ref();
+                run("mount", &["-o".as_ref(), options, image, place])
+            })
+            .and_then(|_| run("findmnt", &["-no".as_ref(), "SOURCE".as_ref(), place]));
+        let Some(source) = source else {
+            let _ = writeln!(
+                std::io::stderr(),
+                "skipped: {test}: this user may not mount an ext4 from a file"
+            );
+            return None;
+        };
+        let device = source.rsplit('/').next().unwrap_or_default().to_owned();
+        Some(FragileDisk { at, device })
+    }
+
+    /// From here on it can only be read.
+    fn fails(&self) -> bool {
+        let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", self.device);
+        fs::write(trigger, "a test wants it so").is_ok()
+    }
+}
+
+impl Drop for FragileDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.at).status();
+    }
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_under_the_live_daemon_ends_it_with_a_word_in_the_chat() {
+    const TEST: &str =
+        "a_disk_that_becomes_read_only_under_the_live_daemon_ends_it_with_a_word_in_the_chat";
+    let host = Host::new();
+    let Some(disk) = FragileDisk::at_state_of(&host, TEST) else {
+        return;
+    };
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    if !disk.fails() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: {TEST}: this kernel breaks no disk on demand"
+        );
+        return;
+    }
+    host.say("kept with Telegram");
+    let end = chappe.end();
+    assert_eq!(end.code, Some(73), "{}", end.stderr);
+    host.answer("can't be used any more, so I stop.");
+    let waits = host
+        .api
+        .wait(crate::host::SOON, "", |view| Some(view.waiting_updates()));
+    assert!(
+        waits.expect("it can be looked at") > 0,
+        "nothing was confirmed"
+    );
+}
