@@ -589,12 +589,16 @@ pub fn archives(all: &[(String, String, String)]) -> Notice {
     }
 }
 
-pub fn no_archive(name: &str) -> Formatted {
-    Line::default()
+/// To a name under which nothing was put away. `near` is one that is near.
+pub fn no_archive(name: &str, near: Option<&str>) -> Formatted {
+    let line = Line::default()
         .plain("No session ")
         .bold(&short(name))
-        .plain(" was put away. /restore alone lists what was.")
-        .end()
+        .plain(" was put away.");
+    match near {
+        Some(near) => line.plain(" Did you mean ").bold(near).plain("?").end(),
+        None => line.plain(" /restore alone lists what was.").end(),
+    }
 }
 
 /// The conversation as a file's text.

@@ -378,7 +378,10 @@ impl Desk {
                 let said = self.bring_back(intake, place, archived)?;
                 say(intake, place, said)
             }
-            None => say(intake, place, sessions::no_archive(name)),
+            None => {
+                let near = near(name, all.iter().map(|one| one.name.as_str()));
+                say(intake, place, sessions::no_archive(name, near))
+            }
         }
     }
 
@@ -477,7 +480,7 @@ impl Desk {
             Act::Restore { file } => match ahead {
                 Ahead::Archives(all) => match all.iter().find(|one| one.file == *file) {
                     Some(archived) => self.bring_back(intake, place, archived)?,
-                    None => sessions::no_archive(file),
+                    None => sessions::no_archive(file, None),
                 },
                 _ => return Ok(None),
             },

@@ -72,7 +72,7 @@ fn a_session_that_was_put_away_comes_back_and_remembers() {
     host.say("/restore web");
     host.answer("There is a session web already.");
     host.say("/restore wbe");
-    host.answer("No session wbe was put away.");
+    host.answer("No session wbe was put away. Did you mean web?");
 }
 
 #[test]
