@@ -521,6 +521,18 @@ pub enum Act {
     },
     /// Nobody is asked any more in the session: the second press, after what that means was said.
     UseBypass,
+    /// What was allowed is not any more.
+    Revoke {
+        grant: i64,
+    },
+    /// What was allowed is over after an hour, or reaches further.
+    LimitGrant {
+        grant: i64,
+    },
+    WidenGrant {
+        grant: i64,
+        reach: Reach,
+    },
     /// Of what came while chappe was away: all of it runs, only the last, or nothing.
     RunAll,
     OnlyTheLast,
@@ -603,6 +615,69 @@ pub struct Wanted {
     pub input: String,
     /// Whether a sub-agent asks.
     pub sub_agent: bool,
+    /// What would end such questions, as far as it is understood. A person may choose one of them.
+    pub permits: Vec<Permit>,
+    /// Why it is asked, as Claude says.
+    pub reason: Option<String>,
+    /// The path that the question is about, where there is one.
+    pub blocked_path: Option<String>,
+}
+
+/// What may be done without asking, beyond one call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "may")]
+pub enum Permit {
+    /// Calls that one of these rules covers.
+    Call { rules: Vec<Rule> },
+    /// Changes to files of the session's folder.
+    Edit,
+    /// Work in these directories as in the session's own.
+    Enter { directories: Vec<String> },
+}
+
+/// A rule that covers calls of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rule {
+    pub tool: String,
+    /// Which calls; None for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// For which sessions something was allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// For the one in which it was.
+    Session,
+    /// For all that work in the same folder.
+    Folder,
+    Everywhere,
+}
+
+impl Reach {
+    /// The word that stands in the store. Never changed once released.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reach::Session => "session",
+            Reach::Folder => "folder",
+            Reach::Everywhere => "everywhere",
+        }
+    }
+}
+
+/// Something that a person allowed for longer than one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub id: i64,
+    pub permit: Permit,
+    pub reach: Reach,
+    /// Who allowed it, as they were called then.
+    pub by: String,
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// When it is over; None: not by itself.
+    pub until: Option<i64>,
 }
 
 /// What a person decided on a request.
@@ -621,6 +696,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The tool's input as it was shown.
     pub input: String,
+    /// What is allowed with it, beyond this call.
+    pub permit: Option<Permit>,
 }
 
 /// Which rows pass each other within a place, and which keep their order.

@@ -42,6 +42,12 @@ pub enum Route<'a> {
         token: &'a str,
         verdict: Verdict,
     },
+    /// A press on a request's button that allows more than the call at hand.
+    Always {
+        arrival: Arrival,
+        press: &'a Press,
+        token: &'a str,
+    },
     /// A press on the button that stops a turn, named by its prompt's uuid.
     StopTurn {
         arrival: Arrival,
@@ -77,6 +83,7 @@ impl Route<'_> {
             | Route::Command { arrival, .. }
             | Route::Unsupported { arrival, .. }
             | Route::Decide { arrival, .. }
+            | Route::Always { arrival, .. }
             | Route::StopTurn { arrival, .. }
             | Route::Act { arrival, .. }
             | Route::UnknownButton { arrival, .. } => Some(arrival),
@@ -118,6 +125,8 @@ pub enum Command<'a> {
     Clear,
     /// What waits.
     Queue,
+    /// What is allowed without asking.
+    Grants,
     /// How everything is.
     Status,
 }
@@ -140,6 +149,7 @@ pub const MENU: &[(&str, &str)] = &[
     ("clear", "Begin a new conversation here"),
     ("model", "Which model this session uses"),
     ("mode", "What Claude may do without asking"),
+    ("grants", "What is allowed without asking, and no longer"),
     ("persona", "Who Claude is in this session"),
     ("timeout", "How long a quiet process is kept"),
     ("rename", "Give this session another name"),
@@ -167,6 +177,11 @@ pub fn button_data(verdict: Verdict, token: &str) -> String {
         Verdict::Allow => format!("allow:{token}"),
         Verdict::Deny => format!("deny:{token}"),
     }
+}
+
+/// What a request's button carries that allows more than the call at hand.
+pub fn always_data(token: &str) -> String {
+    format!("always:{token}")
 }
 
 /// What the button that stops a turn carries: the uuid of the turn's prompt.
@@ -242,7 +257,9 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                 callback: Some(press.callback.clone()),
                 date: 0,
             };
-            if message.is_none() {
+            // Nor does anybody press in a private chat but who it is with.
+            let is_foreign = place.chat.0 > 0 && place.chat.0 != press.from.id.0;
+            if message.is_none() || is_foreign {
                 return Route::UnknownButton { arrival, press };
             }
             match press.data.split_once(':') {
@@ -257,6 +274,11 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     press,
                     token,
                     verdict: Verdict::Deny,
+                },
+                Some(("always", token)) => Route::Always {
+                    arrival,
+                    press,
+                    token,
                 },
                 Some(("stop", uuid)) => Route::StopTurn {
                     arrival,
@@ -333,6 +355,7 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/mode" => Some(Command::Mode(argument)),
         "/clear" => Some(Command::Clear),
         "/queue" => Some(Command::Queue),
+        "/grants" => Some(Command::Grants),
         "/status" => Some(Command::Status),
         _ => None,
     }

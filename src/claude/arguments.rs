@@ -37,6 +37,10 @@ pub struct LaunchSpec {
     pub append_system_prompt: Option<String>,
     /// Rules that deny in every mode, one each, such as `Bash(git push --force*)`. See [`deny_folder`].
     pub deny_rules: Vec<String>,
+    /// Rules of calls that are not asked about, one each. A rule that denies goes before them.
+    pub allow_rules: Vec<String>,
+    /// Directories in which it may work besides its own; each must be there.
+    pub directories: Vec<String>,
     /// Given as they are, after all others. A flag that is given twice counts the second time.
     pub extra_args: Vec<String>,
     pub version: Version,
@@ -90,6 +94,10 @@ pub fn arguments(spec: &LaunchSpec) -> Vec<String> {
         .into_iter()
         .chain(spec.deny_rules.iter().map(String::as_str));
     arguments.extend(denied.map(|rule| format!("--disallowedTools={rule}")));
+    let allowed = spec.allow_rules.iter();
+    arguments.extend(allowed.map(|rule| format!("--allowedTools={rule}")));
+    let directories = spec.directories.iter();
+    arguments.extend(directories.map(|directory| format!("--add-dir={directory}")));
     arguments.extend(spec.extra_args.iter().cloned());
     arguments
 }
@@ -156,6 +164,8 @@ mod tests {
             max_turns: 0,
             append_system_prompt: None,
             deny_rules: Vec::new(),
+            allow_rules: Vec::new(),
+            directories: Vec::new(),
             extra_args: Vec::new(),
             version: Version::parse(version).expect("a version"),
         }
@@ -191,6 +201,8 @@ mod tests {
             max_turns: 7,
             append_system_prompt: Some("--be brief\nand kind".to_owned()),
             deny_rules: vec!["Bash(git push --force*)".to_owned()],
+            allow_rules: vec!["Bash(npm test *)".to_owned()],
+            directories: vec!["/x".to_owned()],
             extra_args: vec!["--settings".to_owned(), "{}".to_owned()],
             version: Version::parse("2.1.330").expect("a version"),
         });
@@ -208,6 +220,8 @@ mod tests {
                 "--max-turns=7",
                 "--append-system-prompt=--be brief\nand kind",
                 "--disallowedTools=Bash(git push --force*)",
+                "--allowedTools=Bash(npm test *)",
+                "--add-dir=/x",
                 "--settings",
                 "{}",
             ]

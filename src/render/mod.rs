@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod elsewhere;
+pub mod grants;
 pub mod ladder;
 pub mod late;
 pub mod lists;

@@ -3,10 +3,12 @@
 //! A person approves what they see. So nothing of the input is left out, and what a screen would hide or turn around
 //! (control characters, marks that reverse the direction of text) is written out.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
-use super::{markdown, texts::Line};
-use crate::chat::{Formatted, Style, Wanted, utf16_len};
+use super::{grants, markdown, texts::Line};
+use crate::chat::{Formatted, Permit, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it.
 const INLINE_MAX: usize = 2_500;
@@ -19,10 +21,45 @@ pub struct Shown {
     pub body: Formatted,
     /// The labels of the two buttons: to allow, and to deny.
     pub labels: [&'static str; 2],
+    /// What else may be allowed with it, with the label of its button.
+    pub always: Vec<(String, Permit)>,
 }
+
+/// How many buttons there are that allow more than the call.
+const ALWAYS_MAX: usize = 3;
+
+/// The longest label that a phone shows whole, in characters. What is longer stands in the message.
+const LABEL_MAX: usize = 36;
 
 /// Shows a request of a session that works in `folder`.
 pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
+    let mut shown = show_call(wanted, session, folder);
+    if wanted.is_plan {
+        return shown;
+    }
+    let mut offered: Vec<(&Permit, String)> = Vec::new();
+    for permit in &wanted.permits {
+        let is_here = matches!(permit, Permit::Enter { directories }
+            if directories.iter().all(|dir| Path::new(dir).starts_with(folder)));
+        let Some(words) = grants::words(permit).filter(|words| visible(words) == *words) else {
+            continue;
+        };
+        if !is_here && offered.iter().all(|(other, _)| *other != permit) {
+            offered.push((permit, words));
+        }
+    }
+    for (at, (permit, words)) in offered.into_iter().take(ALWAYS_MAX).enumerate() {
+        let mut label = grants::label(permit, &words);
+        if label.chars().count() > LABEL_MAX {
+            label = format!("Always {}", at + 1);
+            shown.body.text.push_str(&format!("\n{label}: {words}"));
+        }
+        shown.always.push((label, permit.clone()));
+    }
+    shown
+}
+
+fn show_call(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
     if wanted.is_plan {
@@ -66,6 +103,7 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
             above: Vec::new(),
             body,
             labels: ["Allow once", "Deny"],
+            always: Vec::new(),
         };
     }
     let above = fenced(&details, language);
@@ -79,6 +117,7 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
         above,
         body,
         labels: ["Allow once", "Deny"],
+        always: Vec::new(),
     }
 }
 
@@ -111,6 +150,7 @@ fn plan(input: &Value, session: &str) -> Shown {
         above,
         body,
         labels: ["Approve", "Deny"],
+        always: Vec::new(),
     }
 }
 
@@ -187,6 +227,7 @@ fn visible(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Rule;
 
     fn wanted(tool: &str, input: &str) -> Wanted {
         Wanted {
@@ -195,7 +236,52 @@ mod tests {
             input: input.into(),
             is_plan: tool == "ExitPlanMode",
             sub_agent: false,
+            permits: Vec::new(),
+            reason: None,
+            blocked_path: None,
         }
+    }
+
+    #[test]
+    fn what_may_be_allowed_always_is_said_whole() {
+        let rule = |content: &str| Permit::Call {
+            rules: vec![Rule {
+                tool: "Bash".to_owned(),
+                content: Some(content.to_owned()),
+            }],
+        };
+        let long = format!("{} *", "x".repeat(60));
+        let enter = |directory: &str| Permit::Enter {
+            directories: vec![directory.to_owned()],
+        };
+        let asked = Wanted {
+            permits: vec![
+                rule("npm test *"),
+                rule("npm test *"),
+                rule("a\u{202e}b"),
+                enter("/w"),
+                rule(&long),
+                enter("/x"),
+                Permit::Edit,
+            ],
+            ..wanted("Bash", r#"{"command":"npm test a"}"#)
+        };
+        let shown = show(&asked, "web", "/w");
+        let labels: Vec<&str> = shown
+            .always
+            .iter()
+            .map(|(label, _)| label.as_str())
+            .collect();
+        assert_eq!(
+            labels,
+            ["Always: npm test *", "Always 2", "Files in /x too"]
+        );
+        assert!(
+            shown
+                .body
+                .text
+                .ends_with(&format!("in /w\nAlways 2: {long}"))
+        );
     }
 
     #[test]

@@ -244,13 +244,18 @@ pub fn too_many(waiting: i64) -> Formatted {
 }
 
 /// Below a request that was decided.
-pub fn decided(shown: &Formatted, allowed: bool, by: &str) -> Formatted {
+pub fn decided(shown: &Formatted, allowed: bool, by: &str, time: &str) -> Formatted {
     let verdict = if allowed {
         "✓ Allowed by"
     } else {
         "✗ Denied by"
     };
-    below(shown, &format!("{verdict} {by}"))
+    below(shown, &format!("{verdict} {by}, {time}"))
+}
+
+/// Below a request that was allowed, together with more than the call at hand.
+pub fn decided_always(shown: &Formatted, by: &str, time: &str, what: &str) -> Formatted {
+    below(shown, &format!("✓ Allowed by {by}, {time}, always: {what}"))
 }
 
 /// Below a request whose process is gone.

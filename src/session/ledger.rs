@@ -168,10 +168,18 @@ impl Ledger<'_> {
             label: label.to_owned(),
             data: router::button_data(verdict, &token),
         };
-        let buttons = vec![vec![
+        let mut buttons = vec![vec![
             button(allow, Verdict::Allow),
             button(deny, Verdict::Deny),
         ]];
+        let mut choices = Vec::new();
+        // Each on a row of its own, so that a phone shows it whole.
+        for (label, permit) in shown.always {
+            let token = store::fresh_uuid().replace('-', "");
+            let data = router::always_data(&token);
+            buttons.push(vec![Button { label, data }]);
+            choices.push((token, permit));
+        }
         let asked = Asked {
             prompt,
             wanted: wanted.clone(),
@@ -182,6 +190,7 @@ impl Ledger<'_> {
                 silent: false,
             },
             token,
+            choices,
         };
         self.store.ask(self.bot, self.session, self.now, &asked)
     }

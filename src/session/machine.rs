@@ -639,7 +639,14 @@ impl Machine {
         }
         let line = match decision.verdict {
             Verdict::Allow => match RawJson::from_text(decision.input.clone()) {
-                Ok(input) => protocol::allow(&decision.request, &input),
+                Ok(input) => {
+                    let updates = decision.permit.as_ref().map(protocol::updates);
+                    protocol::allow_with_permissions(
+                        &decision.request,
+                        &input,
+                        &updates.unwrap_or_default(),
+                    )
+                }
                 // What cannot be given back as it was shown is not allowed.
                 Err(_) => protocol::deny(&decision.request, DENIED),
             },

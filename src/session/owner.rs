@@ -877,6 +877,8 @@ impl Owner {
                 .push_back(Event::NotPrepared(not_started("the session is gone", None)));
             return Ok(());
         };
+        // After the session: what is taken away in between only makes the process older than it is.
+        let grants = store.grants(self.session, unix_now())?;
         let claude = prepared.claude.to_string();
         if claude != session.claude {
             store.set_claude_session(self.session, &claude)?;
@@ -889,7 +891,7 @@ impl Owner {
         let slept = slept.map(|since| ledger::seconds_to(unix_now(), since));
         self.conversation.clone_from(&claude);
         let setup = &self.outfit.setup;
-        let launch = setup.launch(&session, &prepared);
+        let launch = setup.launch(&session, &prepared, &grants);
         match Process::start(&launch) {
             Ok(process) => {
                 let pid = process.pid();

@@ -18,10 +18,11 @@ use uuid::Uuid;
 
 use super::machine::{Manner, Trouble};
 use super::recovery::{Acted, Facts};
-use crate::chat::{Chosen, IdleTimeout, Prompt, PromptId};
+use crate::chat::{Chosen, Grant, IdleTimeout, Permit, Prompt, PromptId};
 use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
 use crate::claude::elsewhere;
 use crate::claude::process::{self, Fingerprint, Launch};
+use crate::claude::protocol;
 use crate::claude::trace::Trace;
 use crate::claude::transcript::{self, Kept};
 use crate::failpoint;
@@ -214,8 +215,21 @@ impl Setup {
         })
     }
 
-    /// What is to be started for a session that has been prepared.
-    pub fn launch(&self, session: &Session, prepared: &Prepared) -> Launch {
+    /// What is to be started for a session that has been prepared, with what is allowed there.
+    pub fn launch(&self, session: &Session, prepared: &Prepared, grants: &[Grant]) -> Launch {
+        let (mut allow_rules, mut directories) = (Vec::new(), Vec::new());
+        for grant in grants {
+            match &grant.permit {
+                Permit::Call { rules } => {
+                    allow_rules.extend(rules.iter().map(protocol::rule_argument));
+                }
+                Permit::Enter { directories: more } => {
+                    directories.extend(more.iter().filter(|dir| Path::new(dir).is_dir()).cloned());
+                }
+                // It is the permission mode.
+                Permit::Edit => {}
+            }
+        }
         let Manner { model, mode, .. } = self.manner(&session.chosen);
         let arguments = arguments::arguments(&LaunchSpec {
             session: match prepared.opening {
@@ -227,6 +241,8 @@ impl Setup {
             max_turns: session.max_turns.unwrap_or(self.max_turns),
             append_system_prompt: Some(session.prompt.clone()).filter(|prompt| !prompt.is_empty()),
             deny_rules: self.deny.clone(),
+            allow_rules,
+            directories,
             extra_args: self.extra_args.clone(),
             version: prepared.version,
         });

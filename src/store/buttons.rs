@@ -53,6 +53,36 @@ impl Intake<'_> {
         retire_row(self.tx, row, self.now, Some(line))
     }
 
+    /// Lets the message of a row show this from now on, with these buttons and no others.
+    pub fn change(
+        &mut self,
+        place: Place,
+        row: RowId,
+        session: SessionId,
+        body: &Formatted,
+        offers: &[Vec<Offer>],
+    ) -> Result<()> {
+        self.posted = true;
+        let buttons = offer(self.tx, self.bot, session, row, self.now, offers)?;
+        // What is said below it later goes below this.
+        outbox::rewrite(self.tx, row, &Post::message(body.clone()))?;
+        let edit = Post::Edit {
+            target: Target::Row(row),
+            body: body.clone(),
+            buttons,
+        };
+        self.post(place, Lane::Text, &edit).map(drop)
+    }
+
+    /// The time of day, as the clock on the wall of the host shows it.
+    pub fn time_of_day(&self) -> Result<String> {
+        self.tx.query_row(
+            "SELECT strftime('%H:%M', ?1, 'unixepoch', 'localtime')",
+            [self.now],
+            |row| row.get(0),
+        )
+    }
+
     /// Puts a message into the outbox whose buttons are each for another session.
     pub fn offer_of_many(
         &mut self,

@@ -95,6 +95,8 @@ fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
         "UPDATE inbox SET prompt = NULL WHERE prompt IN (SELECT id FROM prompt WHERE session = ?1)",
         "DELETE FROM prompt WHERE session = ?1",
         "DELETE FROM log WHERE session = ?1",
+        "DELETE FROM granted WHERE session = ?1 AND reach = 'session'",
+        "UPDATE granted SET session = NULL WHERE session = ?1",
         "DELETE FROM session WHERE id = ?1",
     ] {
         tx.prepare_cached(step)?.execute([session.0])?;

@@ -5,8 +5,8 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::outbox;
 use super::{Error, Intake, Result, Step, Store, place_of};
 use crate::chat::{
-    Arrival, BotId, Decision, Formatted, Lane, Person, Place, Post, PromptId, RowId, SessionId,
-    Target, Verdict, Wanted,
+    Arrival, BotId, Decision, Formatted, Lane, Permit, Person, Place, Post, PromptId, RowId,
+    SessionId, Target, Verdict, Wanted,
 };
 
 /// What a press on a request's button came to.
@@ -24,6 +24,16 @@ pub enum Pressed {
     Foreign,
 }
 
+/// What a press on a button came to that allows more than the call at hand.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Always {
+    pub pressed: Pressed,
+    /// What was allowed, where it decided the request.
+    pub permit: Option<Permit>,
+    /// The grant by which that is known; None where it is none but the session's permission mode.
+    pub grant: Option<i64>,
+}
+
 /// A request to be shown: the messages before it, and the one with its buttons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
@@ -32,6 +42,8 @@ pub struct Asked {
     pub wanted: Wanted,
     /// What the buttons carry. Random, for this request alone.
     pub token: String,
+    /// What further buttons carry, each random as well, and what each allows.
+    pub choices: Vec<(String, Permit)>,
     /// What Claude wrote just before, with keys; goes above it.
     pub before: Vec<(String, Post)>,
     /// The message with the buttons.
@@ -52,11 +64,12 @@ struct Unsettled {
 /// What was decided and not told yet.
 pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
     tx.prepare_cached(
-        "SELECT claude, tool, state, input FROM request
+        "SELECT claude, tool, state, input, permit FROM request
          WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
     .query_map([session.0], |row| {
         let state: String = row.get(2)?;
+        let permit: Option<String> = row.get(4)?;
         Ok(Decision {
             request: row.get(0)?,
             tool: row.get(1)?,
@@ -66,6 +79,8 @@ pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<
                 Verdict::Deny
             },
             input: row.get(3)?,
+            // What cannot be read any more is not allowed; the call itself is.
+            permit: permit.and_then(|json| serde_json::from_str(&json).ok()),
         })
     })?
     .collect()
@@ -103,6 +118,11 @@ impl Store {
                 row.0,
                 now,
             ])?;
+            let request = tx.last_insert_rowid();
+            for (token, permit) in &asked.choices {
+                tx.prepare_cached("INSERT INTO choice (token, request, permit) VALUES (?1, ?2, ?3)")?
+                    .execute((token, request, outbox::json(permit)?))?;
+            }
             Ok(())
         })
     }
@@ -185,6 +205,51 @@ impl Intake<'_> {
         person: &Person,
         from: &Arrival,
     ) -> Result<Pressed> {
+        self.settle(token, verdict, None, person, from)
+    }
+
+    /// Applies a press on a button that allows the call, and what that button says from now on.
+    pub fn decide_always(
+        &mut self,
+        token: &str,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Always> {
+        let found: Option<(String, String)> = self
+            .tx
+            .prepare_cached(
+                "SELECT request.token, choice.permit FROM choice JOIN request ON request.id = choice.request
+                 WHERE choice.token = ?1 AND request.bot = ?2",
+            )?
+            .query_row((token, self.bot.0), |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let mut always = Always {
+            pressed: Pressed::Foreign,
+            permit: None,
+            grant: None,
+        };
+        let Some((request, json)) = found else {
+            return Ok(always);
+        };
+        let permit: Permit = serde_json::from_str(&json).map_err(|error| {
+            Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
+        })?;
+        always.pressed = self.settle(&request, Verdict::Allow, Some(&json), person, from)?;
+        if let Pressed::Decided { session, .. } = always.pressed {
+            always.grant = self.grant(session, &permit, person)?;
+            always.permit = Some(permit);
+        }
+        Ok(always)
+    }
+
+    fn settle(
+        &mut self,
+        token: &str,
+        verdict: Verdict,
+        permit: Option<&str>,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Pressed> {
         let found = self
             .tx
             .prepare_cached(
@@ -234,8 +299,8 @@ impl Intake<'_> {
             Verdict::Deny => "denied",
         };
         self.tx.execute(
-            "UPDATE request SET state = ?2, user = ?3 WHERE id = ?1",
-            (request, word, person.id.0),
+            "UPDATE request SET state = ?2, user = ?3, permit = ?4 WHERE id = ?1",
+            (request, word, person.id.0, permit),
         )?;
         if let Some(pressed) = from.message {
             // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message

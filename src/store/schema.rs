@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CLOCKS,
     CHOICES,
     REPLIES,
+    GRANTS,
 ];
 
 const FIRST: &str = "
@@ -292,6 +293,34 @@ ALTER TABLE outbox ADD COLUMN named   INTEGER NOT NULL DEFAULT 0;
 -- For a reply: what the message is that it replies to.
 CREATE INDEX outbox_by_message ON outbox (bot, chat, message) WHERE message IS NOT NULL;
 CREATE INDEX prompt_by_status ON prompt (bot, chat, status_message) WHERE status_message IS NOT NULL;
+";
+
+const GRANTS: &str = "
+-- The buttons of a request that allow more than the one call: what each carries, and what it allows (JSON).
+CREATE TABLE choice (
+    token   TEXT    PRIMARY KEY,
+    request INTEGER NOT NULL REFERENCES request (id) ON DELETE CASCADE,
+    permit  TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX choice_by_request ON choice (request);
+
+-- What goes to Claude with the decision (JSON); NULL where only this call was allowed.
+ALTER TABLE request ADD COLUMN permit TEXT;
+
+-- What people have allowed beyond one call: `permit` (JSON), by whom and when. `reach` is session, folder or everywhere;
+-- `session` is NULL once the one in which it was allowed is gone. `until` is when it is over (Unix seconds), NULL for not
+-- by itself.
+CREATE TABLE granted (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    session INTEGER REFERENCES session (id),
+    reach   TEXT    NOT NULL,
+    folder  TEXT    NOT NULL,
+    permit  TEXT    NOT NULL,
+    user    INTEGER NOT NULL,
+    name    TEXT    NOT NULL,
+    at      INTEGER NOT NULL,
+    until   INTEGER
+) STRICT;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -199,6 +199,11 @@ impl Store {
                  AND user NOT IN (SELECT value FROM json_each(?1))",
                 (&users, now),
             )?;
+            // Nor does anything stay allowed by them.
+            tx.execute(
+                "DELETE FROM granted WHERE user NOT IN (SELECT value FROM json_each(?1))",
+                [&users],
+            )?;
             // Nor is anything of theirs that failed tried again; and it holds nobody else up.
             let held: Vec<i64> = tx
                 .prepare(

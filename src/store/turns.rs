@@ -160,6 +160,8 @@ impl Store {
             if holds::held(tx, session)?.is_some() {
                 return Ok(Next::Nothing);
             }
+            // A process that still has what is over is given nothing more.
+            super::grants::expire(tx, now)?;
             let chosen: Option<i64> = tx
                 .prepare_cached("SELECT revision FROM session WHERE id = ?1")?
                 .query_row([session.0], |row| row.get(0))

@@ -14,7 +14,7 @@ use crate::config::nearest;
 use crate::config::persona::NoPersona;
 use crate::render::sessions::{self, About, BadDirectory};
 use crate::render::status::coarse;
-use crate::render::{lists, texts};
+use crate::render::{grants, lists, texts};
 use crate::router::{self, Command, Wish};
 use crate::store::{self, Folder, Intake, Made, New, Session, Stop};
 use crate::workplace::{self, Archived, Conversation, NoDirectory};
@@ -73,6 +73,7 @@ impl Desk {
         match command {
             Command::Stop => stop_here(intake, place, &session),
             Command::Queue => queue(intake, place, id),
+            Command::Grants => list_grants(intake, place, &session),
             Command::Rename(name) => rename(intake, place, &session, name),
             Command::Timeout(text) => self.timeout(intake, place, &session, text),
             Command::Persona(name) => match ahead {
@@ -495,6 +496,22 @@ impl Desk {
                 }
                 _ => return Ok(None),
             },
+            Act::Revoke { grant } => match intake.revoke(*grant)? {
+                Some(grant) => {
+                    let works = intake.is_at_work(session.id)?;
+                    list_grants(intake, place, &session)?;
+                    return Ok(Some(grants::revoked(&grant, works)));
+                }
+                None => grants::gone(),
+            },
+            Act::LimitGrant { grant } => match intake.limit_grant(*grant)? {
+                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                None => grants::gone(),
+            },
+            Act::WidenGrant { grant, reach } => match intake.widen_grant(*grant, *reach)? {
+                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                None => grants::gone(),
+            },
             _ => return Ok(None),
         };
         say(intake, place, said)?;
@@ -523,6 +540,13 @@ fn queue(intake: &mut Intake<'_>, place: Place, session: SessionId) -> store::Re
             .map(drop),
         None => Ok(()),
     }
+}
+
+fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
+    let edits = session.chosen.mode.as_deref() == Some("acceptEdits");
+    let all = intake.grants(session.id)?;
+    let notice = grants::list(&session.name, &all, edits, unix_now());
+    intake.offer(place, session.id, &notice).map(drop)
 }
 
 fn rename(

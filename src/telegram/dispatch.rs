@@ -10,7 +10,7 @@ use super::update::Decoded;
 use crate::chat::{
     Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, Target, Verdict,
 };
-use crate::render::texts;
+use crate::render::{grants, texts};
 use crate::router::{self, Route};
 use crate::store::{
     self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
@@ -148,6 +148,15 @@ impl Desk {
             } => {
                 intake.close(arrival)?;
                 let toast = decide(intake, arrival, press, token, *verdict)?;
+                answer(intake, arrival, press, toast)
+            }
+            Route::Always {
+                arrival,
+                press,
+                token,
+            } => {
+                intake.close(arrival)?;
+                let toast = allow_always(intake, arrival, press, token)?;
                 answer(intake, arrival, press, toast)
             }
             Route::StopTurn {
@@ -302,7 +311,10 @@ fn carry_out(
         | Act::Delete
         | Act::DeleteForGood
         | Act::Restore { .. }
-        | Act::TakeOver { .. } => {
+        | Act::TakeOver { .. }
+        | Act::Revoke { .. }
+        | Act::LimitGrant { .. }
+        | Act::WidenGrant { .. } => {
             return Ok(texts::TOAST_DONE_BEFORE.to_owned());
         }
     };
@@ -325,7 +337,8 @@ fn decide(
     Ok(match intake.decide(token, verdict, &press.from, arrival)? {
         Pressed::Decided { row, shown, .. } => {
             let allowed = verdict == Verdict::Allow;
-            let body = texts::decided(&shown, allowed, &press.from.name);
+            let time = intake.time_of_day()?;
+            let body = texts::decided(&shown, allowed, &press.from.name, &time);
             let edit = Post::Edit {
                 target: Target::Row(row),
                 body,
@@ -337,6 +350,33 @@ fn decide(
             } else {
                 texts::TOAST_DENIED
             }
+        }
+        Pressed::Over => texts::TOAST_OVER,
+        Pressed::Foreign => texts::TOAST_FOREIGN,
+    })
+}
+
+/// Allows a call, and what the button says from now on.
+fn allow_always(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    press: &Press,
+    token: &str,
+) -> store::Result<&'static str> {
+    let always = intake.decide_always(token, &press.from, arrival)?;
+    Ok(match always.pressed {
+        Pressed::Decided {
+            row,
+            shown,
+            session,
+        } => {
+            let time = intake.time_of_day()?;
+            let words = always.permit.as_ref().and_then(grants::words);
+            let words = words.unwrap_or_default();
+            let body = texts::decided_always(&shown, &press.from.name, &time, &words);
+            let offers = always.grant.map_or_else(Vec::new, grants::offers);
+            intake.change(arrival.place, row, session, &body, &offers)?;
+            texts::TOAST_ALLOWED
         }
         Pressed::Over => texts::TOAST_OVER,
         Pressed::Foreign => texts::TOAST_FOREIGN,

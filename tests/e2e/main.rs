@@ -19,6 +19,8 @@ mod crash;
 mod demo;
 /// The disk is full, read-only, gone or damaged.
 mod disk;
+/// What is allowed beyond one call.
+mod grants;
 /// What comes in, from whom, and of what kind.
 mod incoming;
 /// Sessions that go and come back as a whole.

@@ -32,6 +32,7 @@ mod initialized;
 mod lenient;
 mod message;
 mod outgoing;
+mod permits;
 mod prompt;
 mod raw_json;
 mod stream;
@@ -51,6 +52,7 @@ pub use outgoing::{
     ControlCommand, allow, allow_with_permissions, control_error, control_request, deny,
     deny_and_stop, mcp_response, user_line,
 };
+pub use permits::{permit, rule_argument, updates};
 pub use prompt::{escape_prompt, is_command};
 pub use raw_json::RawJson;
 pub use stream::{BlockKind, Stream, StreamEvent};

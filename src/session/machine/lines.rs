@@ -253,6 +253,13 @@ impl Machine {
                 tool: wanted.tool_name,
                 input: wanted.input.text().to_owned(),
                 sub_agent: wanted.agent_id.is_some(),
+                permits: wanted
+                    .permission_suggestions
+                    .iter()
+                    .filter_map(protocol::permit)
+                    .collect(),
+                reason: wanted.decision_reason,
+                blocked_path: wanted.blocked_path,
             },
             before: self.said.before_request(),
         });

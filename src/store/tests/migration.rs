@@ -100,6 +100,7 @@ fn everything_of_the_first_version_is_there() {
             tool: "Bash".to_owned(),
             verdict: Verdict::Allow,
             input: r#"{"command":"ls"}"#.to_owned(),
+            permit: None,
         }],
         open: vec![Prompt {
             id: PromptId(2),

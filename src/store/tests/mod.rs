@@ -5,6 +5,7 @@ mod catch_up;
 mod chat;
 mod chats;
 mod continued;
+mod grants;
 mod holds;
 mod intake;
 mod migration;
@@ -312,8 +313,12 @@ fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
             is_plan: false,
             input: r#"{"command":"ls"}"#.to_owned(),
             sub_agent: false,
+            permits: Vec::new(),
+            reason: None,
+            blocked_path: None,
         },
         token: format!("token-{request}"),
+        choices: Vec::new(),
         before: Vec::new(),
         post: post(&format!("may I {request}?")),
     }

@@ -17,7 +17,7 @@ fn a_tool_runs_when_it_is_allowed() {
     assert!(stage.folder().join("made").exists());
     stage.host.wait("the verdict", |view| {
         let shown = view.from_bot(USER).find(|shown| shown.id == request)?;
-        (shown.text.ends_with("✓ Allowed by Ada") && shown.buttons.is_empty()).then_some(())
+        (shown.text.contains("✓ Allowed by Ada, ") && shown.buttons.is_empty()).then_some(())
     });
     let before = stage.host.answer("I need to make a file.");
     assert!(before.id < request && request < answer.id);
@@ -37,7 +37,7 @@ fn a_tool_does_not_run_when_it_is_denied() {
     assert!(told.is_error, "{told:?}");
     stage.host.wait("the verdict", |view| {
         let shown = view.from_bot(USER).find(|shown| shown.id == request)?;
-        (shown.text.ends_with("✗ Denied by Ada") && shown.buttons.is_empty()).then_some(())
+        (shown.text.contains("✗ Denied by Ada, ") && shown.buttons.is_empty()).then_some(())
     });
     stage.ask("and now", "echo: and now");
 }
@@ -85,4 +85,65 @@ fn a_question_is_asked_in_plain_text() {
         .any(|shown| !shown.buttons.is_empty());
     assert!(!buttons, "{:?}", stage.host.texts());
     stage.ask("Green", "echo: Green");
+}
+
+/// The call of the next stories, which leaves a folder; and what the CLI suggests for it.
+fn init(name: &str) -> String {
+    format!(r#"[[tool Bash {{"command":"git init {name}"}}]]"#)
+}
+
+const ALWAYS: &str = "Always: git init *";
+
+#[test]
+fn what_is_allowed_always_is_not_asked_again() {
+    let Some(stage) = Stage::new("what_is_allowed_always_is_not_asked_again") else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.says(USER, request, ", always: git init *");
+    stage.host.answer("tool said:");
+    stage.ask(&init("two"), "tool said:");
+    drop(chappe);
+    let _chappe = stage.host.start();
+    stage.ask(&init("three"), "tool said:");
+    for name in ["one", "two", "three"] {
+        assert!(stage.folder().join(name).exists(), "{name}");
+    }
+    let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
+    assert_eq!(asked, [1]);
+
+    stage.say("/grants");
+    stage.press("Allowed without asking", "Revoke 1: git init *");
+    stage.host.answer("Nothing is allowed for good");
+    stage.say(&init("four"));
+    stage.press("git init four", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("four").exists());
+}
+
+#[test]
+fn a_rule_that_denies_goes_before_what_was_allowed() {
+    let Some(mut stage) = Stage::new("a_rule_that_denies_goes_before_what_was_allowed") else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say(&init("one"));
+    stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    drop(chappe);
+    let claude = stage.host.claude.clone();
+    // The very same rule, and what it covers.
+    for (rule, name) in [("Bash(git init *)", "two"), ("Bash(git init t*)", "three")] {
+        stage.set_claude(&format!("deny = [{rule:?}]"));
+        let _chappe = stage.host.start();
+        stage.ask(&init(name), "has been denied");
+        assert!(!stage.folder().join(name).exists(), "{name}");
+        stage.host.claude.clone_from(&claude);
+    }
+    let _chappe = stage.host.start();
+    stage.ask(&init("four"), "tool said:");
+    let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
+    assert_eq!(asked, [1]);
 }

@@ -26,6 +26,7 @@ impl Play {
                         other => panic!("{other} is no verdict"),
                     },
                     input,
+                    permit: None,
                 };
                 self.works(vec![decision], false)
             }

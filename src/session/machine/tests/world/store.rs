@@ -266,6 +266,7 @@ impl Store {
                 tool: "Bash".to_owned(),
                 verdict: *verdict,
                 input: "{}".to_owned(),
+                permit: None,
             }),
             _ => None,
         };

@@ -1,0 +1,241 @@
+//! What was allowed beyond one call, in words: on buttons, below requests, and as a list. Pure.
+//!
+//! What is said is exactly what is allowed: where there are no words for something, it is not offered.
+
+use std::time::Duration;
+
+use super::status::coarse;
+use super::texts::Line;
+use crate::chat::{Act, Formatted, Grant, Notice, Offer, Permit, Reach, Rule};
+
+/// How many grants a list shows, each with its button.
+const SHOWN_MAX: usize = 20;
+
+/// The longest label, in characters; behind that the number stands alone, as in the list.
+const LABEL_MAX: usize = 36;
+
+/// The longest words for a grant in a list, in characters.
+const WORDS_MAX: usize = 120;
+
+/// The longest name of a person in a list, in characters.
+const NAME_MAX: usize = 30;
+
+/// What is allowed, in words; None where there are none.
+pub fn words(permit: &Permit) -> Option<String> {
+    match permit {
+        Permit::Call { rules } => {
+            let all: Option<Vec<String>> = rules.iter().map(rule).collect();
+            all.filter(|all| !all.is_empty()).map(|all| all.join(", "))
+        }
+        Permit::Edit => Some("edits in this session".to_owned()),
+        Permit::Enter { directories } => {
+            (!directories.is_empty()).then(|| format!("files in {} too", directories.join(", ")))
+        }
+    }
+}
+
+fn rule(rule: &Rule) -> Option<String> {
+    let Rule { tool, content } = rule;
+    let path = |content: &str| content.strip_prefix('/').map(str::to_owned);
+    Some(match (tool.as_str(), content.as_deref()) {
+        ("Bash", Some("*" | ":*")) => "any command".to_owned(),
+        ("Bash", Some(command)) => command.to_owned(),
+        ("Read", Some(content)) => format!("read {}", path(content)?),
+        ("Edit", Some(content)) => format!("change {}", path(content)?),
+        ("WebFetch", Some(content)) => match content.strip_prefix("domain:") {
+            Some(domain) => format!("fetch from {domain}"),
+            None => format!("WebFetch({content})"),
+        },
+        ("WebFetch", None) => "fetch any page".to_owned(),
+        ("WebSearch", None) => "search the web".to_owned(),
+        ("Bash" | "Read" | "Edit", None) => return None,
+        (tool, None) => format!("use {tool}"),
+        (tool, Some(content)) => format!("{tool}({content})"),
+    })
+}
+
+/// The label of the button that allows it with a call.
+pub fn label(permit: &Permit, words: &str) -> String {
+    match permit {
+        Permit::Call { .. } => format!("Always: {words}"),
+        Permit::Edit => "Edits in this session".to_owned(),
+        Permit::Enter { .. } => words.replacen("files", "Files", 1),
+    }
+}
+
+/// What is offered below a request with which something was just allowed.
+pub fn offers(grant: i64) -> Vec<Vec<Offer>> {
+    let widen = |label: &str, reach| Offer::new(label, Act::WidenGrant { grant, reach });
+    vec![
+        vec![Offer::new("For 1 hour", Act::LimitGrant { grant })],
+        vec![
+            widen("In this folder", Reach::Folder),
+            widen("Everywhere", Reach::Everywhere),
+        ],
+    ]
+}
+
+/// What a grant allows, on one line of a list.
+fn shown(grant: &Grant) -> String {
+    shorten(&words(&grant.permit).unwrap_or_default(), WORDS_MAX)
+}
+
+/// What is allowed in a session, with a button to take each away. `edits` says that it changes files unasked.
+pub fn list(session: &str, grants: &[Grant], edits: bool, now: i64) -> Notice {
+    let line = Line::default();
+    if grants.is_empty() && !edits {
+        return Notice {
+            body: line
+                .plain("Nothing is allowed for good in ")
+                .bold(session)
+                .plain(". When Claude asks, “Always” allows more than one call.")
+                .end(),
+            offers: Vec::new(),
+        };
+    }
+    let mut line = line
+        .plain("Allowed without asking in ")
+        .bold(session)
+        .plain(":");
+    let mut offers = Vec::new();
+    if edits {
+        line = line.plain("\nedits of its files (/mode)");
+        let mode = "default".to_owned();
+        offers.push(vec![Offer::new("Ask before edits", Act::UseMode { mode })]);
+    }
+    for (at, grant) in grants.iter().take(SHOWN_MAX).enumerate() {
+        let reach = match grant.reach {
+            Reach::Session => "here",
+            Reach::Folder => "in this folder",
+            Reach::Everywhere => "everywhere",
+        };
+        let seconds = |of: i64| Duration::from_secs(u64::try_from(of).unwrap_or(0));
+        let left = match grant.until {
+            Some(until) => format!(", for {} more", coarse(seconds(until - now))),
+            None => String::new(),
+        };
+        line = line
+            .plain(&format!("\n{}. ", at + 1))
+            .code(&shown(grant))
+            .plain(&format!(
+                " · {reach}{left} · {}, {} ago",
+                shorten(&grant.by, NAME_MAX),
+                coarse(seconds(now - grant.at))
+            ));
+        let mut label = format!("Revoke {}: {}", at + 1, shown(grant));
+        if label.chars().count() > LABEL_MAX {
+            label = format!("Revoke {}", at + 1);
+        }
+        offers.push(vec![Offer::new(label, Act::Revoke { grant: grant.id })]);
+    }
+    if grants.len() > SHOWN_MAX {
+        line = line.plain(&format!("\n… and {} more", grants.len() - SHOWN_MAX));
+    }
+    Notice {
+        body: line.end(),
+        offers,
+    }
+}
+
+/// Below a list from which something was taken away. What works now has it until its turn ends.
+pub fn revoked(grant: &Grant, works: bool) -> String {
+    let words = shown(grant);
+    if works {
+        format!("Revoked: {words}. A turn that runs now keeps it until its end; /stop ends it.")
+    } else {
+        format!("Revoked: {words}. Claude asks again.")
+    }
+}
+
+/// Below a request, once what was allowed with it is limited or reaches further.
+pub fn changed(grant: &Grant) -> &'static str {
+    match (grant.until, grant.reach) {
+        (Some(_), _) => "For 1 hour. /grants takes it back.",
+        (None, Reach::Folder) => "In all sessions of this folder. /grants takes it back.",
+        (None, Reach::Everywhere) => "In all sessions. /grants takes it back.",
+        (None, Reach::Session) => "In this session.",
+    }
+}
+
+/// To a button for a grant that is gone.
+pub fn gone() -> Formatted {
+    Formatted::plain("That was revoked before, or is over. Claude asks again.")
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(content: &str) -> Grant {
+        Grant {
+            id: 1,
+            permit: Permit::Call {
+                rules: vec![Rule {
+                    tool: "Bash".to_owned(),
+                    content: Some(content.to_owned()),
+                }],
+            },
+            reach: Reach::Session,
+            by: "Ada".to_owned(),
+            at: 100,
+            until: None,
+        }
+    }
+
+    #[test]
+    fn rules_are_said_in_words() {
+        let say = |tool: &str, content: Option<&str>| {
+            rule(&Rule {
+                tool: tool.to_owned(),
+                content: content.map(str::to_owned),
+            })
+        };
+        assert_eq!(
+            say("Bash", Some("npm test *")).as_deref(),
+            Some("npm test *")
+        );
+        assert_eq!(say("Bash", Some("*")).as_deref(), Some("any command"));
+        assert_eq!(say("Read", Some("//x/**")).as_deref(), Some("read /x/**"));
+        assert_eq!(
+            say("WebFetch", Some("domain:a.example")).as_deref(),
+            Some("fetch from a.example")
+        );
+        assert_eq!(say("mcp__a__b", None).as_deref(), Some("use mcp__a__b"));
+        assert_eq!(say("Bash", None), None);
+    }
+
+    #[test]
+    fn a_list_says_what_for_whom_and_since_when() {
+        let limited = Grant {
+            until: Some(1_000),
+            reach: Reach::Everywhere,
+            ..grant(&"x".repeat(200))
+        };
+        let notice = list("web", &[grant("npm test *"), limited], true, 400);
+        assert_eq!(
+            notice.body.text,
+            format!(
+                "Allowed without asking in web:\nedits of its files (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
+                 2. {}… · everywhere, for 10 min more · Ada, 5 min ago",
+                "x".repeat(120)
+            )
+        );
+        let labels: Vec<_> = notice
+            .offers
+            .iter()
+            .map(|row| row[0].label.as_str())
+            .collect();
+        assert_eq!(
+            labels,
+            ["Ask before edits", "Revoke 1: npm test *", "Revoke 2"]
+        );
+        assert!(list("web", &[], false, 0).offers.is_empty());
+    }
+}
