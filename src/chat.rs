@@ -698,6 +698,8 @@ pub struct Decision {
     pub input: String,
     /// What is allowed with it, beyond this call.
     pub permit: Option<Permit>,
+    /// Why it is denied, in words for Claude; None where a person has said no.
+    pub why: Option<String>,
 }
 
 /// Which rows pass each other within a place, and which keep their order.

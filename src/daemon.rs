@@ -145,6 +145,7 @@ impl Daemon {
                 min_free: config.sessions.min_free_memory,
             }),
             batch_window: config.sessions.batch_window,
+            permission_timeout: config.limits.permission_timeout,
             setup: Setup {
                 command: config.claude.command.clone(),
                 permission_mode: config.claude.permission_mode.clone(),

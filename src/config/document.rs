@@ -71,6 +71,7 @@ pub(super) const CONFIG: Schema = &[
             "resume_turns",
         ],
     ),
+    ("limits", &["permission_timeout"]),
 ];
 
 /// Keys whose values are never quoted. API keys are set in `env`, and addresses may hold passwords.

@@ -55,6 +55,13 @@ pub struct Config {
     pub telegram: Telegram,
     pub claude: Claude,
     pub sessions: Sessions,
+    pub limits: Limits,
+}
+
+/// What is not waited for, or not spent, for ever.
+pub struct Limits {
+    /// How long a request waits for a person before it is denied; `None`: for ever.
+    pub permission_timeout: Option<Duration>,
 }
 
 /// How chappe reaches Telegram, and whom it listens to.
@@ -227,6 +234,17 @@ fn parse(file: &Path, text: &str, env: &Environment) -> Result<Config, ConfigErr
         telegram: telegram(&document.section("telegram")?, base, env)?,
         claude: claude(&document.section("claude")?, env)?,
         sessions: sessions(&document.section("sessions")?, base, env)?,
+        limits: limits(&document.section("limits")?)?,
+    })
+}
+
+fn limits(section: &Section<'_>) -> Result<Limits, ConfigError> {
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let timeout = section.get("permission_timeout", |value| {
+        values::duration(value, Duration::ZERO, week)
+    })?;
+    Ok(Limits {
+        permission_timeout: timeout.filter(|timeout| !timeout.is_zero()),
     })
 }
 

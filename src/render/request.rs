@@ -10,14 +10,27 @@ use serde_json::{Map, Value};
 use super::{grants, markdown, texts::Line};
 use crate::chat::{Formatted, Permit, Style, Wanted, utf16_len};
 
-/// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it.
+/// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
+/// file, and the message shows how it begins.
 const INLINE_MAX: usize = 2_500;
+
+/// How much of a longer one the message shows: lines, and characters.
+const BEGINNING_LINES: usize = 15;
+const BEGINNING_MAX: usize = 1_000;
+
+/// The longest reason, in characters.
+const REASON_MAX: usize = 300;
+
+/// What the CLI says where there is no other reason than that no rule allows the call.
+const NO_REASON: &str = "This command requires approval";
 
 /// A request, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// What goes out above the message with the buttons, in order.
     pub above: Vec<Formatted>,
+    /// All that is asked for, where it is too long for the message: a file's name and text.
+    pub file: Option<(&'static str, String)>,
     pub body: Formatted,
     /// The labels of the two buttons: to allow, and to deny.
     pub labels: [&'static str; 2],
@@ -85,51 +98,73 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str) -> Shown {
         "WebFetch" => " wants to fetch".to_owned(),
         tool => format!(" wants to use {}", visible(tool)),
     };
-    let where_ = format!("\nin {}", visible(folder));
-    let language = if wanted.tool == "Bash" { "bash" } else { "" };
-    if utf16_len(&details) <= INLINE_MAX {
-        let body = who(Line::default())
-            .plain(&wants)
-            .plain("\n")
-            .styled(
-                &details,
-                Style::Pre {
-                    language: language.to_owned(),
-                },
-            )
-            .plain(&where_)
-            .end();
-        return Shown {
-            above: Vec::new(),
-            body,
-            labels: ["Allow once", "Deny"],
-            always: Vec::new(),
-        };
+    let mut where_ = format!("\nin {}", visible(folder));
+    if let Some(path) = &wanted.blocked_path {
+        where_.push_str(&format!("\nabout {}", visible(path)));
     }
-    let above = fenced(&details, language);
-    let lines = details.lines().count();
-    let body = who(Line::default())
-        .plain(&wants)
-        .plain(&format!(" what stands above ({lines} lines)"))
-        .plain(&where_)
-        .end();
+    let reason = wanted.reason.as_deref().map(reason);
+    if let Some(reason) = reason.filter(|reason| !reason.is_empty() && reason != NO_REASON) {
+        where_.push_str(&format!("\nasked because: {reason}"));
+    }
+    let is_change = matches!(
+        wanted.tool.as_str(),
+        "Write" | "Edit" | "MultiEdit" | "NotebookEdit"
+    );
+    let language = match wanted.tool.as_str() {
+        "Bash" => "bash",
+        _ if is_change => "diff",
+        _ => "",
+    };
+    let is_long = utf16_len(&details) > INLINE_MAX;
+    let pre = Style::Pre {
+        language: language.to_owned(),
+    };
+    let line = who(Line::default()).plain(&wants).plain("\n");
+    let line = if is_long {
+        let count = details.split('\n').count();
+        line.styled(&beginning(&details), pre).plain(&format!(
+            "\n… and more: all of it, {count} lines, stands in the file above"
+        ))
+    } else {
+        line.styled(&details, pre)
+    };
+    let name = match wanted.tool.as_str() {
+        "Bash" => "command.sh",
+        _ if is_change => "change.diff",
+        _ => "request.txt",
+    };
     Shown {
-        above,
-        body,
+        above: Vec::new(),
+        file: is_long.then_some((name, details)),
+        body: line.plain(&where_).end(),
         labels: ["Allow once", "Deny"],
         always: Vec::new(),
     }
 }
 
-/// Parts that show a text as code, whatever it holds: the fence is longer than any in it.
-fn fenced(text: &str, language: &str) -> Vec<Formatted> {
-    let longest = text
-        .split(|letter| letter != '`')
-        .map(str::len)
-        .max()
-        .unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    markdown::parts(&format!("{fence}{language}\n{text}\n{fence}"))
+/// How a long text begins.
+fn beginning(text: &str) -> String {
+    let lines: Vec<&str> = text.split('\n').take(BEGINNING_LINES).collect();
+    lines.join("\n").chars().take(BEGINNING_MAX).collect()
+}
+
+/// Why something is asked, without what is meant for a terminal.
+fn reason(text: &str) -> String {
+    let mut plain = String::new();
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\u{1b}' {
+            // A sequence of control ends with a letter.
+            let _ = letters.find(|letter| letter.is_ascii_alphabetic());
+        } else {
+            plain.push(letter);
+        }
+    }
+    let plain = visible(&plain.split_whitespace().collect::<Vec<_>>().join(" "));
+    match plain.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain,
+    }
 }
 
 fn plan(input: &Value, session: &str) -> Shown {
@@ -148,38 +183,63 @@ fn plan(input: &Value, session: &str) -> Shown {
     };
     Shown {
         above,
+        file: None,
         body,
         labels: ["Approve", "Deny"],
         always: Vec::new(),
     }
 }
 
-/// The input as a person reads it: the main field first, then every other one.
+/// The input as a person reads it: the main field first, what goes and what comes, then every other one.
 fn details(tool: &str, fields: &Map<String, Value>) -> String {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let mut lines: Vec<String> = Vec::new();
+    let mut shown: Vec<&str> = Vec::new();
     let main: &[&str] = match tool {
         "Bash" => &["command"],
-        "Write" => &["file_path", "content"],
-        "Edit" => &["file_path", "old_string", "new_string"],
+        "Write" | "Edit" | "MultiEdit" => &["file_path"],
+        "NotebookEdit" => &["notebook_path"],
         "WebFetch" => &["url", "prompt"],
         _ => &[],
     };
-    let mut lines = Vec::new();
-    for (at, name) in main.iter().enumerate() {
-        let Some(text) = fields.get(*name).and_then(Value::as_str) else {
-            continue;
-        };
-        lines.push(match *name {
-            "old_string" => marked("- ", text),
-            "new_string" => marked("+ ", text),
-            _ if at == 0 => visible(text),
-            _ => visible(text),
-        });
+    for name in main {
+        if let Some(text) = text(name) {
+            lines.push(visible(text));
+            shown.push(name);
+        }
+    }
+    match tool {
+        "Write" | "NotebookEdit" => {
+            let name = if tool == "Write" {
+                "content"
+            } else {
+                "new_source"
+            };
+            if let Some(text) = text(name) {
+                lines.push(marked("+ ", text));
+                shown.push(name);
+            }
+        }
+        "Edit" => {
+            if let (Some(old), Some(new)) = (text("old_string"), text("new_string")) {
+                lines.push(difference(old, new));
+                shown.extend(["old_string", "new_string"]);
+            }
+        }
+        "MultiEdit" => {
+            if let Some(edits) = fields.get("edits").and_then(Value::as_array)
+                && let Some(all) = edits.iter().map(one_edit).collect::<Option<Vec<_>>>()
+            {
+                lines.extend(all);
+                shown.push("edits");
+            }
+        }
+        _ => {}
     }
     for (name, value) in fields {
-        let shown_above = main.contains(&name.as_str()) && value.is_string();
         // Bash's description is Claude's own word for the command; it changes nothing of what is run.
         let says_nothing = tool == "Bash" && name == "description";
-        if !shown_above && !says_nothing {
+        if !shown.contains(&name.as_str()) && !says_nothing {
             let value = match value {
                 Value::String(text) => text.clone(),
                 other => serde_json::to_string_pretty(other).unwrap_or_default(),
@@ -194,12 +254,57 @@ fn details(tool: &str, fields: &Map<String, Value>) -> String {
     }
 }
 
+/// One of several changes; None where it holds anything that would not be shown.
+fn one_edit(edit: &Value) -> Option<String> {
+    let edit = edit.as_object()?;
+    let (old, new) = (
+        edit.get("old_string")?.as_str()?,
+        edit.get("new_string")?.as_str()?,
+    );
+    let everywhere = match edit.get("replace_all") {
+        None | Some(Value::Bool(false)) => "@@",
+        Some(Value::Bool(true)) => "@@ everywhere in the file",
+        Some(_) => return None,
+    };
+    let known = ["old_string", "new_string", "replace_all"];
+    edit.keys()
+        .all(|name| known.contains(&name.as_str()))
+        .then(|| format!("{everywhere}\n{}", difference(old, new)))
+}
+
+/// What goes and what comes, line by line, with the lines that stay before and behind.
+fn difference(old: &str, new: &str) -> String {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.split('\n').collect(), new.split('\n').collect());
+    let before = old
+        .iter()
+        .zip(&new)
+        .take_while(|(old, new)| old == new)
+        .count();
+    let behind = old[before..].iter().rev().zip(new[before..].iter().rev());
+    let behind = behind.take_while(|(old, new)| old == new).count();
+    let (old_end, new_end) = (old.len() - behind, new.len() - behind);
+    let part = |sign: &str, lines: &[&str]| -> Vec<String> {
+        lines
+            .iter()
+            .map(|line| format!("{sign}{}", visible(line)))
+            .collect()
+    };
+    [
+        part("  ", &old[..before]),
+        part("- ", &old[before..old_end]),
+        part("+ ", &new[before..new_end]),
+        part("  ", &old[old_end..]),
+    ]
+    .concat()
+    .join("\n")
+}
+
 fn marked(sign: &str, text: &str) -> String {
-    visible(text)
-        .lines()
-        .map(|line| format!("{sign}{line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let lines = text.split('\n');
+    let marked: Vec<String> = lines
+        .map(|line| format!("{sign}{}", visible(line)))
+        .collect();
+    marked.join("\n")
 }
 
 /// The text with everything written out that a screen would not show as what it is.
@@ -316,19 +421,62 @@ mod tests {
     }
 
     #[test]
-    fn a_long_input_goes_above_and_nothing_is_left_out() {
-        let content = "word ".repeat(3_000);
+    fn a_long_input_goes_above_as_one_file_and_nothing_is_left_out() {
+        let content = "word ".repeat(80_000);
         let input = serde_json::json!({"file_path": "/w/a.txt", "content": content}).to_string();
         let shown = show(&wanted("Write", &input), "web", "/w");
-        let above: String = shown
-            .above
-            .iter()
-            .map(|part| part.text.as_str())
-            .collect::<Vec<_>>()
-            .join("\n");
-        assert_eq!(above.matches("word").count(), 3_000);
-        assert!(above.starts_with("/w/a.txt"));
-        assert!(utf16_len(&shown.body.text) < 4_000);
+        let (name, text) = shown.file.expect("it is long");
+        assert_eq!((name, shown.above.len()), ("change.diff", 0));
+        assert_eq!(text.matches("word").count(), 80_000);
+        assert!(text.starts_with("/w/a.txt\n+ word"));
+        assert!(utf16_len(&shown.body.text) < 1_500);
+        assert!(
+            shown
+                .body
+                .text
+                .starts_with("web wants to write\n/w/a.txt\n+ word")
+        );
+        assert!(
+            shown
+                .body
+                .text
+                .ends_with("2 lines, stands in the file above\nin /w")
+        );
+    }
+
+    #[test]
+    fn lines_that_stay_are_shown_as_such_and_every_change_is_seen() {
+        assert_eq!(difference("a\nb\nc", "a\nx\nc"), "  a\n- b\n+ x\n  c");
+        assert_eq!(difference("a", "a\n"), "  a\n+ ");
+        assert_eq!(difference("a\r", "a"), "- a\\u{d}\n+ a");
+        assert_eq!(difference("a\na", "a"), "  a\n- a");
+        let edits = r#"{"file_path":"/w/a","edits":[{"old_string":"x","new_string":"y"},
+            {"old_string":"p","new_string":"q","replace_all":true}]}"#;
+        assert_eq!(
+            show(&wanted("MultiEdit", edits), "web", "/w").body.text,
+            "web wants to change\n/w/a\n@@\n- x\n+ y\n@@ everywhere in the file\n- p\n+ q\nin /w"
+        );
+        let odd = r#"{"file_path":"/w/a","edits":[{"old_string":"x","new_string":"y","more":1}]}"#;
+        let shown = show(&wanted("MultiEdit", odd), "web", "/w").body.text;
+        assert!(shown.contains("\"more\": 1"), "{shown}");
+    }
+
+    #[test]
+    fn why_it_is_asked_is_said_and_says_nothing_to_a_terminal() {
+        let asked = Wanted {
+            reason: Some("\u{1b}[31mPath\u{1b}[0m is\noutside".to_owned()),
+            blocked_path: Some("/etc/x".to_owned()),
+            sub_agent: true,
+            ..wanted(
+                "WebFetch",
+                r#"{"url":"https://a.example/","prompt":"sum up"}"#,
+            )
+        };
+        assert_eq!(
+            show(&asked, "web", "/w").body.text,
+            "web (a sub-agent) wants to fetch\nhttps://a.example/\nsum up\nin /w\nabout /etc/x\nasked because: Path is \
+             outside"
+        );
     }
 
     #[test]

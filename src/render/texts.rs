@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::split::SPANS_MAX;
-use super::status::coarse;
+use super::status::{coarse, duration};
 use crate::chat::{Formatted, Span, Style, Unwritable, utf16_len};
 
 /// Below a file that stands in for a part that Telegram refused as a message.
@@ -256,6 +256,22 @@ pub fn decided(shown: &Formatted, allowed: bool, by: &str, time: &str) -> Format
 /// Below a request that was allowed, together with more than the call at hand.
 pub fn decided_always(shown: &Formatted, by: &str, time: &str, what: &str) -> Formatted {
     below(shown, &format!("✓ Allowed by {by}, {time}, always: {what}"))
+}
+
+/// Below a request that nobody has decided in time.
+pub fn timed_out(shown: &Formatted, limit: Duration) -> Formatted {
+    below(
+        shown,
+        &format!("✗ Denied: nobody answered within {}.", duration(limit)),
+    )
+}
+
+/// The same for Claude.
+pub fn nobody_answered(limit: Duration) -> String {
+    format!(
+        "Nobody answered within {}, so this was denied. Nobody has said no to it; ask again if it is still needed.",
+        duration(limit)
+    )
 }
 
 /// Below a request whose process is gone.

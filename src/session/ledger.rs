@@ -8,8 +8,8 @@ use super::machine::{Finished, Shown, Trouble};
 use super::outcome::Wait;
 use crate::board::Progress;
 use crate::chat::{
-    Act, Block, BotId, Button, Hold, Offer, Post, Prompt, PromptId, SessionId, Target, Verdict,
-    Wanted,
+    Act, Block, BotId, Button, Formatted, Hold, Offer, Post, Prompt, PromptId, SessionId, Target,
+    Verdict, Wanted,
 };
 use crate::render::{answer, notice, request, sessions, status, texts};
 use crate::router;
@@ -191,6 +191,12 @@ impl Ledger<'_> {
             },
             token,
             choices,
+            file: shown.file.map(|(name, text)| Post::Document {
+                name: name.to_owned(),
+                text,
+                caption: Formatted::default(),
+                silent: true,
+            }),
         };
         self.store.ask(self.bot, self.session, self.now, &asked)
     }

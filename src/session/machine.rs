@@ -650,6 +650,9 @@ impl Machine {
                 // What cannot be given back as it was shown is not allowed.
                 Err(_) => protocol::deny(&decision.request, DENIED),
             },
+            Verdict::Deny if decision.why.is_some() => {
+                protocol::deny(&decision.request, decision.why.as_deref().unwrap_or(DENIED))
+            }
             Verdict::Deny if decision.tool == protocol::PLAN_TOOL => {
                 protocol::deny(&decision.request, PLAN_DENIED)
             }

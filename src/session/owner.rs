@@ -55,6 +55,8 @@ pub struct Outfit {
     pub slots: Slots,
     /// How long quick lines are waited for.
     pub batch_window: Duration,
+    /// How long a request waits for a person before it is denied; None: for ever.
+    pub permission_timeout: Option<Duration>,
     /// How `claude` is started.
     pub setup: Setup,
     /// Where each owner's pulse is known.
@@ -119,6 +121,7 @@ pub fn start(
             last_words: VecDeque::new(),
             swept: Vec::new(),
             store_fails: false,
+            asked: VecDeque::new(),
             turn_began: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -186,6 +189,8 @@ struct Owner {
     swept: Vec<String>,
     /// Whether what is to be done cannot be written down.
     store_fails: bool,
+    /// Requests with the time at which they are denied, the earliest first. Some are over by then.
+    asked: VecDeque<(Instant, String)>,
     /// When the last prompt was given, in clock ticks after boot.
     turn_began: u64,
     /// What the machine wants done, in order.
@@ -361,7 +366,38 @@ impl Owner {
                 Woken::Event(Event::Moved)
             }
             Heard::Said(said) => self.heard(said),
-            Heard::Timer => Woken::Event(Event::Tick),
+            Heard::Timer => {
+                self.time_out();
+                Woken::Event(Event::Tick)
+            }
+        }
+    }
+
+    /// Denies what nobody has decided in time; whoever was faster has decided it.
+    fn time_out(&mut self) {
+        let Some(limit) = self.outfit.permission_timeout else {
+            return;
+        };
+        let now = Instant::now();
+        while self.asked.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, request)) = self.asked.pop_front()
+        {
+            let Outfit { store, board, .. } = &*self.outfit;
+            let why = texts::nobody_answered(limit);
+            let line = |shown: &_| texts::timed_out(shown, limit);
+            match store.time_out(self.session, unix_now(), &request, &why, line) {
+                Ok(true) => {
+                    board.ring();
+                    // Told like any other decision.
+                    self.actions.push_back(Action::Look);
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    log::error!("a request cannot be closed, trying again: {error}");
+                    self.asked.push_front((now + STORE_RETRY, request));
+                    return;
+                }
+            }
         }
     }
 
@@ -369,7 +405,9 @@ impl Owner {
     fn wait(&self, ears: &Ears) -> Heard {
         let silent = never();
         let said = self.process.as_ref().map_or(&silent, Process::said);
-        let timer = self.machine.deadline().map_or_else(never, at);
+        let denied_at = self.asked.front().map(|(at, _)| *at);
+        let deadlines = [self.machine.deadline(), denied_at];
+        let timer = deadlines.into_iter().flatten().min().map_or_else(never, at);
         let _resting = self.pulse.rest();
         select_biased! {
             recv(ears.control) -> control => Heard::Control(control.ok()),
@@ -598,6 +636,10 @@ impl Owner {
                 before,
             } => {
                 self.ledger().ask(*prompt, wanted, before)?;
+                if let Some(limit) = self.outfit.permission_timeout {
+                    let until = Instant::now() + limit;
+                    self.asked.push_back((until, wanted.request.clone()));
+                }
                 board.ring();
             }
             Action::Told { request } => store.told(session, request)?,

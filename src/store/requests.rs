@@ -46,6 +46,8 @@ pub struct Asked {
     pub choices: Vec<(String, Permit)>,
     /// What Claude wrote just before, with keys; goes above it.
     pub before: Vec<(String, Post)>,
+    /// A file with all of it, right above the message with the buttons; where it cannot be shown, the request is denied.
+    pub file: Option<Post>,
     /// The message with the buttons.
     pub post: Post,
 }
@@ -64,7 +66,7 @@ struct Unsettled {
 /// What was decided and not told yet.
 pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
     tx.prepare_cached(
-        "SELECT claude, tool, state, input, permit FROM request
+        "SELECT claude, tool, state, input, permit, why FROM request
          WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
     .query_map([session.0], |row| {
@@ -81,6 +83,7 @@ pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<
             input: row.get(3)?,
             // What cannot be read any more is not allowed; the call itself is.
             permit: permit.and_then(|json| serde_json::from_str(&json).ok()),
+            why: row.get(5)?,
         })
     })?
     .collect()
@@ -102,7 +105,15 @@ impl Store {
             for (key, post) in &asked.before {
                 outbox::insert(tx, bot, place, asked.prompt, Some(key), Lane::Text, post, now)?;
             }
-            let row = outbox::insert(tx, bot, place, asked.prompt, None, Lane::Request, &asked.post, now)?;
+            let first = asked.file.as_ref().unwrap_or(&asked.post);
+            let row = outbox::insert(tx, bot, place, asked.prompt, None, Lane::Request, first, now)?;
+            if asked.file.is_some() {
+                // One row for both: whatever becomes of the file is what becomes of the request.
+                tx.execute(
+                    "UPDATE outbox SET rest = ?2 WHERE id = ?1",
+                    (row.0, outbox::json(&[&asked.post])?),
+                )?;
+            }
             tx.prepare_cached(
                 "INSERT INTO request (bot, session, prompt, claude, tool, input, token, state, row, created)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', ?8, ?9)",
@@ -135,6 +146,58 @@ impl Store {
                 (session.0, request),
             )
             .map(drop)
+        })
+    }
+
+    /// Denies a request that nobody has decided; returns whether nobody had. `why` is for Claude, `line` goes below what was
+    /// shown. Full.
+    pub fn time_out(
+        &self,
+        session: SessionId,
+        now: i64,
+        request: &str,
+        why: &str,
+        with_line: impl Fn(&Formatted) -> Formatted,
+    ) -> Result<bool> {
+        self.write(Step::TimeOut, |tx| {
+            let row: Option<i64> = tx
+                .query_row(
+                    "UPDATE request SET state = 'denied', why = ?3 WHERE session = ?1 AND claude = ?2 AND state = 'open'
+                     RETURNING row",
+                    (session.0, request, why),
+                    |row| row.get(0),
+                )
+                .optional()?;
+            let Some(row) = row else { return Ok(false) };
+            let (bot, place, json, prompt) = tx.query_row(
+                "SELECT bot, chat, topic, post, prompt FROM outbox WHERE id = ?1",
+                [row],
+                |columns| {
+                    Ok((
+                        BotId(columns.get(0)?),
+                        place_of(columns.get(1)?, columns.get(2)?),
+                        columns.get::<_, String>(3)?,
+                        columns.get::<_, Option<i64>>(4)?.map(PromptId),
+                    ))
+                },
+            )?;
+            let unsent = tx.execute(
+                "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
+                [row],
+            )?;
+            if unsent == 0 {
+                let shown = match serde_json::from_str(&json) {
+                    Ok(Post::Message { body, .. }) => body,
+                    _ => Formatted::default(),
+                };
+                let edit = Post::Edit {
+                    target: Target::Row(RowId(row)),
+                    body: with_line(&shown),
+                    buttons: Vec::new(),
+                };
+                outbox::insert(tx, bot, place, prompt, None, Lane::Text, &edit, now)?;
+            }
+            Ok(true)
         })
     }
 

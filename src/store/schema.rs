@@ -307,6 +307,9 @@ CREATE INDEX choice_by_request ON choice (request);
 -- What goes to Claude with the decision (JSON); NULL where only this call was allowed.
 ALTER TABLE request ADD COLUMN permit TEXT;
 
+-- Why it was denied, in words for Claude; NULL where a person has said no.
+ALTER TABLE request ADD COLUMN why TEXT;
+
 -- What people have allowed beyond one call: `permit` (JSON), by whom and when. `reach` is session, folder or everywhere;
 -- `session` is NULL once the one in which it was allowed is gone. `until` is when it is over (Unix seconds), NULL for not
 -- by itself.

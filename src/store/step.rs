@@ -75,6 +75,8 @@ steps! {
     Ask "ask" Full,
     /// Claude was told of a decision. A second time it ignores it.
     Told "told" Normal,
+    /// Nobody has decided a request in time, which is a decision.
+    TimeOut "time-out" Full,
     /// Requests that are over.
     CloseRequests "close-requests" Full,
     /// A turn's answer, and its end.

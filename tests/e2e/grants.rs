@@ -259,3 +259,42 @@ fn edits_are_a_mode_of_the_session_and_end_as_one() {
     host.request_with(USER, "Allow once");
     assert!(!host.file("d.txt").exists());
 }
+
+#[test]
+fn what_nobody_answers_is_denied_when_its_time_is_over() {
+    let mut host = host();
+    host.sessions
+        .push_str("[limits]\npermission_timeout = \"1s\"\n");
+    let _chappe = host.start();
+    host.say(CALL);
+    let request = host.request_with(USER, ALWAYS);
+    host.answer("tool said: Nobody answered within 1 s, so this was denied.");
+    let closed = host.says(USER, request.id, "✗ Denied: nobody answered within 1 s.");
+    assert!(closed.buttons.is_empty());
+    let late = host.press(&host.person(), &request, ALWAYS);
+    assert_eq!(host.toast(&late), OVER);
+    assert_eq!(host.count("SELECT count(*) FROM granted"), 0);
+    assert!(!host.sessions_root().join("made").exists());
+}
+
+#[test]
+fn what_is_long_is_one_file_and_one_message() {
+    let host = host();
+    let _chappe = host.start();
+    // More than what a person writes in one message, so it is made by the command itself.
+    let long = format!("sh ../bump # {}", "word ".repeat(700));
+    host.say(&format!(r#"[[tool Bash {{"command":"{long}"}}]]"#));
+    let request = host.request_with(USER, "Allow once");
+    host.delivered();
+    let shown = host.api.messages(USER);
+    let from_bot: Vec<_> = shown.iter().filter(|shown| shown.from_bot).collect();
+    assert_eq!(from_bot.len(), 2, "{:?}", host.texts());
+    assert!(from_bot[0].id < request.id);
+    assert!(
+        request.text.contains("stands in the file above"),
+        "{}",
+        request.text
+    );
+    host.press(&host.person(), &request, "Allow once");
+    has_run(&host, 1);
+}

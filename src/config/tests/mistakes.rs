@@ -136,7 +136,7 @@ help: known in [claude] are `command`, `permission_mode`, `model`, `extra_args`,
   |
 1 | x = …
   | ^
-help: known at the top of the file are `state_dir`, [telegram], [claude], [sessions]"#,
+help: known at the top of the file are `state_dir`, [telegram], [claude], [sessions], [limits]"#,
     ),
     (
         "[telegram]\nzebra = 1\n[claude]\nzebra = 1\n",

@@ -101,6 +101,7 @@ fn everything_of_the_first_version_is_there() {
             verdict: Verdict::Allow,
             input: r#"{"command":"ls"}"#.to_owned(),
             permit: None,
+            why: None,
         }],
         open: vec![Prompt {
             id: PromptId(2),

@@ -27,6 +27,7 @@ impl Play {
                     },
                     input,
                     permit: None,
+                    why: None,
                 };
                 self.works(vec![decision], false)
             }

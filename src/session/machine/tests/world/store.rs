@@ -267,6 +267,7 @@ impl Store {
                 verdict: *verdict,
                 input: "{}".to_owned(),
                 permit: None,
+                why: None,
             }),
             _ => None,
         };
