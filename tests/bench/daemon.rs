@@ -25,6 +25,9 @@ const TOKEN: &str = "77:loopback-loopback-loopback-loopback";
 /// The first of the people.
 const USER: i64 = 1001;
 
+/// How often something is looked at that announces itself to nobody.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
 /// How long chappe may take to end.
 const END_MAX: Duration = Duration::from_secs(30);
 
@@ -48,6 +51,21 @@ pub fn pause(time: Duration) {
     let _ = never::<()>().recv_timeout(time);
 }
 
+/// Lets a process live for as long as chappe does.
+pub const KEPT: &str = "idle_timeout = \"never\"\n";
+
+/// Looks again and again at what announces itself to nobody.
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain: {what}");
+        pause(LOOK_EVERY);
+    }
+}
+
 /// How chappe is set up.
 pub struct Setup {
     /// How many people write, each in a chat, and so a session, of their own.
@@ -56,7 +74,9 @@ pub struct Setup {
     pub claude: Vec<String>,
     pub extra_args: Vec<String>,
     /// Variables for Claude besides its own folder.
-    pub environment: Vec<(&'static str, &'static str)>,
+    pub environment: Vec<(String, String)>,
+    /// Lines for the table of the sessions: how long a process is kept, such as [`KEPT`].
+    pub sessions: String,
     /// What chappe is run under.
     pub under: Vec<String>,
 }
@@ -155,13 +175,13 @@ fn write_config(config: &Path, setup: &Setup, api: &BotApi, people: &[Person], f
         "state_dir = {:?}\n\
          [telegram]\ntoken = {TOKEN:?}\napi_url = {:?}\nallowed_users = {users:?}\n\
          [claude]\ncommand = {:?}\nextra_args = {:?}\nenv = {{ {environment} }}\n\
-         [sessions]\nroot = {:?}\nbatch_window = \"0ms\"\nidle_timeout = \"never\"\n\
-         shutdown_grace = \"0s\"\n",
+         [sessions]\nroot = {:?}\nbatch_window = \"0ms\"\nshutdown_grace = \"0s\"\n{}",
         folder.join("state"),
         api.url(),
         setup.claude,
         setup.extra_args,
         folder.join("sessions"),
+        setup.sessions,
     );
     let mut file = OpenOptions::new();
     let file = file.write(true).create_new(true).mode(0o600).open(config);

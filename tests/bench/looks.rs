@@ -155,12 +155,45 @@ pub fn written(pid: i32) -> Option<u64> {
     io(pid).map(|io| io.written)
 }
 
-/// The number behind a name at the beginning of a line.
+/// The number behind a name at the beginning of a line, whatever its unit.
 fn field(text: &str, name: &str) -> u64 {
-    let value = text.lines().find_map(|line| line.strip_prefix(name));
-    value
-        .and_then(|value| value.trim().parse().ok())
-        .unwrap_or(0)
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let value = line.and_then(|line| line.split_whitespace().next());
+    value.and_then(|value| value.parse().ok()).unwrap_or(0)
+}
+
+/// What a process holds at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Holds {
+    pub threads: u64,
+    /// Bytes that are in memory now, whoever else has them too.
+    pub resident: u64,
+    /// None where `smaps_rollup` may not be read: chappe closes itself to other programs of its user.
+    pub shares: Option<Shares>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// Its share, in bytes, of what several processes have in memory, and all that it has alone (PSS).
+    pub proportional: u64,
+    /// What it has alone.
+    pub private: u64,
+}
+
+impl Holds {
+    pub fn of(pid: i32) -> Holds {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok();
+        let bytes = |text: &str, name: &str| field(text, name) * 1024;
+        Holds {
+            threads: field(&status, "Threads:"),
+            resident: bytes(&status, "VmRSS:"),
+            shares: rollup.map(|text| Shares {
+                proportional: bytes(&text, "Pss:"),
+                private: bytes(&text, "Private_Clean:") + bytes(&text, "Private_Dirty:"),
+            }),
+        }
+    }
 }
 
 /// A process, known by when it started as well: its number may be another's later.

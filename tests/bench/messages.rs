@@ -17,7 +17,9 @@ use chappe::loopback::botapi::{BotApi, Person};
 use serde_json::Value;
 
 use crate::child::{ANSWER, PROMPT};
-use crate::daemon::{Daemon, PATIENCE, Setup, Started, call_with, new_folder, pause, this_program};
+use crate::daemon::{
+    Daemon, KEPT, PATIENCE, Setup, Started, call_with, new_folder, pause, this_program,
+};
 use crate::figures::{Sample, each, each_kilobytes, heading, line, millis, ratio, remark};
 use crate::looks::{Clocks, Used, nanos};
 use crate::{AS_CHILD, AS_RELAY};
@@ -60,6 +62,7 @@ impl Awake {
             claude: child_command(&notes),
             extra_args: Vec::new(),
             environment: Vec::new(),
+            sessions: KEPT.to_owned(),
             under: under(folder.path()),
         };
         let daemon = Daemon::start(folder, &setup);

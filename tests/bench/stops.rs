@@ -9,11 +9,9 @@ use std::time::{Duration, Instant};
 
 use chappe::loopback::botapi::{Person, Shown};
 
-use crate::daemon::{Daemon, PATIENCE, Setup, executable, new_folder, pause};
+use crate::daemon::{Daemon, KEPT, Setup, executable, new_folder, pause, until};
 use crate::figures::{Sample, heading, line, millis, remark};
 use crate::looks::{self, Process, written};
-
-const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// So long without a byte, a process or a word is silence.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -119,12 +117,15 @@ fn setup() -> Setup {
         claude: vec![executable().display().to_string(), "stand-in".to_owned()],
         // So that the tools run unasked; the one that asks is another.
         extra_args: vec!["--allowedTools=Bash(sleep:*),Bash(trap:*)".to_owned()],
-        environment: vec![
+        environment: [
             // So that it does not give the API up before it is stopped.
             ("CLAUDE_CODE_MAX_RETRIES", "1000000"),
             // What the real one sets for its tools, and by which chappe knows them.
             ("CLAUDE_CODE_CHILD_SESSION", "1"),
-        ],
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into(),
+        sessions: KEPT.to_owned(),
         under: Vec::new(),
     }
 }
@@ -224,16 +225,4 @@ fn stop(daemon: &Daemon, claudes: &[Process], person: &Person, state: &State) ->
     });
     pause(REST);
     silent - stopped
-}
-
-/// Looks again and again.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(Instant::now() < end, "waited {PATIENCE:?} in vain: {what}");
-        pause(LOOK_EVERY);
-    }
 }
