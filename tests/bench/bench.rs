@@ -69,7 +69,7 @@ const TRIAL: Rounds = Rounds {
     sessions: sessions::Numbers {
         asleep: [1, 2, 3],
         live: 2,
-        idle: Duration::from_millis(500),
+        idle: Duration::from_millis(200),
     },
     resumes: resumes::Rounds {
         stand_in: 2,

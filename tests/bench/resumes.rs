@@ -123,8 +123,7 @@ fn resume(
         let (offered, note) = stage.through_chappe(person, number);
         let resumes = |argument: &String| argument.starts_with("--resume=");
         assert!(note.argv.iter().any(resumes), "{:?}", note.argv);
-        let began = Instant::now();
-        let seen = stage.without_chappe(&note);
+        let (began, seen) = stage.without_chappe(&note);
         let since = |moment: Instant, then: u128| nanos(then.saturating_sub(clocks.unix(moment)));
         let (with, without) = (
             since(offered, note.first_byte),
@@ -171,10 +170,11 @@ impl Stage {
         (offered, only_new(&self.notes, before))
     }
 
-    /// Starts the same process, without a message, until it has written something.
-    fn without_chappe(&self, of: &Note) -> Note {
+    /// Starts the same process, without a message, until it has written something. Returns when it was about to start.
+    fn without_chappe(&self, of: &Note) -> (Instant, Note) {
         let before = witness::notes(&self.alone).len();
         pause(REST);
+        let began = Instant::now();
         let mut child = of.start_again(&self.alone);
         let initialize = ControlCommand::Initialize {
             mcp_servers: Vec::new(),
@@ -190,7 +190,7 @@ impl Stage {
         drop(stdin);
         let ended = io::copy(&mut stdout, &mut io::sink()).and_then(|_| child.wait());
         ended.expect("it is our child");
-        only_new(&self.alone, before)
+        (began, only_new(&self.alone, before))
     }
 }
 

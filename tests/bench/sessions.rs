@@ -18,7 +18,10 @@ use crate::looks::{self, Holds, Process, Used, nanos};
 const PEOPLE: i64 = 20;
 
 /// After so long without a change in their number no thread is about to end or to begin.
-const QUIET: Duration = Duration::from_millis(500);
+const QUIET: Duration = Duration::from_millis(300);
+
+/// After so long without a call chappe has nothing left to say: what waits for the pace of a chat goes out each second.
+const SAID_ALL: Duration = Duration::from_secs(2);
 
 /// How many sessions there are, and how long is looked on while nothing happens.
 #[derive(Clone, Copy)]
@@ -89,16 +92,19 @@ pub fn measure(numbers: &Numbers) {
             .each_ref()
             .map(String::as_str),
     );
-    let row = |name: &str, of: fn(&Used) -> String| {
+    let row = |name: &str, of: fn(&Idle) -> String| {
         line(name, &idle.iter().map(of).collect::<Vec<_>>());
     };
-    row("time on a core", |used| millis(nanos(used.on_core.into())));
-    row("context switches, voluntary", |used| {
-        used.waited.to_string()
+    row("time on a core", |idle| {
+        millis(nanos(idle.used.on_core.into()))
     });
-    row("context switches, not voluntary", |used| {
-        used.gave_way.to_string()
+    row("context switches, voluntary", |idle| {
+        idle.used.waited.to_string()
     });
+    row("context switches, not voluntary", |idle| {
+        idle.used.gave_way.to_string()
+    });
+    row("calls to the Bot API", |idle| idle.calls.to_string());
 }
 
 fn cells(holds: &Holds) -> Vec<String> {
@@ -128,6 +134,12 @@ fn each_more(before: &Holds, after: &Holds, sessions: u32) -> Vec<String> {
         shares(|shares| shares.private),
         format!("{:.2}", each(before.threads, after.threads)),
     ]
+}
+
+/// What chappe did while nobody wanted anything of it.
+struct Idle {
+    used: Used,
+    calls: u64,
 }
 
 /// A chappe with people who make sessions.
@@ -209,10 +221,24 @@ impl Town {
     }
 
     /// What is used while nobody does anything.
-    fn idle(&self, time: Duration) -> Used {
-        let before = Used::of(self.daemon.pid);
+    fn idle(&self, time: Duration) -> Idle {
+        until("chappe to have said all", || {
+            let last = self.daemon.api.calls().pop();
+            let quiet = last.is_none_or(|call| call.when.elapsed() >= SAID_ALL);
+            quiet.then_some(())
+        });
+        let (calls, before) = (self.calls(), Used::of(self.daemon.pid));
         // The time itself is what is measured over.
         pause(time);
-        Used::of(self.daemon.pid).since(&before)
+        Idle {
+            used: Used::of(self.daemon.pid).since(&before),
+            calls: self.calls() - calls,
+        }
+    }
+
+    /// How many calls the Bot API has got so far.
+    fn calls(&self) -> u64 {
+        let calls = self.daemon.api.calls();
+        calls.last().map_or(0, |call| call.seq + 1)
     }
 }
