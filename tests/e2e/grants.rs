@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::Connection;
 
 use crate::host::{Host, SOON, USER, until};
-use chappe::loopback::botapi::{Person, Shown};
+use chappe::loopback::botapi::{Fault, Person, Shown, Trouble};
 
 const BOB: i64 = 1002;
 const OVER: &str = "That request is over. Nothing was run.";
@@ -297,4 +297,27 @@ fn what_is_long_is_one_file_and_one_message() {
     );
     host.press(&host.person(), &request, "Allow once");
     has_run(&host, 1);
+}
+
+#[test]
+fn a_file_that_cannot_be_shown_denies_what_it_was_to_show() {
+    let host = host();
+    let _chappe = host.start();
+    host.api.fault(Fault {
+        method: "sendDocument",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::Answer {
+            code: 400,
+            description: "Bad Request: something about it".to_owned(),
+            parameters: None,
+        },
+    });
+    let long = format!("sh ../bump # {}", "word ".repeat(700));
+    host.say(&format!(r#"[[tool Bash {{"command":"{long}"}}]]"#));
+    host.answer("so it was denied");
+    host.answer("tool said: The user denied this.");
+    let shown = host.api.messages(USER);
+    assert!(shown.iter().all(|shown| shown.buttons.is_empty()));
+    assert!(!host.sessions_root().join("made").exists());
 }

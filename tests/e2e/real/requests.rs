@@ -147,3 +147,29 @@ fn a_rule_that_denies_goes_before_what_was_allowed() {
     let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
     assert_eq!(asked, [1]);
 }
+
+#[test]
+fn a_folder_that_may_be_read_is_read_without_asking() {
+    let Some(stage) = Stage::new("a_folder_that_may_be_read_is_read_without_asking") else {
+        return;
+    };
+    let outside = stage.host.folder.path().join("outside");
+    std::fs::create_dir(&outside).expect("it can be made");
+    let read = |name: &str| {
+        let path = outside.join(name);
+        std::fs::write(&path, format!("the text of {name}")).expect("it can be written");
+        format!("[[tool Read {{\"file_path\":{path:?}}}]]")
+    };
+    let chappe = stage.host.start();
+    stage.say(&read("one"));
+    // The label would be too long for a phone, so the message says it.
+    let rule = format!("Always 1: read {}/**", outside.display());
+    stage.press(&rule, "Always 1");
+    stage.host.answer("the text of one");
+    stage.ask(&read("two"), "the text of two");
+    drop(chappe);
+    let _chappe = stage.host.start();
+    stage.ask(&read("three"), "the text of three");
+    let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
+    assert_eq!(asked, [1]);
+}
