@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::status::coarse;
 use super::texts::Line;
-use crate::chat::{Act, Formatted, Grant, Notice, Offer, Permit, Reach, Rule};
+use crate::chat::{Act, Grant, Notice, Offer, Permit, Reach, Rule};
 
 /// How many grants a list shows, each with its button.
 const SHOWN_MAX: usize = 20;
@@ -15,7 +15,7 @@ const SHOWN_MAX: usize = 20;
 const LABEL_MAX: usize = 36;
 
 /// The longest words for a grant in a list, in characters.
-const WORDS_MAX: usize = 120;
+const WORDS_MAX: usize = 100;
 
 /// The longest name of a person in a list, in characters.
 const NAME_MAX: usize = 30;
@@ -157,11 +157,6 @@ pub fn changed(grant: &Grant) -> &'static str {
     }
 }
 
-/// To a button for a grant that is gone.
-pub fn gone() -> Formatted {
-    Formatted::plain("That was revoked before, or is over. Claude asks again.")
-}
-
 fn shorten(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -224,7 +219,7 @@ mod tests {
             format!(
                 "Allowed without asking in web:\nedits of its files (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
                  2. {}… · everywhere, for 10 min more · Ada, 5 min ago",
-                "x".repeat(120)
+                "x".repeat(100)
             )
         );
         let labels: Vec<_> = notice

@@ -12,7 +12,7 @@ use crate::chat::{Formatted, Permit, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
 /// file, and the message shows how it begins.
-const INLINE_MAX: usize = 2_500;
+const INLINE_MAX: usize = 2_200;
 
 /// How much of a longer one the message shows: lines, and characters.
 const BEGINNING_LINES: usize = 15;
@@ -41,6 +41,9 @@ pub struct Shown {
 /// How many buttons there are that allow more than the call.
 const ALWAYS_MAX: usize = 3;
 
+/// The longest words for one of them, in characters. They stand in the message beside the input, twice once it is chosen.
+const WORDS_MAX: usize = 200;
+
 /// The longest label that a phone shows whole, in characters. What is longer stands in the message.
 const LABEL_MAX: usize = 36;
 
@@ -54,7 +57,9 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     for permit in &wanted.permits {
         let is_here = matches!(permit, Permit::Enter { directories }
             if directories.iter().all(|dir| Path::new(dir).starts_with(folder)));
-        let Some(words) = grants::words(permit).filter(|words| visible(words) == *words) else {
+        let is_clear =
+            |words: &String| visible(words) == *words && words.chars().count() <= WORDS_MAX;
+        let Some(words) = grants::words(permit).filter(is_clear) else {
             continue;
         };
         if !is_here && offered.iter().all(|(other, _)| *other != permit) {
@@ -100,7 +105,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     };
     let mut where_ = format!("\nin {}", visible(folder));
     if let Some(path) = &wanted.blocked_path {
-        where_.push_str(&format!("\nabout {}", visible(path)));
+        where_.push_str(&format!("\nabout {}", reason(path)));
     }
     let reason = wanted.reason.as_deref().map(reason);
     if let Some(reason) = reason.filter(|reason| !reason.is_empty() && reason != NO_REASON) {

@@ -502,15 +502,18 @@ impl Desk {
                     list_grants(intake, place, &session)?;
                     return Ok(Some(grants::revoked(&grant, works)));
                 }
-                None => grants::gone(),
+                // Revoked before, or over.
+                None => return Ok(None),
             },
             Act::LimitGrant { grant } => match intake.limit_grant(*grant)? {
                 Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
-                None => grants::gone(),
+                // Revoked before, or over.
+                None => return Ok(None),
             },
             Act::WidenGrant { grant, reach } => match intake.widen_grant(*grant, *reach)? {
                 Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
-                None => grants::gone(),
+                // Revoked before, or over.
+                None => return Ok(None),
             },
             _ => return Ok(None),
         };

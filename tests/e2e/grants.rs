@@ -79,7 +79,7 @@ fn allow_always(host: &Host) -> Shown {
 fn what_is_allowed_always_is_not_asked_again_until_it_is_revoked() {
     let host = host();
     let chappe = host.start();
-    allow_always(&host);
+    let decided = allow_always(&host);
     runs_unasked(&host, 2);
     host.delivered();
     assert_eq!(chappe.stop().code(), Some(0));
@@ -100,6 +100,11 @@ fn what_is_allowed_always_is_not_asked_again_until_it_is_revoked() {
         "Revoked: sh ../bump. Claude asks again."
     );
     host.answer("Nothing is allowed for good in default");
+    // What is gone reaches nowhere any more.
+    let decided = host.says(USER, decided.id, "always: sh ../bump");
+    let press = host.press(&host.person(), &decided, "Everywhere");
+    assert_eq!(host.toast(&press), "That is over. Nothing was done.");
+    assert_eq!(host.count("SELECT count(*) FROM granted"), 0);
     let before = asked(&host);
     host.say(CALL);
     let request = host.request_with(USER, "Allow once");

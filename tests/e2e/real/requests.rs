@@ -173,3 +173,32 @@ fn a_folder_that_may_be_read_is_read_without_asking() {
     let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
     assert_eq!(asked, [1]);
 }
+
+#[test]
+fn a_folder_that_is_entered_stays_so() {
+    let Some(stage) = Stage::new("a_folder_that_is_entered_stays_so") else {
+        return;
+    };
+    let outside = stage.host.folder.path().join("o");
+    std::fs::create_dir(&outside).expect("it can be made");
+    let path = |name: &str| outside.join(name);
+    for name in ["one", "two"] {
+        std::fs::write(path(name), format!("the text of {name}")).expect("it can be written");
+    }
+    let read = |name: &str| format!("[[tool Read {{\"file_path\":{:?}}}]]", path(name));
+    let chappe = stage.host.start();
+    let made = path("made");
+    stage.say(&format!(
+        "[[tool Write {{\"file_path\":{made:?},\"content\":\"x\"}}]]"
+    ));
+    let label = format!("Files in {} too", outside.display());
+    stage.press("made", &label);
+    stage.host.answer("tool said:");
+    assert!(made.exists());
+    stage.ask(&read("one"), "the text of one");
+    drop(chappe);
+    let _chappe = stage.host.start();
+    stage.ask(&read("two"), "the text of two");
+    let asked: Vec<i64> = stage.read("SELECT count(*) FROM request");
+    assert_eq!(asked, [1]);
+}
