@@ -3,9 +3,12 @@
 //! They are read when somebody asks for them, so that a new one needs no restart; a broken one is told with its place and
 //! breaks nothing else. A session keeps a copy, so that it stays who it is when a file changes. Reads files only.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
 
 use super::document::{self, Document};
 use super::error::Complaint;
@@ -163,12 +166,15 @@ fn text_of(file: &Path) -> Result<Option<String>, ConfigError> {
             Complaint::new(format!("cannot read the persona: {cause}")),
         )
     };
-    let opened = match File::open(file) {
+    // Without this, opening a pipe by this name would wait for somebody who writes into it.
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(OFlag::O_NONBLOCK.bits());
+    let opened = match options.open(file) {
         Ok(opened) => opened,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(&error)),
     };
-    // A pipe by this name would never end.
+    // A pipe would never end.
     if !opened.metadata().is_ok_and(|meta| meta.is_file()) {
         return Err(cannot(&"it is no file"));
     }

@@ -115,3 +115,23 @@ fn a_persona_that_claude_would_refuse_is_told_before() {
     assert!(personas.refuses_mode("bypassPermissions").is_some());
     assert_eq!(personas.refuses_mode("plan"), None);
 }
+
+#[test]
+fn what_is_no_file_is_told_and_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.toml");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::create_dir(folder.path().join("folder.toml")).unwrap();
+    let folder = folder.path().to_owned();
+    let (report, reported) = crossbeam_channel::bounded(1);
+    std::thread::spawn(move || {
+        let personas = personas(&folder);
+        let _ = report.send(["pipe", "folder"].map(|name| broken(personas.read(name))));
+    });
+    let told = reported.recv_timeout(std::time::Duration::from_secs(10));
+    let told = told.expect("it does not wait");
+    assert!(
+        told.iter().all(|told| told.contains("it is no file")),
+        "{told:?}"
+    );
+}
