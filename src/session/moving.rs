@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::prepare::{MIRROR, config_dir};
+use super::prepare::{MIRROR, config_dir, is_mirror};
 use crate::archive::{self, Attached, Document, Packed};
 use crate::chat::Moving;
 use crate::claude::transcript;
@@ -222,8 +222,9 @@ impl Premises<'_> {
     /// chappe's own, where it is a person's.
     pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {
         remove_tree(&self.away())?;
-        if !kept.owns_folder {
-            remove_file(&Path::new(&kept.folder).join(MIRROR))?;
+        let mirror = Path::new(&kept.folder).join(MIRROR);
+        if !kept.owns_folder && is_mirror(&mirror) {
+            remove_file(&mirror)?;
         }
         for path in self.transcripts(&kept.claude) {
             remove_tree(&path.with_extension(""))?;

@@ -31,6 +31,13 @@ use crate::store::{self, Living, Session};
 /// The file that says for people what a session's folder is.
 pub const MIRROR: &str = "session.json";
 
+/// What that file begins to say, by which it is known to be chappe's.
+const ABOUT: &str =
+    "A session of chappe. Written by chappe for you to read; changing it changes nothing.";
+
+/// The longest file that is looked at for that, in bytes.
+const MIRROR_MAX: u64 = 64 * 1024;
+
 /// How long `claude --version` may take.
 const VERSION_MAX: Duration = Duration::from_secs(20);
 
@@ -345,8 +352,13 @@ impl Setup {
 /// has lost its database.
 fn mirror(session: &Session) -> io::Result<()> {
     let path = session.folder.join(MIRROR);
+    // What a person keeps by this name in a directory of theirs is theirs.
+    let is_taken = fs::symlink_metadata(&path).is_ok();
+    if is_taken && !session.owns_folder && !is_mirror(&path) {
+        return Ok(());
+    }
     let text = serde_json::to_string_pretty(&serde_json::json!({
-        "about": "A session of chappe. Written by chappe for you to read; changing it changes nothing.",
+        "about": ABOUT,
         "name": session.name,
         "persona": session.persona,
         "model": session.chosen.model,
@@ -354,7 +366,7 @@ fn mirror(session: &Session) -> io::Result<()> {
         "claude_session": session.claude,
         "resume_by_hand": format!("claude --resume {}", session.claude),
     }))?;
-    if fs::read_to_string(&path).is_ok_and(|before| before == text) {
+    if written(&path).is_some_and(|before| before == text) {
         return Ok(());
     }
     // Whole or not at all: it is what is left when everything else is lost.
@@ -362,6 +374,22 @@ fn mirror(session: &Session) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.persist(path)?;
     Ok(())
+}
+
+/// Whether a file is one that chappe has written to say what a session's folder is.
+pub fn is_mirror(path: &Path) -> bool {
+    let Some(text) = written(path) else {
+        return false;
+    };
+    let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    value.is_some_and(|value| value["about"] == ABOUT)
+}
+
+/// The text of a short file. None for anything else that has its name: a pipe would be waited for.
+fn written(path: &Path) -> Option<String> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    (meta.is_file() && meta.len() <= MIRROR_MAX).then_some(())?;
+    fs::read_to_string(path).ok()
 }
 
 /// Fails where somebody else's process has the conversation open: two of them would lose a branch of it, silently.

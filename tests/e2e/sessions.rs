@@ -46,6 +46,30 @@ fn a_session_is_made_as_somebody_and_somewhere() {
 }
 
 #[test]
+fn a_file_of_a_person_that_has_the_name_of_chappes_own_stays() {
+    let mut host = Host::new();
+    let src = host.folder.path().join("src");
+    fs::create_dir_all(&src).expect("it can be made");
+    let mine = src.join("session.json");
+    fs::write(&mine, "{\"mine\": 1}").expect("it can be written");
+    host.sessions
+        .push_str(&format!("allowed_dirs = [{src:?}]\n"));
+    let _chappe = host.start();
+    host.say("/new web default ~/src");
+    host.answer("Session web is ready");
+    host.say("hello");
+    host.answer("echo: hello");
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    host.say("again");
+    host.answer("echo: again");
+    let left = fs::read_to_string(&mine).expect("it is there");
+    assert_eq!(left, "{\"mine\": 1}");
+}
+
+#[test]
 fn where_nobody_may_work_no_session_is_made() {
     let mut host = Host::new();
     let at = host.folder.path().to_owned();

@@ -226,7 +226,17 @@ fn a_folder_that_is_a_persons_stays_where_it_is() {
         ..host.session()
     };
     let premises = host.premises(&root);
-    fs::write(Path::new(&kept.folder).join(MIRROR), "{}").unwrap();
+    let mirror = Path::new(&kept.folder).join(MIRROR);
+    fs::write(&mirror, "{\"about\": \"my own\"}").unwrap();
+    premises.clear(&kept).unwrap();
+    assert!(mirror.exists(), "chappe has not written it");
+    let about =
+        "A session of chappe. Written by chappe for you to read; changing it changes nothing.";
+    fs::write(&mirror, serde_json::json!({ "about": about }).to_string()).unwrap();
+    let kept = KeptSession {
+        owns_folder: false,
+        ..host.session()
+    };
     premises.pack(&kept, &said(), FILE).unwrap();
     premises.clear(&kept).unwrap();
     assert!(Path::new(&kept.folder).join("deep/file").exists());
