@@ -93,7 +93,12 @@ fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
         // The updates themselves are still to be known again.
         "UPDATE inbox SET session = NULL, text = NULL, prompt = NULL, state = 'closed' WHERE session = ?1",
         "UPDATE inbox SET prompt = NULL WHERE prompt IN (SELECT id FROM prompt WHERE session = ?1)",
+        // Numbers of prompts are given again, and those of sessions are not.
+        "UPDATE outbox SET prompt = NULL WHERE prompt IN (SELECT id FROM prompt WHERE session = ?1)",
         "DELETE FROM prompt WHERE session = ?1",
+        "INSERT INTO known (name, value) VALUES ('last_session', CAST(?1 AS TEXT))
+         ON CONFLICT (name) DO UPDATE SET
+             value = CAST(max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT)",
         "DELETE FROM log WHERE session = ?1",
         "DELETE FROM granted WHERE session = ?1 AND reach = 'session'",
         "UPDATE granted SET session = NULL WHERE session = ?1",

@@ -218,9 +218,11 @@ impl Intake<'_> {
             ..
         } = new.persona;
         self.tx.execute(
-            "INSERT INTO session (name, folder, claude, mark, created, active, own, persona, prompt, model, mode,
+            // A number that was given once is not given again: what a session that is gone has said names it for long.
+            "INSERT INTO session (id, name, folder, claude, mark, created, active, own, persona, prompt, model, mode,
                  max_turns)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             VALUES (1 + max((SELECT COALESCE(MAX(id), 0) FROM session),
+                     COALESCE((SELECT CAST(value AS INTEGER) FROM known WHERE name = 'last_session'), 0)), ?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             (
                 new.name,
                 folder.to_string_lossy(),

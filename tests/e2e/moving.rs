@@ -245,3 +245,23 @@ fn what_was_said_is_had_as_a_file() {
     );
     assert!(text.contains("echo: **hello** there"), "{text}");
 }
+#[test]
+fn a_reply_to_what_a_deleted_session_has_said_is_for_no_later_one() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    host.say("/new web");
+    host.answer("Session web is ready");
+    host.say("hello");
+    let said = host.answer("echo: hello");
+    host.say("/archive web");
+    host.answer("web is put away (");
+    host.say("/new other");
+    host.answer("Session other is ready");
+    host.say("/session default");
+    host.answer("What you write now goes to default.");
+    host.api.reply(&host.person(), said.id, "[[remember]]");
+    host.answer("remember turns=1 texts=[\"first\"]");
+}
+
