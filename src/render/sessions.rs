@@ -671,6 +671,15 @@ pub fn taken_over(session: &str) -> Formatted {
         .end()
 }
 
+/// A session of chappe's own is in the conversation.
+pub fn is_in_conversation(session: &str) -> Formatted {
+    Line::default()
+        .plain("That conversation goes on in ")
+        .bold(session)
+        .plain(" already.")
+        .end()
+}
+
 /// Someone else is in the conversation.
 pub fn is_open_elsewhere(pid: i32) -> Formatted {
     Formatted::plain(format!(

@@ -108,12 +108,13 @@ impl Premises<'_> {
         kept: &KeptSession,
         said: &[Said],
         may_use: impl Fn(&str) -> Option<PathBuf>,
+        is_open: impl Fn(&str) -> bool,
     ) -> io::Result<Done> {
         match moving {
             Moving::Archive { file } => self.pack(kept, said, file).map(Done::Packed),
             Moving::Delete => self.take_away(kept).map(|()| Done::TakenAway),
             Moving::Restore { file } => self
-                .unpack(file, Path::new(&kept.folder), may_use)
+                .unpack(file, Path::new(&kept.folder), may_use, is_open)
                 .map(|arrival| Done::Arrived(Box::new(arrival))),
         }
     }
@@ -234,17 +235,18 @@ impl Premises<'_> {
     }
 
     /// Brings a session back out of an archive, into this folder; `may_use` says whether it may work in a directory that is
-    /// not chappe's. The archive stays.
+    /// not chappe's, and `is_open` whether another session is in a conversation. The archive stays.
     pub fn unpack(
         &self,
         file: &str,
         folder: &Path,
         may_use: impl Fn(&str) -> Option<PathBuf>,
+        is_open: impl Fn(&str) -> bool,
     ) -> io::Result<Arrival> {
         let staging = self.staging();
         remove_tree(&staging)?;
         fs::create_dir_all(&staging)?;
-        let arrival = self.unpack_into(&staging, file, folder, may_use);
+        let arrival = self.unpack_into(&staging, file, folder, may_use, is_open);
         let removed = remove_tree(&staging);
         let arrival = arrival?;
         removed?;
@@ -257,6 +259,7 @@ impl Premises<'_> {
         file: &str,
         folder: &Path,
         may_use: impl Fn(&str) -> Option<PathBuf>,
+        is_open: impl Fn(&str) -> bool,
     ) -> io::Result<Arrival> {
         let unpacked = archive::unpack(&self.archive(file), staging)?;
         let document = |name: &str| {
@@ -273,6 +276,12 @@ impl Premises<'_> {
             return Err(io::Error::new(
                 ErrorKind::InvalidData,
                 "the conversation has no proper name",
+            ));
+        }
+        // Two sessions in one conversation would lose a part of it, and one would take it along when it goes.
+        if is_open(&kept.claude) {
+            return Err(io::Error::other(
+                "another session goes on with its conversation",
             ));
         }
         let elsewhere = match unpacked.folder {

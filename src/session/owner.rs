@@ -806,7 +806,9 @@ impl Owner {
         let started = thread::spawn(format!("s{}-move", self.session), move || {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
-            let done = premises.carry_out(&moving, &kept, &said, may_use);
+            // Where that cannot be known, nothing is brought back.
+            let is_open = |claude: &str| outfit.store.knows_conversation(claude).unwrap_or(true);
+            let done = premises.carry_out(&moving, &kept, &said, may_use, is_open);
             let _ = report.send(Box::new(Moved {
                 moving,
                 kept,

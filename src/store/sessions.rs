@@ -339,6 +339,14 @@ impl Intake<'_> {
         self.chosen(session, Renewal::Process)
     }
 
+    /// The name of the session that is in this conversation, if one is.
+    pub fn in_conversation(&self, claude: &str) -> Result<Option<String>> {
+        self.tx
+            .prepare_cached("SELECT name FROM session WHERE claude = ?1 LIMIT 1")?
+            .query_row([claude], |row| row.get(0))
+            .optional()
+    }
+
     /// The models that Claude last said that there are; none before the first start.
     pub fn models(&self) -> Result<Vec<String>> {
         let known = value_of(self.tx, MODELS)?;

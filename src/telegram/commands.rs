@@ -490,10 +490,14 @@ impl Desk {
                 Ahead::Holder(None) if intake.is_at_work(session.id)? => {
                     sessions::is_busy(&session.name, "changed")
                 }
-                Ahead::Holder(None) => {
-                    intake.follow(session.id, conversation, true)?;
-                    sessions::taken_over(&session.name)
-                }
+                Ahead::Holder(None) => match intake.in_conversation(conversation)? {
+                    // Two at once would lose a part of it.
+                    Some(other) => sessions::is_in_conversation(&other),
+                    None => {
+                        intake.follow(session.id, conversation, true)?;
+                        sessions::taken_over(&session.name)
+                    }
+                },
                 _ => return Ok(None),
             },
             Act::Revoke { grant } => match intake.revoke(*grant)? {

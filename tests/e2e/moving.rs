@@ -265,3 +265,23 @@ fn a_reply_to_what_a_deleted_session_has_said_is_for_no_later_one() {
     host.answer("remember turns=1 texts=[\"first\"]");
 }
 
+#[test]
+fn what_was_put_away_once_is_not_brought_back_as_two() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/archive web");
+    host.answer("web is put away (");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    host.say("/rename other");
+    host.answer("other");
+    host.say("/restore web");
+    host.answer("another session goes on with its conversation");
+    host.say("/session other");
+    host.answer("What you write now goes to other.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1 texts=[\"hello\"]");
+    assert_eq!(host.count("SELECT count(*) FROM session"), 1);
+}
+

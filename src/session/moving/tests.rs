@@ -117,7 +117,7 @@ fn what_was_put_away_comes_back_also_on_another_host() {
     let folder = root.join("web");
     let arrival = there
         .premises(&root)
-        .unpack(FILE, &folder, |_| None)
+        .unpack(FILE, &folder, |_| None, |_| false)
         .unwrap();
     assert_eq!(arrival.said, said());
     let expected = KeptSession {
@@ -166,14 +166,29 @@ fn an_attempt_that_was_cut_off_is_made_again_from_wherever_it_was() {
     premises.clear(&kept).unwrap();
     fs::create_dir_all(premises.staging().join("half")).unwrap();
     let folder = root.join("web");
-    premises.unpack(FILE, &folder, |_| None).unwrap();
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
     assert!(folder.join("deep/file").exists());
     // Cut off when all was done: what has changed there since is nobody else's.
     fs::write(folder.join("new"), "").unwrap();
-    premises.unpack(FILE, &folder, |_| None).unwrap();
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
     assert!(folder.join("deep/file").exists() && folder.join("new").exists());
     premises.arrived().unwrap();
-    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
+    assert!(premises.unpack(FILE, &folder, |_| None, |_| false).is_err());
+}
+
+#[test]
+fn a_conversation_of_another_session_is_not_brought_back() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    let folder = root.join("web");
+    let refused = premises.unpack(FILE, &folder, |_| None, |claude| claude == CLAUDE);
+    assert!(refused.is_err());
+    assert!(!folder.exists() && !premises.staging().exists());
+    assert!(!host.transcript(&folder).exists());
 }
 
 #[test]
@@ -187,12 +202,12 @@ fn what_is_in_the_way_is_left_alone() {
     let folder = root.join("web");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("mine"), "").unwrap();
-    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
+    assert!(premises.unpack(FILE, &folder, |_| None, |_| false).is_err());
     assert!(folder.join("mine").exists() && !folder.join("deep").exists());
     assert!(!premises.staging().exists());
     fs::remove_file(folder.join("mine")).unwrap();
     assert!(!premises.placed().exists());
-    premises.unpack(FILE, &folder, |_| None).unwrap();
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
 }
 
 #[test]
@@ -207,12 +222,12 @@ fn an_archive_that_was_cut_brings_nothing() {
     let bytes = fs::read(&archive).unwrap();
     fs::write(&archive, &bytes[..bytes.len() - 10]).unwrap();
     let folder = root.join("web");
-    assert!(premises.unpack(FILE, &folder, |_| None).is_err());
+    assert!(premises.unpack(FILE, &folder, |_| None, |_| false).is_err());
     assert!(!folder.exists() && !premises.staging().exists());
     assert!(!host.transcript(&folder).exists());
     assert!(
         premises
-            .unpack("none-20261128-140205.tar.zst", &folder, |_| None)
+            .unpack("none-20261128-140205.tar.zst", &folder, |_| None, |_| false)
             .is_err()
     );
 }
@@ -243,7 +258,7 @@ fn a_folder_that_is_a_persons_stays_where_it_is() {
     assert!(!Path::new(&kept.folder).join(MIRROR).exists());
     let own = root.join("web-2");
     let back = premises
-        .unpack(FILE, &own, |dir| Some(PathBuf::from(dir)))
+        .unpack(FILE, &own, |dir| Some(PathBuf::from(dir)), |_| false)
         .unwrap();
     assert_eq!(
         (back.kept.folder.as_str(), back.kept.owns_folder),
@@ -251,7 +266,7 @@ fn a_folder_that_is_a_persons_stays_where_it_is() {
     );
     assert!(!own.exists());
     // Where it may not work there any more, it gets a folder of its own.
-    let back = premises.unpack(FILE, &own, |_| None).unwrap();
+    let back = premises.unpack(FILE, &own, |_| None, |_| false).unwrap();
     assert!(back.kept.owns_folder && own.is_dir());
 }
 
