@@ -76,10 +76,33 @@ pub fn trace(config_dir: &Path, session: &str, uuid: &str) -> Trace {
     Trace::Missing
 }
 
-/// Where the session's transcripts lie: one, or none; more only if someone has copied them.
-pub fn paths(config_dir: &Path, session: &str) -> Vec<PathBuf> {
-    let files = files(config_dir, session).unwrap_or_default();
-    files.into_iter().map(|(path, _)| path).collect()
+/// Where the session's transcripts lie: one, or none; more only if someone has copied them, then the newest first.
+///
+/// Fails where none is found and not everything could be looked at.
+pub fn paths(config_dir: &Path, session: &str) -> io::Result<Vec<PathBuf>> {
+    let folders = match fs::read_dir(config_dir.join("projects")) {
+        Ok(folders) => folders,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let name = format!("{session}.jsonl");
+    let (mut found, mut unread) = (Vec::new(), None);
+    for folder in folders {
+        let path = folder?.path().join(&name);
+        match fs::metadata(&path).and_then(|meta| meta.modified()) {
+            Ok(modified) => found.push((modified, path)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => unread = Some(error),
+        }
+    }
+    match unread {
+        Some(error) if found.is_empty() => Err(error),
+        _ => {
+            found.sort_by(|one, other| other.cmp(one));
+            Ok(found.into_iter().map(|(_, path)| path).collect())
+        }
+    }
 }
 
 /// Opens the session's transcripts: one, or none; more only if someone has copied them.

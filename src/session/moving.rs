@@ -141,9 +141,9 @@ impl Premises<'_> {
         remove_file(&self.placed())
     }
 
-    fn transcripts(&self, claude: &str) -> Vec<PathBuf> {
+    fn transcripts(&self, claude: &str) -> io::Result<Vec<PathBuf>> {
         let dir = config_dir(self.environment);
-        dir.map_or_else(Vec::new, |dir| transcript::paths(&dir, claude))
+        dir.map_or_else(|| Ok(Vec::new()), |dir| transcript::paths(&dir, claude))
     }
 
     /// Packs a session, and takes its folder out of the way. `said` is what was said in it.
@@ -168,7 +168,12 @@ impl Premises<'_> {
                 content: &log,
             },
         ];
-        let attached = attached(&self.transcripts(&kept.claude))?;
+        let transcripts = match self.transcripts(&kept.claude) {
+            // Put away without it, the session would have forgotten everything.
+            Err(error) if kept.said => return Err(error),
+            transcripts => transcripts.unwrap_or_default(),
+        };
+        let attached = attached(&transcripts)?;
         let attached: Vec<Attached<'_>> = attached
             .iter()
             .map(|(name, path)| Attached { name, path })
@@ -227,7 +232,7 @@ impl Premises<'_> {
         if !kept.owns_folder && is_mirror(&mirror) {
             remove_file(&mirror)?;
         }
-        for path in self.transcripts(&kept.claude) {
+        for path in self.transcripts(&kept.claude)? {
             remove_tree(&path.with_extension(""))?;
             remove_file(&path)?;
         }
@@ -365,7 +370,7 @@ fn project_name(folder: &Path) -> io::Result<String> {
 /// Transcripts with what belongs to them, by the names that they have in an archive.
 fn attached(transcripts: &[PathBuf]) -> io::Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
-    // One, unless somebody has copied it.
+    // One, unless somebody has copied it; the newest knows most.
     let Some(transcript) = transcripts.first() else {
         return Ok(found);
     };

@@ -177,6 +177,47 @@ fn an_attempt_that_was_cut_off_is_made_again_from_wherever_it_was() {
 }
 
 #[test]
+fn a_conversation_that_cannot_be_looked_for_keeps_its_session() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let projects = host.at.path().join("claude/projects");
+    fs::remove_dir_all(&projects).unwrap();
+    fs::write(&projects, "no directory").unwrap();
+    assert!(premises.pack(&kept, &said(), FILE).is_err());
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    assert!(!root.join(ARCHIVES).join(FILE).exists());
+}
+
+#[test]
+fn of_two_transcripts_the_newest_is_kept() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000);
+    for project in ["-a", "-z"] {
+        let project = host.at.path().join("claude/projects").join(project);
+        fs::create_dir(&project).unwrap();
+        let copy = project.join(format!("{CLAUDE}.jsonl"));
+        fs::write(&copy, "old").unwrap();
+        File::options()
+            .write(true)
+            .open(&copy)
+            .unwrap()
+            .set_modified(old)
+            .unwrap();
+    }
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    let folder = root.join("web");
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+    let back = fs::read_to_string(host.transcript(&folder)).unwrap();
+    assert_eq!(back, "{\"type\":\"user\"}\n");
+}
+
+#[test]
 fn a_conversation_of_another_session_is_not_brought_back() {
     let host = Host::new();
     let root = host.root();
