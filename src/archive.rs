@@ -88,6 +88,8 @@ pub struct Packed {
     pub left_out: Vec<String>,
     /// How many were left out.
     pub left_out_count: u64,
+    /// The first of them that may have a content: it cannot be read, or its name is too long.
+    pub unread: Option<String>,
     /// Files that became shorter while they were packed; zeros stand for what was missing.
     pub shortened: u64,
 }

@@ -56,6 +56,7 @@ pub fn pack(
             bytes: 0,
             left_out: Vec::new(),
             left_out_count: 0,
+            unread: None,
             shortened: 0,
         },
     };
@@ -132,6 +133,11 @@ impl<W: Write> Packer<W> {
                 Ok(below) => open.extend(below),
                 Err(Skip::Vanished) => {}
                 Err(Skip::LeftOut) => self.left_out(&inside),
+                Err(Skip::Unread) => {
+                    self.left_out(&inside);
+                    let name = || inside.to_string_lossy().into_owned();
+                    self.packed.unread.get_or_insert_with(name);
+                }
                 Err(Skip::Failed(error)) => return Err(error),
             }
         }
@@ -149,7 +155,7 @@ impl<W: Write> Packer<W> {
         let path = folder.join(inside);
         let name = [FOLDER.as_bytes(), b"/", inside.as_os_str().as_bytes()].concat();
         if name.len() > NAME_MAX {
-            return Err(Skip::LeftOut);
+            return Err(Skip::Unread);
         }
         let meta = fs::symlink_metadata(&path).map_err(unread)?;
         if meta.is_symlink() {
@@ -208,7 +214,10 @@ impl<W: Write> Packer<W> {
 enum Skip {
     /// It is there no more.
     Vanished,
+    /// It has no content.
     LeftOut,
+    /// It may have one.
+    Unread,
     /// It is not its fault: all fails.
     Failed(io::Error),
 }
@@ -219,7 +228,7 @@ fn unread(error: io::Error) -> Skip {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EIO | Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM) => Skip::Failed(error),
         _ if error.kind() == ErrorKind::NotFound => Skip::Vanished,
-        _ => Skip::LeftOut,
+        _ => Skip::Unread,
     }
 }
 

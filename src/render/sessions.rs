@@ -526,7 +526,7 @@ pub fn archived(session: &str, bytes: u64, left_out: &[String]) -> Formatted {
         [] => line.end(),
         some => line
             .plain(&format!(
-                " Left out, since it can't be read or is no file: {}",
+                " Left out, since it is no file: {}",
                 some.join(", ")
             ))
             .end(),

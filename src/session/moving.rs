@@ -32,6 +32,9 @@ const LOG: &str = "log.json";
 /// The version of what stands in them.
 const VERSION: u32 = 1;
 
+/// How much of a name is told, in characters.
+const NAMED_MAX: usize = 200;
+
 /// Longer names Claude cuts, and adds what nobody else can compute.
 const PROJECT_NAME_MAX: usize = 200;
 
@@ -181,6 +184,13 @@ impl Premises<'_> {
         let folder = PathBuf::from(&kept.folder);
         let folder = (kept.owns_folder && folder.is_dir()).then_some(folder);
         let packed = archive::pack(&target, folder.as_deref(), &documents, &attached)?;
+        // With the folder it would be gone for ever.
+        if let Some(name) = &packed.unread {
+            remove_file(&target)?;
+            let name: String = name.chars().take(NAMED_MAX).collect();
+            let why = format!("{name} in its folder cannot be read, and would be lost");
+            return Err(io::Error::other(why));
+        }
         self.take_away(kept)?;
         Ok(packed)
     }

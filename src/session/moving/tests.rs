@@ -191,6 +191,29 @@ fn a_conversation_that_cannot_be_looked_for_keeps_its_session() {
 }
 
 #[test]
+fn what_cannot_be_read_is_not_taken_away() {
+    use nix::fcntl::{OFlag, openat};
+    use nix::sys::stat::{Mode, mkdirat};
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    // So deep that its path is longer than any that can be opened.
+    let name = "n".repeat(240);
+    let mut at: std::os::fd::OwnedFd = File::open(&kept.folder).unwrap().into();
+    for _ in 0..18 {
+        mkdirat(&at, name.as_str(), Mode::S_IRWXU).unwrap();
+        let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        at = openat(&at, name.as_str(), flags, Mode::empty()).unwrap();
+    }
+    let refused = premises.pack(&kept, &said(), FILE).map(drop);
+    let told = refused.expect_err("it would be lost").to_string();
+    assert!(told.contains("cannot be read"), "{told}");
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    assert!(!root.join(ARCHIVES).join(FILE).exists());
+}
+
+#[test]
 fn of_two_transcripts_the_newest_is_kept() {
     let host = Host::new();
     let root = host.root();
