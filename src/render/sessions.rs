@@ -664,6 +664,17 @@ pub fn conversations(session: &str, folder: &str, all: &[(String, String, String
     }
 }
 
+/// The place has come to talk to another session while its conversations were looked up.
+pub fn ask_again(session: &str) -> Formatted {
+    Line::default()
+        .plain("This talks to ")
+        .bold(session)
+        .plain(" only since a moment ago. Send ")
+        .code("/resume")
+        .plain(" once more for the conversations in its folder.")
+        .end()
+}
+
 pub fn taken_over(session: &str) -> Formatted {
     Line::default()
         .bold(session)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::desk::Desk;
 use super::update::Decoded;
-use crate::chat::{Act, BotId, Persona};
+use crate::chat::{Act, BotId, Persona, SessionId};
 use crate::config::persona::NoPersona;
 use crate::router::{self, Command, Route, Wish};
 use crate::store::Store;
@@ -25,8 +25,9 @@ pub enum Ahead {
     Personas(Vec<(String, String)>),
     /// What was put away, the newest first.
     Archives(Vec<Archived>),
-    /// Claude's own conversations, or why they cannot be read.
-    Conversations(Result<Vec<Conversation>, String>),
+    /// Claude's own conversations, or why they cannot be read; in the folder of this session, None where the place
+    /// talked to none.
+    Conversations(Option<SessionId>, Result<Vec<Conversation>, String>),
     /// Whether a process that is none of chappe's has a conversation open, or may have.
     Holder(Option<i32>),
 }
@@ -74,9 +75,9 @@ impl Desk {
                 Ok(Some(session)) => {
                     let is_ours = |id: &str| store.knows_conversation(id).unwrap_or(false);
                     let found = self.workplace.conversations(&session.folder, is_ours);
-                    Ahead::Conversations(found.map_err(|error| error.to_string()))
+                    Ahead::Conversations(Some(session.id), found.map_err(|error| error.to_string()))
                 }
-                _ => Ahead::Conversations(Ok(Vec::new())),
+                _ => Ahead::Conversations(None, Ok(Vec::new())),
             },
             Route::Act { token, .. } => match store.act_for(bot, token) {
                 Ok(Some((Act::UsePersona { persona }, _))) => {

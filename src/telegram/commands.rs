@@ -95,9 +95,18 @@ impl Desk {
             }
             Command::Export => export(intake, place, &session),
             Command::Resume => {
-                let Ahead::Conversations(found) = ahead else {
+                let Ahead::Conversations(of, found) = ahead else {
                     return Ok(());
                 };
+                // What came just before it in the same answer has led the place to another session. One that is made by
+                // this very command has a folder that is empty yet.
+                let is_other = match of {
+                    Some(of) => *of != id,
+                    None => session.said || !session.owns_folder,
+                };
+                if is_other {
+                    return say(intake, place, sessions::ask_again(&session.name));
+                }
                 self.conversations(intake, place, &session, found)
             }
             Command::Start

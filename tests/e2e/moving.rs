@@ -285,3 +285,18 @@ fn what_was_put_away_once_is_not_brought_back_as_two() {
     assert_eq!(host.count("SELECT count(*) FROM session"), 1);
 }
 
+#[test]
+fn what_came_together_with_a_change_of_session_lists_no_other_ones_conversations() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    web(&host);
+    host.api.go_dark();
+    host.say("/session default");
+    host.say("/resume");
+    host.api.come_back().expect("the port is free");
+    host.answer("This talks to default only since a moment ago.");
+    host.say("/resume");
+    host.answer("Claude has no other conversation in");
+}
