@@ -49,6 +49,10 @@ impl Desk {
                     None => Ok(()),
                 };
             }
+            // A second tap must not make a session, only to put that away as well.
+            Command::Archive(_) | Command::Delete(_) if intake.bound(place)?.is_none() => {
+                return list(intake, self, place);
+            }
             Command::Session("") => {
                 if let Some(id) = intake.bound(place)?
                     && let Some(session) = intake.session(id)?

@@ -245,6 +245,29 @@ fn what_was_said_is_had_as_a_file() {
     );
     assert!(text.contains("echo: **hello** there"), "{text}");
 }
+
+#[test]
+fn a_second_tap_puts_nothing_else_away() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.say("/archive");
+    host.answer("There is no session yet.");
+    host.say("/delete");
+    host.wait("a second answer of that kind", |view| {
+        let told = view.from_bot(USER);
+        (told
+            .filter(|shown| shown.text.starts_with("There is no session yet."))
+            .count()
+            == 2)
+            .then_some(())
+    });
+    assert_eq!(archives(&host).len(), 1);
+    assert_eq!(host.count("SELECT count(*) FROM session"), 0);
+}
+
 #[test]
 fn a_reply_to_what_a_deleted_session_has_said_is_for_no_later_one() {
     let host = Host::new();
