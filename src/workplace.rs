@@ -50,7 +50,7 @@ pub struct Conversation {
     pub age: Duration,
 }
 
-/// How many of either are looked up.
+/// How many of these are looked up.
 const LISTED_MAX: usize = 50;
 
 /// What an archive's name ends with.
@@ -134,7 +134,6 @@ impl Workplace {
             })
             .collect();
         found.sort_by_key(|archived| archived.age);
-        found.truncate(LISTED_MAX);
         found
     }
 

@@ -91,3 +91,16 @@ fn an_archive_is_known_by_its_name_and_nothing_else_is_one() {
         (file.as_str(), "my-web")
     );
 }
+
+#[test]
+fn an_archive_is_found_however_many_newer_ones_there_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = workplace(folder.path());
+    let archives = folder.path().join("root/.archive");
+    fs::create_dir(&archives).unwrap();
+    for number in 0..200 {
+        let file = archive_of(&format!("s{number}"), "20261128-140205");
+        fs::write(archives.join(file), "").unwrap();
+    }
+    assert_eq!(place.archived().len(), 200);
+}
