@@ -150,8 +150,9 @@ impl Setup {
         }
         // Also where it ended before chappe came back: its tools may still run.
         process::sweep(&session.mark);
-        // A folder that was there and is gone was moved or removed by somebody; an empty one is not what they want.
-        if session.said && !session.folder.is_dir() {
+        // A folder that was there and is gone was moved or removed by somebody; an empty one is not what they want. A
+        // person's own was there from the beginning.
+        if (session.said || !session.owns_folder) && !session.folder.is_dir() {
             let cause = format!("its folder {} is not there", session.folder.display());
             return Err(not_started(
                 &cause,

@@ -70,6 +70,22 @@ fn a_file_of_a_person_that_has_the_name_of_chappes_own_stays() {
 }
 
 #[test]
+fn a_directory_of_a_person_that_is_gone_is_not_made_anew() {
+    let mut host = Host::new();
+    let src = host.folder.path().join("src");
+    fs::create_dir_all(&src).expect("it can be made");
+    host.sessions
+        .push_str(&format!("allowed_dirs = [{src:?}]\n"));
+    let _chappe = host.start();
+    host.say("/new web default ~/src");
+    host.answer("Session web is ready");
+    fs::remove_dir(&src).expect("it is empty");
+    host.say("hello");
+    host.answer("is not there");
+    assert!(!src.exists());
+}
+
+#[test]
 fn where_nobody_may_work_no_session_is_made() {
     let mut host = Host::new();
     let at = host.folder.path().to_owned();
