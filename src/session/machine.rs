@@ -513,7 +513,8 @@ impl Machine {
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
                 let idle = self.wanted.idle_timeout.filter(|_| self.is_quiet());
-                let idle = idle.map(|timeout| *since + timeout);
+                // A time that is further away than the clock reaches never comes.
+                let idle = idle.and_then(|timeout| since.checked_add(timeout));
                 earliest([idle, self.gathering, self.held_until])
             }
             State::Busy(Turn { cut: Some(cut), .. }) => Some(cut.until),

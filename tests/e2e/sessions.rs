@@ -86,6 +86,24 @@ fn a_directory_of_a_person_that_is_gone_is_not_made_anew() {
 }
 
 #[test]
+fn an_idle_time_that_the_clock_does_not_reach_never_comes() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say("before");
+    host.answer("echo: before");
+    assert_eq!(chappe.stop().code(), Some(0));
+    // As an archive from elsewhere may say.
+    let database = rusqlite::Connection::open(host.state_dir().join("chappe.db"));
+    database
+        .expect("it opens")
+        .execute("UPDATE session SET idle = 9223372036854775807", [])
+        .expect("it is written");
+    let _chappe = host.start();
+    host.say("after");
+    host.answer("echo: after");
+}
+
+#[test]
 fn where_nobody_may_work_no_session_is_made() {
     let mut host = Host::new();
     let at = host.folder.path().to_owned();

@@ -225,7 +225,8 @@ impl Machine {
             }
             State::Open { since } => {
                 let idle = self.wanted.idle_timeout;
-                let is_over = idle.is_some_and(|timeout| *since + timeout <= now);
+                let over = idle.and_then(|timeout| since.checked_add(timeout));
+                let is_over = over.is_some_and(|over| over <= now);
                 if is_over && self.is_quiet() {
                     self.end_by(now, Step::InputClosed, out);
                 } else {
