@@ -90,9 +90,15 @@ impl Workplace {
         })?;
         // Looked at where it really is: a link inside of what is allowed may lead anywhere.
         let is_allowed = self.roots().any(|root| {
-            let is_below = real.starts_with(&root);
-            // The root itself holds the folders of others.
-            is_below && (real != root || self.allowed.iter().any(|dir| is_same(dir, &root)))
+            let Ok(below) = real.strip_prefix(&root) else {
+                return false;
+            };
+            let is_listed = self.allowed.iter().any(|dir| is_same(dir, &root));
+            // The root itself holds the folders of others, and hidden ones hold what is chappe's own.
+            let first = below.components().next();
+            let is_hidden =
+                first.is_some_and(|first| first.as_os_str().as_encoded_bytes().starts_with(b"."));
+            is_listed || (first.is_some() && !is_hidden)
         });
         if !is_allowed {
             return Err(NoDirectory::Outside {
@@ -111,6 +117,12 @@ impl Workplace {
             Ok(()) => Ok(real),
             Err(_) => Err(NoDirectory::NoPermission),
         }
+    }
+
+    /// Whether there is something in the folder that a session of this name would get.
+    pub fn is_occupied(&self, name: &str) -> bool {
+        let entries = fs::read_dir(self.root.join(name));
+        entries.is_ok_and(|mut entries| entries.next().is_some())
     }
 
     /// What was put away, the newest first.

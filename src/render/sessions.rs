@@ -759,3 +759,13 @@ pub fn unreadable_conversations(why: &str) -> Formatted {
         "⚠ I can't look through Claude's conversations: {why}"
     ))
 }
+
+/// Another session works in the folder of one that is to go.
+pub fn has_guest(session: &str, guest: &str) -> Formatted {
+    Line::default()
+        .bold(guest)
+        .plain(" works in the folder of ")
+        .bold(session)
+        .plain(", which would go with it. Nothing was done.")
+        .end()
+}

@@ -35,6 +35,9 @@ const VERSION: u32 = 1;
 /// How much of a name is told, in characters.
 const NAMED_MAX: usize = 200;
 
+/// The permission mode in which nobody is asked.
+const BYPASS: &str = "bypassPermissions";
+
 /// Longer names Claude cuts, and adds what nobody else can compute.
 const PROJECT_NAME_MAX: usize = 200;
 
@@ -326,6 +329,10 @@ impl Premises<'_> {
             (None, None) => fs::create_dir_all(folder)?,
         }
         kept.owns_folder = elsewhere.is_none();
+        // That nobody is asked is chosen here, by who is here.
+        if kept.mode.as_deref() == Some(BYPASS) {
+            kept.mode = None;
+        }
         kept.folder = place.to_string_lossy().into_owned();
         Ok(Arrival { kept, said })
     }
@@ -341,7 +348,12 @@ impl Premises<'_> {
                 "it is not known where Claude keeps its conversations",
             ));
         };
-        let name = project_name(folder)?;
+        // Claude names it by the real path; the folder itself may not be there yet.
+        let real = match (folder.parent().map(fs::canonicalize), folder.file_name()) {
+            (Some(Ok(parent)), Some(name)) => parent.join(name),
+            _ => folder.to_owned(),
+        };
+        let name = project_name(&real)?;
         let project = dir.join("projects").join(name);
         for (name, staged) in attached {
             let target = project.join(name);

@@ -204,6 +204,8 @@ struct Moved {
     moving: Moving,
     kept: KeptSession,
     mark: String,
+    /// What had been chosen for it when this began.
+    revision: i64,
     done: Result<Done, String>,
 }
 
@@ -802,7 +804,8 @@ impl Owner {
         let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
         let (report, moved) = bounded(1);
         let outfit = Arc::clone(&self.outfit);
-        let mark = session.mark;
+        let (mark, revision) = (session.mark, session.chosen.revision);
+        let unmoved = (moving.clone(), kept.clone(), mark.clone());
         let started = thread::spawn(format!("s{}-move", self.session), move || {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
@@ -813,13 +816,21 @@ impl Owner {
                 moving,
                 kept,
                 mark: mark.clone(),
+                revision,
                 done: done.map_err(|error| error.to_string()),
             }));
         });
         match started {
             Ok(_) => self.moving = moved,
             Err(error) => {
-                log::error!("the session cannot be moved now: {error}");
+                let (moving, kept, mark) = unmoved;
+                self.moved = Some(Box::new(Moved {
+                    moving,
+                    kept,
+                    mark,
+                    revision,
+                    done: Err(format!("the host has no thread to give ({error})")),
+                }));
                 self.events.push_back(Event::Moved);
             }
         }
@@ -835,6 +846,7 @@ impl Owner {
             moving,
             kept,
             mark,
+            revision,
             done,
         }) = self.moved.as_deref()
         else {
@@ -877,7 +889,10 @@ impl Owner {
         };
         if let Some(body) = gone {
             let post = Post::message(body);
-            match outfit.store.depart(bot, self.session, now, &post)? {
+            match outfit
+                .store
+                .depart(bot, self.session, now, (moving, *revision), &post)?
+            {
                 Departed::Yes => self.clear_away(),
                 Departed::No => undo(file),
             }

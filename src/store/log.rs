@@ -66,7 +66,14 @@ pub(super) fn prune(tx: &Transaction<'_>) -> Result<()> {
             (session, ROWS_MAX),
         )?;
     }
-    Ok(())
+    // More than can be read of a log is of no use.
+    tx.execute(
+        "DELETE FROM log WHERE id IN (SELECT id FROM (
+             SELECT id, SUM(length(text)) OVER (PARTITION BY session ORDER BY id DESC) AS so_far FROM log)
+         WHERE so_far > ?1)",
+        [READ_MAX as i64],
+    )
+    .map(drop)
 }
 
 pub(super) fn read(tx: &Transaction<'_>, session: SessionId) -> Result<Log> {

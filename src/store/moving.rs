@@ -120,7 +120,23 @@ fn has_open(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
     Ok(has_prompt || is_asked || holds::waiting(tx, session)? > 0)
 }
 
+/// The name of another session that works in the folder of this one, which then cannot go with it.
+fn guest(tx: &Transaction<'_>, session: SessionId) -> Result<Option<String>> {
+    tx.prepare_cached(
+        "SELECT other.name FROM session JOIN session other ON other.id != session.id
+         WHERE session.id = ?1 AND session.own = 1 AND (other.folder = session.folder
+             OR substr(other.folder, 1, length(session.folder) + 1) = session.folder || '/') LIMIT 1",
+    )?
+    .query_row([session.0], |row| row.get(0))
+    .optional()
+}
+
 impl Intake<'_> {
+    /// The name of another session that works in the folder of this one, which then cannot go with it.
+    pub fn guest(&self, session: SessionId) -> Result<Option<String>> {
+        guest(self.tx, session)
+    }
+
     /// Notes that a session is to go, and where that was asked for.
     pub fn put_away(&mut self, session: SessionId, place: Place, moving: &Moving) -> Result<()> {
         self.tx.execute(
@@ -199,15 +215,28 @@ impl Store {
     }
 
     /// The session is gone, unless something has come for it or it is not to go any more. Told where it was asked for. Full.
+    ///
+    /// `done` is what was done on the disk for it, of the session as it was at `revision`: where either is not what it is now,
+    /// what was done is of no use.
     pub fn depart(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
+        done: (&Moving, i64),
         post: &Post,
     ) -> Result<Departed> {
         self.write(Step::Depart, |tx| {
-            if moving(tx, session)?.is_none() || has_open(tx, session)? {
+            let (carried_out, revision) = done;
+            let wanted = moving(tx, session)?;
+            if wanted.as_ref() != Some(carried_out) {
+                // It stays, or goes in another way.
+                return Ok(Departed::No);
+            }
+            let is_the_same = tx
+                .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND revision = ?2")?
+                .exists((session.0, revision))?;
+            if !is_the_same || has_open(tx, session)? || guest(tx, session)?.is_some() {
                 stays(tx, session)?;
                 return Ok(Departed::No);
             }

@@ -187,6 +187,13 @@ impl Intake<'_> {
         }
     }
 
+    /// Whether a session works in this folder.
+    pub fn has_folder(&self, folder: &Path) -> Result<bool> {
+        self.tx
+            .prepare_cached("SELECT 1 FROM session WHERE folder = ?1")?
+            .exists([folder.to_string_lossy()])
+    }
+
     /// Gives a session another name. Its folder keeps its own.
     pub fn rename(&mut self, session: SessionId, name: &str) -> Result<Made> {
         if let Some((other, _)) = self.session_named(name)?

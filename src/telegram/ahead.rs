@@ -19,6 +19,8 @@ pub enum Ahead {
         persona: Result<Persona, NoPersona>,
         /// None where none was named.
         directory: Option<Result<PathBuf, NoDirectory>>,
+        /// Whether somebody has something in the folder that would be its own.
+        is_occupied: bool,
     },
     Persona(Result<Persona, NoPersona>),
     /// Names and descriptions.
@@ -42,7 +44,9 @@ impl Desk {
             Route::Command {
                 command:
                     Command::New(Wish {
-                        persona, directory, ..
+                        name,
+                        persona,
+                        directory,
                     }),
                 ..
             } => Ahead::New {
@@ -54,6 +58,7 @@ impl Desk {
                     "" => None,
                     named => Some(self.workplace.directory(named)),
                 },
+                is_occupied: router::is_name(name) && self.workplace.is_occupied(name),
             },
             Route::Command {
                 command: Command::Persona(""),

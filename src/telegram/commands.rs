@@ -141,14 +141,22 @@ impl Desk {
         if let Some((session, name)) = intake.session_named(name)? {
             return offer_switch(intake, place, session, &name, sessions::exists(&name));
         }
-        let Ahead::New { persona, directory } = ahead else {
+        let Ahead::New {
+            persona,
+            directory,
+            is_occupied,
+        } = ahead
+        else {
             return Ok(());
         };
         let persona = match persona {
             Ok(persona) => persona,
             Err(why) => return say(intake, place, self.no_persona(wished, why)),
         };
+        let own = self.home.root.join(name);
         let folder = match directory {
+            // What is there already is a person's, and does not go with the session.
+            None if *is_occupied && !intake.has_folder(&own)? => Folder::Given(&own),
             None => Folder::In(&self.home.root),
             Some(Ok(directory)) => Folder::Given(directory),
             Some(Err(why)) => {
@@ -352,6 +360,9 @@ impl Desk {
         if intake.has_open(session.id)? {
             return say(intake, place, sessions::has_open(&session.name, "put away"));
         }
+        if let Some(guest) = intake.guest(session.id)? {
+            return say(intake, place, sessions::has_guest(&session.name, &guest));
+        }
         let file = workplace::archive_of(&session.name, &intake.stamp()?);
         let moving = Moving::Archive { file };
         intake.put_away(session.id, place, &moving)?;
@@ -471,6 +482,16 @@ impl Desk {
                 intake.use_mode(session.id, Some(mode))?;
                 sessions::mode_is(&session.name, mode)
             }
+            Act::UseBypass
+                if self
+                    .workplace
+                    .personas
+                    .refuses_mode(sessions::BYPASS)
+                    .is_some() =>
+            {
+                let why = self.workplace.personas.refuses_mode(sessions::BYPASS);
+                sessions::mode_refused(why.unwrap_or_default())
+            }
             Act::UseBypass => {
                 intake.use_mode(session.id, Some(sessions::BYPASS))?;
                 sessions::mode_is(&session.name, sessions::BYPASS)
@@ -486,6 +507,10 @@ impl Desk {
             }
             Act::DeleteForGood if intake.has_open(session.id)? => {
                 sessions::has_open(&session.name, "deleted")
+            }
+            Act::DeleteForGood if intake.guest(session.id)?.is_some() => {
+                let guest = intake.guest(session.id)?.unwrap_or_default();
+                sessions::has_guest(&session.name, &guest)
             }
             Act::DeleteForGood => {
                 intake.put_away(session.id, place, &Moving::Delete)?;

@@ -6,7 +6,7 @@ use super::*;
 use crate::config::Environment;
 
 fn workplace(at: &Path) -> Workplace {
-    for folder in ["root/web", "src/project", "elsewhere"] {
+    for folder in ["root/web", "root/.archive", "src/project", "elsewhere"] {
         fs::create_dir_all(at.join(folder)).unwrap();
     }
     fs::write(at.join("src/file"), "").unwrap();
@@ -38,6 +38,7 @@ fn only_what_is_allowed_is_found_whatever_leads_there() {
         "~/src/out",
         "~/elsewhere",
         "~/root/../elsewhere",
+        "~/root/.archive",
         "~/root",
         "~",
         "/",
@@ -72,7 +73,6 @@ fn an_archive_is_known_by_its_name_and_nothing_else_is_one() {
     let place = workplace(folder.path());
     assert_eq!(place.archived(), []);
     let archives = folder.path().join("root/.archive");
-    fs::create_dir(&archives).unwrap();
     let file = archive_of("my-web", "20261128-140205");
     for name in [
         file.as_str(),
@@ -97,7 +97,6 @@ fn an_archive_is_found_however_many_newer_ones_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let place = workplace(folder.path());
     let archives = folder.path().join("root/.archive");
-    fs::create_dir(&archives).unwrap();
     for number in 0..200 {
         let file = archive_of(&format!("s{number}"), "20261128-140205");
         fs::write(archives.join(file), "").unwrap();

@@ -323,3 +323,48 @@ fn what_came_together_with_a_change_of_session_lists_no_other_ones_conversations
     host.say("/resume");
     host.answer("Claude has no other conversation in");
 }
+
+#[test]
+fn a_folder_in_which_another_session_works_does_not_go() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    let inside = folder(&host, "web");
+    host.say(&format!("/new guest default {}", inside.display()));
+    host.answer("Session guest is ready");
+    host.say("/archive web");
+    host.answer("guest works in the folder of web, which would go with it. Nothing was done.");
+    host.say("/delete web");
+    let asked = host.answer("⚠ Delete web with its folder");
+    host.press(&host.person(), &asked, "Delete web");
+    let asked = host.answer("It cannot be had back.");
+    host.press(&host.person(), &asked, "Yes, for good");
+    host.wait("both refusals", |view| {
+        let told = view
+            .from_bot(USER)
+            .filter(|shown| shown.text.starts_with("guest works in"));
+        (told.count() == 2).then_some(())
+    });
+    assert!(inside.join("note").exists());
+    // Without its host it goes, and leaves the folder.
+    host.say("/archive guest");
+    host.answer("guest is put away (");
+    assert!(inside.join("note").exists());
+}
+
+#[test]
+fn what_was_in_a_folder_before_its_session_does_not_go_with_it() {
+    let host = Host::new();
+    let mine = folder(&host, "web");
+    fs::create_dir_all(&mine).expect("it can be made");
+    fs::write(mine.join("mine"), "mine").expect("it can be written");
+    let _chappe = host.start();
+    web(&host);
+    host.say("/delete web");
+    let asked = host.answer("⚠ Delete web with its conversation? Its folder is yours and stays.");
+    host.press(&host.person(), &asked, "Delete web");
+    let asked = host.answer("It cannot be had back.");
+    host.press(&host.person(), &asked, "Yes, for good");
+    host.answer("web is deleted.");
+    assert!(mine.join("mine").exists() && mine.join("note").exists());
+}
