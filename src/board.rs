@@ -23,8 +23,8 @@ pub struct Progress {
     pub doing_since: Instant,
     /// What the turn was interrupted by before, and goes on after.
     pub interruption: Option<Interruption>,
-    /// What the button that stops the turn carries.
-    pub stop: String,
+    /// The uuid of its prompt, by which the buttons name the turn.
+    pub uuid: String,
     /// How many messages wait for the next turn.
     pub waiting: usize,
 }
@@ -184,7 +184,7 @@ mod tests {
             doing,
             doing_since: now,
             interruption: None,
-            stop: String::new(),
+            uuid: String::new(),
             waiting: 0,
         }
     }

@@ -316,6 +316,8 @@ pub struct Overview {
     pub is_current: bool,
     /// How much waits to be given.
     pub waiting: usize,
+    /// How much is kept until a person says what becomes of it.
+    pub kept: usize,
     /// Since when a turn runs, in Unix seconds.
     pub working: Option<i64>,
     /// Whether it has a process.
@@ -325,6 +327,16 @@ pub struct Overview {
     pub active: i64,
     /// Dollars.
     pub cost: f64,
+}
+
+/// A message that waits for a session, as it stands in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// The store's number of it.
+    pub message: i64,
+    pub text: String,
+    /// Whether it is kept until a person says what becomes of it.
+    pub is_kept: bool,
 }
 
 /// How a turn ended.
@@ -480,6 +492,12 @@ pub enum Act {
     Run,
     /// What waits, and what was to be tried again, is forgotten.
     Drop,
+    /// All that stands in a list is forgotten: what waits, and what is kept.
+    DropListed,
+    /// One message of it is.
+    DropOne {
+        message: i64,
+    },
     /// What failed is tried again: by the text that was stored for that.
     Retry,
     /// What was cut off is given once more, as it was written.

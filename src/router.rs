@@ -54,6 +54,13 @@ pub enum Route<'a> {
         press: &'a Press,
         uuid: &'a str,
     },
+    /// A press on a button below a turn, named by its prompt's uuid, about what waits behind it.
+    Behind {
+        arrival: Arrival,
+        press: &'a Press,
+        uuid: &'a str,
+        what: Behind,
+    },
     /// A press on a button whose meaning is stored.
     Act {
         arrival: Arrival,
@@ -85,10 +92,18 @@ impl Route<'_> {
             | Route::Decide { arrival, .. }
             | Route::Always { arrival, .. }
             | Route::StopTurn { arrival, .. }
+            | Route::Behind { arrival, .. }
             | Route::Act { arrival, .. }
             | Route::UnknownButton { arrival, .. } => Some(arrival),
         }
     }
+}
+
+/// What becomes of the messages that wait behind a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// They are never given.
+    Drop,
 }
 
 /// What chappe itself does.
@@ -189,6 +204,13 @@ pub fn stop_data(uuid: &str) -> String {
     format!("stop:{uuid}")
 }
 
+/// What a button carries that says what becomes of what waits behind a turn: the uuid of the turn's prompt.
+pub fn behind_data(what: Behind, uuid: &str) -> String {
+    match what {
+        Behind::Drop => format!("drop:{uuid}"),
+    }
+}
+
 /// Decides about one update.
 pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a> {
     let may_speak = |user: UserId| allowed.contains(&user.0);
@@ -284,6 +306,12 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     arrival,
                     press,
                     uuid,
+                },
+                Some(("drop", uuid)) => Route::Behind {
+                    arrival,
+                    press,
+                    uuid,
+                    what: Behind::Drop,
                 },
                 Some(("do", token)) => Route::Act {
                     arrival,
@@ -601,6 +629,11 @@ mod tests {
         assert!(
             matches!(route(1, &stop, &[7]), Route::StopTurn { uuid: read, .. } if read == uuid)
         );
+        let drop = press(7, &behind_data(Behind::Drop, uuid));
+        assert!(matches!(
+            route(1, &drop, &[7]),
+            Route::Behind { uuid: read, what: Behind::Drop, .. } if read == uuid
+        ));
         let act = press(7, &crate::chat::Act::button_data("t0k"));
         assert!(matches!(
             route(1, &act, &[7]),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::status::duration;
 use super::texts::Line;
-use crate::chat::{Act, Formatted, Hold, Notice, Offer, Overview};
+use crate::chat::{Act, Formatted, Hold, InLine, Notice, Offer, Overview};
 
 /// How many messages of a line are shown.
 pub const SHOWN_MAX: usize = 10;
@@ -79,9 +79,13 @@ fn state(session: &Overview, now: i64) -> String {
     }
 }
 
-/// What waits for a session: the texts at the head of the line, and how many there are in all.
-pub fn queue(session: &Overview, texts: &[String]) -> Notice {
-    if session.waiting == 0 {
+/// How many messages of a line can be dropped one by one.
+const ONE_BY_ONE_MAX: usize = 5;
+
+/// What waits for a session, or is kept for it: what stands at the head, and how many there are in all.
+pub fn queue(session: &Overview, line: &[InLine]) -> Notice {
+    let all = session.waiting + session.kept;
+    if all == 0 {
         let body = Line::default()
             .plain("Nothing waits in ")
             .bold(&session.name)
@@ -92,37 +96,58 @@ pub fn queue(session: &Overview, texts: &[String]) -> Notice {
             offers: Vec::new(),
         };
     }
-    let mut line = Line::default().bold(&session.name).plain(&format!(
-        " · {} waiting{}",
-        session.waiting,
-        match session.held {
-            Some(Hold::Held) => ", held since the stop",
-            Some(Hold::Paused) => ", paused after a failure",
-            Some(Hold::Broken) => ", because Claude cannot go on",
-            Some(Hold::Asking) => ", until you say how to go on",
-            None => "",
-        }
-    ));
-    for (number, text) in texts.iter().enumerate() {
-        line = line.plain(&format!("\n{}. {}", number + 1, short(text)));
+    let mut body = Line::default().bold(&session.name).plain(" · ");
+    if session.waiting > 0 {
+        body = body.plain(&format!(
+            "{} waiting{}",
+            session.waiting,
+            match session.held {
+                Some(Hold::Held) => ", held since the stop",
+                Some(Hold::Paused) => ", paused after a failure",
+                Some(Hold::Broken) => ", because Claude cannot go on",
+                Some(Hold::Asking) => ", until you say how to go on",
+                None => "",
+            }
+        ));
     }
-    if session.waiting > texts.len() {
-        line = line.plain(&format!("\n… and {} more", session.waiting - texts.len()));
+    if session.kept > 0 {
+        let and = if session.waiting > 0 { ", " } else { "" };
+        body = body.plain(&format!("{and}{} kept until you say", session.kept));
     }
-    let mut offers = Vec::new();
-    if session.held.is_some() {
-        offers.push(Offer::new("Run", Act::Run));
+    for (number, one) in line.iter().enumerate() {
+        let kept = if one.is_kept { " (kept)" } else { "" };
+        body = body.plain(&format!("\n{}. {}{kept}", number + 1, short(&one.text)));
     }
-    offers.push(Offer::new(
-        match session.waiting {
+    if all > line.len() {
+        body = body.plain(&format!("\n… and {} more", all - line.len()));
+    }
+    let mut first = Vec::new();
+    if session.held.is_some() && session.waiting > 0 {
+        first.push(Offer::new("Run", Act::Run));
+    }
+    first.push(Offer::new(
+        match all {
             1 => "Drop".to_owned(),
-            waiting => format!("Drop all {waiting}"),
+            all => format!("Drop all {all}"),
         },
-        Act::Drop,
+        Act::DropListed,
     ));
+    let mut offers = vec![first];
+    if all > 1 {
+        let one_by_one = line.iter().take(ONE_BY_ONE_MAX).enumerate();
+        let one_by_one = one_by_one.map(|(number, one)| {
+            let act = Act::DropOne {
+                message: one.message,
+            };
+            Offer::new(format!("Drop {}", number + 1), act)
+        });
+        offers.push(one_by_one.collect());
+    }
+    // What chappe itself is about to go on with is counted, and has no text to be shown.
+    offers.retain(|row| !row.is_empty());
     Notice {
-        body: line.end(),
-        offers: vec![offers],
+        body: body.end(),
+        offers,
     }
 }
 
@@ -193,6 +218,7 @@ mod tests {
             folder: format!("/s/{name}").into(),
             is_current: false,
             waiting: 0,
+            kept: 0,
             working: None,
             is_live: false,
             held: None,
@@ -246,8 +272,16 @@ mod tests {
             held: Some(Hold::Held),
             ..session("web")
         };
-        let texts = ["look at this\nand that".to_owned(), "x".repeat(100)];
-        let notice = queue(&one, &texts);
+        let line = |message, text: &str, is_kept| InLine {
+            message,
+            text: text.to_owned(),
+            is_kept,
+        };
+        let waits = [
+            line(4, "look at this\nand that", false),
+            line(5, &"x".repeat(100), false),
+        ];
+        let notice = queue(&one, &waits);
         assert_eq!(
             notice.body.text,
             format!(
@@ -256,7 +290,18 @@ mod tests {
             )
         );
         assert_eq!(notice.offers[0].len(), 2);
+        assert_eq!(notice.offers[1][1].act, Act::DropOne { message: 5 });
         assert!(queue(&session("web"), &[]).offers.is_empty());
+        let kept = Overview {
+            waiting: 1,
+            kept: 1,
+            ..session("web")
+        };
+        let notice = queue(&kept, &[line(7, "one", false), line(2, "two", true)]);
+        assert_eq!(
+            notice.body.text,
+            "web · 1 waiting, 1 kept until you say\n1. one\n2. two (kept)"
+        );
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
             },
             doing_since: since,
             interruption: None,
-            stop: String::new(),
+            uuid: String::new(),
             waiting: 1,
         };
         let at = |seconds| since + Duration::from_secs(seconds);

@@ -42,8 +42,9 @@ pub const GOES_ON: &str = "Trying again.";
 
 pub const EMPTY_ANSWER: &str = "Claude ended the turn without saying anything.";
 
-/// The button that stops a turn.
+/// The button that stops a turn, and those for what waits behind it.
 pub const STOP: &str = "Stop";
+pub const DROP: &str = "Drop";
 
 pub const TOAST_ALLOWED: &str = "Allowed";
 pub const TOAST_DENIED: &str = "Denied";
@@ -52,6 +53,8 @@ pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 
 pub const TOAST_STOPPING: &str = "Stopping";
 pub const TOAST_TURN_OVER: &str = "That turn is over.";
+pub const TOAST_DROPPED: &str = "Dropped.";
+pub const TOAST_NOTHING_WAITS: &str = "Nothing waits any more.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";
 pub const TOAST_TOO_MANY: &str = "Too much waits already. Nothing was done.";
 

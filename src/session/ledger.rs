@@ -258,7 +258,7 @@ pub fn progress(shown: &Shown) -> Progress {
         doing: shown.doing.clone(),
         doing_since: shown.doing_since,
         interruption: shown.interruption.clone(),
-        stop: router::stop_data(&shown.prompt.uuid),
+        uuid: shown.prompt.uuid.clone(),
         waiting: shown.waiting,
     }
 }

@@ -207,6 +207,7 @@ impl Intake<'_> {
         };
         if is_kept {
             self.insert(arrival, Some((session, written, 0)), "asked")?;
+            buttons::line_has_moved(self.tx, session, self.now)?;
             return Ok(Queued::Kept);
         }
         let (overtakes, how, line) = match holds::held(self.tx, session)? {

@@ -12,6 +12,7 @@ mod elsewhere;
 mod grants;
 mod holds;
 mod intake;
+mod line;
 mod log;
 mod moving;
 mod outbox;

@@ -255,7 +255,8 @@ impl Intake<'_> {
             .prepare_cached(
                 "SELECT id, name, active, cost, pid IS NOT NULL, persona, folder,
                         (SELECT MIN(created) FROM prompt WHERE session = session.id AND state IN ('sent', 'taken')
-                            AND state != 'closed')
+                            AND state != 'closed'),
+                        (SELECT COUNT(*) FROM inbox WHERE session = session.id AND state = 'asked')
                  FROM session ORDER BY active DESC, id",
             )?
             .query_map([], |row| {
@@ -265,6 +266,7 @@ impl Intake<'_> {
                     name: row.get(1)?,
                     is_current: current == Some(session),
                     waiting: 0,
+                    kept: row.get::<_, i64>(8)? as usize,
                     working: row.get(7)?,
                     persona: row.get(5)?,
                     folder: PathBuf::from(row.get::<_, String>(6)?),
@@ -290,15 +292,5 @@ impl Intake<'_> {
             .exists([session.0])?;
         let goes_on = held(self.tx, session)?.is_none() && waiting(self.tx, session)? > 0;
         Ok(has_open || goes_on)
-    }
-
-    /// The texts that wait for a session, in the order in which they go; at most so many.
-    pub fn line_of(&self, session: SessionId, most: usize) -> Result<Vec<String>> {
-        self.tx
-            .prepare_cached(
-                "SELECT text FROM inbox WHERE session = ?1 AND state = 'waiting' ORDER BY rank, id LIMIT ?2",
-            )?
-            .query_map((session.0, most as i64), |row| row.get(0))?
-            .collect()
     }
 }

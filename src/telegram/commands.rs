@@ -577,12 +577,8 @@ fn stop_here(intake: &mut Intake<'_>, place: Place, session: &Session) -> store:
 }
 
 fn queue(intake: &mut Intake<'_>, place: Place, session: SessionId) -> store::Result<()> {
-    let list = intake.overview(place)?;
-    let texts = intake.line_of(session, lists::SHOWN_MAX)?;
-    match list.iter().find(|one| one.session == session) {
-        Some(one) => intake
-            .offer(place, session, &lists::queue(one, &texts))
-            .map(drop),
+    match line(intake, place, session)? {
+        Some(line) => intake.offer(place, session, &line).map(drop),
         None => Ok(()),
     }
 }
@@ -592,6 +588,18 @@ fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> stor
     let all = intake.grants(session.id)?;
     let notice = grants::list(&session.name, &all, edits, unix_now());
     intake.offer(place, session.id, &notice).map(drop)
+}
+
+/// What waits for a session, as a message; None where the session is gone.
+pub fn line(
+    intake: &Intake<'_>,
+    place: Place,
+    session: SessionId,
+) -> store::Result<Option<Notice>> {
+    let list = intake.overview(place)?;
+    let line = intake.line_of(session, lists::SHOWN_MAX)?;
+    let one = list.iter().find(|one| one.session == session);
+    Ok(one.map(|one| lists::queue(one, &line)))
 }
 
 fn rename(

@@ -17,7 +17,7 @@ use super::api::{Api, Failure};
 use super::outgoing;
 use super::pacing::{Call, Delay, End, IN_FLIGHT_MAX, Pacing, Stops};
 use super::refusal::{self, Refusal};
-use crate::board::{Board, Warning};
+use crate::board::{Board, Doing, Progress, Warning};
 use crate::chat::{
     BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId,
     SessionId, Target, TopicId,
@@ -31,6 +31,7 @@ use crate::render::late::{self, Late};
 use crate::render::sessions;
 use crate::render::status;
 use crate::render::texts;
+use crate::router::{self, Behind};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
@@ -405,10 +406,7 @@ impl Scheduler {
                     Some(message) => Some(*message),
                     None => self.outfit.store.status_message(progress.prompt)?,
                 };
-                let buttons = vec![vec![Button {
-                    label: texts::STOP.to_owned(),
-                    data: progress.stop.clone(),
-                }]];
+                let buttons = buttons_of(progress);
                 Ok(Some(match message {
                     Some(message) => outgoing::edit(progress.place, message, &body, &buttons),
                     None => outgoing::message(progress.place, &body, &buttons, true),
@@ -767,6 +765,20 @@ impl Scheduler {
             Settle::Flooded { chat, now, until } => store.flooded(*bot, *chat, *now, *until),
         }
     }
+}
+
+/// The buttons below a turn: to stop it, and for what waits behind it.
+fn buttons_of(progress: &Progress) -> Vec<Vec<Button>> {
+    let button = |label: &str, data| Button {
+        label: label.to_owned(),
+        data,
+    };
+    let mut buttons = vec![button(texts::STOP, router::stop_data(&progress.uuid))];
+    if progress.waiting > 0 && progress.doing != Doing::Stopping {
+        let drop = router::behind_data(Behind::Drop, &progress.uuid);
+        buttons.push(button(texts::DROP, drop));
+    }
+    vec![buttons]
 }
 
 fn is_toast(call: &Call) -> bool {

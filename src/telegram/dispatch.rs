@@ -5,13 +5,14 @@
 //! nobody: not Telegram, not a session's owner.
 
 use super::ahead::Ahead;
+use super::commands;
 use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, Target, Verdict,
+    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
 };
 use crate::render::{grants, texts};
-use crate::router::{self, Route};
+use crate::router::{self, Behind, Route};
 use crate::store::{
     self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
     Written,
@@ -174,6 +175,19 @@ impl Desk {
                 };
                 answer(intake, arrival, press, toast)
             }
+            Route::Behind {
+                arrival,
+                press,
+                uuid,
+                what,
+            } => {
+                intake.close(arrival)?;
+                let toast = match intake.turn_shown_at(uuid, arrival.place)? {
+                    Some(session) => behind(intake, session, *what)?,
+                    None => texts::TOAST_TURN_OVER,
+                };
+                answer(intake, arrival, press, toast)
+            }
             Route::Act {
                 arrival,
                 press,
@@ -256,6 +270,21 @@ impl Desk {
     }
 }
 
+/// Does what a person has said of what waits behind a turn; returns what they read at once.
+fn behind(
+    intake: &mut Intake<'_>,
+    session: SessionId,
+    what: Behind,
+) -> store::Result<&'static str> {
+    let (any, toast) = match what {
+        Behind::Drop => (intake.drop_line(session)?, texts::TOAST_DROPPED),
+    };
+    Ok(match any {
+        true => toast,
+        false => texts::TOAST_NOTHING_WAITS,
+    })
+}
+
 /// Does what a button was for that writes nothing to Claude; returns what the person reads at once.
 fn carry_out(
     intake: &mut Intake<'_>,
@@ -266,6 +295,27 @@ fn carry_out(
     let (release, line) = match act {
         Act::Run => (Release::GoOn, "Going on."),
         Act::Drop => (Release::Drop, "Dropped."),
+        Act::DropListed => {
+            let kept = intake.drop_kept(offered.session, texts::TOAST_DROPPED)?;
+            let waited = intake.release(offered, Release::Drop, texts::TOAST_DROPPED)?;
+            return Ok(match kept || waited {
+                true => texts::TOAST_DROPPED,
+                false => texts::TOAST_DONE_BEFORE,
+            }
+            .to_owned());
+        }
+        Act::DropOne { message } => {
+            let dropped = intake.drop_one(offered.session, *message, texts::TOAST_DROPPED)?;
+            // The list as it is now, from which the next one may be dropped.
+            if let Some(line) = commands::line(intake, place, offered.session)? {
+                intake.show_anew(offered, &line)?;
+            }
+            return Ok(match dropped {
+                true => texts::TOAST_DROPPED,
+                false => texts::TOAST_DONE_BEFORE,
+            }
+            .to_owned());
+        }
         Act::Retry => (Release::Retry, texts::GOES_ON),
         Act::SendAgain => (Release::SendAgain, "Sent again."),
         Act::StartFresh => {

@@ -525,7 +525,7 @@ mod tests {
             doing,
             doing_since: since,
             interruption: None,
-            stop: format!("stop:{prompt}"),
+            uuid: prompt.to_string(),
             waiting: 0,
         }
     }

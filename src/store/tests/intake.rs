@@ -471,7 +471,7 @@ fn a_change_while_it_is_held_is_in_time_and_ends_no_hold() {
         assert_eq!(edit(store, &message(1, HOME), "hello"), Edited::InTime);
         assert_eq!(held(store, session), Some(Hold::Held));
         assert_eq!(
-            take_in(store, NOW, |intake| intake.line_of(session, 9)),
+            take_in(store, NOW, |intake| texts_of(intake, session, 9)),
             ["hello"]
         );
     });

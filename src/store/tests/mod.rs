@@ -178,6 +178,13 @@ fn given(store: &Store) -> (SessionId, Prompt) {
     (session, prompt)
 }
 
+/// What waits for a session, by its texts.
+fn texts_of(intake: &Intake<'_>, session: SessionId, most: usize) -> Result<Vec<String>> {
+    let line = intake.line_of(session, most)?;
+    let waits = line.into_iter().filter(|one| !one.is_kept);
+    Ok(waits.map(|one| one.text).collect())
+}
+
 fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
     Closing {
         prompt,

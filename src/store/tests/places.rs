@@ -394,6 +394,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
             folder: Path::new("/sessions").join(name),
             is_current: false,
             waiting: 0,
+            kept: 0,
             working: None,
             is_live: false,
             held: None,
@@ -436,7 +437,7 @@ fn the_line_is_shown_in_the_order_in_which_it_goes() {
         stop(store, session);
         say(store, &message(3, HOME), "first");
         say(store, &message(4, place(43)), "of another session");
-        let line = |most| take_in(store, NOW, |intake| intake.line_of(session, most));
+        let line = |most| take_in(store, NOW, |intake| texts_of(intake, session, most));
         assert_eq!(line(9), ["first", "one", "two"]);
         assert_eq!(line(2), ["first", "one"]);
         assert_eq!(line(0), Vec::<String>::new());

@@ -23,7 +23,7 @@ impl Walk {
                 "SELECT uuid FROM prompt WHERE session = {session} AND state = 'queued' ORDER BY id"
             ),
         );
-        let line = take_in(&self.store, NOW, |intake| intake.line_of(session, 1_000));
+        let line = take_in(&self.store, NOW, |intake| texts_of(intake, session, 1_000));
         let overtakes = number(
             &self.store,
             &format!(

@@ -5,7 +5,7 @@ use crate::chat::{Person, Verdict};
 
 impl Walk {
     fn line(&self, session: SessionId) -> Vec<String> {
-        take_in(&self.store, NOW, |intake| intake.line_of(session, 1_000))
+        take_in(&self.store, NOW, |intake| texts_of(intake, session, 1_000))
     }
 
     /// A message ends the hold; what waited keeps its order, and it goes first where a person or a failure had held it.

@@ -1,0 +1,148 @@
+//! What waits for a session, as a person sees it and changes it: messages that are given next, and those that are kept
+//! until somebody says what becomes of them.
+//!
+//! What is dropped here is never given: giving and dropping are transactions of one database. What is said of it is
+//! decided by the caller.
+
+use rusqlite::OptionalExtension;
+
+use super::buttons::{self, Offered};
+use super::{Intake, Result, outbox, place_of};
+use crate::chat::{InLine, Lane, Notice, Post, RowId, SessionId, Target};
+
+impl Intake<'_> {
+    /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
+    pub fn line_of(&self, session: SessionId, most: usize) -> Result<Vec<InLine>> {
+        self.tx
+            .prepare_cached(
+                "SELECT id, text, kept FROM (
+                     SELECT id, text, rank, 0 AS kept FROM inbox WHERE session = ?1 AND state = 'waiting'
+                     UNION ALL SELECT id, text, rank, 1 FROM inbox WHERE session = ?1 AND state = 'asked')
+                 ORDER BY kept, rank, id LIMIT ?2",
+            )?
+            .query_map((session.0, most as i64), |row| {
+                Ok(InLine {
+                    message: row.get(0)?,
+                    text: row.get(1)?,
+                    is_kept: row.get(2)?,
+                })
+            })?
+            .collect()
+    }
+
+    /// Drops all messages that wait behind a turn; returns whether any did.
+    pub fn drop_line(&mut self, session: SessionId) -> Result<bool> {
+        let dropped = self.tx.execute(
+            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
+            [session.0],
+        )?;
+        self.line_was_changed(session)?;
+        Ok(dropped > 0)
+    }
+
+    /// Drops all messages of a session that are kept, with `line` below the questions that this answers; returns whether
+    /// there were any.
+    pub fn drop_kept(&mut self, session: SessionId, line: &str) -> Result<bool> {
+        let questions: Vec<Option<i64>> = self
+            .tx
+            .prepare_cached(
+                "SELECT DISTINCT question FROM inbox WHERE session = ?1 AND state = 'asked'",
+            )?
+            .query_map([session.0], |row| row.get(0))?
+            .collect::<Result<_>>()?;
+        self.tx.execute(
+            "UPDATE inbox SET state = 'dropped', question = NULL WHERE session = ?1 AND state = 'asked'",
+            [session.0],
+        )?;
+        for question in questions.iter().flatten() {
+            self.may_be_answered(RowId(*question), line)?;
+        }
+        Ok(!questions.is_empty())
+    }
+
+    /// Drops one message; returns whether it still waited.
+    pub fn drop_one(&mut self, session: SessionId, message: i64, line: &str) -> Result<bool> {
+        let question: Option<Option<i64>> = self
+            .tx
+            .prepare_cached(
+                "SELECT question FROM inbox WHERE id = ?1 AND session = ?2 AND state IN ('waiting', 'asked')",
+            )?
+            .query_row((message, session.0), |row| row.get(0))
+            .optional()?;
+        let Some(question) = question else {
+            return Ok(false);
+        };
+        self.tx.execute(
+            "UPDATE inbox SET state = 'dropped', question = NULL WHERE id = ?1",
+            [message],
+        )?;
+        if let Some(question) = question {
+            self.may_be_answered(RowId(question), line)?;
+        }
+        self.line_was_changed(session)?;
+        Ok(true)
+    }
+
+    /// Shows something else in the message whose button was pressed, with other buttons.
+    pub fn show_anew(&mut self, offered: &Offered, notice: &Notice) -> Result<()> {
+        let place = self
+            .tx
+            .prepare_cached("SELECT chat, topic FROM outbox WHERE id = ?1")?
+            .query_row([offered.row.0], |row| {
+                Ok(place_of(row.get(0)?, row.get(1)?))
+            })
+            .optional()?;
+        let Some(place) = place else { return Ok(()) };
+        let buttons = buttons::offer(
+            self.tx,
+            self.bot,
+            offered.session,
+            offered.row,
+            self.now,
+            &notice.offers,
+        )?;
+        let edit = Post::Edit {
+            target: Target::Row(offered.row),
+            body: notice.body.clone(),
+            buttons: buttons.clone(),
+        };
+        outbox::insert(
+            self.tx,
+            self.bot,
+            place,
+            None,
+            None,
+            Lane::Text,
+            &edit,
+            self.now,
+        )?;
+        let shown = Post::Message {
+            body: notice.body.clone(),
+            buttons,
+            silent: false,
+        };
+        outbox::rewrite(self.tx, offered.row, &shown)?;
+        self.posted = true;
+        Ok(())
+    }
+
+    /// Takes the buttons of a question away where nothing is left that it asks about.
+    fn may_be_answered(&mut self, question: RowId, line: &str) -> Result<()> {
+        let asks: bool = self
+            .tx
+            .prepare_cached("SELECT 1 FROM inbox WHERE state = 'asked' AND question = ?1")?
+            .exists([question.0])?;
+        match asks {
+            true => Ok(()),
+            false => self.retire(question, line),
+        }
+    }
+
+    /// What was offered for the line as it was is over, and its owner looks again.
+    fn line_was_changed(&mut self, session: SessionId) -> Result<()> {
+        buttons::line_has_moved(self.tx, session, self.now)?;
+        self.touched.insert(session);
+        self.posted = true;
+        Ok(())
+    }
+}
