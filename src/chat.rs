@@ -215,6 +215,8 @@ pub struct Prompt {
     pub tries: u32,
     /// Whether it is one of Claude's own commands, given alone.
     pub is_command: bool,
+    /// The prompt into whose turn it was put, while that ran.
+    pub steered: Option<PromptId>,
 }
 
 /// A message that waits to become a prompt, or a part of one.
@@ -492,6 +494,8 @@ pub enum Act {
     Run,
     /// What waits, and what was to be tried again, is forgotten.
     Drop,
+    /// All that stands in a list goes into the turn that runs, or is run.
+    SendNow,
     /// All that stands in a list is forgotten: what waits, and what is kept.
     DropListed,
     /// One message of it is.

@@ -102,6 +102,8 @@ impl Route<'_> {
 /// What becomes of the messages that wait behind a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
+    /// They go into the turn.
+    Now,
     /// They are never given.
     Drop,
 }
@@ -142,6 +144,8 @@ pub enum Command<'a> {
     Queue,
     /// What is allowed without asking.
     Grants,
+    /// A text goes into the turn that runs; an empty one asks what that is.
+    Steer(&'a str),
     /// How everything is.
     Status,
 }
@@ -161,6 +165,7 @@ pub const MENU: &[(&str, &str)] = &[
     ("new", "Make a session: /new name [persona] [folder]"),
     ("sessions", "All sessions, and switch to another one"),
     ("queue", "What waits"),
+    ("steer", "Put a text into the turn that runs"),
     ("clear", "Begin a new conversation here"),
     ("model", "Which model this session uses"),
     ("mode", "What Claude may do without asking"),
@@ -207,6 +212,7 @@ pub fn stop_data(uuid: &str) -> String {
 /// What a button carries that says what becomes of what waits behind a turn: the uuid of the turn's prompt.
 pub fn behind_data(what: Behind, uuid: &str) -> String {
     match what {
+        Behind::Now => format!("now:{uuid}"),
         Behind::Drop => format!("drop:{uuid}"),
     }
 }
@@ -253,6 +259,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                         suggested: suggested_name(person, message.place),
                         command: Command::Stop,
                     },
+                    Some(Command::Steer(text)) if !text.is_empty() => Route::Edit { arrival, text },
                     _ => Route::Edit { arrival, text },
                 }
             }
@@ -306,6 +313,12 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     arrival,
                     press,
                     uuid,
+                },
+                Some(("now", uuid)) => Route::Behind {
+                    arrival,
+                    press,
+                    uuid,
+                    what: Behind::Now,
                 },
                 Some(("drop", uuid)) => Route::Behind {
                     arrival,
@@ -384,6 +397,7 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/clear" => Some(Command::Clear),
         "/queue" => Some(Command::Queue),
         "/grants" => Some(Command::Grants),
+        "/steer" => Some(Command::Steer(argument)),
         "/status" => Some(Command::Status),
         _ => None,
     }
@@ -629,11 +643,13 @@ mod tests {
         assert!(
             matches!(route(1, &stop, &[7]), Route::StopTurn { uuid: read, .. } if read == uuid)
         );
-        let drop = press(7, &behind_data(Behind::Drop, uuid));
-        assert!(matches!(
-            route(1, &drop, &[7]),
-            Route::Behind { uuid: read, what: Behind::Drop, .. } if read == uuid
-        ));
+        for behind in [Behind::Now, Behind::Drop] {
+            let press = press(7, &behind_data(behind, uuid));
+            assert!(matches!(
+                route(1, &press, &[7]),
+                Route::Behind { uuid: read, what, .. } if read == uuid && what == behind
+            ));
+        }
         let act = press(7, &crate::chat::Act::button_data("t0k"));
         assert!(matches!(
             route(1, &act, &[7]),

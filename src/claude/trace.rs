@@ -37,6 +37,8 @@ pub struct Progress {
     /// more to be asked, or wrote down that the user had interrupted the turn. The model takes either for the user's
     /// word; but a prompt that is still open was interrupted by chappe's end.
     pub refused_by_restart: bool,
+    /// Whether it has no turn of its own: it was put into one that ran.
+    pub is_steered: bool,
 }
 
 /// Follows one prompt through the rows of a transcript.
@@ -60,6 +62,7 @@ struct Turn {
     /// Whether the last row is one with which a turn ends.
     ended: bool,
     refused: bool,
+    is_steered: bool,
     /// Another prompt has come: what follows is no longer about this one.
     over: bool,
     /// The sub-agents whose results came back.
@@ -84,7 +87,10 @@ impl<'a> Tracer<'a> {
         if self.is_prompt(&row) {
             // Written once more, it counts from there, unless the first time brought the answer.
             if !self.turn.as_ref().is_some_and(|turn| turn.ended) {
-                self.turn = Some(Turn::default());
+                self.turn = Some(Turn {
+                    is_steered: row["type"] == "attachment",
+                    ..Turn::default()
+                });
             }
         } else if let Some(turn) = self.turn.as_mut().filter(|turn| !turn.over) {
             turn.row(&row);
@@ -109,6 +115,7 @@ impl<'a> Tracer<'a> {
             finished: turn.ended.then_some(turn.answer),
             tools: turn.tools,
             refused_by_restart: turn.refused,
+            is_steered: turn.is_steered,
         })
     }
 

@@ -123,6 +123,7 @@ mod tests {
             attempts: 1,
             tries: 0,
             is_command: false,
+            steered: None,
         };
         let answer = [Block {
             message: "m".into(),

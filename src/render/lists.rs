@@ -122,9 +122,11 @@ pub fn queue(session: &Overview, line: &[InLine]) -> Notice {
         body = body.plain(&format!("\n… and {} more", all - line.len()));
     }
     let mut first = Vec::new();
-    if session.held.is_some() && session.waiting > 0 {
-        first.push(Offer::new("Run", Act::Run));
-    }
+    let (send, act) = match session.held {
+        Some(_) if session.working.is_none() && session.kept == 0 => ("Run", Act::Run),
+        _ => (super::texts::SEND_NOW, Act::SendNow),
+    };
+    first.push(Offer::new(send, act));
     first.push(Offer::new(
         match all {
             1 => "Drop".to_owned(),

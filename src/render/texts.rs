@@ -44,6 +44,7 @@ pub const EMPTY_ANSWER: &str = "Claude ended the turn without saying anything.";
 
 /// The button that stops a turn, and those for what waits behind it.
 pub const STOP: &str = "Stop";
+pub const SEND_NOW: &str = "Send now";
 pub const DROP: &str = "Drop";
 
 pub const TOAST_ALLOWED: &str = "Allowed";
@@ -53,6 +54,8 @@ pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 
 pub const TOAST_STOPPING: &str = "Stopping";
 pub const TOAST_TURN_OVER: &str = "That turn is over.";
+pub const TOAST_SENDING: &str = "Sending it into the turn.";
+pub const TOAST_SENT_NOW: &str = "Sent.";
 pub const TOAST_DROPPED: &str = "Dropped.";
 pub const TOAST_NOTHING_WAITS: &str = "Nothing waits any more.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";
@@ -314,6 +317,17 @@ pub fn unknown_outcome(command: &str) -> Formatted {
         .plain("⚠ I was restarted while Claude worked on ")
         .code(word)
         .plain(". Whether it was done is not known, and I don't repeat it.")
+        .end()
+}
+
+/// To a /steer that says nothing.
+pub fn steer_what() -> Formatted {
+    Line::default()
+        .code("/steer use tabs")
+        .plain(
+            " gives Claude a text while it works: with the result of the tool that runs now, or, where it is already \
+             writing its answer, right after that. Without it, what you send waits until the turn is over.",
+        )
         .end()
 }
 

@@ -225,6 +225,7 @@ fn closing(finished: &Finished, now: i64) -> Closing {
     });
     Closing {
         prompt: finished.prompt.id,
+        steered: finished.steered.clone(),
         outcome: finished.outcome,
         spent: finished.spent,
         said: said_by_claude(&finished.answer),

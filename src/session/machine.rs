@@ -13,6 +13,7 @@ mod lines;
 mod manner;
 mod resume;
 mod room;
+mod steer;
 mod stop;
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
@@ -61,6 +62,8 @@ pub enum Trouble {
 pub struct Work {
     /// How many messages and prompts wait to be given.
     pub waiting: usize,
+    /// How many of the messages are for the turn that runs.
+    pub to_steer: usize,
     /// Whether nothing of it may be given.
     pub held: bool,
     /// When that is over by itself.
@@ -145,6 +148,8 @@ pub enum Event {
         last_words: String,
     },
     Given(Given),
+    /// What came of the wish to put something into the turn at hand.
+    Steered(Given),
     /// The process takes no more input.
     NotReading,
     /// A deadline has come.
@@ -195,6 +200,8 @@ pub enum Action {
     EndTools,
     /// Make a prompt of what waits, if nothing else was chosen since this revision. Answered by `Given`.
     GiveNext(i64),
+    /// Make a prompt of what is for the turn of this one. Answered by `Steered`.
+    Steer(PromptId),
     /// Mark a prompt that was cut off as sent once more. Answered by `Given`.
     GiveAgain(PromptId),
     /// The prompt just given cannot be written, or was taken back unread: its messages wait again.
@@ -203,6 +210,8 @@ pub enum Action {
     ContinueAs {
         prompt: PromptId,
         text: String,
+        /// What was put into its turn, and is closed with it.
+        steered: Vec<PromptId>,
     },
     /// chappe ends before the turn does; the prompt stays open.
     Leave(Prompt),
@@ -289,6 +298,8 @@ pub enum Closed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
     pub prompt: Prompt,
+    /// What was put into its turn, and is closed with it.
+    pub steered: Vec<PromptId>,
     pub outcome: Outcome,
     pub answer: Vec<Block>,
     /// What went wrong, in words; empty where nothing did.
@@ -382,6 +393,20 @@ struct Turn {
     cut: Option<Cut>,
     /// Set for a prompt that is written once more: how far it is known that Claude takes it up.
     again: Again,
+    /// What was put into it, or may come to be.
+    steered: Vec<Steered>,
+    /// Whether it was asked what more is to be put into it.
+    asks: bool,
+    /// Until when more may belong to that.
+    steers_at: Option<Instant>,
+}
+
+/// A prompt that was written while a turn ran.
+#[derive(Clone, Debug)]
+struct Steered {
+    prompt: Prompt,
+    /// Whether Claude has taken it into the turn.
+    taken: bool,
 }
 
 /// Why a turn is to end before it is done, and until when it may take.
@@ -426,6 +451,8 @@ pub struct Machine {
     /// Whether that was left open by a restart.
     by_restart: bool,
     waiting: usize,
+    /// How much of it is for the turn that runs.
+    to_steer: usize,
     held: bool,
     held_until: Option<Instant>,
     /// Until when what waits may still be a part of something.
@@ -471,6 +498,7 @@ impl Machine {
             moves: false,
             by_restart: true,
             waiting: 0,
+            to_steer: 0,
             held: false,
             held_until: None,
             gathering: None,
@@ -523,7 +551,7 @@ impl Machine {
                     Again::Swallowed(at) => Some(at),
                     Again::No | Again::Written | Again::Begun { .. } => None,
                 };
-                earliest([swallowed, self.shutdown])
+                earliest([swallowed, turn.steers_at, self.shutdown])
             }
         }
     }
@@ -552,6 +580,7 @@ impl Machine {
             Event::Said(message) => self.on_message(now, message, out),
             Event::Exited { how, last_words } => self.on_exited(now, &how, &last_words, out),
             Event::Given(given) => self.on_given(now, given, out),
+            Event::Steered(given) => self.on_steered(now, given, out),
             Event::NotReading => {
                 // It will not hear anything else either; the turn ends with it.
                 if !matches!(
@@ -595,9 +624,13 @@ impl Machine {
         self.moves = work.moves;
         self.adapt(out);
         self.waiting = work.waiting;
+        self.to_steer = work.to_steer;
         self.held = work.held;
         self.held_until = work.held_until;
         self.gathering = None;
+        if let State::Busy(turn) = &mut self.state {
+            turn.steers_at = None;
+        }
         self.find_cut_off(work.open);
         if work.stop {
             self.on_stop(now, out);
@@ -608,6 +641,7 @@ impl Machine {
         {
             out.push(show(turn, self.waiting));
         }
+        self.steer(now, out);
         self.advance(now, out);
     }
 
@@ -721,6 +755,9 @@ impl Machine {
             interruption: self.interruption.take(),
             cut: None,
             again,
+            steered: Vec::new(),
+            asks: false,
+            steers_at: None,
         };
         out.push(show(&turn, self.waiting));
         // What was said before belongs to a turn that nobody asked for, and goes out with its result.

@@ -499,6 +499,7 @@ impl Owner {
         let left = until.map(|until| ledger::seconds_to(until, now));
         Ok(Event::Work(Work {
             waiting: work.waiting,
+            to_steer: work.to_steer,
             held: work.held.is_some(),
             // A time that is further away than the clock reaches never comes.
             held_until: left.and_then(|left| Instant::now().checked_add(left)),
@@ -607,12 +608,14 @@ impl Owner {
                 let next = store.give_next(bot, session, now, *revision, |waiting| {
                     batch::choose(waiting, unix_millis(), window, commands)
                 })?;
-                self.events.push_back(Event::Given(match next {
-                    Next::Nothing => Given::Nothing,
-                    Next::Changed => Given::Changed,
-                    Next::NotYet { wait, waiting } => Given::NotYet { wait, waiting },
-                    Next::Given { prompt, waiting } => Given::Prompt { prompt, waiting },
-                }));
+                self.events.push_back(Event::Given(given(next)));
+            }
+            Action::Steer(into) => {
+                let (window, commands) = (self.outfit.batch_window, self.machine.commands());
+                let next = store.steer(bot, session, *into, now, |waiting| {
+                    batch::choose(waiting, unix_millis(), window, commands)
+                })?;
+                self.events.push_back(Event::Steered(given(next)));
             }
             Action::GiveAgain(prompt) => {
                 self.turn_begins();
@@ -620,7 +623,11 @@ impl Owner {
                 let given = given.map_or(Given::Nothing, Given::Again);
                 self.events.push_back(Event::Given(given));
             }
-            Action::ContinueAs { prompt, text } => store.continue_as(*prompt, text, now)?,
+            Action::ContinueAs {
+                prompt,
+                text,
+                steered,
+            } => store.continue_as(*prompt, text, steered, now)?,
             Action::Leave(prompt) => {
                 self.ledger().leave(prompt)?;
                 board.ring();
@@ -979,6 +986,15 @@ impl Owner {
             }
         }
         Ok(())
+    }
+}
+
+fn given(next: Next) -> Given {
+    match next {
+        Next::Nothing => Given::Nothing,
+        Next::Changed => Given::Changed,
+        Next::NotYet { wait, waiting } => Given::NotYet { wait, waiting },
+        Next::Given { prompt, waiting } => Given::Prompt { prompt, waiting },
     }
 }
 

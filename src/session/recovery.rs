@@ -31,6 +31,18 @@ pub struct Facts {
     pub had_turns: bool,
 }
 
+impl Facts {
+    /// Whether Claude has it, and took it into the turn of another prompt.
+    pub fn is_steered(&self) -> bool {
+        matches!(&self.trace, Trace::Found(progress) if progress.is_steered)
+    }
+
+    /// Whether Claude has it, with a turn of its own.
+    pub fn is_found_alone(&self) -> bool {
+        matches!(&self.trace, Trace::Found(progress) if !progress.is_steered)
+    }
+}
+
 /// A tool that was seen to start, and may have changed something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acted {
@@ -81,6 +93,7 @@ pub fn decide(facts: &Facts, ask_first: bool) -> Decision {
             finished: Some(answer),
             tools,
             refused_by_restart: false,
+            ..
         }) => Decision::Finished {
             answer: answer.clone(),
             tools: *tools,

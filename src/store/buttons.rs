@@ -267,7 +267,7 @@ pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64)
         .prepare_cached(
             "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0
              AND row NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)
-             AND json_extract(act, '$.do') IN ('run', 'drop', 'drop_listed', 'drop_one', 'retry', 'send_again', 'start_fresh', 'go_on')",
+             AND json_extract(act, '$.do') IN ('run', 'drop', 'drop_listed', 'drop_one', 'send_now', 'retry', 'send_again', 'start_fresh', 'go_on')",
         )?
         .query_map([session.0], |row| row.get(0))?
         .collect::<Result<_>>()?;

@@ -212,9 +212,13 @@ pub(super) fn release(
         Release::Retry => retry,
         Release::SendAgain => prompt
             .map(|prompt| {
-                tx.query_row("SELECT text FROM prompt WHERE id = ?1", [prompt], |row| {
-                    row.get(0)
-                })
+                // With what was put into its turn.
+                tx.query_row(
+                    "SELECT group_concat(text, char(10)) FROM (SELECT text FROM prompt WHERE id = ?1
+                         OR (steered = ?1 AND outcome = 'interrupted') ORDER BY id)",
+                    [prompt],
+                    |row| row.get(0),
+                )
             })
             .transpose()?,
         Release::GoOn | Release::Drop => None,

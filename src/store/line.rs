@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::buttons::{self, Offered};
 use super::{Intake, Result, outbox, place_of};
-use crate::chat::{InLine, Lane, Notice, Post, RowId, SessionId, Target};
+use crate::chat::{Arrival, InLine, Lane, Notice, Place, Post, RowId, SessionId, Target};
 
 impl Intake<'_> {
     /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
@@ -30,6 +30,38 @@ impl Intake<'_> {
             .collect()
     }
 
+    /// Has all messages that wait put into the turn that runs; where none does, they are given next all the same. Returns
+    /// whether any wait.
+    pub fn steer_line(&mut self, session: SessionId) -> Result<bool> {
+        let any = self.tx.execute(
+            "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting'",
+            [session.0],
+        )?;
+        self.line_was_changed(session)?;
+        Ok(any > 0)
+    }
+
+    /// Lets all messages of a session that are kept wait like others, with `line` below the questions that this answers;
+    /// returns whether there were any.
+    pub fn run_kept(&mut self, session: SessionId, line: &str) -> Result<bool> {
+        self.settle_kept(session, "waiting", line)
+    }
+
+    /// Whether a turn of the session runs, and is shown at this place.
+    pub fn turn_runs_at(&self, session: SessionId, place: Place) -> Result<bool> {
+        Ok(self.place_of_turn(session)? == Some(place))
+    }
+
+    /// Has a message that was just queued put into the turn that runs.
+    pub fn steer_one(&mut self, arrival: &Arrival, session: SessionId) -> Result<()> {
+        self.tx
+            .prepare_cached(
+                "UPDATE inbox SET steer = 1 WHERE bot = ?1 AND update_id = ?2 AND session = ?3 AND state = 'waiting'",
+            )?
+            .execute((self.bot.0, arrival.update, session.0))
+            .map(drop)
+    }
+
     /// Drops all messages that wait behind a turn; returns whether any did.
     pub fn drop_line(&mut self, session: SessionId) -> Result<bool> {
         let dropped = self.tx.execute(
@@ -43,6 +75,10 @@ impl Intake<'_> {
     /// Drops all messages of a session that are kept, with `line` below the questions that this answers; returns whether
     /// there were any.
     pub fn drop_kept(&mut self, session: SessionId, line: &str) -> Result<bool> {
+        self.settle_kept(session, "dropped", line)
+    }
+
+    fn settle_kept(&mut self, session: SessionId, state: &str, line: &str) -> Result<bool> {
         let questions: Vec<Option<i64>> = self
             .tx
             .prepare_cached(
@@ -51,8 +87,8 @@ impl Intake<'_> {
             .query_map([session.0], |row| row.get(0))?
             .collect::<Result<_>>()?;
         self.tx.execute(
-            "UPDATE inbox SET state = 'dropped', question = NULL WHERE session = ?1 AND state = 'asked'",
-            [session.0],
+            "UPDATE inbox SET state = ?2, question = NULL WHERE session = ?1 AND state = 'asked'",
+            (session.0, state),
         )?;
         for question in questions.iter().flatten() {
             self.may_be_answered(RowId(*question), line)?;

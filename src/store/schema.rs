@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     CHOICES,
     REPLIES,
     GRANTS,
+    STEERING,
 ];
 
 const FIRST: &str = "
@@ -324,6 +325,14 @@ CREATE TABLE granted (
     at      INTEGER NOT NULL,
     until   INTEGER
 ) STRICT;
+";
+
+const STEERING: &str = "
+-- 1 where the message is to be put into the turn that runs.
+ALTER TABLE inbox ADD COLUMN steer INTEGER NOT NULL DEFAULT 0;
+
+-- The prompt into whose turn this one was put while that ran; NULL for all others.
+ALTER TABLE prompt ADD COLUMN steered INTEGER;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -63,6 +63,8 @@ steps! {
     Ended "ended" Normal,
     /// A prompt is about to be written for the first time.
     Give "give" Full,
+    /// A prompt is about to be written into a turn that runs.
+    Steer "steer" Full,
     /// The same once more, after it was cut off.
     GiveAgain "give-again" Full,
     /// Nothing of it was written.

@@ -49,7 +49,15 @@ impl Intake<'_> {
         notice: impl Fn(usize) -> Notice,
     ) -> Result<Stop> {
         let queued = self.close_queued(session, says.ended)?;
-        let waits = holds::waiting(self.tx, session)? > 0;
+        // What was put into the turn and is not taken there may come to wait again.
+        let may_come_back = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM prompt WHERE session = ?1 AND state = 'sent' AND state != 'closed'
+                 AND steered IN (SELECT id FROM prompt WHERE state IN ('sent', 'taken'))",
+            )?
+            .exists([session.0])?;
+        let waits = may_come_back || holds::waiting(self.tx, session)? > 0;
         let held = holds::held(self.tx, session)?;
         let mut anything = queued > 0;
         match held {
@@ -150,7 +158,7 @@ impl Intake<'_> {
         self.tx
             .prepare_cached(
                 "SELECT chat, topic FROM prompt WHERE session = ?1 AND state IN ('sent', 'taken')
-                 AND state != 'closed' ORDER BY id DESC LIMIT 1",
+                 AND state != 'closed' ORDER BY id LIMIT 1",
             )?
             .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
             .optional()

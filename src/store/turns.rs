@@ -18,6 +18,8 @@ use crate::chat::{
 pub struct Work {
     /// How many messages wait to become a prompt, and prompts of chappe's own to be given.
     pub waiting: usize,
+    /// How many of the messages are for the turn that runs.
+    pub to_steer: usize,
     /// Why nothing of it is given.
     pub held: Option<Held>,
     /// Whether a person has said stop, and it was not carried out yet.
@@ -36,6 +38,8 @@ pub struct Work {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closing {
     pub prompt: PromptId,
+    /// What was put into its turn, and is closed with it.
+    pub steered: Vec<PromptId>,
     pub outcome: Outcome,
     pub spent: Spent,
     /// What Claude said, as it wrote it; empty for nothing.
@@ -73,16 +77,21 @@ fn prompt_from(row: &Row<'_>) -> Result<Prompt> {
         attempts: row.get("attempts")?,
         tries: row.get("tries")?,
         is_command: row.get("command")?,
+        steered: row.get::<_, Option<i64>>("steered")?.map(PromptId),
     })
 }
 
 /// The messages at the head of the line, with their rows.
-fn head_of_line(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<(i64, Waiting)>> {
+fn head_of_line(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    to_steer: bool,
+) -> Result<Vec<(i64, Waiting)>> {
     tx.prepare_cached(
         "SELECT id, chat, topic, user, text, origin, arrived, rank FROM inbox
-         WHERE session = ?1 AND state = 'waiting' ORDER BY rank, id LIMIT ?2",
+         WHERE session = ?1 AND state = 'waiting' AND steer >= ?3 ORDER BY rank, id LIMIT ?2",
     )?
-    .query_map((session.0, HEAD_MAX as i64), |row| {
+    .query_map((session.0, HEAD_MAX as i64, to_steer), |row| {
         let waiting = Waiting {
             place: place_of(row.get(1)?, row.get(2)?),
             user: UserId(row.get(3)?),
@@ -94,6 +103,83 @@ fn head_of_line(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<(i64, Wa
         Ok((row.get(0)?, waiting))
     })?
     .collect()
+}
+
+/// How many messages wait to be put into the turn that runs.
+fn to_steer(tx: &Transaction<'_>, session: SessionId) -> Result<usize> {
+    tx.prepare_cached(
+        "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting' AND steer > 0",
+    )?
+    .query_row([session.0], |row| row.get::<_, i64>(0))
+    .map(|count| count as usize)
+}
+
+/// A prompt that is made of messages.
+struct New<'a> {
+    bot: BotId,
+    session: SessionId,
+    now: i64,
+    place: Place,
+    user: UserId,
+    text: &'a str,
+    is_command: bool,
+    steered: Option<PromptId>,
+}
+
+/// Stores a prompt that is about to be written, made of these messages.
+fn give(tx: &Transaction<'_>, new: &New<'_>, messages: &[(i64, Waiting)]) -> Result<Prompt> {
+    let (session, now) = (new.session, new.now);
+    let prompt = tx
+        .prepare_cached(
+            "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, created, command,
+                 steered)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', 1, ?8, ?9, ?10) RETURNING *",
+        )?
+        .query_row(
+            (
+                new.bot.0,
+                session.0,
+                super::fresh_uuid(),
+                new.text,
+                new.place.chat.0,
+                super::topic_column(new.place),
+                new.user.0,
+                now,
+                new.is_command,
+                new.steered.map(|into| into.0),
+            ),
+            prompt_from,
+        )?;
+    super::log::note(tx, session, now, "you", new.text)?;
+    for (row, _) in messages {
+        tx.prepare_cached(
+            "UPDATE inbox SET state = 'given', prompt = ?2, steer = 0 WHERE id = ?1",
+        )?
+        .execute((row, prompt.id.0))?;
+    }
+    tx.execute(
+        "UPDATE session SET active = ?2 WHERE id = ?1",
+        (session.0, now),
+    )?;
+    super::buttons::line_has_moved(tx, session, now)?;
+    Ok(prompt)
+}
+
+/// Closes what was put into a turn, together with that.
+fn close_steered(
+    tx: &Transaction<'_>,
+    steered: &[PromptId],
+    outcome: Outcome,
+    now: i64,
+) -> Result<()> {
+    for prompt in steered {
+        tx.prepare_cached(
+            "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3
+             WHERE id = ?1 AND state IN ('sent', 'taken')",
+        )?
+        .execute((prompt.0, outcome.as_str(), now))?;
+    }
+    Ok(())
 }
 
 /// Where what comes unasked goes: the place of the session's last prompt.
@@ -132,6 +218,7 @@ impl Store {
             let (stop, chosen) = of_session.unwrap_or_default();
             Ok(Work {
                 waiting: holds::waiting(tx, session)?,
+                to_steer: to_steer(tx, session)?,
                 held: holds::held(tx, session)?,
                 stop,
                 chosen,
@@ -184,7 +271,7 @@ impl Store {
                 let waiting = holds::waiting(tx, session)?;
                 return Ok(Next::Given { prompt, waiting });
             }
-            let head = head_of_line(tx, session)?;
+            let head = head_of_line(tx, session, false)?;
             let Some((_, first)) = head.first() else {
                 return Ok(Next::Nothing);
             };
@@ -199,32 +286,76 @@ impl Store {
                     is_command,
                 } => (count.clamp(1, head.len()), text, is_command),
             };
-            let prompt = tx
+            let new = New {
+                bot,
+                session,
+                now,
+                place,
+                user,
+                text: &text,
+                is_command,
+                steered: None,
+            };
+            let prompt = give(tx, &new, &head[..count])?;
+            let waiting = waiting - count;
+            Ok(Next::Given { prompt, waiting })
+        })
+    }
+
+    /// Makes a prompt of what is to be put into the turn of `into`, and marks it as sent. Full: only what is on disk may be
+    /// written to Claude.
+    ///
+    /// `choose` is shown the messages that are for it. One of Claude's own commands is never put into a turn: it waits for
+    /// its own, and what is behind it with it.
+    pub fn steer(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        into: PromptId,
+        now: i64,
+        choose: impl FnOnce(&[Waiting]) -> Choice,
+    ) -> Result<Next> {
+        self.write(Step::Steer, |tx| {
+            let is_open = tx
                 .prepare_cached(
-                    "INSERT INTO prompt (bot, session, uuid, text, chat, topic, user, state, attempts, created, command)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'sent', 1, ?8, ?9) RETURNING *",
+                    "SELECT 1 FROM prompt WHERE id = ?1 AND state IN ('sent', 'taken')",
                 )?
-                .query_row(
-                    (
-                        bot.0,
-                        session.0,
-                        super::fresh_uuid(),
-                        &text,
-                        place.chat.0,
-                        super::topic_column(place),
-                        user.0,
-                        now,
-                        is_command,
-                    ),
-                    prompt_from,
-                )?;
-            super::log::note(tx, session, now, "you", &text)?;
-            for (row, _) in &head[..count] {
-                tx.prepare_cached("UPDATE inbox SET state = 'given', prompt = ?2 WHERE id = ?1")?
-                    .execute((row, prompt.id.0))?;
+                .exists([into.0])?;
+            if !is_open || holds::held(tx, session)?.is_some() {
+                return Ok(Next::Nothing);
             }
-            tx.execute("UPDATE session SET active = ?2 WHERE id = ?1", (session.0, now))?;
-            super::buttons::line_has_moved(tx, session, now)?;
+            let head = head_of_line(tx, session, true)?;
+            let Some((first_row, first)) = head.first() else {
+                return Ok(Next::Nothing);
+            };
+            let (place, user) = (first.place, first.user);
+            let shown: Vec<Waiting> = head.iter().map(|(_, waiting)| waiting.clone()).collect();
+            let waiting = holds::waiting(tx, session)?;
+            let (count, text) = match choose(&shown) {
+                Choice::NotYet(wait) => return Ok(Next::NotYet { wait, waiting }),
+                Choice::Give {
+                    is_command: true, ..
+                } => {
+                    tx.execute(
+                        "UPDATE inbox SET steer = 0 WHERE session = ?1 AND state = 'waiting'
+                         AND (rank, id) >= (SELECT rank, id FROM inbox WHERE id = ?2)",
+                        (session.0, first_row),
+                    )?;
+                    return Ok(Next::Nothing);
+                }
+                Choice::Give { count, text, .. } => (count.clamp(1, head.len()), text),
+            };
+            let new = New {
+                bot,
+                session,
+                now,
+                place,
+                user,
+                text: &text,
+                is_command: false,
+                steered: Some(into),
+            };
+            let prompt = give(tx, &new, &head[..count])?;
             let waiting = waiting - count;
             Ok(Next::Given { prompt, waiting })
         })
@@ -243,8 +374,16 @@ impl Store {
     }
 
     /// Closes a prompt that was cut off and queues one that goes on with it. Full.
-    pub fn continue_as(&self, prompt: PromptId, text: &str, now: i64) -> Result<()> {
+    /// So is what was put into its turn.
+    pub fn continue_as(
+        &self,
+        prompt: PromptId,
+        text: &str,
+        steered: &[PromptId],
+        now: i64,
+    ) -> Result<()> {
         self.write(Step::Continue, |tx| {
+            close_steered(tx, steered, Outcome::Continued, now)?;
             let closed = tx.execute(
                 "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3 WHERE id = ?1 AND state IN ('sent', 'taken')",
                 (prompt.0, Outcome::Continued.as_str(), now),
@@ -390,6 +529,7 @@ impl Store {
                 .optional()?;
             // Closed before: it was stored the first time.
             let Some((place, told, is_command)) = closed else { return Ok(()) };
+            close_steered(tx, &closing.steered, closing.outcome, now)?;
             // Only a turn that Claude itself has ended proves that there is something to resume; one of its own commands
             // proves nothing: after /clear there is nothing.
             let by_claude = !is_command

@@ -40,6 +40,8 @@ impl Desk {
         match command {
             Command::Start => return say(intake, place, texts::welcome(&self.host)),
             Command::Help => return say(intake, place, texts::help()),
+            // One with a text is dealt with as that.
+            Command::Steer(_) => return say(intake, place, texts::steer_what()),
             Command::New(wish) => return self.new_session(intake, place, wish, ahead),
             Command::Sessions => return list(intake, self, place),
             Command::Restore(name) => return self.restore(intake, place, name, ahead),
@@ -115,6 +117,7 @@ impl Desk {
             }
             Command::Start
             | Command::Help
+            | Command::Steer(_)
             | Command::New(_)
             | Command::Session(_)
             | Command::Sessions

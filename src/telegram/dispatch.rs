@@ -12,7 +12,7 @@ use crate::chat::{
     Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
 };
 use crate::render::{grants, texts};
-use crate::router::{self, Behind, Route};
+use crate::router::{self, Behind, Command, Route};
 use crate::store::{
     self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
     Written,
@@ -105,12 +105,23 @@ impl Desk {
                     overtakes: OVERTAKES,
                     came: at.came(arrival),
                 };
-                match intake.queue(arrival, session, &written)? {
-                    Queued::Waits | Queued::Kept => self.react(intake, arrival),
-                    Queued::Refused => {
-                        say(intake, arrival.place, texts::too_many(store::WAITING_MAX))
-                    }
-                }
+                self.prompt(intake, arrival, session, &written, false)
+            }
+            Route::Command {
+                arrival,
+                suggested,
+                command: Command::Steer(text),
+            } if !text.is_empty() => {
+                let session = intake.session_at(arrival.place, suggested, &self.home)?;
+                let written = Written {
+                    text,
+                    origin: None,
+                    // Nothing is waited for that may belong to it.
+                    arrived: 0,
+                    overtakes: OVERTAKES,
+                    came: at.came(arrival),
+                };
+                self.prompt(intake, arrival, session, &written, true)
             }
             Route::Edit { arrival, text } => {
                 let edited = intake.edit(arrival, text)?;
@@ -200,6 +211,27 @@ impl Desk {
         }
     }
 
+    /// Takes in what a person has written for a session: for the turn that runs, or for the next one.
+    fn prompt(
+        &self,
+        intake: &mut Intake<'_>,
+        arrival: &Arrival,
+        session: SessionId,
+        written: &Written<'_>,
+        to_steer: bool,
+    ) -> store::Result<()> {
+        match intake.queue(arrival, session, written)? {
+            Queued::Waits => {
+                if to_steer && intake.place_of_turn(session)?.is_some() {
+                    intake.steer_one(arrival, session)?;
+                }
+                self.react(intake, arrival)
+            }
+            Queued::Kept => self.react(intake, arrival),
+            Queued::Refused => say(intake, arrival.place, texts::too_many(store::WAITING_MAX)),
+        }
+    }
+
     /// Shows on the message itself that it is stored.
     fn react(&self, intake: &mut Intake<'_>, arrival: &Arrival) -> store::Result<()> {
         if let (true, Some(message)) = (self.reactions, arrival.message) {
@@ -277,6 +309,7 @@ fn behind(
     what: Behind,
 ) -> store::Result<&'static str> {
     let (any, toast) = match what {
+        Behind::Now => (intake.steer_line(session)?, texts::TOAST_SENDING),
         Behind::Drop => (intake.drop_line(session)?, texts::TOAST_DROPPED),
     };
     Ok(match any {
@@ -295,6 +328,17 @@ fn carry_out(
     let (release, line) = match act {
         Act::Run => (Release::GoOn, "Going on."),
         Act::Drop => (Release::Drop, "Dropped."),
+        Act::SendNow => {
+            let line = texts::TOAST_SENT_NOW;
+            intake.run_kept(offered.session, line)?;
+            let any = intake.steer_line(offered.session)?;
+            intake.release(offered, Release::GoOn, line)?;
+            return Ok(match any {
+                true => line,
+                false => texts::TOAST_DONE_BEFORE,
+            }
+            .to_owned());
+        }
         Act::DropListed => {
             let kept = intake.drop_kept(offered.session, texts::TOAST_DROPPED)?;
             let waited = intake.release(offered, Release::Drop, texts::TOAST_DROPPED)?;

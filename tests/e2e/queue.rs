@@ -1,8 +1,12 @@
 //! What waits behind a turn: it is shown, and a person sends it into the turn, drops it, or lets it wait.
 
-use chappe::loopback::botapi::Shown;
+use std::fs;
 
-use crate::host::{Host, USER};
+use chappe::loopback::botapi::Shown;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::host::{Held, Host, USER, processes_of, until};
 
 /// Waits until a message has a button with this label, and shows `text`.
 fn with_button(host: &Host, text: &str, label: &str) -> Shown {
@@ -100,4 +104,181 @@ fn the_list_drops_one_or_all() {
     host.answer("echo: three\nfour");
     host.say("/queue");
     host.answer("Nothing waits in default.");
+}
+
+/// A turn at a gate, with its status shown.
+fn at_the_gate(host: &Host) -> Held {
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.answer("⏳ Running");
+    held
+}
+
+/// How many prompts went into the turn of another.
+const STEERED: &str = "SELECT count(*) FROM prompt WHERE steered IS NOT NULL";
+
+fn steered(host: &Host) {
+    until("the text on its way", || {
+        (host.count(STEERED) > 0).then_some(())
+    });
+}
+
+#[test]
+fn what_is_steered_comes_with_the_tools_result_and_shares_its_turn() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("/steer");
+    host.answer("/steer use tabs gives Claude a text while it works");
+    host.say("/steer by the way");
+    steered(&host);
+    drop(held);
+    host.answer("steered: by the way");
+    host.say("[[remember]]");
+    host.answer("remember turns=");
+    let open = "SELECT count(*) FROM prompt WHERE state != 'closed' OR outcome != 'answered'";
+    assert_eq!(host.count(open), 0);
+    let answers = host.texts().into_iter();
+    let answers = answers.filter(|text| text.contains("by the way"));
+    assert_eq!(answers.count(), 2, "the answer, and what is remembered");
+}
+
+#[test]
+fn send_now_puts_what_waits_into_the_turn() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("one");
+    host.say("two");
+    let status = with_button(&host, "2 waiting", "Send now");
+    let press = host.press(&host.person(), &status, "Send now");
+    assert_eq!(host.toast(&press), "Sending it into the turn.");
+    steered(&host);
+    drop(held);
+    host.answer("steered: one\ntwo");
+    assert_eq!(host.count("SELECT count(*) FROM prompt"), 2);
+}
+
+#[test]
+fn the_list_sends_what_waits_into_the_turn() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("one");
+    host.stored();
+    host.say("/queue");
+    let list = host.answer("1 waiting\n1. one");
+    let press = host.press(&host.person(), &list, "Send now");
+    assert_eq!(host.toast(&press), "Sent.");
+    steered(&host);
+    drop(held);
+    host.answer("steered: one");
+}
+
+#[test]
+fn without_a_turn_it_is_a_message_like_any_other() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/steer hello");
+    host.answer("echo: hello");
+    assert_eq!(host.count(STEERED), 0);
+}
+
+#[test]
+fn one_of_claudes_own_commands_is_never_put_into_a_turn() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("/steer /cost");
+    host.stored();
+    drop(held);
+    host.answer("tool said: ");
+    let ended = "SELECT count(*) FROM prompt WHERE state = 'closed' AND command = 1";
+    until("the command", || (host.count(ended) == 1).then_some(()));
+    assert_eq!(host.count(STEERED), 0);
+}
+
+#[test]
+fn what_comes_while_the_answer_is_written_runs_next_with_an_answer_of_its_own() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("[[slow 100]] [[say 3000]]");
+    host.answer("⏳ Writing");
+    host.say("/steer and then this");
+    steered(&host);
+    host.answer("echo: and then this");
+    let ended = "SELECT count(*) FROM prompt WHERE state = 'closed' AND outcome = 'answered'";
+    until("the end of both", || (host.count(ended) == 2).then_some(()));
+    host.say("[[remember]]");
+    host.answer("remember turns=");
+}
+
+#[test]
+fn a_stop_takes_back_what_was_steered_and_not_taken() {
+    let mut host = Host::new();
+    host.note_starts();
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("/steer never mind");
+    steered(&host);
+    host.say("/stop");
+    let notice = host.answer("1 message waits");
+    drop(held);
+    host.answer("✗ Stopped");
+    let press = host.press(&host.person(), &notice, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    host.say("[[remember]]");
+    let remembered = host.answer("remember ");
+    assert!(
+        !remembered.text.contains("never mind"),
+        "{}",
+        remembered.text
+    );
+    assert_eq!(host.starts(), ["alone"], "the process stays");
+}
+
+#[test]
+fn wherever_chappe_dies_what_was_steered_is_given_once() {
+    for tree in [false, true] {
+        for point in [
+            "before:steer@1",
+            "after:steer@1",
+            "before:pipe@3",
+            "after:pipe@3",
+        ] {
+            let mut host = Host::new();
+            host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"1s\"\n".to_owned();
+            let order = point.replace('@', "=kill@");
+            let chappe = host.start_with(&[("CHAPPE_FAIL", order)]);
+            let held = at_the_gate(&host);
+            host.delivered();
+            host.say("/steer by the way");
+            let story = format!("{point}, the tree with it: {tree}");
+            assert_eq!(chappe.end().code, None, "{story}");
+            if tree {
+                for pid in processes_of(host.folder.path()) {
+                    // It may be gone by now.
+                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+                }
+            }
+            // Who comes there once more is not held up.
+            fs::remove_file(host.file("gate")).expect("the gate is there");
+            fs::write(host.file("gate"), "open").expect("the folder can be written");
+            let _chappe = host.start();
+            drop(held);
+            until(&format!("the end of all, {story}"), || {
+                let open = host.count("SELECT count(*) FROM prompt WHERE state != 'closed'")
+                    + host.count("SELECT count(*) FROM inbox WHERE state = 'waiting'");
+                (open == 0).then_some(())
+            });
+            host.say("[[remember]]");
+            let remembered = host.answer("remember ").text;
+            let given = remembered.matches("\"by the way").count();
+            assert_eq!(given, 1, "{story}: {remembered}");
+            let answered = host.texts().into_iter();
+            let answered = answered.filter(|text| text.contains(": by the way"));
+            assert!(answered.count() <= 1, "{story}: {:?}", host.texts());
+        }
+    }
 }

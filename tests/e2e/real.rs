@@ -21,6 +21,8 @@ mod requests;
 mod secrets;
 /// Sessions that go, come back, and are taken over.
 mod sessions;
+/// A text is put into a turn that runs.
+mod steer;
 /// A person says stop, whatever the turn is doing.
 mod stop;
 /// When the API fails.

@@ -162,6 +162,8 @@ impl Machine {
                     self.waiting,
                 ));
                 self.cut_off.push(turn.prompt);
+                let steered = turn.steered.into_iter();
+                self.cut_off.extend(steered.map(|one| one.prompt));
             }
         }
     }
@@ -209,6 +211,10 @@ impl Machine {
         match &mut self.state {
             State::Backoff { .. } => {
                 self.state = State::Asleep;
+                if self.held && !self.cut_off.is_empty() {
+                    // It goes on when the session does.
+                    out.push(Action::Hide);
+                }
                 self.advance(now, out);
             }
             State::Waiting { until, .. } => {
@@ -245,6 +251,9 @@ impl Machine {
             }
             State::Busy(_) if self.shutdown.is_some_and(|until| until <= now) => {
                 self.leave(now, out)
+            }
+            State::Busy(turn) if turn.steers_at.is_some_and(|until| until <= now) => {
+                self.steer(now, out);
             }
             State::Busy(_) => self.on_swallowed(now, out),
             State::Ending { step, .. } => {
@@ -397,6 +406,7 @@ fn doubled(first: Duration, n: u32) -> Duration {
 pub(super) fn closed(prompt: crate::chat::Prompt, outcome: Outcome) -> Finished {
     Finished {
         prompt,
+        steered: Vec::new(),
         outcome,
         answer: Vec::new(),
         cause: String::new(),

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::life::INITIALIZE;
+use super::life::{INITIALIZE, closed};
+use super::steer::{about, ids, parted};
 use super::{Action, By, Closed, Cut, Finished, Machine, Pause, State, Step};
 use crate::board::Doing;
-use crate::chat::{Block, Hold, Prompt, Spent, Wanted};
+use crate::chat::{Block, Hold, Outcome, Prompt, Spent, Wanted};
 use crate::claude::protocol::{
     self, Assistant, BlockKind, ControlRequest, Initialized, Lifecycle, Message, RateLimit,
     StreamEvent, Task, TaskEvent, TurnResult,
@@ -27,6 +28,12 @@ const UNKNOWN_REQUEST: &str = "not supported by this client";
 
 impl Machine {
     pub(super) fn on_message(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
+        self.hear(now, message, out);
+        // It may have taken what it was given before.
+        self.steer(now, out);
+    }
+
+    fn hear(&mut self, now: Instant, message: Message, out: &mut Vec<Action>) {
         if matches!(
             self.state,
             State::Asleep
@@ -275,7 +282,10 @@ impl Machine {
                 self.has_begun();
                 self.taken_if(out, |turn| turn.uuid == uuid);
             }
-            Lifecycle::Completed => self.may_be_swallowed(now, uuid),
+            Lifecycle::Completed => {
+                self.was_steered(uuid, out);
+                self.may_be_swallowed(now, uuid);
+            }
             // What was never queued, or went with a queue that was dropped, is over as well.
             state
                 if never_runs(state)
@@ -283,6 +293,7 @@ impl Machine {
             {
                 self.never_ran(now, out);
             }
+            state if never_runs(state) => self.was_not_steered(uuid, out),
             Lifecycle::Queued | Lifecycle::Cancelled | Lifecycle::Other(_) => {}
         }
     }
@@ -330,6 +341,9 @@ impl Machine {
                 }
                 _ => false,
             };
+        for uuid in result.user_message_uuids.iter().filter(|_| ours) {
+            self.was_steered(uuid, out);
+        }
         let is_stopped = matches!(
             &self.state,
             State::Busy(turn) if ours && result.is_error && turn.cut.is_some_and(|cut| cut.by == By::Person)
@@ -388,6 +402,8 @@ impl Machine {
             },
             out,
         );
+        let by_person = matches!(turn.cut, Some(Cut { by: By::Person, .. }));
+        let (joined, not_taken) = parted(turn.steered);
         let mut ends_process = false;
         // A turn that was done before it heard of the interruption has its answer.
         if !leaves || !result.is_error {
@@ -401,11 +417,15 @@ impl Machine {
             let pause = judged.wait.map(|wait| Pause {
                 reason: Hold::Paused,
                 wait,
-                retry: recovery::later(recovery::continue_prompt(&[], false), &turn.prompt.text),
+                retry: recovery::later(
+                    recovery::continue_prompt(&[], false),
+                    &about(&turn.prompt, &joined),
+                ),
             });
             self.held |= pause.is_some();
             out.push(Action::Finish(Finished {
                 prompt: turn.prompt,
+                steered: ids(&joined),
                 outcome: judged.outcome,
                 answer,
                 cause: judged.cause,
@@ -415,7 +435,11 @@ impl Machine {
                 took: Some(now.saturating_duration_since(turn.since)),
                 pause,
             }));
-            if matches!(turn.cut, Some(Cut { by: By::Person, .. })) {
+            for prompt in not_taken.iter().filter(|_| by_person) {
+                let stopped = closed(prompt.clone(), Outcome::Stopped);
+                out.push(Action::Finish(stopped));
+            }
+            if by_person && not_taken.is_empty() {
                 // It was done before it heard of the stop; what waits is held all the same.
                 out.push(Action::Stopped { anything: true });
             }
@@ -428,7 +452,14 @@ impl Machine {
         }
         out.push(Action::Hide);
         let is_single = self.wanted.idle_timeout == Some(std::time::Duration::ZERO);
-        if self.shutdown.is_some() || is_single || ends_process {
+        if let Some(prompt) = not_taken.into_iter().next() {
+            if by_person {
+                // It was not taken back, so it would run.
+                self.end_by(now, Step::Terminated, out);
+            } else {
+                self.runs_next(now, prompt, out);
+            }
+        } else if self.shutdown.is_some() || is_single || ends_process {
             self.end_by(now, Step::InputClosed, out);
         } else if self.held {
             // Until when, stands in the store.
@@ -447,6 +478,7 @@ impl Machine {
         if !turn.taken {
             out.push(Action::Taken(turn.prompt.id));
         }
+        let runs_on = turn.steered.iter().any(|one| !one.taken);
         let at = out.len();
         self.finish_stopped(now, turn, out);
         if let Some(Action::Finish(finished)) = out[at..]
@@ -457,7 +489,12 @@ impl Machine {
         }
         // Claude ends the programs of its tools; what they have started themselves it does not know.
         out.push(Action::EndTools);
-        if self.shutdown.is_some() || self.wanted.idle_timeout == Some(std::time::Duration::ZERO) {
+        if runs_on {
+            // It was not taken back, so it would run.
+            self.end_by(now, Step::Terminated, out);
+        } else if self.shutdown.is_some()
+            || self.wanted.idle_timeout == Some(std::time::Duration::ZERO)
+        {
             self.end_by(now, Step::InputClosed, out);
         } else {
             self.advance(now, out);
@@ -478,14 +515,21 @@ impl Machine {
         }
     }
 
-    /// Notes that Claude has taken the prompt at hand, if `says_so`.
-    fn taken_if(&mut self, out: &mut Vec<Action>, says_so: impl FnOnce(&Prompt) -> bool) {
-        if let State::Busy(turn) = &mut self.state
-            && !turn.taken
-            && says_so(&turn.prompt)
-        {
-            turn.taken = true;
-            out.push(Action::Taken(turn.prompt.id));
+    /// Notes that Claude has taken the prompt at hand, or what was put into its turn, if `says_so`.
+    fn taken_if(&mut self, out: &mut Vec<Action>, says_so: impl Fn(&Prompt) -> bool) {
+        let State::Busy(turn) = &mut self.state else {
+            return;
+        };
+        let before = out.len();
+        let steered = turn.steered.iter_mut();
+        let steered = steered.map(|one| (&mut one.taken, &one.prompt));
+        for (taken, prompt) in std::iter::once((&mut turn.taken, &turn.prompt)).chain(steered) {
+            if !*taken && says_so(prompt) {
+                *taken = true;
+                out.push(Action::Taken(prompt.id));
+            }
+        }
+        if out.len() > before {
             self.interrupt_again(out);
         }
     }

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::life::closed;
+use super::steer::{about, ids};
 use super::{Action, Again, Finished, Machine, Pause, State, Turn};
 use crate::board::Interruption;
 use crate::chat::{Hold, Outcome, Prompt, PromptId};
@@ -17,12 +18,16 @@ impl Machine {
         if self.shutdown.is_some() {
             return;
         }
-        let current = match &self.state {
-            State::Busy(turn) => Some(turn.prompt.id),
+        let turn = match &self.state {
+            State::Busy(turn) => Some(turn),
             _ => None,
         };
         for prompt in open {
-            let known = Some(prompt.id) == current
+            let at_hand = turn.is_some_and(|turn| {
+                let mut steered = turn.steered.iter();
+                prompt.id == turn.prompt.id || steered.any(|one| one.prompt.id == prompt.id)
+            });
+            let known = at_hand
                 || self.again.iter().any(|again| again.id == prompt.id)
                 || self.cut_off.iter().any(|cut_off| cut_off.id == prompt.id);
             if !known {
@@ -41,9 +46,36 @@ impl Machine {
         let State::Preparing { room } = self.state else {
             return;
         };
-        for prompt in std::mem::take(&mut self.cut_off) {
-            match facts.iter().find(|(of, _)| *of == prompt.id) {
-                Some((_, facts)) => self.decide(prompt, facts, out),
+        let known = |id: PromptId| {
+            facts
+                .iter()
+                .find(|(of, _)| *of == id)
+                .map(|(_, facts)| facts)
+        };
+        let cut_off = std::mem::take(&mut self.cut_off);
+        // What Claude has taken into another one's turn shares its fate.
+        let leader = |prompt: &Prompt| {
+            let is_steered = known(prompt.id).is_some_and(Facts::is_steered);
+            let into = prompt.steered.filter(|_| is_steered)?;
+            let mut others = cut_off.iter().filter(|one| one.id == into);
+            others
+                .any(|one| known(one.id).is_some_and(|facts| facts.is_found_alone()))
+                .then_some(into)
+        };
+        let followers: Vec<(PromptId, Prompt)> = cut_off
+            .iter()
+            .filter_map(|prompt| Some((leader(prompt)?, prompt.clone())))
+            .collect();
+        for prompt in cut_off {
+            if followers.iter().any(|(_, one)| one.id == prompt.id) {
+                continue;
+            }
+            match known(prompt.id) {
+                Some(facts) => {
+                    let with = followers.iter().filter(|(of, _)| *of == prompt.id);
+                    let with: Vec<Prompt> = with.map(|(_, one)| one.clone()).collect();
+                    self.decide(prompt, facts, &with, out);
+                }
                 // It was found while the others were looked at.
                 None => self.cut_off.push(prompt),
             }
@@ -64,14 +96,20 @@ impl Machine {
         }
     }
 
-    fn decide(&mut self, prompt: Prompt, facts: &Facts, out: &mut Vec<Action>) {
+    /// Decides about a prompt, and with it about what Claude has taken into its turn.
+    fn decide(&mut self, prompt: Prompt, facts: &Facts, with: &[Prompt], out: &mut Vec<Action>) {
+        let mut facts = facts.clone();
+        facts.prompt = about(&prompt, with);
+        let whole = facts.prompt.clone();
+        let steered = ids(with);
         let by_restart = self.interruption == Some(Interruption::Restart);
         let ask_first = self.settings.ask_first && by_restart;
         let is_enough = prompt.attempts > self.settings.retries;
-        match recovery::decide(facts, ask_first) {
+        match recovery::decide(&facts, ask_first) {
             Decision::Finished { answer, tools } => {
                 self.interruption = None;
                 out.push(Action::Finish(Finished {
+                    steered,
                     answer,
                     tools,
                     ..closed(prompt, Outcome::Answered)
@@ -80,16 +118,18 @@ impl Machine {
             }
             Decision::Unknown => {
                 self.interruption = None;
-                out.push(Action::Finish(closed(prompt, Outcome::Unknown)));
+                out.push(Action::Finish(Finished {
+                    steered,
+                    ..closed(prompt, Outcome::Unknown)
+                }));
                 out.push(Action::Hide);
             }
             Decision::Again if is_enough => {
-                let text = prompt.text.clone();
-                self.give_up_turn(prompt, text, out);
+                self.give_up_turn(prompt, whole, steered, out);
             }
             Decision::Continue { text } if is_enough => {
-                let text = recovery::later(text, &prompt.text);
-                self.give_up_turn(prompt, text, out);
+                let text = recovery::later(text, &whole);
+                self.give_up_turn(prompt, text, steered, out);
             }
             Decision::Again => self.again.push_back(prompt),
             Decision::Continue { text } => {
@@ -97,6 +137,7 @@ impl Machine {
                 out.push(Action::ContinueAs {
                     prompt: prompt.id,
                     text,
+                    steered,
                 });
             }
             Decision::Ask { text } => {
@@ -105,9 +146,10 @@ impl Machine {
                 let pause = Pause {
                     reason: Hold::Asking,
                     wait: Wait::Ever,
-                    retry: recovery::later(text, &prompt.text),
+                    retry: recovery::later(text, &whole),
                 };
                 out.push(Action::Finish(Finished {
+                    steered,
                     pause: Some(pause),
                     ..closed(prompt, Outcome::Interrupted)
                 }));
@@ -117,7 +159,13 @@ impl Machine {
     }
 
     /// A turn whose process has died too often: until somebody says try again.
-    fn give_up_turn(&mut self, prompt: Prompt, retry: String, out: &mut Vec<Action>) {
+    fn give_up_turn(
+        &mut self,
+        prompt: Prompt,
+        retry: String,
+        steered: Vec<PromptId>,
+        out: &mut Vec<Action>,
+    ) {
         let cause = match self.interruption.take() {
             Some(Interruption::Crash { how, .. }) => how,
             Some(Interruption::Restart | Interruption::Slept(_)) | None => {
@@ -126,6 +174,7 @@ impl Machine {
         };
         self.held = true;
         out.push(Action::Finish(Finished {
+            steered,
             cause,
             pause: Some(Pause {
                 reason: Hold::Broken,
@@ -186,9 +235,9 @@ impl Machine {
         if !matches!(
             self.state,
             State::Busy(Turn {
-                again: Again::Swallowed(_),
+                again: Again::Swallowed(at),
                 ..
-            })
+            }) if at <= now
         ) {
             return;
         }
@@ -201,6 +250,7 @@ impl Machine {
         out.push(Action::ContinueAs {
             prompt: turn.prompt.id,
             text: recovery::named(recovery::continue_prompt(&[], false), &turn.prompt.text),
+            steered: Vec::new(),
         });
         // What goes on with it may have to wait.
         out.push(Action::Hide);

@@ -72,8 +72,17 @@ impl Machine {
         cut_off.extend(self.again.drain(..));
         self.interruption = None;
         let any = !cut_off.is_empty();
-        for prompt in cut_off {
-            out.push(Action::Finish(closed(prompt, Outcome::Stopped)));
+        // What was put into a turn is closed with it, so that nothing is left open where the stop is noted as done.
+        let is_with = |prompt: &Prompt, of: &Prompt| prompt.steered == Some(of.id);
+        for prompt in &cut_off {
+            if cut_off.iter().any(|of| is_with(prompt, of)) {
+                continue;
+            }
+            let with = cut_off.iter().filter(|one| is_with(one, prompt));
+            out.push(Action::Finish(Finished {
+                steered: with.map(|one| one.id).collect(),
+                ..closed(prompt.clone(), Outcome::Stopped)
+            }));
         }
         any
     }
@@ -94,8 +103,10 @@ impl Machine {
             // What stands there from now on goes by a row, which survives the end of chappe.
             out.push(Action::Hide);
         }
-        if !turn.taken {
-            let uuid = turn.prompt.uuid.clone();
+        let steered = turn.steered.iter().map(|one| (one.taken, &one.prompt));
+        let all = std::iter::once((turn.taken, &turn.prompt)).chain(steered);
+        for (_, prompt) in all.filter(|(taken, _)| !taken) {
+            let uuid = prompt.uuid.clone();
             out.push(Action::Write(protocol::control_request(
                 &format!("{TAKE_BACK}{uuid}"),
                 &ControlCommand::CancelAsyncMessage { uuid },
@@ -136,17 +147,21 @@ impl Machine {
         let State::Busy(turn) = &self.state else {
             return;
         };
-        let uuid = turn.prompt.uuid.as_str();
-        let was_taken_back = match request.strip_prefix(TAKE_BACK) {
-            Some(of) => of == uuid && answer["cancelled"] == Value::Bool(true),
+        let uuid = turn.prompt.uuid.clone();
+        let taken_back: Vec<&str> = match request.strip_prefix(TAKE_BACK) {
+            Some(of) if answer["cancelled"] == Value::Bool(true) => vec![of],
+            Some(_) => Vec::new(),
             None if request == INTERRUPT => {
-                let names = answer["cancelled"].as_array();
-                names.is_some_and(|names| names.iter().any(|name| name.as_str() == Some(uuid)))
+                let names = answer["cancelled"].as_array().into_iter().flatten();
+                names.filter_map(Value::as_str).collect()
             }
-            None => false,
+            None => Vec::new(),
         };
-        if was_taken_back {
-            self.never_ran(now, out);
+        for of in taken_back {
+            match of == uuid {
+                true => self.never_ran(now, out),
+                false => self.was_not_steered(of, out),
+            }
         }
     }
 
@@ -183,7 +198,9 @@ impl Machine {
             false => Default::default(),
         };
         self.close_asked(Closed::Stopped, out);
+        let steered = turn.steered.iter().map(|one| one.prompt.id).collect();
         out.push(Action::Finish(Finished {
+            steered,
             answer,
             tools,
             spent: Spent::default(),

@@ -10,6 +10,7 @@ mod rooms;
 mod script;
 mod shutdown;
 mod starts;
+mod steers;
 mod stops;
 mod turns;
 mod walks;

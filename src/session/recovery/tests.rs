@@ -34,6 +34,7 @@ fn finished() -> Progress {
         finished: Some(answer()),
         tools: 2,
         refused_by_restart: false,
+        is_steered: false,
     }
 }
 

@@ -190,7 +190,7 @@ fn what_chappe_was_about_to_go_on_with_long_ago_is_asked_about() {
         let session = say(store, &message(1, HOME), "deploy");
         let (prompt, _) = give(store, session).expect("it waits");
         store
-            .continue_as(prompt.id, "go on", NOW - 100 * HOUR)
+            .continue_as(prompt.id, "go on", &[], NOW - 100 * HOUR)
             .expect("it goes on");
         store
             .hold_stale(BOT, NOW, NOW - 24 * HOUR, failed)

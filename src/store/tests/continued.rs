@@ -13,7 +13,7 @@ fn what_goes_on_inherits_what_is_known_of_the_turn() {
             .status_shown(prompt.id, MessageId(600))
             .expect("it is noted");
         store
-            .continue_as(prompt.id, "go on", NOW + 5)
+            .continue_as(prompt.id, "go on", &[], NOW + 5)
             .expect("it is queued");
         assert_eq!(
             store.work(session).map(|work| (work.waiting, work.open)),
@@ -42,7 +42,7 @@ fn what_goes_on_inherits_what_is_known_of_the_turn() {
         // And so on.
         store.acted(next.id, "Edit", "a.rs").expect("it is noted");
         store
-            .continue_as(next.id, "go on", NOW)
+            .continue_as(next.id, "go on", &[], NOW)
             .expect("it is queued");
         let (last, _) = give(store, session).expect("it waits");
         assert_eq!(last.attempts, 3);
@@ -57,7 +57,7 @@ fn what_goes_on_goes_before_what_waits() {
         let (session, prompt) = given(store);
         say(store, &message(2, HOME), "waits");
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let next = store.give_next(BOT, session, NOW, revision(store, session), |_| {
             panic!("nobody is asked")
@@ -75,12 +75,14 @@ fn a_turn_goes_on_once_and_only_while_it_is_open() {
         let (session, prompt) = given(store);
         for _ in 0..2 {
             store
-                .continue_as(prompt.id, "go on", NOW)
+                .continue_as(prompt.id, "go on", &[], NOW)
                 .expect("it is queued");
         }
         assert_eq!(waiting(store, session), 1);
         assert_eq!(give_all(store, session), ["go on"]);
-        store.continue_as(prompt.id, "go on", NOW).expect("nothing");
+        store
+            .continue_as(prompt.id, "go on", &[], NOW)
+            .expect("nothing");
         assert_eq!(waiting(store, session), 0);
     });
 }
@@ -144,7 +146,7 @@ fn what_chappe_had_queued_and_was_not_written_is_queued_again() {
         let (session, prompt) = given(store);
         say(store, &message(2, HOME), "waits");
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let (next, _) = give(store, session).expect("it goes first");
         store.take_back(next.id).expect("it is taken back");
@@ -173,7 +175,7 @@ fn what_is_dropped_before_it_went_on_says_so_where_it_was_shown() {
             .status_shown(prompt.id, MessageId(600))
             .expect("it is noted");
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         cannot_start(store, session);
         let mut chat = Chat::new();
@@ -250,11 +252,11 @@ fn a_status_that_was_shown_late_shows_the_prompt_that_goes_on() {
     on_both(|store| {
         let (session, first) = given(store);
         store
-            .continue_as(first.id, "go on", NOW)
+            .continue_as(first.id, "go on", &[], NOW)
             .expect("it is queued");
         let (second, _) = give(store, session).expect("it goes on");
         store
-            .continue_as(second.id, "go on", NOW)
+            .continue_as(second.id, "go on", &[], NOW)
             .expect("it is queued");
         let (third, _) = give(store, session).expect("it goes on");
         // Another turn of the session has nothing to do with it.
@@ -306,7 +308,7 @@ fn what_is_said_late_of_a_turn_that_goes_on_does_not_change_its_status() {
         };
         let of_the_first = late(prompt.id);
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let (next, _) = give(store, session).expect("it goes on");
         let edits = |row| begin(store, row).expect("it waits").edits;

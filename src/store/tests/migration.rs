@@ -91,6 +91,7 @@ fn everything_of_the_first_version_is_there() {
     );
     let expected = Work {
         waiting: 2,
+        to_steer: 0,
         held: None,
         stop: false,
         chosen: Chosen::default(),
@@ -111,6 +112,7 @@ fn everything_of_the_first_version_is_there() {
             attempts: 2,
             tries: 0,
             is_command: false,
+            steered: None,
         }],
     };
     assert_eq!(store.work(SessionId(1)), Ok(expected));
@@ -168,7 +170,7 @@ fn what_the_first_version_left_open_goes_on() {
     );
     // The owner goes on with the prompt in the middle, and then with what waits, in order.
     store
-        .continue_as(PromptId(2), "go on", NOW)
+        .continue_as(PromptId(2), "go on", &[], NOW)
         .expect("it is queued");
     let (prompt, left) = give(&store, session).expect("it goes first");
     assert_eq!(

@@ -188,6 +188,7 @@ fn texts_of(intake: &Intake<'_>, session: SessionId, most: usize) -> Result<Vec<
 fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
     Closing {
         prompt,
+        steered: Vec::new(),
         outcome: Outcome::Answered,
         spent: Spent {
             cost: 0.25,

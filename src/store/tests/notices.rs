@@ -87,7 +87,7 @@ fn a_retry_that_was_cut_off_and_fails_again_changes_what_was_told() {
     chat.press(&store, "Retry");
     let (again, _) = give(&store, session).expect("it is tried again");
     store
-        .continue_as(again.id, "after a crash", NOW)
+        .continue_as(again.id, "after a crash", &[], NOW)
         .expect("it is queued");
     let (again, _) = give(&store, session).expect("it goes on");
     assert_eq!(again.text, "after a crash");

@@ -419,7 +419,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
         assert_eq!(overview(store, HOME), expected);
         // What chappe has queued itself waits as well, and nothing works then.
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let list = overview(store, place(99));
         assert_eq!(

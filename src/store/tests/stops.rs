@@ -194,7 +194,7 @@ fn what_was_about_to_go_on_does_not_and_its_status_says_so() {
             .status_shown(prompt.id, MessageId(600))
             .expect("it is noted");
         store
-            .continue_as(prompt.id, "go on", NOW)
+            .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let (stopped, accepted) = stop_and_wake(store, session);
         assert_eq!((stopped, accepted.posted), (Stop::Done, true));
@@ -342,12 +342,12 @@ fn the_button_of_a_turn_that_was_taken_up_again_stops_what_goes_on_with_it() {
         let (session, first) = given(store);
         let at = |uuid: &str| take_in(store, NOW, |intake| intake.turn_shown_at(uuid, HOME));
         store
-            .continue_as(first.id, "go on", NOW)
+            .continue_as(first.id, "go on", &[], NOW)
             .expect("it is queued");
         assert_eq!(at(&first.uuid), Some(session), "it is about to go on");
         let (second, _) = give(store, session).expect("it goes on");
         store
-            .continue_as(second.id, "go on", NOW)
+            .continue_as(second.id, "go on", &[], NOW)
             .expect("it is queued");
         assert_eq!(at(&first.uuid), Some(session), "and again");
         let (third, _) = give(store, session).expect("it goes on");

@@ -175,7 +175,7 @@ fn what_is_queued_is_kept_however_old_it_is() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);
     store
-        .continue_as(prompt.id, "go on", NOW)
+        .continue_as(prompt.id, "go on", &[], NOW)
         .expect("it is queued");
     store.prune(NOW + 400 * DAY).expect("nothing is finished");
     assert_eq!(give_all(&store, session), ["go on"]);
@@ -247,7 +247,7 @@ fn what_was_about_to_go_on_for_people_who_are_gone_does_not() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);
     store
-        .continue_as(prompt.id, "go on", NOW)
+        .continue_as(prompt.id, "go on", &[], NOW)
         .expect("it is queued");
     admit(&store, &[]);
     assert_eq!(give_all(&store, session), Vec::<String>::new());
@@ -503,7 +503,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("give_again", Full, store.give_again(again.id).map(drop));
         let left = store.left(BOT, &again, NOW, &post("paused"));
         check("left", Normal, left);
-        let went_on = store.continue_as(again.id, "go on", NOW);
+        let went_on = store.continue_as(again.id, "go on", &[], NOW);
         check("continue_as", Full, went_on);
         let (next, _) = give(store, session).expect("it goes on");
         check("take_back", Full, store.take_back(next.id));

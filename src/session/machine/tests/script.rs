@@ -42,6 +42,7 @@ pub fn prompt(number: i64, text: &str) -> Prompt {
         attempts: 1,
         tries: 0,
         is_command: false,
+        steered: None,
     }
 }
 
@@ -116,6 +117,7 @@ struct Play {
     base: Instant,
     now: Instant,
     waiting: usize,
+    to_steer: usize,
     held: bool,
     held_until: Option<Instant>,
     /// Whether the host has a place for the process; then nothing is shown of that.
@@ -145,6 +147,7 @@ impl Play {
             base,
             now: base,
             waiting: 0,
+            to_steer: 0,
             held: false,
             held_until: None,
             has_room: true,
@@ -216,10 +219,13 @@ impl Play {
                 continue;
             }
             match &action {
-                Action::Finish(Finished { prompt, .. }) => drop(self.open.remove(&prompt.id.0)),
-                Action::TakeBack(prompt) | Action::ContinueAs { prompt, .. } => {
-                    self.open.remove(&prompt.0);
-                }
+                Action::Finish(Finished {
+                    prompt, steered, ..
+                }) => self.closes(prompt.id, steered),
+                Action::TakeBack(prompt) => self.closes(*prompt, &[]),
+                Action::ContinueAs {
+                    prompt, steered, ..
+                } => self.closes(*prompt, steered),
                 _ => {}
             }
             let action = self.action(&action);
@@ -233,6 +239,12 @@ impl Play {
                 |due| format!("due at {}", self.offset(due)),
             );
             writeln!(self.shown, "    ({due})").expect("a string takes all");
+        }
+    }
+
+    fn closes(&mut self, prompt: PromptId, steered: &[PromptId]) {
+        for id in steered.iter().chain([&prompt]) {
+            self.open.remove(&id.0);
         }
     }
 

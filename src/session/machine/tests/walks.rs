@@ -95,6 +95,7 @@ fn how() -> impl Strategy<Value = How> {
 fn ordinary() -> BoxedStrategy<Step> {
     let of_a_person = prop_oneof![
         8 => Just(Step::Message),
+        4 => Just(Step::SendNow),
         1 => choice().prop_map(Step::Choose),
         1 => Just(Step::Command),
         6 => (0..4_usize, verdict()).prop_map(|(which, verdict)| Step::Decide(which, verdict)),
@@ -155,7 +156,18 @@ fn scene() -> BoxedStrategy<Vec<Step>> {
             let cut_off = vec![exit, backoff_and_more.clone(), Step::Prepared(seen)];
             [steps, cut_off, again].concat()
         });
-    prop_oneof![given, stopped, cut_off].boxed()
+    // Something is put into its turn, and is taken there or not.
+    let steered = (1..8_usize, any::<bool>()).prop_map(|(onward, taken)| {
+        let mut steps = vec![Step::Message, Step::Look];
+        steps.extend(vec![Step::Onward; onward]);
+        let more = vec![Step::Say, Step::Message, Step::SendNow, Step::Look];
+        let taken = taken.then_some(Step::ToolResult);
+        [steps, more, taken.into_iter().collect()].concat()
+    });
+    let and_stopped = steered
+        .clone()
+        .prop_map(|steps| [steps, vec![Step::Stop, Step::Look]].concat());
+    prop_oneof![given, stopped, cut_off, steered, and_stopped].boxed()
 }
 
 /// Steps of this kind, with a scene now and then.

@@ -127,7 +127,7 @@ impl Walk {
         };
         let is_open = self.is_open(session, prompt);
         let before = waiting(&self.store, session);
-        self.store.continue_as(prompt, "go on", NOW)?;
+        self.store.continue_as(prompt, "go on", &[], NOW)?;
         assert_eq!(waiting(&self.store, session), before + usize::from(is_open));
         assert!(!self.is_open(session, prompt));
         Ok(())

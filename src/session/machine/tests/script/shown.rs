@@ -18,9 +18,14 @@ impl Play {
             Action::GiveNext(revision) => format!("givenext as of {revision}"),
             Action::GiveAgain(prompt) => format!("give again {prompt}"),
             Action::TakeBack(prompt) => format!("take back {prompt}"),
-            Action::ContinueAs { prompt, text } => {
-                format!("continue {prompt}: {}", continued(text))
+            Action::ContinueAs {
+                prompt,
+                text,
+                steered,
+            } => {
+                format!("continue {prompt}{}: {}", with(steered), continued(text))
             }
+            Action::Steer(into) => format!("steer into {into}"),
             Action::Leave(prompt) => format!("leave {}", prompt.id),
             Action::AskRoom => "ask for room".to_owned(),
             Action::TellWait => "tell that it waits".to_owned(),
@@ -110,6 +115,7 @@ impl Play {
 fn ended(finished: &Finished) -> String {
     let Finished {
         prompt,
+        steered,
         outcome,
         answer,
         cause,
@@ -150,11 +156,17 @@ fn ended(finished: &Finished) -> String {
         }
     };
     format!(
-        "finish {}: {outcome:?} {}{cause}{cure}, {}, {tools} tools, took {took}{pause}",
+        "finish {}{}: {outcome:?} {}{cause}{cure}, {}, {tools} tools, took {took}{pause}",
         prompt.id,
+        with(steered),
         blocks(answer),
         money(spent)
     )
+}
+
+/// What is closed together with a turn.
+fn with(steered: &[PromptId]) -> String {
+    steered.iter().map(|id| format!(" with {id}")).collect()
 }
 
 /// Which of the texts it is with which a turn goes on.

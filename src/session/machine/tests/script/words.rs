@@ -59,6 +59,7 @@ impl Play {
                 self.works(vec![], false)
             }
             "given" => Event::Given(self.given(rest)),
+            "steered" => Event::Steered(self.given(rest)),
             "exit" => {
                 let (code, last_words) = cut(rest);
                 Event::Exited {
@@ -80,18 +81,23 @@ impl Play {
         let (waiting, rest) = cut(rest);
         self.waiting = number(waiting);
         (self.held, self.held_until) = (false, None);
+        self.to_steer = 0;
         let mut stop = false;
         for word in rest.split_whitespace() {
             match word.split_once('=') {
                 Some(("open", left)) => {
                     let (id, attempts) = left.split_once('x').unwrap_or((left, "1"));
+                    // `7x1+3`: it was put into the turn of 3.
+                    let (attempts, into) = attempts.split_once('+').unwrap_or((attempts, ""));
                     let left = Prompt {
+                        steered: (!into.is_empty()).then(|| PromptId(number(into))),
                         attempts: number(attempts),
                         ..prompt(number(id), "left over")
                     };
                     self.open.insert(left.id.0, left);
                 }
                 Some(("until", until)) => self.held_until = Some(self.now + seconds(until)),
+                Some(("steer", count)) => self.to_steer = number(count),
                 None if word == "held" => self.held = true,
                 None if word == "stop" => stop = true,
                 _ => panic!("{word} is nothing that waits"),
@@ -119,6 +125,7 @@ impl Play {
     fn works(&self, decisions: Vec<Decision>, stop: bool) -> Event {
         Event::Work(Work {
             waiting: self.waiting,
+            to_steer: self.to_steer,
             held: self.held,
             held_until: self.held_until,
             stop,
@@ -160,6 +167,7 @@ impl Play {
                 Some(("attempts", attempts)) => given.attempts = number(attempts),
                 Some(("tries", tries)) => given.tries = number(tries),
                 Some(("more", more)) => self.waiting = number(more),
+                Some(("into", into)) => given.steered = Some(PromptId(number(into))),
                 _ => break,
             }
             rest = after;
@@ -335,12 +343,16 @@ fn facts(word: &str) -> (PromptId, Facts) {
                 text: "as it was".to_owned(),
             }]),
             tools: 2,
-            refused_by_restart: false,
+            ..Progress::default()
+        }),
+        "steered" => found(Progress {
+            is_steered: true,
+            ..Progress::default()
         }),
         "refused" => found(Progress {
             refused_by_restart: true,
             finished: Some(Vec::new()),
-            tools: 0,
+            ..Progress::default()
         }),
         "unreadable" | "lost" => Trace::Unreadable,
         other => panic!("{other} is nothing that can be known"),

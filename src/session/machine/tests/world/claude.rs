@@ -18,6 +18,8 @@ pub struct Known {
     pub finished: Option<Vec<String>>,
     /// Whether a request was refused because nobody was there to be asked.
     pub refused: bool,
+    /// Whether it was put into a turn that ran.
+    pub is_steered: bool,
 }
 
 /// What stays when a process ends, by the uuids of prompts.
@@ -34,6 +36,7 @@ impl Conversation {
             finished: finished.map(|texts| texts.iter().map(|text| block(text)).collect()),
             tools: 0,
             refused_by_restart: known.refused,
+            is_steered: known.is_steered,
         })
     }
 }
@@ -62,11 +65,19 @@ pub enum How {
 pub struct Turn {
     /// The prompt's uuid; None where nobody asked.
     pub uuid: Option<String>,
+    /// What was put into it.
+    pub joined: Vec<String>,
     /// Whether the line that repeats the prompt was written, or another sign.
     pub announced: bool,
     /// What was said since the last tool.
     pub said: Vec<String>,
     pub interrupted: bool,
+}
+
+impl Turn {
+    pub fn is_about(&self, uuid: &String) -> bool {
+        self.uuid.as_ref() == Some(uuid) || self.joined.contains(uuid)
+    }
 }
 
 /// A process.
@@ -119,7 +130,8 @@ impl Claude {
     /// Whether it works on a prompt, or will.
     pub fn works_on(&self) -> impl Iterator<Item = &String> {
         let turn = self.turn.as_ref().filter(|turn| !turn.interrupted);
-        let turn = turn.and_then(|turn| turn.uuid.as_ref());
+        let turn = turn.into_iter();
+        let turn = turn.flat_map(|turn| turn.uuid.iter().chain(&turn.joined));
         self.queue.iter().chain(turn)
     }
 
@@ -230,10 +242,26 @@ impl Claude {
         })));
         self.turn = Some(Turn {
             uuid,
+            joined: Vec::new(),
             announced: tells,
             said: Vec::new(),
             interrupted: false,
         });
+    }
+
+    /// What is queued goes into the turn at hand, with the result of a tool.
+    pub fn joins(&mut self, conversation: &mut Conversation) {
+        for uuid in std::mem::take(&mut self.queue) {
+            let known = Known {
+                is_steered: true,
+                ..Known::default()
+            };
+            conversation.0.insert(uuid.clone(), known);
+            self.out.push_back(replay(uuid.clone()));
+            self.tell(&uuid, Lifecycle::Started);
+            let turn = self.turn.as_mut().expect("a tool of a turn has ended");
+            turn.joined.push(uuid);
+        }
     }
 
     /// The turn at hand, after the line that repeats its prompt; None where there is none, or one that is broken off.
@@ -251,7 +279,8 @@ impl Claude {
     pub fn result(&mut self, turn: &Turn, how: How, cents: u32) -> TurnResult {
         let cost = f64::from(cents) / 100.0;
         self.total += cost;
-        let uuid = turn.uuid.clone().filter(|_| self.tells_lifecycle);
+        let uuids = turn.uuid.iter().chain(&turn.joined);
+        let uuids = uuids.filter(|_| self.tells_lifecycle).cloned().collect();
         let subtype = match how {
             How::Well | How::Overloaded => "success",
             How::Broken => "error_during_execution",
@@ -265,7 +294,7 @@ impl Claude {
             total_cost_usd: Some(self.total),
             cost_since_last_result: self.tells_lifecycle.then_some(cost),
             origin_kind: turn.uuid.is_none().then(|| "task-notification".to_owned()),
-            user_message_uuids: uuid.into_iter().collect(),
+            user_message_uuids: uuids,
             ..TurnResult::default()
         }
     }

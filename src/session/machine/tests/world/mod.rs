@@ -150,6 +150,10 @@ impl World {
                 self.store.message();
                 self.ring();
             }
+            Step::SendNow => {
+                self.store.send_now();
+                self.ring();
+            }
             Step::Choose(choice) => {
                 self.store.choose(choice);
                 self.ring();
@@ -270,7 +274,7 @@ impl World {
             let known = self.conversation.0.entry(uuid.clone()).or_default();
             if finishes {
                 let turn = claude.turn.as_ref();
-                let turn = turn.filter(|turn| turn.uuid.as_ref() == Some(uuid));
+                let turn = turn.filter(|turn| turn.is_about(uuid));
                 known.finished = Some(turn.map_or_else(Vec::new, |turn| turn.said.clone()));
                 known.refused = !claude.asked.is_empty();
             }
@@ -330,9 +334,10 @@ impl World {
 
     /// What was written last may be lost with a process.
     fn remembers(&mut self, claude: &Claude, loses: bool) {
-        let turn = claude.turn.as_ref().and_then(|turn| turn.uuid.as_ref());
-        if let Some(uuid) = turn
-            && loses
+        let turn = claude.turn.as_ref().filter(|_| loses);
+        for uuid in turn
+            .into_iter()
+            .flat_map(|turn| turn.uuid.iter().chain(&turn.joined))
         {
             self.conversation.0.remove(uuid);
         }

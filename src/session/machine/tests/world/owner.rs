@@ -137,12 +137,21 @@ impl World {
                 }
                 self.given(given);
             }
+            Action::Steer(into) => {
+                self.ensure_ready();
+                match self.store.steer(into.0) {
+                    Ok(given) => self.events.push_back(Event::Steered(given)),
+                    Err(complaint) => self.fail(complaint),
+                }
+            }
             Action::GiveAgain(id) => {
                 self.ensure_ready();
                 let given = self.store.give_again(id.0);
                 self.given(given);
             }
-            Action::ContinueAs { prompt, .. } => self.try_to(|store| store.continue_as(prompt.0)),
+            Action::ContinueAs {
+                prompt, steered, ..
+            } => self.try_to(|store| store.continue_as(prompt.0, &steered)),
             Action::Leave(prompt) => {
                 self.ensure(self.shutdown.is_some(), "nobody has stopped chappe");
                 self.try_to(|store| store.left_open(prompt.id.0));
@@ -276,6 +285,8 @@ impl World {
                 let right = self.store.stop || self.is_confused;
                 self.ensure(right, "nobody has said stop");
                 self.stopped.insert(id);
+                let steered = finished.steered.iter().map(|id| id.0);
+                self.stopped.extend(steered);
             }
             _ => {}
         }

@@ -41,6 +41,10 @@ impl World {
             }
             Step::ToolResult if claude.working().is_some() => {
                 claude.out.push_back(claude::tool_result());
+                // A turn that nobody has asked for lasts a moment; nothing is put into it here.
+                if claude.turn.as_ref().is_some_and(|turn| turn.uuid.is_some()) {
+                    claude.joins(&mut self.conversation);
+                }
             }
             Step::Ask(wish) if claude.working().is_some() => {
                 let request_id = format!("r{number}");
@@ -91,7 +95,12 @@ impl World {
             claude.out.push_back(claude::overloaded());
         }
         let is_ending = claude.ending;
-        if let (How::Well, Some(uuid)) = (how, &turn.uuid) {
+        for uuid in turn
+            .uuid
+            .iter()
+            .chain(&turn.joined)
+            .filter(|_| how == How::Well)
+        {
             let known = self.conversation.0.entry(uuid.clone()).or_default();
             known.finished = Some(turn.said.clone());
         }
@@ -105,7 +114,9 @@ impl World {
         }
         for id in open {
             let is_right = self.store.is_open(id)
-                || turn.uuid == Some(format!("u{id}"))
+                || turn.is_about(&format!("u{id}"))
+                // What was not taken back from a turn that is stopped is closed with it.
+                || (self.stopped.contains(&id) && self.store.rows[&id].steered.is_some())
                 || is_ending
                 || self.is_confused;
             self.ensure(is_right, "a result closes the prompt of another turn");

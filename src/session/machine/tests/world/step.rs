@@ -22,6 +22,8 @@ pub enum Step {
     Onward,
     /// A person writes.
     Message,
+    /// A person wants what waits to go into the turn that runs.
+    SendNow,
     /// A person chooses something for the process.
     Choose(Choice),
     /// More may belong to what is given next.

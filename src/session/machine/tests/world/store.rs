@@ -28,6 +28,8 @@ pub struct Row {
     continues: Option<i64>,
     /// The messages it was made of.
     messages: usize,
+    /// Into whose turn it was put.
+    pub steered: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,8 @@ pub struct Store {
     last: i64,
     /// How many messages wait.
     pub waiting: usize,
+    /// How many of them are for the turn that runs.
+    to_steer: usize,
     /// How many messages were accepted, and how many of them were dropped by a person.
     accepted: usize,
     dropped: usize,
@@ -110,7 +114,7 @@ impl Store {
         self.close_queued();
         match &self.held {
             Some(held) if held.reason == Hold::Held => {}
-            _ if self.waiting > 0 => {
+            _ if self.waiting > 0 || self.may_come_back() => {
                 self.hold(Hold::Held, None, None);
                 self.held.as_mut().expect("it is held").told = false;
             }
@@ -122,6 +126,18 @@ impl Store {
             self.stop_is_over();
         }
         self.stop
+    }
+
+    /// Whether something was put into a turn, and is not taken there.
+    fn may_come_back(&self) -> bool {
+        let open = |id: i64| self.is_open(id);
+        let mut rows = self.rows.values();
+        rows.any(|row| row.state == Stage::Sent && row.steered.is_some_and(open))
+    }
+
+    /// A person wants what waits to go into the turn that runs.
+    pub fn send_now(&mut self) {
+        self.to_steer = self.waiting;
     }
 
     fn stop_is_over(&mut self) {
@@ -147,6 +163,7 @@ impl Store {
         self.release(press);
         if let Press::Drop = press {
             self.dropped += std::mem::take(&mut self.waiting);
+            self.to_steer = 0;
             self.close_queued();
             // While there can be no process, a turn that was cut off stays open.
             self.stop |= was_broken && self.open().next().is_some();
@@ -181,6 +198,7 @@ impl Store {
             acted: !anew && row.acted,
             continues: Some(before),
             messages: 0,
+            steered: None,
         };
         self.last += 1;
         self.rows.insert(self.last, next);
@@ -239,6 +257,7 @@ impl Store {
             attempts: u32::try_from(row.attempts).expect("attempts are counted"),
             tries: row.tries,
             is_command: row.is_command,
+            steered: row.steered.map(PromptId),
             ..prompt(id, "hi")
         }
     }
@@ -273,6 +292,7 @@ impl Store {
         };
         Work {
             waiting: self.left(),
+            to_steer: self.to_steer,
             held: self.held.is_some(),
             held_until: self.held.as_ref().and_then(|held| held.until),
             stop: self.stop,
@@ -321,6 +341,7 @@ impl Store {
             // Sometimes they are of several senders, and sometimes of one.
             let messages = if self.last % 3 == 0 { 1 } else { self.waiting };
             self.waiting -= messages;
+            self.to_steer = self.to_steer.min(self.waiting);
             let row = Row {
                 state: Stage::Sent,
                 attempts: 1,
@@ -329,6 +350,7 @@ impl Store {
                 acted: false,
                 continues: None,
                 messages,
+                steered: None,
             };
             self.rows.insert(self.last, row);
             self.last
@@ -337,6 +359,61 @@ impl Store {
             prompt: self.prompt(id),
             waiting: self.left(),
         })
+    }
+
+    pub fn steer(&mut self, into: i64) -> Asked<Given> {
+        let leads = self.rows.get(&into).map(|row| row.state);
+        if leads != Some(Stage::Taken) {
+            return Err("it puts something into a turn that Claude has not begun");
+        }
+        if self.may_come_back() {
+            return Err("it puts two things into a turn at once");
+        }
+        if self.held.is_some() || self.to_steer == 0 {
+            return Ok(Given::Nothing);
+        }
+        if std::mem::take(&mut self.gathers) {
+            return Ok(Given::NotYet {
+                wait: GATHERED,
+                waiting: self.left(),
+            });
+        }
+        if std::mem::take(&mut self.next_is_command) {
+            self.to_steer = 0;
+            return Ok(Given::Nothing);
+        }
+        self.last += 1;
+        let messages = if self.last % 3 == 0 { 1 } else { self.to_steer };
+        self.waiting -= messages;
+        self.to_steer -= messages;
+        let row = Row {
+            state: Stage::Sent,
+            attempts: 1,
+            tries: 0,
+            is_command: false,
+            acted: false,
+            continues: None,
+            messages,
+            steered: Some(into),
+        };
+        self.rows.insert(self.last, row);
+        Ok(Given::Prompt {
+            prompt: self.prompt(self.last),
+            waiting: self.left(),
+        })
+    }
+
+    /// Closes what was put into a turn, together with that.
+    fn close_steered(&mut self, steered: &[PromptId], outcome: Outcome) -> Asked<()> {
+        for id in steered {
+            let row = self.rows.get_mut(&id.0).filter(|row| row.is_open());
+            let row = row.ok_or("it closes what was put into a turn twice")?;
+            if row.steered.is_none() {
+                return Err("it closes with a turn what was not put into it");
+            }
+            row.state = Stage::Closed(outcome);
+        }
+        Ok(())
     }
 
     pub fn give_again(&mut self, id: i64) -> Asked<Given> {
@@ -357,7 +434,8 @@ impl Store {
         Ok(Given::Again(self.prompt(id)))
     }
 
-    pub fn continue_as(&mut self, id: i64) -> Asked<()> {
+    pub fn continue_as(&mut self, id: i64, steered: &[PromptId]) -> Asked<()> {
+        self.close_steered(steered, Outcome::Continued)?;
         let row = self.rows.get_mut(&id).filter(|row| row.is_open());
         let row = row.ok_or("it continues what is not open")?;
         if row.is_command {
@@ -406,6 +484,7 @@ impl Store {
         let row = self.rows.get_mut(&id).filter(|row| row.is_open());
         let row = row.ok_or("it is finished twice or was never given")?;
         row.state = Stage::Closed(finished.outcome);
+        self.close_steered(&finished.steered, finished.outcome)?;
         self.said |= matches!(
             finished.outcome,
             Outcome::Answered | Outcome::Failed | Outcome::TurnLimit
@@ -415,7 +494,7 @@ impl Store {
         } else if let Some(pause) = &finished.pause
             && self.held.is_none()
         {
-            row.tries += 1;
+            self.rows.entry(id).and_modify(|row| row.tries += 1);
             let until = match pause.wait {
                 Wait::Ever | Wait::Until { .. } => None,
                 Wait::For(wait) => Some(now + wait),

@@ -1,0 +1,507 @@
+//! What is put into a turn while it runs.
+
+use super::script::{BUSY, GIVEN, NOTHING, check};
+use insta::assert_snapshot;
+
+#[test]
+fn what_is_taken_with_a_tools_result_ends_with_the_turn() {
+    assert_snapshot!(check(BUSY, "
+        tool Bash sleep
+        work 1 steer=1
+        steered 2 into=1 and this
+        lifecycle queued 2
+        toolresult done
+        lifecycle started 2
+        say both
+        lifecycle completed 2
+        result ok of=1 both
+    "), @r#"
+    > tool Bash sleep
+        acted 1: Bash {"command":"sleep"}
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > work 1 steer=1
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > lifecycle queued 2
+    > toolresult done
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > lifecycle started 2
+        taken 2
+    > say both
+    > lifecycle completed 2
+    > result ok of=1 both
+        finish 1 with 2: Answered [m2/0 "both"], $0.00, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn the_older_version_says_so_by_the_line_that_repeats_it() {
+    assert_snapshot!(check(BUSY, "
+        tool Bash sleep
+        work 1 steer=1
+        steered 2 into=1 and this
+        toolresult done
+        replay 2
+        result ok both
+    "), @r#"
+    > tool Bash sleep
+        acted 1: Bash {"command":"sleep"}
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > work 1 steer=1
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > toolresult done
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > replay 2
+        taken 2
+    > result ok both
+        finish 1 with 2: Answered [result/0 "both"], $0.00, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn what_is_not_taken_runs_next_as_a_turn_of_its_own() {
+    assert_snapshot!(check(BUSY, "
+        write
+        work 1 steer=1
+        steered 2 into=1 and this
+        say one
+        result ok of=1 one
+        lifecycle started 2
+        init 2
+        say two
+        result ok of=2 two
+    "), @r#"
+    > write
+        show 1 since 0ns: Writing since 0ns, 0 wait
+    > work 1 steer=1
+        show 1 since 0ns: Writing since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Writing since 0ns, 0 wait
+    > say one
+    > result ok of=1 one
+        finish 1: Answered [m1/0 "one"], $0.00, 0 tools, took 0ns
+        hide
+        show 2 since 0ns: Waiting since 0ns, 0 wait
+    > lifecycle started 2
+        taken 2
+    > init 2
+    > say two
+    > result ok of=2 two
+        finish 2: Answered [m2/0 "two"], $0.00, 0 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn only_one_is_on_its_way_at_a_time() {
+    assert_snapshot!(check(BUSY, "
+        work 2 steer=2
+        steered 2 into=1 more=1 this
+        work 2 steer=1
+        toolresult done
+        lifecycle started 2
+        steered 3 into=1 that
+        result ok of=1 one
+    "), @r#"
+    > work 2 steer=2
+        show 1 since 0ns: Waiting since 0ns, 2 wait
+        steer into 1
+    > steered 2 into=1 more=1 this
+        write u2 "this"
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+    > work 2 steer=1
+        show 1 since 0ns: Waiting since 0ns, 2 wait
+    > toolresult done
+    > lifecycle started 2
+        taken 2
+        steer into 1
+    > steered 3 into=1 that
+        write u3 "that"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > result ok of=1 one
+        finish 1 with 2: Answered [result/0 "one"], $0.00, 0 tools, took 0ns
+        hide
+        show 3 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn nothing_is_put_into_a_turn_that_claude_has_not_begun() {
+    assert_snapshot!(check(GIVEN, "
+        work 1 steer=1
+        lifecycle started 1
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+    > lifecycle started 1
+        taken 1
+        steer into 1
+    "#);
+}
+
+#[test]
+fn more_may_belong_to_it() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered notyet 300ms
+        wait 1s
+        steered 2 into=1 this and that
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered notyet 300ms
+        (due at 300ms)
+    > wait 1s
+      at 300ms:
+        steer into 1
+        (nothing is due)
+    > steered 2 into=1 this and that
+        write u2 "this and that"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn one_of_claudes_own_commands_is_not_for_it() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered nothing
+        say one
+        result ok of=1 one
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered nothing
+    > say one
+    > result ok of=1 one
+        finish 1: Answered [m1/0 "one"], $0.00, 0 tools, took 0ns
+        hide
+        givenext
+    "#);
+}
+
+#[test]
+fn a_stop_takes_it_back() {
+    assert_snapshot!(check(BUSY, "
+        tool Bash sleep
+        work 1 steer=1
+        steered 2 into=1 and this
+        work 0 held stop
+        answer taken back 2
+        result error of=1
+    "), @r#"
+    > tool Bash sleep
+        acted 1: Bash {"command":"sleep"}
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > work 1 steer=1
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > work 0 held stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"message_uuid":"u2","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > answer taken back 2
+        take back 2
+    > result error of=1
+        finish 1: Stopped [], $0.00, 1 tools, took 0ns
+        hide
+        endtools
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn a_stop_closes_what_was_taken_with_the_turn() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        replay 2
+        work 0 stop
+        lifecycle cancelled 2
+        result error of=1
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > replay 2
+        taken 2
+    > work 0 stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > lifecycle cancelled 2
+    > result error of=1
+        finish 1 with 2: Stopped [], $0.00, 0 tools, took 0ns
+        hide
+        endtools
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn what_a_stop_does_not_take_back_does_not_run_on() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        work 0 held stop
+        answer not taken back 2
+        result error of=1
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > work 0 held stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"message_uuid":"u2","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > answer not taken back 2
+    > result error of=1
+        finish 1 with 2: Stopped [], $0.00, 0 tools, took 0ns
+        hide
+        endtools
+        terminate
+    "#);
+}
+
+#[test]
+fn a_turn_that_was_done_before_it_heard_of_the_stop_takes_nothing_along() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        work 0 held stop
+        result ok of=1 one
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > work 0 held stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"message_uuid":"u2","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > result ok of=1 one
+        finish 1: Answered [result/0 "one"], $0.00, 0 tools, took 0ns
+        finish 2: Stopped [], $0.00, 0 tools, took unknown
+        hide
+        terminate
+    "#);
+}
+
+#[test]
+fn a_stop_while_the_store_is_asked_writes_nothing() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        work 0 held stop
+        steered 2 into=1 and this
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > work 0 held stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > steered 2 into=1 and this
+        take back 2
+    "#);
+}
+
+#[test]
+fn a_shutdown_takes_it_back() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        shutdown
+        wait 20s
+        answer taken back 2
+        result error of=1
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > shutdown
+        (due at 20s)
+    > wait 20s
+      at 20s:
+        leave 1
+        hide
+        write request {"message_uuid":"u2","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        (due at 25s)
+    > answer taken back 2
+        take back 2
+    > result error of=1
+        hide
+        closeinput
+    "#);
+}
+
+#[test]
+fn in_a_shutdown_it_gets_no_turn_of_its_own() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        shutdown
+        result ok of=1 one
+        answer taken back 2
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > shutdown
+        (due at 20s)
+    > result ok of=1 one
+        finish 1: Answered [result/0 "one"], $0.00, 0 tools, took 0ns
+        hide
+        show 2 since 0ns: Waiting since 0ns, 0 wait
+        leave 2
+        hide
+        write request {"message_uuid":"u2","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        (due at 5s)
+    > answer taken back 2
+        take back 2
+        hide
+        closeinput
+    "#);
+}
+
+#[test]
+fn claude_dies_and_what_it_had_taken_goes_on_with_the_turn() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        replay 2
+        exit 137
+        wait 1s
+        prepared 1=found 2=steered
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > replay 2
+        taken 2
+    > exit 137
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (exit code 137), 1 of 3
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        show 1 since 1s: Starting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        prepare 1 2
+        (nothing is due)
+    > prepared 1=found 2=steered
+        continue 1 with 2: go on, with the message
+        start
+    "#);
+}
+
+#[test]
+fn claude_dies_and_what_it_does_not_have_is_given_again() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        exit 137
+        wait 1s
+        prepared 1=found 2=missing
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > exit 137
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (exit code 137), 1 of 3
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        show 1 since 1s: Starting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        prepare 1 2
+        (nothing is due)
+    > prepared 1=found 2=missing
+        continue 1: go on, with the message
+        start
+    "#);
+}
+
+#[test]
+fn chappe_dies_and_the_answer_of_the_turn_is_that_of_both() {
+    assert_snapshot!(check(NOTHING, "
+        work 0 open=1 open=2x1+1
+        prepared 1=finished 2=steered
+    "), @r#"
+    > work 0 open=1 open=2x1+1
+        close requests: all Expired
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
+        prepare 1 2
+    > prepared 1=finished 2=steered
+        finish 1 with 2: Answered [m1/0 "as it was"], $0.00, 2 tools, took unknown
+        hide
+        hide
+        look
+    "#);
+}
+
+#[test]
+fn chappe_dies_and_both_had_a_turn_of_their_own() {
+    assert_snapshot!(check(NOTHING, "
+        work 0 open=1 open=2x1+1
+        prepared 1=finished 2=finished
+    "), @r#"
+    > work 0 open=1 open=2x1+1
+        close requests: all Expired
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
+        prepare 1 2
+    > prepared 1=finished 2=finished
+        finish 1: Answered [m1/0 "as it was"], $0.00, 2 tools, took unknown
+        hide
+        finish 2: Answered [m2/0 "as it was"], $0.00, 2 tools, took unknown
+        hide
+        hide
+        look
+    "#);
+}
