@@ -219,6 +219,7 @@ impl Daemon {
                 desk: Desk {
                     allowed_users: config.telegram.allowed_users.clone(),
                     reactions: config.telegram.reactions,
+                    steers: config.sessions.steers,
                     home: Home {
                         root: config.sessions.root.clone(),
                         persona,

@@ -69,6 +69,7 @@ pub(super) const CONFIG: Schema = &[
             "shutdown_grace",
             "batch_window",
             "resume_turns",
+            "when_busy",
         ],
     ),
     ("limits", &["permission_timeout"]),

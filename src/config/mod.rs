@@ -126,6 +126,8 @@ pub struct Sessions {
     pub batch_window: Duration,
     /// Whether a person is asked before a turn goes on that a restart of chappe has cut off and that had begun to act.
     pub ask_before_resume: bool,
+    /// Whether what comes while a turn runs is put into it; else it waits for the next one.
+    pub steers: bool,
     /// How long each step of interrupt, SIGTERM, SIGKILL may take.
     pub stop_grace: Duration,
     /// How long running turns may finish when chappe is stopped; at most an hour.
@@ -383,6 +385,9 @@ fn sessions(
             .unwrap_or(Duration::from_millis(300)),
         ask_before_resume: section
             .get("resume_turns", values::resume_turns)?
+            .unwrap_or(false),
+        steers: section
+            .get("when_busy", values::when_busy)?
             .unwrap_or(false),
         stop_grace: section
             .get(

@@ -280,6 +280,15 @@ pub(super) fn resume_turns(value: &Value<'_>) -> Result<bool, Complaint> {
     }
 }
 
+/// Whether what comes while a turn runs is put into it.
+pub(super) fn when_busy(value: &Value<'_>) -> Result<bool, Complaint> {
+    match text(value)?.as_str() {
+        "queue" => Ok(false),
+        "steer" => Ok(true),
+        _ => Err(Complaint::new("must be \"queue\" or \"steer\"")),
+    }
+}
+
 /// Permission rules of the CLI: the name of a tool, then perhaps a pattern in parentheses.
 pub(super) fn rules(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
     list(value, "[\"Bash(git push --force*)\"]")?

@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::buttons::{self, Offered};
 use super::{Intake, Result, outbox, place_of};
-use crate::chat::{Arrival, InLine, Lane, Notice, Place, Post, RowId, SessionId, Target};
+use crate::chat::{Arrival, InLine, Lane, Notice, Post, RowId, SessionId, Target};
 
 impl Intake<'_> {
     /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
@@ -45,11 +45,6 @@ impl Intake<'_> {
     /// returns whether there were any.
     pub fn run_kept(&mut self, session: SessionId, line: &str) -> Result<bool> {
         self.settle_kept(session, "waiting", line)
-    }
-
-    /// Whether a turn of the session runs, and is shown at this place.
-    pub fn turn_runs_at(&self, session: SessionId, place: Place) -> Result<bool> {
-        Ok(self.place_of_turn(session)? == Some(place))
     }
 
     /// Has a message that was just queued put into the turn that runs.

@@ -14,6 +14,8 @@ pub struct Desk {
     pub allowed_users: Vec<i64>,
     /// Whether a message that was stored gets a sign.
     pub reactions: bool,
+    /// Whether what comes while a turn runs is put into it.
+    pub steers: bool,
     /// Where sessions are made that nobody has asked for, and as whom.
     pub home: Home,
     /// Where those that somebody asks for may work.

@@ -222,7 +222,10 @@ impl Desk {
     ) -> store::Result<()> {
         match intake.queue(arrival, session, written)? {
             Queued::Waits => {
-                if to_steer && intake.place_of_turn(session)?.is_some() {
+                let shown_at = intake.place_of_turn(session)?;
+                // Of itself a turn takes in only what comes from where its answer goes.
+                let by_itself = self.steers && shown_at == Some(arrival.place);
+                if by_itself || (to_steer && shown_at.is_some()) {
                     intake.steer_one(arrival, session)?;
                 }
                 self.react(intake, arrival)

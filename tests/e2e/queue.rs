@@ -282,3 +282,20 @@ fn wherever_chappe_dies_what_was_steered_is_given_once() {
         }
     }
 }
+
+#[test]
+fn where_it_is_set_what_comes_while_a_turn_runs_goes_into_it() {
+    let mut host = Host::new();
+    host.sessions.push_str("when_busy = \"steer\"\n");
+    let _chappe = host.start();
+    let held = at_the_gate(&host);
+    host.say("one");
+    host.say("two");
+    steered(&host);
+    drop(held);
+    host.answer("steered: one\ntwo");
+    host.say("/cost");
+    host.say("hello");
+    host.answer("echo: hello");
+    assert_eq!(host.count(STEERED), 1);
+}

@@ -23,6 +23,10 @@ const UNREACHED: &[(&str, &str)] = &[
         "only where a process dies between two looks; the walks over machine and store do it",
     ),
     (
+        "steer",
+        "nobody puts anything into a turn; tests/e2e/queue.rs does, with crashes on both sides of it",
+    ),
+    (
         "tell",
         "only where the host has no process to give; tests/e2e/scarce.rs lets it have none",
     ),

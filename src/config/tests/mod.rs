@@ -76,6 +76,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(config.sessions.retry_delay, Duration::from_secs(1));
     assert_eq!(config.sessions.batch_window, Duration::from_millis(300));
     assert!(!config.sessions.ask_before_resume);
+    assert!(!config.sessions.steers);
     assert_eq!(config.sessions.stop_grace, Duration::from_secs(5));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(20));
 }
@@ -108,6 +109,7 @@ retries = 0
 retry_delay = "2s"
 batch_window = "0ms"
 resume_turns = "ask"
+when_busy = "steer"
 stop_grace = "300ms"
 shutdown_grace = "1h"
 "#
@@ -151,6 +153,7 @@ shutdown_grace = "1h"
     assert_eq!(config.sessions.retries, 0);
     assert_eq!(config.sessions.retry_delay, Duration::from_secs(2));
     assert_eq!(config.sessions.batch_window, Duration::ZERO);
+    assert!(config.sessions.steers);
     assert!(config.sessions.ask_before_resume);
     assert_eq!(config.sessions.stop_grace, Duration::from_millis(300));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(3600));
