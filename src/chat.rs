@@ -341,6 +341,31 @@ pub struct InLine {
     pub is_kept: bool,
 }
 
+/// Something that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pends {
+    pub session: SessionId,
+    /// The session's name.
+    pub name: String,
+    pub what: Pending,
+    /// Since when, in Unix seconds.
+    pub since: i64,
+    /// Where it is shown, and by which message; None where it is not, or not yet.
+    pub place: Option<Place>,
+    pub message: Option<MessageId>,
+}
+
+/// What it is that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pending {
+    /// Claude wants to be allowed something; the input is JSON.
+    Request { tool: String, input: String },
+    /// Messages are kept until a person says what becomes of them.
+    Kept { count: usize },
+    /// The session is held.
+    Held(Hold),
+}
+
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -146,6 +146,8 @@ pub enum Command<'a> {
     Grants,
     /// A text goes into the turn that runs; an empty one asks what that is.
     Steer(&'a str),
+    /// What waits for a person, in all sessions.
+    Pending,
     /// How everything is.
     Status,
 }
@@ -165,6 +167,7 @@ pub const MENU: &[(&str, &str)] = &[
     ("new", "Make a session: /new name [persona] [folder]"),
     ("sessions", "All sessions, and switch to another one"),
     ("queue", "What waits"),
+    ("pending", "What waits for you, in all sessions"),
     ("steer", "Put a text into the turn that runs"),
     ("clear", "Begin a new conversation here"),
     ("model", "Which model this session uses"),
@@ -397,6 +400,7 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/clear" => Some(Command::Clear),
         "/queue" => Some(Command::Queue),
         "/grants" => Some(Command::Grants),
+        "/pending" => Some(Command::Pending),
         "/steer" => Some(Command::Steer(argument)),
         "/status" => Some(Command::Status),
         _ => None,

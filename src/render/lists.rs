@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::status::duration;
 use super::texts::Line;
-use crate::chat::{Act, Formatted, Hold, InLine, Notice, Offer, Overview};
+use crate::chat::{Act, Formatted, Hold, InLine, Notice, Offer, Overview, Pending, Pends, Style};
 
 /// How many messages of a line are shown.
 pub const SHOWN_MAX: usize = 10;
@@ -153,6 +155,68 @@ pub fn queue(session: &Overview, line: &[InLine]) -> Notice {
     }
 }
 
+/// How many of the things that wait for a person are listed.
+const PENDING_MAX: usize = 20;
+
+/// What waits for a person in all sessions, the newest last. Of many the oldest are counted only.
+pub fn pending(all: &[Pends], now: i64) -> Formatted {
+    let mut line = Line::default();
+    if all.is_empty() {
+        return line.plain("Nothing waits for you.").end();
+    }
+    let more = all.len().saturating_sub(PENDING_MAX);
+    if more > 0 {
+        line = line.plain(&format!("{more} older ones, and\n"));
+    }
+    for (number, one) in all[more..].iter().enumerate() {
+        if number > 0 {
+            line = line.plain("\n");
+        }
+        line = match link(one) {
+            Some(url) => line.styled(&one.name, Style::Link { url }),
+            None => line.bold(&one.name),
+        };
+        line = line.plain(" · ");
+        line = match &one.what {
+            Pending::Request { tool, input } => {
+                line.plain(&format!("wants {tool} ")).code(&gist(input))
+            }
+            Pending::Kept { count: 1 } => line.plain("1 message is kept until you say"),
+            Pending::Kept { count } => {
+                line.plain(&format!("{count} messages are kept until you say"))
+            }
+            Pending::Held(Hold::Held) => line.plain("what waits is held since the stop"),
+            Pending::Held(Hold::Paused) => line.plain("paused after a failure"),
+            Pending::Held(Hold::Broken) => line.plain("Claude cannot go on"),
+            Pending::Held(Hold::Asking) => line.plain("asks how to go on"),
+        };
+        let waits = u64::try_from(now - one.since).unwrap_or(0);
+        line = line.plain(&format!(" · {}", duration(Duration::from_secs(waits))));
+    }
+    line.end()
+}
+
+/// Where a message can be opened; Telegram has such addresses for supergroups only.
+fn link(one: &Pends) -> Option<String> {
+    let (place, message) = (one.place?, one.message?);
+    let internal = place.chat.0.checked_neg()?.checked_sub(1_000_000_000_000)?;
+    let topic = place
+        .topic
+        .map_or_else(String::new, |topic| format!("{topic}/"));
+    (internal > 0).then(|| format!("https://t.me/c/{internal}/{topic}{message}"))
+}
+
+/// What a tool is to do, in one short line.
+fn gist(input: &str) -> String {
+    let input: Value = serde_json::from_str(input).unwrap_or_default();
+    let named = ["command", "file_path", "url", "pattern", "query"];
+    let mut named = named.iter().filter_map(|name| input[name].as_str());
+    match named.next() {
+        Some(text) => short(text),
+        None => short(&input.to_string()),
+    }
+}
+
 fn short(text: &str) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     let mut shown: String = line.chars().take(TEXT_MAX).collect();
@@ -210,7 +274,7 @@ pub fn status(host: &str, list: &[Overview], now: i64) -> Formatted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::SessionId;
+    use crate::chat::{ChatId, MessageId, Place, SessionId};
 
     fn session(name: &str) -> Overview {
         Overview {
@@ -304,6 +368,45 @@ mod tests {
             notice.body.text,
             "web · 1 waiting, 1 kept until you say\n1. one\n2. two (kept)"
         );
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_listed_with_what_it_is_and_for_how_long() {
+        let one = |name: &str, what, since, chat| Pends {
+            session: SessionId(1),
+            name: name.to_owned(),
+            what,
+            since,
+            place: Some(Place {
+                chat: ChatId(chat),
+                topic: None,
+            }),
+            message: Some(MessageId(7)),
+        };
+        let wants = Pending::Request {
+            tool: "Bash".to_owned(),
+            input: r#"{"command":"git push"}"#.to_owned(),
+        };
+        let all = [
+            one("web", Pending::Held(Hold::Broken), 880, 42),
+            one("api", Pending::Kept { count: 2 }, 940, 42),
+            one("web", wants, 990, -1_000_000_000_005),
+        ];
+        let body = pending(&all, 1_000);
+        assert_eq!(
+            body.text,
+            "web · Claude cannot go on · 2 min\napi · 2 messages are kept until you say · 1 min\n\
+             web · wants Bash git push · 10 s"
+        );
+        let links = body.spans.iter().filter_map(|span| match &span.style {
+            Style::Link { url } => Some(url.as_str()),
+            _ => None,
+        });
+        // A private chat has no addresses.
+        assert_eq!(links.collect::<Vec<_>>(), ["https://t.me/c/5/7"]);
+        assert_eq!(pending(&[], 0).text, "Nothing waits for you.");
+        let many = vec![one(&"n".repeat(64), Pending::Kept { count: 3 }, 0, 42); 200];
+        assert!(pending(&many, 1_000).text.len() < 4_096);
     }
 
     #[test]

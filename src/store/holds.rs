@@ -59,7 +59,7 @@ pub enum Release {
 }
 
 /// The reason that a word stands for. One that a later chappe has written holds until somebody says go on.
-fn reason_of(word: &str) -> Hold {
+pub(super) fn reason_of(word: &str) -> Hold {
     match word {
         "paused" => Hold::Paused,
         "broken" => Hold::Broken,

@@ -16,6 +16,7 @@ mod line;
 mod log;
 mod moving;
 mod outbox;
+mod pending;
 mod places;
 mod requests;
 mod reserve;

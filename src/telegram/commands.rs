@@ -65,6 +65,7 @@ impl Desk {
                 return list(intake, self, place);
             }
             Command::Session(name) => return switch_to(intake, place, name),
+            Command::Pending => return pending(intake, place),
             Command::Status => {
                 let list = intake.overview(place)?;
                 return say(intake, place, lists::status(&self.host, &list, unix_now()));
@@ -122,6 +123,7 @@ impl Desk {
             | Command::Session(_)
             | Command::Sessions
             | Command::Restore(_)
+            | Command::Pending
             | Command::Status => Ok(()),
         }
     }
@@ -591,6 +593,22 @@ fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> stor
     let all = intake.grants(session.id)?;
     let notice = grants::list(&session.name, &all, edits, unix_now());
     intake.offer(place, session.id, &notice).map(drop)
+}
+
+/// Says what waits for a person, with a button for each session that is not the one of the place.
+fn pending(intake: &mut Intake<'_>, place: Place) -> store::Result<()> {
+    let all = intake.pending()?;
+    let current = intake.bound(place)?;
+    let mut offers: Vec<(SessionId, Offer)> = Vec::new();
+    for one in &all {
+        let is_new = offers.iter().all(|(session, _)| *session != one.session);
+        if is_new && current != Some(one.session) && offers.len() < lists::SHOWN_MAX {
+            let label = format!("Go to {}", one.name);
+            offers.push((one.session, Offer::new(label, Act::Switch)));
+        }
+    }
+    let body = lists::pending(&all, unix_now());
+    intake.offer_of_many(place, &body, &offers).map(drop)
 }
 
 /// What waits for a session, as a message; None where the session is gone.

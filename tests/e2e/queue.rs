@@ -299,3 +299,26 @@ fn where_it_is_set_what_comes_while_a_turn_runs_goes_into_it() {
     host.answer("echo: hello");
     assert_eq!(host.count(STEERED), 1);
 }
+
+#[test]
+fn what_waits_for_a_person_is_listed_over_all_sessions() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/pending");
+    host.answer("Nothing waits for you.");
+    host.say("/new web");
+    host.answer("Session web is ready");
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    host.request(USER);
+    host.say("/new api");
+    host.answer("Session api is ready");
+    host.say("/pending");
+    let list = host.answer("web · wants Bash touch made · ");
+    assert_eq!(labels(&list), ["Go to web"]);
+    let press = host.press(&host.person(), &list, "Go to web");
+    assert_eq!(host.toast(&press), "✓ What you write now goes to web.");
+    host.say("/stop");
+    host.answer("✗ Withdrawn");
+    host.say("/status");
+    host.answer("All well on ");
+}
