@@ -170,6 +170,17 @@ impl Stage {
             .collect()
     }
 
+    /// What Claude has written down of all conversations.
+    pub fn transcripts(&self) -> String {
+        let folders = fs::read_dir(self.host.folder.path().join("claude/projects"));
+        let folders = folders.into_iter().flatten().flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten());
+        files
+            .flatten()
+            .filter_map(|file| fs::read_to_string(file.path()).ok())
+            .collect()
+    }
+
     /// What the model was told by the last tool.
     pub fn told_by_tool(&self) -> ToolResult {
         let last = self.turns().pop();

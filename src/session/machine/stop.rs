@@ -71,20 +71,16 @@ impl Machine {
         let mut cut_off: Vec<Prompt> = self.cut_off.drain(..).collect();
         cut_off.extend(self.again.drain(..));
         self.interruption = None;
-        let any = !cut_off.is_empty();
-        // What was put into a turn is closed with it, so that nothing is left open where the stop is noted as done.
-        let is_with = |prompt: &Prompt, of: &Prompt| prompt.steered == Some(of.id);
-        for prompt in &cut_off {
-            if cut_off.iter().any(|of| is_with(prompt, of)) {
-                continue;
-            }
-            let with = cut_off.iter().filter(|one| is_with(one, prompt));
-            out.push(Action::Finish(Finished {
-                steered: with.map(|one| one.id).collect(),
-                ..closed(prompt.clone(), Outcome::Stopped)
-            }));
-        }
-        any
+        // All of them at once: in between, the stop would be noted as done, and something left open that goes on.
+        let mut cut_off = cut_off.into_iter();
+        let Some(first) = cut_off.next() else {
+            return false;
+        };
+        out.push(Action::Finish(Finished {
+            steered: cut_off.map(|prompt| prompt.id).collect(),
+            ..closed(first, Outcome::Stopped)
+        }));
+        true
     }
 
     /// Has the turn at hand end before it is done.
