@@ -163,3 +163,50 @@ fn each_person_and_each_topic_has_a_session_of_its_own() {
         assert!(host.sessions_root().join(name).is_dir(), "{name}");
     }
 }
+
+#[test]
+fn who_may_not_speak_any_more_gets_nothing_done_even_in_the_middle_of_a_turn() {
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"0s\"\n".to_owned();
+    let bob = Person::private(BOB, "Bob");
+    let chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    let gate = host.gate_in("bob");
+    host.api.say(&bob, &gate.call());
+    let held = gate.reached();
+    host.api.say(&bob, "and this");
+    host.stored();
+    assert_eq!(chappe.stop().code(), Some(0));
+    drop(held);
+    let of_bob = |host: &Host| {
+        host.api
+            .messages(BOB)
+            .iter()
+            .filter(|one| one.from_bot)
+            .count()
+    };
+    let before = of_bob(&host);
+    host.allowed_users.retain(|user| *user != BOB);
+    let _chappe = host.start();
+    host.api.say(&bob, "am I there");
+    host.say("again");
+    host.answer("echo: again");
+    host.stored();
+    host.delivered();
+    assert_eq!(
+        of_bob(&host),
+        before,
+        "nothing is said to who may not speak"
+    );
+    assert_eq!(
+        host.count("SELECT count(*) FROM prompt WHERE state != 'closed'"),
+        0
+    );
+    assert_eq!(
+        host.count("SELECT count(*) FROM inbox WHERE state = 'waiting'"),
+        0
+    );
+    assert_eq!(host.claudes().len(), 1, "nothing of theirs runs");
+}
