@@ -4,6 +4,9 @@
 //! for longer than a moment (ending a leftover, asking for the version) is done by a thread of its own, which reports
 //! back. When the store fails, the actions at hand wait and nothing further is taken in, so that no step is skipped.
 
+mod moves;
+mod starts;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -11,19 +14,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select_biased};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, never, select_biased};
 use nix::sys::signal::Signal;
 
 use super::admission::{Answer, Standing, Wait};
 use super::batch;
 use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Room, Settings, Trouble, Work};
-use super::moving::{Done, Premises};
-use super::prepare::{CutOff, Prepared, Setup, not_started};
+use super::moving::Premises;
+use super::prepare::{Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use super::slots::Slots;
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Moving, Post, PromptId, SessionId};
+use crate::chat::{BotId, Post, SessionId};
 use crate::claude::process::{self, Ended, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
@@ -31,8 +34,9 @@ use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
 use crate::render::{answer, sessions, texts};
 use crate::store::trouble::StoreTrouble;
-use crate::store::{self, Departed, KeptSession, Living, Next, Store};
+use crate::store::{self, Next, Store};
 use crate::thread;
+use moves::Moved;
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -197,16 +201,6 @@ struct Owner {
     actions: VecDeque<Action>,
     /// What came of actions, to be told once all of them are done.
     events: VecDeque<Event>,
-}
-
-/// What came of moving a session as a whole.
-struct Moved {
-    moving: Moving,
-    kept: KeptSession,
-    mark: String,
-    /// What had been chosen for it when this began.
-    revision: i64,
-    done: Result<Done, String>,
 }
 
 /// Whether the thread goes on.
@@ -758,234 +752,6 @@ impl Owner {
         if let Some(process) = &self.process {
             process.signal(signal);
         }
-    }
-
-    /// Has everything looked at that a start needs, by a thread that may take its time.
-    fn prepare(&mut self, cut_off: &[PromptId]) -> store::Result<()> {
-        let store = Arc::clone(&self.outfit.store);
-        let open = store.work(self.session)?.open;
-        let mut known = Vec::new();
-        for prompt in open.into_iter().filter(|open| cut_off.contains(&open.id)) {
-            let acted = store.seen_to_start(prompt.id)?;
-            known.push(CutOff { prompt, acted });
-        }
-        let Some(session) = self.outfit.store.session(self.session)? else {
-            self.events
-                .push_back(Event::NotPrepared(not_started("the session is gone", None)));
-            return Ok(());
-        };
-        self.name.clone_from(&session.name);
-        let (report, preparing) = bounded(1);
-        let outfit = Arc::clone(&self.outfit);
-        let hurry = Arc::new(AtomicBool::new(false));
-        self.hurry = Arc::clone(&hurry);
-        let started = thread::spawn(format!("s{}-prepare", self.session), move || {
-            // Nobody listens any more when chappe ends; then nobody needs it.
-            let _ = report.send(outfit.setup.prepare(&session, known, &hurry));
-        });
-        match started {
-            Ok(_) => self.preparing = preparing,
-            Err(error) => {
-                let trouble = Trouble::HostIsFull {
-                    cause: format!("the host has no thread to give ({error})"),
-                };
-                self.events.push_back(Event::NotPrepared(trouble));
-            }
-        }
-        Ok(())
-    }
-
-    /// Has done on the disk what moving the session needs, by a thread that may take its time.
-    fn begin_move(&mut self) -> store::Result<()> {
-        let Outfit { store, .. } = &*Arc::clone(&self.outfit);
-        let moving = store.work(self.session)?.moving;
-        let (Some(moving), Some(kept), Some(session)) = (
-            moving,
-            store.kept(self.session)?,
-            store.session(self.session)?,
-        ) else {
-            self.events.push_back(Event::Moved);
-            return Ok(());
-        };
-        let log = store.log(self.session)?;
-        let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
-        let (report, moved) = bounded(1);
-        let outfit = Arc::clone(&self.outfit);
-        let (mark, revision) = (session.mark, session.chosen.revision);
-        let unmoved = (moving.clone(), kept.clone(), mark.clone());
-        let started = thread::spawn(format!("s{}-move", self.session), move || {
-            let premises = outfit.premises(&mark);
-            let may_use = |dir: &str| (outfit.may_use)(dir);
-            // Where that cannot be known, nothing is brought back.
-            let is_open = |claude: &str| outfit.store.knows_conversation(claude).unwrap_or(true);
-            let done = premises.carry_out(&moving, &kept, &said, may_use, is_open);
-            let _ = report.send(Box::new(Moved {
-                moving,
-                kept,
-                mark: mark.clone(),
-                revision,
-                done: done.map_err(|error| error.to_string()),
-            }));
-        });
-        match started {
-            Ok(_) => self.moving = moved,
-            Err(error) => {
-                let (moving, kept, mark) = unmoved;
-                self.moved = Some(Box::new(Moved {
-                    moving,
-                    kept,
-                    mark,
-                    revision,
-                    done: Err(format!("the host has no thread to give ({error})")),
-                }));
-                self.events.push_back(Event::Moved);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes a move true in the store, or undoes it.
-    fn settle(&mut self) -> store::Result<()> {
-        let outfit = Arc::clone(&self.outfit);
-        let (bot, now) = (outfit.bot, unix_now());
-        self.actions.push_back(Action::Look);
-        let Some(Moved {
-            moving,
-            kept,
-            mark,
-            revision,
-            done,
-        }) = self.moved.as_deref()
-        else {
-            return Ok(());
-        };
-        let name = &kept.name;
-        let undo = |file: Option<&str>| {
-            if let Err(error) = outfit.premises(mark).undo(kept, file) {
-                log::error!("what moving {name} has done cannot be undone: {error}");
-            }
-        };
-        let file = match moving {
-            Moving::Archive { file } => Some(file.as_str()),
-            Moving::Restore { .. } | Moving::Delete => None,
-        };
-        let gone = match done {
-            Ok(Done::Packed(packed)) => {
-                Some(sessions::archived(name, packed.bytes, &packed.left_out))
-            }
-            Ok(Done::TakenAway) => Some(sessions::deleted(name)),
-            Ok(Done::Arrived(arrival)) => {
-                let post = Post::message(sessions::restored(name));
-                let kept = &arrival.kept;
-                outfit
-                    .store
-                    .arrive(bot, self.session, now, kept, &arrival.said, &post)?;
-                if let Err(error) = outfit.premises(mark).arrived() {
-                    log::warn!("what bringing {name} back needed is not removed: {error}");
-                }
-                None
-            }
-            Err(why) => {
-                let post = Post::message(sessions::not_moved(name, moving, why));
-                outfit.store.stay(bot, self.session, now, &post)?;
-                if !matches!(moving, Moving::Restore { .. }) {
-                    undo(file);
-                }
-                None
-            }
-        };
-        if let Some(body) = gone {
-            let post = Post::message(body);
-            match outfit
-                .store
-                .depart(bot, self.session, now, (moving, *revision), &post)?
-            {
-                Departed::Yes => self.clear_away(),
-                Departed::No => undo(file),
-            }
-        }
-        outfit.board.ring();
-        self.moved = None;
-        // It may have another name now.
-        self.name.clear();
-        Ok(())
-    }
-
-    /// Removes what a session has left that is gone.
-    fn clear_away(&self) {
-        let Some(Moved { kept, mark, .. }) = self.moved.as_deref() else {
-            return;
-        };
-        let (outfit, kept, mark) = (Arc::clone(&self.outfit), kept.clone(), mark.clone());
-        let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
-            if let Err(error) = outfit.premises(&mark).clear(&kept) {
-                log::warn!("what {} has left cannot be removed: {error}", kept.name);
-            }
-        });
-        if let Err(error) = cleared {
-            // The next start does it.
-            log::warn!("what {} has left is not removed yet: {error}", self.name);
-        }
-    }
-
-    /// Starts the process, as it was prepared.
-    fn start(&mut self) -> store::Result<()> {
-        let Outfit { store, .. } = &*Arc::clone(&self.outfit);
-        let Some(prepared) = &self.prepared else {
-            self.events.push_back(Event::NotPrepared(not_started(
-                "nothing was prepared",
-                None,
-            )));
-            return Ok(());
-        };
-        let Some(session) = store.session(self.session)? else {
-            self.events
-                .push_back(Event::NotPrepared(not_started("the session is gone", None)));
-            return Ok(());
-        };
-        // After the session: what is taken away in between only makes the process older than it is.
-        let grants = store.grants(self.session, unix_now())?;
-        let claude = prepared.claude.to_string();
-        if claude != session.claude {
-            store.set_claude_session(self.session, &claude)?;
-        }
-        // Taken last: when the store fails, this is done again from its beginning.
-        let Some(prepared) = self.prepared.take() else {
-            return Ok(());
-        };
-        let slept = session.slept.filter(|_| prepared.is_resume());
-        let slept = slept.map(|since| ledger::seconds_to(unix_now(), since));
-        self.conversation.clone_from(&claude);
-        let setup = &self.outfit.setup;
-        let launch = setup.launch(&session, &prepared, &grants);
-        match Process::start(&launch) {
-            Ok(process) => {
-                let pid = process.pid();
-                log::info!(
-                    "claude {} runs as {pid} for session {}",
-                    prepared.version,
-                    self.session
-                );
-                let living = Living {
-                    pid,
-                    start: process::start_time(pid).unwrap_or(0),
-                    boot: process::boot_id(),
-                };
-                self.process = Some(process);
-                self.last_words.clear();
-                let manner = setup.manner(&session.chosen);
-                self.events.push_back(Event::Started(manner, slept));
-                // Where this cannot be written the process still runs, and chappe still holds it.
-                if let Err(error) = store.spawned(self.session, &living) {
-                    log::error!("the process cannot be noted: {error}");
-                }
-            }
-            Err(error) => {
-                let trouble = setup.spawn_trouble(&session.folder, &error);
-                self.events.push_back(Event::NotPrepared(trouble));
-            }
-        }
-        Ok(())
     }
 }
 

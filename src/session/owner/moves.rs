@@ -1,0 +1,161 @@
+//! Moves of the whole session: begun on a thread that may take its time, and made true in the store when that reports.
+//!
+//! What is done on the disk stands in `session::moving`.
+
+use std::sync::Arc;
+
+use crossbeam_channel::bounded;
+
+use super::{Outfit, Owner};
+use crate::chat::{Moving, Post};
+use crate::clock::unix_now;
+use crate::render::sessions;
+use crate::session::machine::{Action, Event};
+use crate::session::moving::Done;
+use crate::store::{self, Departed, KeptSession};
+use crate::thread;
+
+/// What came of moving a session as a whole.
+pub(super) struct Moved {
+    moving: Moving,
+    kept: KeptSession,
+    mark: String,
+    /// What had been chosen for it when this began.
+    revision: i64,
+    done: Result<Done, String>,
+}
+
+impl Owner {
+    /// Has done on the disk what moving the session needs, by a thread that may take its time.
+    pub(super) fn begin_move(&mut self) -> store::Result<()> {
+        let Outfit { store, .. } = &*Arc::clone(&self.outfit);
+        let moving = store.work(self.session)?.moving;
+        let (Some(moving), Some(kept), Some(session)) = (
+            moving,
+            store.kept(self.session)?,
+            store.session(self.session)?,
+        ) else {
+            self.events.push_back(Event::Moved);
+            return Ok(());
+        };
+        let log = store.log(self.session)?;
+        let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
+        let (report, moved) = bounded(1);
+        let outfit = Arc::clone(&self.outfit);
+        let (mark, revision) = (session.mark, session.chosen.revision);
+        let unmoved = (moving.clone(), kept.clone(), mark.clone());
+        let started = thread::spawn(format!("s{}-move", self.session), move || {
+            let premises = outfit.premises(&mark);
+            let may_use = |dir: &str| (outfit.may_use)(dir);
+            // Where that cannot be known, nothing is brought back.
+            let is_open = |claude: &str| outfit.store.knows_conversation(claude).unwrap_or(true);
+            let done = premises.carry_out(&moving, &kept, &said, may_use, is_open);
+            let _ = report.send(Box::new(Moved {
+                moving,
+                kept,
+                mark: mark.clone(),
+                revision,
+                done: done.map_err(|error| error.to_string()),
+            }));
+        });
+        match started {
+            Ok(_) => self.moving = moved,
+            Err(error) => {
+                let (moving, kept, mark) = unmoved;
+                self.moved = Some(Box::new(Moved {
+                    moving,
+                    kept,
+                    mark,
+                    revision,
+                    done: Err(format!("the host has no thread to give ({error})")),
+                }));
+                self.events.push_back(Event::Moved);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a move true in the store, or undoes it.
+    pub(super) fn settle(&mut self) -> store::Result<()> {
+        let outfit = Arc::clone(&self.outfit);
+        let (bot, now) = (outfit.bot, unix_now());
+        self.actions.push_back(Action::Look);
+        let Some(Moved {
+            moving,
+            kept,
+            mark,
+            revision,
+            done,
+        }) = self.moved.as_deref()
+        else {
+            return Ok(());
+        };
+        let name = &kept.name;
+        let undo = |file: Option<&str>| {
+            if let Err(error) = outfit.premises(mark).undo(kept, file) {
+                log::error!("what moving {name} has done cannot be undone: {error}");
+            }
+        };
+        let file = match moving {
+            Moving::Archive { file } => Some(file.as_str()),
+            Moving::Restore { .. } | Moving::Delete => None,
+        };
+        let gone = match done {
+            Ok(Done::Packed(packed)) => {
+                Some(sessions::archived(name, packed.bytes, &packed.left_out))
+            }
+            Ok(Done::TakenAway) => Some(sessions::deleted(name)),
+            Ok(Done::Arrived(arrival)) => {
+                let post = Post::message(sessions::restored(name));
+                let kept = &arrival.kept;
+                outfit
+                    .store
+                    .arrive(bot, self.session, now, kept, &arrival.said, &post)?;
+                if let Err(error) = outfit.premises(mark).arrived() {
+                    log::warn!("what bringing {name} back needed is not removed: {error}");
+                }
+                None
+            }
+            Err(why) => {
+                let post = Post::message(sessions::not_moved(name, moving, why));
+                outfit.store.stay(bot, self.session, now, &post)?;
+                if !matches!(moving, Moving::Restore { .. }) {
+                    undo(file);
+                }
+                None
+            }
+        };
+        if let Some(body) = gone {
+            let post = Post::message(body);
+            match outfit
+                .store
+                .depart(bot, self.session, now, (moving, *revision), &post)?
+            {
+                Departed::Yes => self.clear_away(),
+                Departed::No => undo(file),
+            }
+        }
+        outfit.board.ring();
+        self.moved = None;
+        // It may have another name now.
+        self.name.clear();
+        Ok(())
+    }
+
+    /// Removes what a session has left that is gone.
+    pub(super) fn clear_away(&self) {
+        let Some(Moved { kept, mark, .. }) = self.moved.as_deref() else {
+            return;
+        };
+        let (outfit, kept, mark) = (Arc::clone(&self.outfit), kept.clone(), mark.clone());
+        let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
+            if let Err(error) = outfit.premises(&mark).clear(&kept) {
+                log::warn!("what {} has left cannot be removed: {error}", kept.name);
+            }
+        });
+        if let Err(error) = cleared {
+            // The next start does it.
+            log::warn!("what {} has left is not removed yet: {error}", self.name);
+        }
+    }
+}
