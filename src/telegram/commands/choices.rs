@@ -1,0 +1,258 @@
+//! What is chosen for a session, by a command or by a button: who Claude is in it, its model, its mode, how long it is kept;
+//! and what else a button that is stored does for a session.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::super::ahead::Ahead;
+use super::super::desk::{Desk, say};
+use super::{list_grants, near};
+use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
+use crate::config::persona::NoPersona;
+use crate::render::{grants, sessions};
+use crate::store::{self, Intake, Session};
+
+/// Minutes that a quiet process may be kept.
+const TIMEOUT_MINUTES: RangeInclusive<u64> = 1..=1440;
+
+/// The longest name of a model.
+const MODEL_MAX: usize = 100;
+
+impl Desk {
+    pub(super) fn no_persona(&self, name: &str, why: &NoPersona) -> Formatted {
+        match why {
+            NoPersona::Unknown { near } => {
+                let all = self.workplace.personas.names();
+                sessions::no_persona(name, near.as_deref(), &all)
+            }
+            NoPersona::Broken(error) => sessions::broken_persona(&error.to_string()),
+        }
+    }
+
+    pub(super) fn use_persona(
+        &self,
+        intake: &mut Intake<'_>,
+        session: &Session,
+        name: &str,
+        persona: &Result<Persona, NoPersona>,
+    ) -> store::Result<Formatted> {
+        let persona = match persona {
+            Ok(persona) => persona,
+            Err(why) => return Ok(self.no_persona(name, why)),
+        };
+        intake.use_persona(session.id, persona)?;
+        let works = intake.is_at_work(session.id)?;
+        Ok(sessions::persona_is(&session.name, &persona.name, works))
+    }
+
+    pub(super) fn timeout(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        text: &str,
+    ) -> store::Result<()> {
+        let chosen = match text.to_ascii_lowercase().as_str() {
+            "" => session.chosen.idle,
+            "off" | "never" => Some(IdleTimeout::Never),
+            "0" => Some(IdleTimeout::After(Duration::ZERO)),
+            "default" => None,
+            minutes => match minutes.trim_end_matches('m').parse::<u64>() {
+                Ok(minutes) if TIMEOUT_MINUTES.contains(&minutes) => {
+                    Some(IdleTimeout::After(Duration::from_secs(minutes * 60)))
+                }
+                _ => return say(intake, place, sessions::bad_timeout()),
+            },
+        };
+        if chosen != session.chosen.idle || text.eq_ignore_ascii_case("default") {
+            intake.use_idle(session.id, chosen)?;
+        }
+        let idle = chosen.unwrap_or(self.idle_timeout);
+        say(intake, place, sessions::timeout_is(&session.name, idle))
+    }
+
+    pub(super) fn model(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<()> {
+        let all = intake.models()?;
+        if name.is_empty() {
+            let notice = sessions::models(&session.name, session.chosen.model.as_deref(), &all);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let is_word = name.len() <= MODEL_MAX
+            && !name.starts_with('-')
+            && name.chars().all(|letter| letter.is_ascii_graphic());
+        if !is_word {
+            return say(intake, place, sessions::bad_model());
+        }
+        // Whole names are more than Claude lists.
+        let is_known = all.is_empty() || all.iter().any(|known| known == name);
+        if name != "default" && !is_known && !name.starts_with("claude-") {
+            let near = near(name, all.iter().map(String::as_str));
+            let notice = sessions::no_such_model(name, near, &all);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let said = self.use_model(intake, session, name)?;
+        say(intake, place, said)
+    }
+
+    /// Lets a session use a model; `default` is the configuration's.
+    pub(super) fn use_model(
+        &self,
+        intake: &mut Intake<'_>,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<Formatted> {
+        let chosen = match (name, &self.model_of_config) {
+            ("default", Some(_)) => None,
+            // By its name: a conversation that is resumed without one goes on with the model that it had.
+            (name, _) => Some(name),
+        };
+        intake.use_model(session.id, chosen)?;
+        let shown = Some(name).filter(|name| *name != "default");
+        Ok(sessions::model_is(&session.name, shown))
+    }
+
+    pub(super) fn mode(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        name: &str,
+    ) -> store::Result<()> {
+        let refused = self.workplace.personas.refuses_mode(sessions::BYPASS);
+        if name.is_empty() {
+            let current = session
+                .chosen
+                .mode
+                .as_deref()
+                .unwrap_or(&self.permission_mode);
+            let notice = sessions::modes(&session.name, current, refused);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        let mut known = sessions::MODES.iter().map(|(mode, _)| *mode);
+        let Some(mode) = known.find(|mode| mode.eq_ignore_ascii_case(name)) else {
+            let near = near(name, sessions::MODES.iter().map(|(mode, _)| *mode));
+            return say(intake, place, sessions::no_such_mode(name, near));
+        };
+        match (mode, refused) {
+            (sessions::BYPASS, Some(why)) => say(intake, place, sessions::mode_refused(why)),
+            (sessions::BYPASS, None) => {
+                let notice = sessions::confirm_bypass(&session.name);
+                intake.offer(place, session.id, &notice).map(drop)
+            }
+            (mode, _) => {
+                intake.use_mode(session.id, Some(mode))?;
+                say(intake, place, sessions::mode_is(&session.name, mode))
+            }
+        }
+    }
+
+    /// Does what a button was for that chooses something for a session; None where it was for something else.
+    pub fn choose(
+        &self,
+        intake: &mut Intake<'_>,
+        session: SessionId,
+        act: &Act,
+        place: Place,
+        ahead: &Ahead,
+    ) -> store::Result<Option<String>> {
+        let Some(session) = intake.session(session)? else {
+            return Ok(None);
+        };
+        let said = match act {
+            Act::UseModel { model } => self.use_model(intake, &session, model)?,
+            Act::UseMode { mode } if mode == sessions::BYPASS => {
+                let notice = sessions::confirm_bypass(&session.name);
+                intake.offer(place, session.id, &notice)?;
+                return Ok(Some("Press once more below".to_owned()));
+            }
+            Act::UseMode { mode } => {
+                intake.use_mode(session.id, Some(mode))?;
+                sessions::mode_is(&session.name, mode)
+            }
+            Act::UseBypass
+                if self
+                    .workplace
+                    .personas
+                    .refuses_mode(sessions::BYPASS)
+                    .is_some() =>
+            {
+                let why = self.workplace.personas.refuses_mode(sessions::BYPASS);
+                sessions::mode_refused(why.unwrap_or_default())
+            }
+            Act::UseBypass => {
+                intake.use_mode(session.id, Some(sessions::BYPASS))?;
+                sessions::mode_is(&session.name, sessions::BYPASS)
+            }
+            Act::UsePersona { persona: name } => match ahead {
+                Ahead::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
+                _ => return Ok(None),
+            },
+            Act::Delete => {
+                let notice = self.confirm_delete(&session, true);
+                intake.offer(place, session.id, &notice)?;
+                return Ok(Some("Press once more below".to_owned()));
+            }
+            Act::DeleteForGood if intake.has_open(session.id)? => {
+                sessions::has_open(&session.name, "deleted")
+            }
+            Act::DeleteForGood if intake.guest(session.id)?.is_some() => {
+                let guest = intake.guest(session.id)?.unwrap_or_default();
+                sessions::has_guest(&session.name, &guest)
+            }
+            Act::DeleteForGood => {
+                intake.put_away(session.id, place, &Moving::Delete)?;
+                sessions::is_moving(&session.name, &Moving::Delete)
+            }
+            Act::Restore { file } => match ahead {
+                Ahead::Archives(all) => match all.iter().find(|one| one.file == *file) {
+                    Some(archived) => self.bring_back(intake, place, archived)?,
+                    None => sessions::no_archive(file, None),
+                },
+                _ => return Ok(None),
+            },
+            Act::TakeOver { conversation } => match ahead {
+                Ahead::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
+                Ahead::Holder(None) if intake.is_at_work(session.id)? => {
+                    sessions::is_busy(&session.name, "changed")
+                }
+                Ahead::Holder(None) => match intake.in_conversation(conversation)? {
+                    // Two at once would lose a part of it.
+                    Some(other) => sessions::is_in_conversation(&other),
+                    None => {
+                        intake.follow(session.id, conversation, true)?;
+                        sessions::taken_over(&session.name)
+                    }
+                },
+                _ => return Ok(None),
+            },
+            Act::Revoke { grant } => match intake.revoke(*grant)? {
+                Some(grant) => {
+                    let works = intake.is_at_work(session.id)?;
+                    list_grants(intake, place, &session)?;
+                    return Ok(Some(grants::revoked(&grant, works)));
+                }
+                // Revoked before, or over.
+                None => return Ok(None),
+            },
+            Act::LimitGrant { grant } => match intake.limit_grant(*grant)? {
+                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                // Revoked before, or over.
+                None => return Ok(None),
+            },
+            Act::WidenGrant { grant, reach } => match intake.widen_grant(*grant, *reach)? {
+                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                // Revoked before, or over.
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        say(intake, place, said)?;
+        Ok(Some("Done".to_owned()))
+    }
+}

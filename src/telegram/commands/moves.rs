@@ -1,0 +1,150 @@
+//! Whole sessions: put away, brought back, deleted, exported, and taken over from the desk.
+
+use super::super::ahead::Ahead;
+use super::super::desk::{Desk, say};
+use super::near;
+use crate::chat::{Formatted, Lane, Moving, Notice, Place, Post};
+use crate::render::sessions::{self, About};
+use crate::render::status::coarse;
+use crate::router::Command;
+use crate::store::{self, Intake, Made, Session};
+use crate::workplace::{self, Archived, Conversation};
+
+impl Desk {
+    /// Puts a session away, or asks whether it is to be deleted.
+    pub(super) fn put_away(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        command: Command<'_>,
+    ) -> store::Result<()> {
+        if matches!(command, Command::Delete(_)) {
+            let notice = self.confirm_delete(session, false);
+            return intake.offer(place, session.id, &notice).map(drop);
+        }
+        if intake.has_open(session.id)? {
+            return say(intake, place, sessions::has_open(&session.name, "put away"));
+        }
+        if let Some(guest) = intake.guest(session.id)? {
+            return say(intake, place, sessions::has_guest(&session.name, &guest));
+        }
+        let file = workplace::archive_of(&session.name, &intake.stamp()?);
+        let moving = Moving::Archive { file };
+        intake.put_away(session.id, place, &moving)?;
+        say(intake, place, sessions::is_moving(&session.name, &moving))
+    }
+
+    pub(super) fn confirm_delete(&self, session: &Session, again: bool) -> Notice {
+        let folder = self.workplace.short(&session.folder);
+        let folder = session.owns_folder.then_some(folder.as_str());
+        sessions::confirm_delete(&session.name, folder, again)
+    }
+
+    pub(super) fn restore(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        name: &str,
+        ahead: &Ahead,
+    ) -> store::Result<()> {
+        let Ahead::Archives(all) = ahead else {
+            return Ok(());
+        };
+        if name.is_empty() {
+            let all: Vec<_> = all
+                .iter()
+                .map(|one| (one.file.clone(), one.name.clone(), coarse(one.age)))
+                .collect();
+            let notice = sessions::archives(&all);
+            // The buttons stand for sessions that are not there; any that is may carry them.
+            let id = intake.session_at(place, "default", &self.home)?;
+            return intake.offer(place, id, &notice).map(drop);
+        }
+        let found = all
+            .iter()
+            .find(|one| one.name.eq_ignore_ascii_case(name) || one.file == name);
+        match found {
+            Some(archived) => {
+                let said = self.bring_back(intake, place, archived)?;
+                say(intake, place, said)
+            }
+            None => {
+                let near = near(name, all.iter().map(|one| one.name.as_str()));
+                say(intake, place, sessions::no_archive(name, near))
+            }
+        }
+    }
+
+    pub(super) fn bring_back(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        archived: &Archived,
+    ) -> store::Result<Formatted> {
+        let moving = Moving::Restore {
+            file: archived.file.clone(),
+        };
+        match intake.bring_back(place, &archived.name, &self.home, &moving)? {
+            Made::Yes { .. } => Ok(sessions::is_moving(&archived.name, &moving)),
+            Made::Exists(other) => Ok(sessions::is_in_the_way(&intake.name_of(other)?)),
+        }
+    }
+
+    /// What a session is, with the way back to the desk.
+    pub(super) fn about(&self, session: &Session) -> Formatted {
+        sessions::about(&About {
+            name: &session.name,
+            persona: match session.persona.as_str() {
+                "" => "default",
+                persona => persona,
+            },
+            folder: &self.workplace.short(&session.folder),
+            directory: &session.folder.to_string_lossy(),
+            conversation: &session.claude,
+        })
+    }
+
+    pub(super) fn conversations(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+        found: &Result<Vec<Conversation>, String>,
+    ) -> store::Result<()> {
+        let folder = self.workplace.short(&session.folder);
+        let found = match found {
+            Ok(found) => found,
+            Err(why) => return say(intake, place, sessions::unreadable_conversations(why)),
+        };
+        let all: Vec<_> = found
+            .iter()
+            .map(|one| (one.id.clone(), one.first_line.clone(), coarse(one.age)))
+            .collect();
+        let notice = sessions::conversations(&session.name, &folder, &all);
+        intake.offer(place, session.id, &notice).map(drop)
+    }
+}
+
+pub(super) fn export(
+    intake: &mut Intake<'_>,
+    place: Place,
+    session: &Session,
+) -> store::Result<()> {
+    let log = intake.log(session.id)?;
+    if log.said.is_empty() {
+        return say(intake, place, sessions::nothing_said(&session.name));
+    }
+    let said: Vec<_> = log
+        .said
+        .into_iter()
+        .map(|(at, said)| (at, said.by, said.text))
+        .collect();
+    let post = Post::Document {
+        name: format!("{}.md", session.name),
+        text: sessions::export(&session.name, &said, log.is_cut),
+        caption: Formatted::default(),
+        silent: false,
+    };
+    intake.post(place, Lane::Text, &post).map(drop)
+}
