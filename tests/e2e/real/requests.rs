@@ -105,6 +105,8 @@ fn what_is_allowed_always_is_not_asked_again() {
     stage.host.says(USER, request, ", always: git init *");
     stage.host.answer("tool said:");
     stage.ask(&init("two"), "tool said:");
+    // What was on its way when it dies would be shown twice.
+    stage.host.delivered();
     drop(chappe);
     let _chappe = stage.host.start();
     stage.ask(&init("three"), "tool said:");
@@ -132,6 +134,8 @@ fn a_rule_that_denies_goes_before_what_was_allowed() {
     stage.say(&init("one"));
     stage.press("git init one", ALWAYS);
     stage.host.answer("tool said:");
+    // What was on its way when it dies would be shown twice.
+    stage.host.delivered();
     drop(chappe);
     let claude = stage.host.claude.clone();
     // The very same rule, and what it covers.
@@ -167,6 +171,8 @@ fn a_folder_that_may_be_read_is_read_without_asking() {
     stage.press(&rule, "Always 1");
     stage.host.answer("the text of one");
     stage.ask(&read("two"), "the text of two");
+    // What was on its way when it dies would be shown twice.
+    stage.host.delivered();
     drop(chappe);
     let _chappe = stage.host.start();
     stage.ask(&read("three"), "the text of three");
@@ -196,6 +202,8 @@ fn a_folder_that_is_entered_stays_so() {
     stage.host.answer("tool said:");
     assert!(made.exists());
     stage.ask(&read("one"), "the text of one");
+    // What was on its way when it dies would be shown twice.
+    stage.host.delivered();
     drop(chappe);
     let _chappe = stage.host.start();
     stage.ask(&read("two"), "the text of two");
