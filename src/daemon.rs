@@ -204,6 +204,7 @@ impl Daemon {
             },
         })
         .map_err(no_thread)?;
+        moving::remove_unfinished(&config.sessions.root);
         clean_up(&store, &config.sessions.root);
         // What a former chappe left goes before what is new.
         for session in open_sessions(&store)? {

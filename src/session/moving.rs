@@ -82,6 +82,11 @@ pub fn clean_up(root: &Path, is_known: impl Fn(&str) -> bool) {
         };
         log_failure("what a former chappe left", removed);
     }
+}
+
+/// Removes archives that a crash has left unfinished. To be called before any session moves: what is being written now has
+/// such a name as well.
+pub fn remove_unfinished(root: &Path) {
     let archives = fs::read_dir(root.join(ARCHIVES))
         .into_iter()
         .flatten()
