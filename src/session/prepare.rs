@@ -42,7 +42,7 @@ const MIRROR_MAX: u64 = 64 * 1024;
 const VERSION_MAX: Duration = Duration::from_secs(20);
 
 /// How long a former process without a turn may take to end by itself: it lost its stdin long ago.
-const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
+pub const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
 
 /// How often, and how far apart, a process is looked at that does not say which conversation it has.
 const LOOKS_MAX: u32 = 4;
@@ -140,16 +140,7 @@ impl Setup {
             true => self.leftover_grace.min(NOTHING_TO_FINISH),
             false => self.leftover_grace,
         };
-        if let Some(Living { pid, start, boot }) = &session.living
-            && !process::end_leftover(*pid, *start, boot, by_itself, self.stop_grace, hurry)
-        {
-            return Err(not_started(
-                &format!("an old claude ({pid}) cannot be ended"),
-                None,
-            ));
-        }
-        // Also where it ended before chappe came back: its tools may still run.
-        process::sweep(&session.mark);
+        self.end_former(session, by_itself, hurry)?;
         // A folder that was there and is gone was moved or removed by somebody; an empty one is not what they want. A
         // person's own was there from the beginning.
         if (session.said || !session.owns_folder) && !session.folder.is_dir() {
@@ -221,6 +212,26 @@ impl Setup {
             facts,
             ended_leftover: session.living.is_some(),
         })
+    }
+
+    /// Ends the process of a former chappe, if one serves the session, and what its tools have left.
+    pub fn end_former(
+        &self,
+        session: &Session,
+        by_itself: Duration,
+        hurry: &AtomicBool,
+    ) -> Result<(), Trouble> {
+        if let Some(Living { pid, start, boot }) = &session.living
+            && !process::end_leftover(*pid, *start, boot, by_itself, self.stop_grace, hurry)
+        {
+            return Err(not_started(
+                &format!("an old claude ({pid}) cannot be ended"),
+                None,
+            ));
+        }
+        // Also where it ended before chappe came back: its tools may still run.
+        process::sweep(&session.mark);
+        Ok(())
     }
 
     /// What is to be started for a session that has been prepared, with what is allowed there.

@@ -2,7 +2,9 @@
 //!
 //! What is done on the disk stands in `session::moving`.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crossbeam_channel::bounded;
 
@@ -12,6 +14,7 @@ use crate::clock::unix_now;
 use crate::render::sessions;
 use crate::session::machine::{Action, Event};
 use crate::session::moving::Done;
+use crate::session::prepare::NOTHING_TO_FINISH;
 use crate::store::{self, Departed, KeptSession};
 use crate::thread;
 
@@ -42,14 +45,22 @@ impl Owner {
         let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
         let (report, moved) = bounded(1);
         let outfit = Arc::clone(&self.outfit);
-        let (mark, revision) = (session.mark, session.chosen.revision);
+        let (mark, revision) = (session.mark.clone(), session.chosen.revision);
         let unmoved = (moving.clone(), kept.clone(), mark.clone());
         let started = thread::spawn(format!("s{}-move", self.session), move || {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
             // Where that cannot be known, nothing is brought back.
             let is_open = |claude: &str| outfit.store.knows_conversation(claude).unwrap_or(true);
-            let done = premises.carry_out(&moving, &kept, &said, may_use, is_open);
+            // Nothing goes on in a folder that is about to go.
+            let ended =
+                outfit
+                    .setup
+                    .end_former(&session, NOTHING_TO_FINISH, &AtomicBool::new(false));
+            let done = match ended {
+                Ok(()) => premises.carry_out(&moving, &kept, &said, may_use, is_open),
+                Err(_) => Err(io::Error::other("a former claude of it cannot be ended")),
+            };
             let _ = report.send(Box::new(Moved {
                 moving,
                 kept,
