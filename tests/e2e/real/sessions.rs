@@ -144,3 +144,94 @@ fn what_somebody_else_has_open_is_not_taken() {
     stage.host.answer("echo: two");
     stage.remembers(&["one", "two"]);
 }
+
+#[test]
+fn a_quiet_claude_makes_room_and_a_busy_one_is_waited_for_or_stopped() {
+    const TEST: &str = "a_quiet_claude_makes_room_and_a_busy_one_is_waited_for_or_stopped";
+    let Some(mut stage) = Stage::new(TEST) else {
+        return;
+    };
+    stage.host.sessions.push_str("max_live = 1\n");
+    let _chappe = stage.host.start();
+    stage.ask("one", "echo: one");
+    let first = stage.claude();
+    stage.ask("/new web", "Session web is ready");
+    stage.ask("two", "echo: two");
+    assert_ne!(stage.claude(), first, "there is one, and another one");
+    stage.ask("/session default", "What you write now goes to default.");
+    stage.remembers(&["one"]);
+    // Now it is at work, and the other one has to wait.
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.ask("/session web", "What you write now goes to web.");
+    stage.say("three");
+    let told = stage.host.answer("web waits for a place");
+    let press = stage
+        .host
+        .press(&stage.host.person(), &told, "Stop default");
+    stage.host.toast(&press);
+    stage.host.answer("echo: three");
+    stage.remembers(&["two", "three"]);
+    drop(held);
+}
+
+#[test]
+fn what_a_turn_left_running_is_ended_with_its_claude_and_told() {
+    const TEST: &str = "what_a_turn_left_running_is_ended_with_its_claude_and_told";
+    let Some(mut stage) = Stage::new(TEST) else {
+        return;
+    };
+    stage.allow_all();
+    stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
+    let _chappe = stage.host.start();
+    let call = r#"[[tool Bash {"command":"(setsid sleep 4712 >/dev/null 2>&1 &) ; echo left"}]]"#;
+    stage.ask(call, "tool said: left");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    stage.ask("hello", "echo: hello");
+    let told = stage.host.answer("Ended with Claude's former process");
+    assert!(told.text.contains("sleep 4712"), "{}", told.text);
+}
+
+#[test]
+fn a_reply_and_a_button_lead_to_the_session_that_spoke() {
+    const TEST: &str = "a_reply_and_a_button_lead_to_the_session_that_spoke";
+    let Some(stage) = Stage::new(TEST) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.ask("/new web", "Session web is ready");
+    drop(held);
+    let answer = stage.host.answer("default:\ntool said:");
+    stage.ask("in web", "echo: in web");
+    let press = stage
+        .host
+        .press(&stage.host.person(), &answer, "Go to default");
+    assert_eq!(
+        stage.host.toast(&press),
+        "✓ What you write now goes to default."
+    );
+    stage.ask("in default", "echo: in default");
+    stage.ask("/rename desk", "default is now desk.");
+    stage.ask(
+        "/timeout 0",
+        "Claude's process for desk ends after each turn",
+    );
+    stage.ask("once more", "echo: once more");
+    until("the end of the process", || {
+        (stage.claudes().len() == 1).then_some(())
+    });
+    let asked = stage.ask("/delete web", "⚠ Delete web with its folder");
+    stage.host.press(&stage.host.person(), &asked, "Delete web");
+    let asked = stage.host.answer("It cannot be had back.");
+    stage
+        .host
+        .press(&stage.host.person(), &asked, "Yes, for good");
+    stage.host.answer("web is deleted.");
+    assert!(stage.folder().exists());
+}
