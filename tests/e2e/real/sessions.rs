@@ -196,8 +196,8 @@ fn what_a_turn_left_running_is_ended_with_its_claude_and_told() {
 }
 
 #[test]
-fn a_reply_and_a_button_lead_to_the_session_that_spoke() {
-    const TEST: &str = "a_reply_and_a_button_lead_to_the_session_that_spoke";
+fn an_answer_of_another_session_names_it_and_leads_there() {
+    const TEST: &str = "an_answer_of_another_session_names_it_and_leads_there";
     let Some(stage) = Stage::new(TEST) else {
         return;
     };
