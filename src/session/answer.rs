@@ -1,7 +1,7 @@
 //! Collects what Claude says in a turn, and tells its answer from what it said on the way. Pure.
 //!
-//! The answer is the main agent's text after its last tool call. What it said just before a request goes out with the
-//! request. A block's key is the API's id of its message and its number within it: the same from the stream and from
+//! The answer is the main agent's text after its last tool call. What it said just before a request, or before it took
+//! what was put into its turn, goes out above that. A block's key is the API's id of its message and its number within it: the same from the stream and from
 //! the transcript.
 
 use serde_json::Value;
@@ -102,7 +102,7 @@ impl Collector {
         self.compacted = true;
     }
 
-    /// Takes what goes out above a request.
+    /// Takes what goes out above a request, or above the answer to what was put into the turn.
     pub fn before_request(&mut self) -> Vec<Block> {
         std::mem::take(&mut self.before)
     }

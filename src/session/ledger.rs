@@ -138,6 +138,19 @@ impl Ledger<'_> {
             .hold(self.bot, self.session, self.now, &holding, notice)
     }
 
+    /// Claude has taken a prompt in the turn of `into`. `before` is what it said there just before.
+    pub fn taken_in(
+        &self,
+        prompt: PromptId,
+        into: PromptId,
+        before: &[Block],
+    ) -> store::Result<()> {
+        let turn = self.store.prompt_uuid(into)?.unwrap_or_default();
+        let posts = answer::blocks(&turn, before);
+        self.store
+            .taken_in(self.bot, self.session, self.now, (prompt, into), &posts)
+    }
+
     /// Claude wants to be allowed something. `before` is what it said just before.
     pub fn ask(
         &self,

@@ -221,6 +221,12 @@ pub enum Action {
     Park,
     /// Claude has taken the prompt.
     Taken(PromptId),
+    /// The same of a prompt that was put into the turn of `into`, with what was said there just before.
+    TakenIn {
+        prompt: PromptId,
+        into: PromptId,
+        before: Vec<Block>,
+    },
     /// A tool that may change something starts.
     Acted {
         prompt: PromptId,

@@ -628,6 +628,14 @@ impl Owner {
             }
             Action::TakeBack(prompt) => store.take_back(*prompt)?,
             Action::Taken(prompt) => store.taken(*prompt)?,
+            Action::TakenIn {
+                prompt,
+                into,
+                before,
+            } => {
+                self.ledger().taken_in(*prompt, *into, before)?;
+                board.ring();
+            }
             Action::Acted {
                 prompt,
                 tool,

@@ -457,6 +457,35 @@ impl Store {
         })
     }
 
+    /// Claude has taken the first prompt in the turn of the second. What it said there before goes out with it. Normal.
+    pub fn taken_in(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        (prompt, into): (PromptId, PromptId),
+        before: &[(String, Post)],
+    ) -> Result<()> {
+        self.write_from(Step::Taken, session, now, false, |tx| {
+            tx.execute(
+                "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
+                [prompt.0],
+            )?;
+            let place = tx
+                .query_row(
+                    "SELECT chat, topic FROM prompt WHERE id = ?1",
+                    [into.0],
+                    |row| Ok(place_of(row.get(0)?, row.get(1)?)),
+                )
+                .optional()?;
+            let Some(place) = place else { return Ok(()) };
+            for (key, post) in before {
+                outbox::insert(tx, bot, place, Some(into), Some(key), Lane::Text, post, now)?;
+            }
+            Ok(())
+        })
+    }
+
     /// The uuid of a prompt; None where there is none.
     pub fn prompt_uuid(&self, prompt: PromptId) -> Result<Option<String>> {
         self.read(|tx| {

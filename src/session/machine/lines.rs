@@ -6,7 +6,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::life::{INITIALIZE, closed};
-use super::steer::{about, ids, parted};
+use super::steer::{about, ids, parted, taken_in};
 use super::{Action, By, Closed, Cut, Finished, Machine, Pause, State, Step};
 use crate::board::Doing;
 use crate::chat::{Block, Hold, Outcome, Prompt, Spent, Wanted};
@@ -521,12 +521,14 @@ impl Machine {
             return;
         };
         let before = out.len();
-        let steered = turn.steered.iter_mut();
-        let steered = steered.map(|one| (&mut one.taken, &one.prompt));
-        for (taken, prompt) in std::iter::once((&mut turn.taken, &turn.prompt)).chain(steered) {
-            if !*taken && says_so(prompt) {
-                *taken = true;
-                out.push(Action::Taken(prompt.id));
+        if !turn.taken && says_so(&turn.prompt) {
+            turn.taken = true;
+            out.push(Action::Taken(turn.prompt.id));
+        }
+        for one in &mut turn.steered {
+            if !one.taken && says_so(&one.prompt) {
+                one.taken = true;
+                out.push(taken_in(turn.prompt.id, one.prompt.id, &mut self.said));
             }
         }
         if out.len() > before {

@@ -10,6 +10,7 @@ use super::{Action, Again, Given, Machine, State, Steered, Turn, show};
 use crate::board::Doing;
 use crate::chat::{Prompt, PromptId};
 use crate::claude::protocol;
+use crate::session::answer::Collector;
 
 impl Machine {
     /// Asks for what is to be put into the turn at hand, if it can be put there now.
@@ -76,10 +77,11 @@ impl Machine {
     /// Claude says of something that was to be put into the turn that it is done with: it has taken it there.
     pub(super) fn was_steered(&mut self, uuid: &str, out: &mut Vec<Action>) {
         if let State::Busy(turn) = &mut self.state {
+            let into = turn.prompt.id;
             let mut steered = turn.steered.iter_mut();
             if let Some(one) = steered.find(|one| !one.taken && one.prompt.uuid == uuid) {
                 one.taken = true;
-                out.push(Action::Taken(one.prompt.id));
+                out.push(taken_in(into, one.prompt.id, &mut self.said));
             }
         }
     }
@@ -120,6 +122,20 @@ impl Machine {
         if self.shutdown.is_some() {
             self.leave(now, out);
         }
+    }
+}
+
+/// Claude has taken a prompt in the turn of another. What it said before is no answer to it: whoever reads the answer has
+/// read that above it.
+pub(super) fn taken_in(into: PromptId, prompt: PromptId, said: &mut Collector) -> Action {
+    let before = said.before_request();
+    if before.is_empty() {
+        return Action::Taken(prompt);
+    }
+    Action::TakenIn {
+        prompt,
+        into,
+        before,
     }
 }
 

@@ -33,6 +33,27 @@ fn messages_that_wait_together_become_one_prompt() {
 }
 
 #[test]
+fn what_was_said_before_a_prompt_is_taken_goes_out_once() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        say(store, &message(2, HOME), "and this");
+        let (second, _) = give(store, session).expect("it waits");
+        let before = [("turn/m1/0".to_owned(), post("it is seven"))];
+        let taken = || {
+            store
+                .taken_in(BOT, session, 5, (second.id, first.id), &before)
+                .expect("it is noted");
+        };
+        taken();
+        taken();
+        let state = format!("SELECT state FROM prompt WHERE id = {}", second.id);
+        assert_eq!(words(store, &state), ["taken"]);
+        let rows = "SELECT key || ' ' || prompt || ' ' || lane FROM outbox WHERE key IS NOT NULL";
+        assert_eq!(words(store, rows), [format!("turn/m1/0 {} 2", first.id)]);
+    });
+}
+
+#[test]
 fn a_prompt_never_mixes_places_or_senders() {
     on_both(|store| {
         let session = say(store, &message(1, HOME), "a1");

@@ -64,6 +64,28 @@ fn what_is_steered_into_a_running_tool_comes_with_its_result() {
 }
 
 #[test]
+fn what_was_said_before_it_stands_above_the_answer() {
+    let Some(mut stage) = Stage::new("what_was_said_before_it_stands_above_the_answer") else {
+        return;
+    };
+    stage.allow_all();
+    let _chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    let gate = stage.gate("gate");
+    stage.say(r#"[[pre it is seven]] [[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.status("Running");
+    steer(&stage, "use tabs");
+    drop(held);
+    all_is_closed(&stage);
+    stage.host.answer("tool said");
+    let texts = stage.host.texts();
+    let at = |text: &str| texts.iter().position(|one| one.contains(text));
+    let (before, answer) = (at("it is seven"), at("tool said"));
+    assert!(before.is_some() && before < answer, "{texts:?}");
+}
+
+#[test]
 fn what_is_steered_while_text_streams_has_a_turn_of_its_own() {
     let Some(stage) = Stage::new("what_is_steered_while_text_streams_has_a_turn_of_its_own") else {
         return;

@@ -40,6 +40,44 @@ fn what_is_taken_with_a_tools_result_ends_with_the_turn() {
 }
 
 #[test]
+fn what_was_said_before_it_is_taken_goes_out_above_the_answer_to_it() {
+    assert_snapshot!(check(BUSY, "
+        say it is seven
+        tool Bash sleep
+        work 1 steer=1
+        steered 2 into=1 and this
+        toolresult done
+        lifecycle started 2
+        tool Bash more
+        say both
+        result ok of=1 both
+    "), @r#"
+    > say it is seven
+    > tool Bash sleep
+        acted 1: Bash {"command":"sleep"}
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > work 1 steer=1
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > toolresult done
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > lifecycle started 2
+        taken 2 in 1, said before: [m1/0 "it is seven"]
+    > tool Bash more
+        acted 1: Bash {"command":"more"}
+        show 1 since 0ns: Tool { name: "Bash", target: "more" } since 0ns, 0 wait
+    > say both
+    > result ok of=1 both
+        finish 1 with 2: Answered [m4/0 "both"], $0.00, 2 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
 fn the_older_version_says_so_by_the_line_that_repeats_it() {
     assert_snapshot!(check(BUSY, "
         tool Bash sleep

@@ -34,6 +34,11 @@ impl Play {
             Action::HurryPreparation => "hurry the preparation".to_owned(),
             Action::Park => "park".to_owned(),
             Action::Taken(prompt) => format!("taken {prompt}"),
+            Action::TakenIn {
+                prompt,
+                into,
+                before,
+            } => format!("taken {prompt} in {into}, said before: {}", blocks(before)),
             Action::Acted {
                 prompt,
                 tool,

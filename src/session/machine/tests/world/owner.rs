@@ -157,7 +157,9 @@ impl World {
                 self.try_to(|store| store.left_open(prompt.id.0));
             }
             Action::TakeBack(id) => self.try_to(|store| store.take_back(id.0)),
-            Action::Taken(id) => self.try_to(|store| store.taken(id.0)),
+            Action::Taken(prompt) | Action::TakenIn { prompt, .. } => {
+                self.try_to(|store| store.taken(prompt.0));
+            }
             Action::Acted { prompt, .. } => {
                 let open = self.store.is_open(prompt.0);
                 self.ensure(open, "it acts for a prompt that is closed");
