@@ -20,11 +20,12 @@
 //! 1. [`telegram::poller`] holds the long poll. Each update is decoded alone ([`telegram::update`]), [`router`] says
 //!    what it means and who may speak, and one transaction of the [`store`] takes the whole answer with its offset.
 //! 2. [`session::registry`] wakes the session's owner, or starts one.
-//! 3. [`session::owner`] reads its rows and does what [`session::machine`] decides: start `claude`
-//!    (once [`session::admission`] has a place for it: [`claude::process`], [`claude::arguments`]), give it the prompt ([`claude::protocol`]), keep what it says.
+//! 3. [`session::owner`] reads its rows and does what [`session::machine`] decides: start `claude` (once
+//!    [`session::admission`] has a place for it: [`claude::process`], [`claude::arguments`]), give it the prompt
+//!    ([`claude::protocol`]), keep what it says.
 //! 4. At the `result`, [`render`] makes messages of the answer, and one transaction closes the prompt and stores them.
-//! 5. [`telegram::courier`] sends them, in the order and at the pace that [`telegram::pacing`] decides. What is only
-//!    progress goes over the [`board`], where the latest wins.
+//! 5. [`telegram::courier`] sends them, in the order and at the pace that [`telegram::pacing`] decides; what an end of
+//!    a call means says [`telegram::settling`]. What is only progress goes over the [`board`], where the latest wins.
 //!
 //! [`chat`] is the vocabulary that both sides share; [`config`] is read once; where a session may work, and as whom, is
 //! looked up in [`workplace`]; [`daemon`] starts and ends it all;

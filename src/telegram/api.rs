@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use ureq::{Agent, Proxy, Timeout};
 
-use super::refusal;
+use super::refusal::{self, Failure};
 use crate::failpoint;
 
 /// The largest answer that is read, in bytes. getUpdates is capped near 4 MB by the server.
@@ -21,37 +21,6 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// What a flood wait is taken for when Telegram does not say how long it is.
 const FLOOD_UNSAID: u64 = 5;
-
-/// Why a call did not do what was asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// 429: nothing before so many seconds have passed. May be more than a day.
-    Flood(u64),
-    /// Telegram answered with an error that another try will not change.
-    Refused {
-        code: u16,
-        description: String,
-        /// Where a group has become a supergroup: its new id.
-        migrate_to: Option<i64>,
-    },
-    /// The connection was never made, so nothing was done.
-    Unreachable(&'static str),
-    /// Nobody knows whether it was done: a timeout, a cut connection, a 5xx, an answer that is not JSON (but for 413).
-    Unknown(String),
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Failure::Flood(seconds) => write!(f, "flood wait of {seconds} s"),
-            Failure::Refused {
-                code, description, ..
-            } => write!(f, "{code} {description}"),
-            Failure::Unreachable(why) => write!(f, "not reached: {why}"),
-            Failure::Unknown(why) => write!(f, "outcome unknown: {why}"),
-        }
-    }
-}
 
 /// Telegram, as seen by one bot. Cheap to clone; clones share their connections.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! The courier: brings what waits in the outbox, and what stands on the board, to Telegram.
 //!
-//! One scheduler thread decides (with [`Pacing`]) and is the only one that writes; three sender threads make the calls,
-//! one of them only for answers to presses. A row is marked before it is sent and settled after; what could not be
-//! written down is kept and tried again before anything else is sent.
+//! One scheduler thread is the only one that writes: [`Pacing`] decides what is sent now, [`settling`] what the end of a
+//! call means, and the sender threads make the calls. A row is marked before it is sent and settled after; what could
+//! not be written down is kept and tried again before anything else is sent.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -10,17 +10,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::api::{Api, Failure};
+use super::api::Api;
 use super::outgoing;
-use super::pacing::{Call, Delay, End, IN_FLIGHT_MAX, Pacing, Stops};
-use super::refusal::{self, Refusal};
+use super::pacing::{Call, Delay, End, Pacing, Stops};
+use super::refusal::Failure;
+use super::senders::{Report, Senders};
+use super::settling::{self, Sent, Settle};
 use crate::board::{Board, Doing, Progress, Warning};
 use crate::chat::{
-    BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Place, Post, PromptId, RowId,
-    SessionId, Target, TopicId,
+    BotId, Button, ChatId, Due, Formatted, Lane, Post, RowId, SessionId, Target, TopicId,
 };
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
@@ -35,15 +34,6 @@ use crate::router::{self, Behind};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
-
-/// How long a call may take.
-const CALL_MAX: Duration = Duration::from_secs(20);
-
-/// How many bytes of an upload must go up in each second that it takes beyond that: a slow line of a home.
-const UPLOAD_RATE_MIN: usize = 32 * 1024;
-
-/// How long an upload may take. 50 MB, the most that Telegram takes, go up in this time at 60 kB/s.
-const UPLOAD_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// How long the store is left alone after it failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -83,23 +73,7 @@ pub struct Courier {
 impl Courier {
     /// Starts the four threads.
     pub fn start(outfit: Outfit) -> std::io::Result<Courier> {
-        // All calls that may be in flight fit, so handing one over never blocks.
-        let (jobs, to_send) = bounded::<Job>(IN_FLIGHT_MAX);
-        let (toasts, toasts_to_send) = bounded::<Job>(1);
-        let (report, reports) = bounded::<Report>(IN_FLIGHT_MAX + 1);
-        for number in 1..=IN_FLIGHT_MAX {
-            let (api, jobs, report) = (outfit.api.clone(), to_send.clone(), report.clone());
-            // Not joined: a hung call may hold a sender for longer than a shutdown waits.
-            let fatal = outfit.fatal.clone();
-            thread::spawn_vital(format!("sender-{number}"), fatal, move || {
-                send(&api, &jobs, &report)
-            })?;
-        }
-        let api = outfit.api.clone();
-        let fatal = outfit.fatal.clone();
-        thread::spawn_vital("sender-toast", fatal, move || {
-            send(&api, &toasts_to_send, &report)
-        })?;
+        let (senders, reports) = Senders::start(&outfit.api, &outfit.fatal)?;
         let (stop, stopped) = bounded(1);
         let scheduler = Scheduler {
             outfit,
@@ -110,9 +84,7 @@ impl Courier {
             began: unix_now(),
             has_caught_up: HashSet::new(),
             store_fails: false,
-            jobs,
-            toasts,
-            in_flight: 0,
+            senders,
         };
         let fatal = scheduler.outfit.fatal.clone();
         let scheduler =
@@ -132,47 +104,6 @@ impl Courier {
     }
 }
 
-/// A call for a sender.
-struct Job {
-    call: Call,
-    request: outgoing::Call,
-}
-
-/// What came of it.
-struct Report {
-    call: Call,
-    method: &'static str,
-    result: Result<Box<RawValue>, Failure>,
-}
-
-/// A sender: one call after the other, until nobody hands it any.
-fn send(api: &Api, jobs: &Receiver<Job>, report: &Sender<Report>) {
-    for Job { call, request } in jobs {
-        let method = request.method;
-        let result = match &request.boundary {
-            None => api.call(method, &request.body, CALL_MAX),
-            Some(boundary) => {
-                let budget = upload_budget(request.body.len());
-                api.upload(method, boundary, &request.body, budget)
-            }
-        };
-        let report_of = Report {
-            call,
-            method,
-            result,
-        };
-        if report.send(report_of).is_err() {
-            return;
-        }
-    }
-}
-
-/// How long an upload of so many bytes may take.
-fn upload_budget(bytes: usize) -> Duration {
-    let beyond = Duration::from_secs((bytes / UPLOAD_RATE_MIN) as u64);
-    (CALL_MAX + beyond).min(UPLOAD_MAX)
-}
-
 /// What wakes the scheduler.
 enum Event {
     /// A sender has made its call.
@@ -184,39 +115,6 @@ enum Event {
     Timer,
     /// Whoever could wake it is gone.
     Over,
-}
-
-/// Something that has happened and must be written down.
-enum Settle {
-    /// In the chat, as a message where it made one.
-    Delivered(RowId, ChatId, Option<MessageId>),
-    PutBack(RowId, Sent),
-    /// Telegram refused it as it is: something else goes in its place, or nothing.
-    Replace(Due, Change),
-    Refuse(RowId),
-    CloseChat(ChatId),
-    MoveChat {
-        from: ChatId,
-        to: ChatId,
-    },
-    DropTopic(Place),
-    AvoidTopic(Place),
-    TopicMade(RowId, TopicId),
-    NoTopic(RowId),
-    StatusShown(PromptId, MessageId),
-    /// Until when, in Unix seconds.
-    Flooded {
-        chat: Option<ChatId>,
-        now: i64,
-        until: i64,
-    },
-}
-
-/// Whether a call that failed may have arrived all the same.
-#[derive(Clone, Copy)]
-enum Sent {
-    Never,
-    Perhaps,
 }
 
 struct Scheduler {
@@ -233,9 +131,7 @@ struct Scheduler {
     has_caught_up: HashSet<ChatId>,
     /// Whether the store failed at the last look.
     store_fails: bool,
-    jobs: Sender<Job>,
-    toasts: Sender<Job>,
-    in_flight: usize,
+    senders: Senders,
 }
 
 impl Scheduler {
@@ -254,7 +150,7 @@ impl Scheduler {
                 }
             };
             self.warn();
-            if stop_at.is_some() && self.in_flight == 0 {
+            if stop_at.is_some() && self.senders.rest() {
                 return;
             }
             // When chappe ends, what has to wait stays in the store.
@@ -297,8 +193,8 @@ impl Scheduler {
             *taken_up = true;
         }
         loop {
-            while let Some(settle) = self.unsettled.front() {
-                self.write_down(settle)?;
+            while let Some(settle) = self.unsettled.front().cloned() {
+                self.write_down(&settle)?;
                 self.unsettled.pop_front();
             }
             let now = Instant::now();
@@ -314,13 +210,7 @@ impl Scheduler {
             };
             if let Some(request) = self.prepare(&call)? {
                 self.pacing.started(now, &call);
-                self.in_flight += 1;
-                let to = if is_toast(&call) {
-                    &self.toasts
-                } else {
-                    &self.jobs
-                };
-                let _ = to.try_send(Job { call, request });
+                self.senders.hand(call, request);
             }
         }
     }
@@ -351,8 +241,7 @@ impl Scheduler {
             let request = outgoing::message(warning.place, &warning.body, &[], false);
             self.warned.push(warning);
             self.pacing.started(now, &call);
-            self.in_flight += 1;
-            let _ = self.jobs.try_send(Job { call, request });
+            self.senders.hand(call, request);
         }
     }
 
@@ -439,25 +328,26 @@ impl Scheduler {
         chat.0 < 0 || self.outfit.allowed_users.contains(&chat.0)
     }
 
-    /// Decides what a call's result means, for its row and for its chat.
+    /// A call has ended: what that means is to be written down, and the pace hears of it.
     fn settle(&mut self, report: Report) {
         let Report {
             call,
             method,
             result,
         } = report;
-        self.in_flight -= 1;
+        self.senders.reported();
         if let (Call::Warning(place), Err(Failure::Flood(_) | Failure::Unreachable(_))) =
             (&call, &result)
         {
             // It is sent again when that is possible.
             self.warned.retain(|warning| warning.place != *place);
         }
-        let end = match result {
-            Ok(answer) if method == outgoing::CREATE_TOPIC => self.settle_topic(&call, &answer),
-            Ok(answer) => self.settle_done(&call, &answer),
-            Err(failure) => self.settle_failed(&call, method, failure),
-        };
+        let settled = settling::settle(&call, method, &result);
+        self.unsettled.extend(settled.what);
+        if let Some(why) = settled.stop {
+            let _ = self.outfit.fatal.try_send(Fatal::new(Exit::Refused, why));
+        }
+        let end = settled.end;
         let now = Instant::now();
         let stops = self.pacing.ended(now, &call, end);
         if let (End::Flood(wait), Some(stops)) = (end, stops) {
@@ -465,216 +355,12 @@ impl Scheduler {
             let now = unix_now();
             let until = now.saturating_add(wait).saturating_add(1);
             let chat = match stops {
-                Stops::Chat => Some(chat_of(&call)),
+                Stops::Chat => Some(call.place().chat),
                 Stops::All => None,
             };
             self.unsettled
                 .push_back(Settle::Flooded { chat, now, until });
         }
-    }
-
-    fn settle_done(&mut self, call: &Call, answer: &RawValue) -> End {
-        /// Of a message only its number matters: a strict look would make "delivered" of a new kind of field unknown.
-        #[derive(Deserialize)]
-        struct Sent {
-            message_id: Option<i64>,
-        }
-        let message = serde_json::from_str::<Sent>(answer.get())
-            .ok()
-            .and_then(|sent| sent.message_id)
-            .map(MessageId);
-        match call {
-            Call::Row(due) => {
-                if due.lane != Lane::Reaction {
-                    self.has_caught_up.insert(due.place.chat);
-                }
-                self.delivered(*due, message);
-            }
-            Call::Status {
-                progress,
-                message: None,
-            } => {
-                if let Some(message) = message {
-                    self.unsettled
-                        .push_back(Settle::StatusShown(progress.prompt, message));
-                }
-            }
-            Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => {}
-        }
-        End::Done(message)
-    }
-
-    /// A topic was made, as far as the answer says which.
-    fn settle_topic(&mut self, call: &Call, answer: &RawValue) -> End {
-        #[derive(Deserialize)]
-        struct Made {
-            message_thread_id: i64,
-        }
-        if let Call::Row(due) = call {
-            let settle = match serde_json::from_str::<Made>(answer.get()) {
-                Ok(made) => Settle::TopicMade(due.row, TopicId(made.message_thread_id)),
-                Err(_) => Settle::NoTopic(due.row),
-            };
-            self.unsettled.push_back(settle);
-        }
-        End::Done(None)
-    }
-
-    fn settle_failed(&mut self, call: &Call, method: &str, failure: Failure) -> End {
-        if let Call::Row(
-            due @ Due {
-                lane: Lane::Toast, ..
-            },
-        ) = call
-        {
-            // Good for seconds, and worth no second call. What the press asked for has been done.
-            log::debug!("a press was not answered: {failure}");
-            self.unsettled.push_back(Settle::Refuse(due.row));
-            return End::Done(None);
-        }
-        let row = match call {
-            Call::Row(due) => Some(*due),
-            Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => None,
-        };
-        match failure {
-            Failure::Flood(seconds) => {
-                log::warn!("Telegram wants a wait of {seconds} s");
-                self.put_back(row, Sent::Never);
-                End::Flood(Duration::from_secs(seconds))
-            }
-            Failure::Unreachable(why) => {
-                log::warn!("Telegram was not reached: {why}");
-                self.put_back(row, Sent::Never);
-                End::Unreachable
-            }
-            Failure::Unknown(why) => {
-                log::warn!("nobody knows whether a call arrived: {why}");
-                match row {
-                    // Nobody misses these, and a second one could come much too late.
-                    Some(due) if due.lane == Lane::Reaction => {
-                        self.unsettled.push_back(Settle::Refuse(due.row));
-                    }
-                    row => self.put_back(row, Sent::Perhaps),
-                }
-                End::Unknown
-            }
-            Failure::Refused {
-                migrate_to: Some(to),
-                ..
-            } if has_moved(chat_of(call), ChatId(to)) => {
-                let (from, to) = (chat_of(call), ChatId(to));
-                log::info!("the group {from} has become the supergroup {to}");
-                self.put_back(row, Sent::Never);
-                self.unsettled.push_back(Settle::MoveChat { from, to });
-                End::Refused
-            }
-            Failure::Refused {
-                code, description, ..
-            } => {
-                let meaning = refusal::read(code, &description);
-                if meaning != Refusal::AlreadySo {
-                    log::warn!("Telegram refused {method}: {code} {description}");
-                }
-                // An edit names no topic. What is wrong with the topic is wrong with the message in it.
-                let meaning = match meaning {
-                    Refusal::TopicGone | Refusal::TopicClosed if method == "editMessageText" => {
-                        Refusal::MessageGone
-                    }
-                    meaning => meaning,
-                };
-                match row {
-                    Some(due) if method == outgoing::CREATE_TOPIC => {
-                        self.settle_refused_topic(due, meaning)
-                    }
-                    Some(due) => self.settle_refused_row(due, meaning),
-                    None => self.settle_refused_progress(call, meaning),
-                }
-            }
-        }
-    }
-
-    fn settle_refused_row(&mut self, due: Due, meaning: Refusal) -> End {
-        let replace = |change| Settle::Replace(due, change);
-        let chat = due.place.chat;
-        match (meaning, due.place.topic) {
-            (Refusal::AlreadySo, _) => self.delivered(due, None),
-            (Refusal::Stop(why), _) => return self.stop_all(Some(due), why),
-            (Refusal::ChatClosed, _) => {
-                self.put_back(Some(due), Sent::Never);
-                self.unsettled.push_back(Settle::CloseChat(chat));
-            }
-            (Refusal::NoReactions, _) => {
-                self.no_reactions.insert(chat);
-                self.unsettled.push_back(Settle::Refuse(due.row));
-            }
-            _ if due.lane == Lane::Reaction => self.unsettled.push_back(Settle::Refuse(due.row)),
-            (Refusal::TopicGone, Some(_)) => {
-                self.put_back(Some(due), Sent::Never);
-                self.unsettled.push_back(Settle::DropTopic(due.place));
-            }
-            (Refusal::TopicClosed, Some(_)) => {
-                self.put_back(Some(due), Sent::Never);
-                self.unsettled.push_back(Settle::AvoidTopic(due.place));
-            }
-            // General itself is closed: there is no other place to go to, and to close the chat would hold up the topics
-            // in which the bot may write.
-            (Refusal::Drop, _) | (Refusal::TopicClosed, None) => {
-                self.unsettled.push_back(Settle::Refuse(due.row));
-            }
-            (Refusal::MessageGone, _) => self.unsettled.push_back(replace(Change::Anew)),
-            (Refusal::TooLong, _) => self.unsettled.push_back(replace(Change::Smaller)),
-            (Refusal::Buttons, _) => self.unsettled.push_back(replace(Change::WithoutButtons)),
-            (Refusal::Content | Refusal::OtherPoller | Refusal::TopicGone, _) => {
-                self.unsettled.push_back(replace(Change::Simpler));
-            }
-        }
-        End::Done(None)
-    }
-
-    /// What is wrong with a new topic is not wrong with the one in which it was asked for.
-    fn settle_refused_topic(&mut self, due: Due, meaning: Refusal) -> End {
-        match meaning {
-            Refusal::Stop(_) | Refusal::ChatClosed => self.settle_refused_row(due, meaning),
-            _ => {
-                self.unsettled.push_back(Settle::NoTopic(due.row));
-                End::Done(None)
-            }
-        }
-    }
-
-    /// What a turn is doing is nothing that must arrive; but what its refusal says about the chat counts.
-    fn settle_refused_progress(&mut self, call: &Call, meaning: Refusal) -> End {
-        let place = place_of(call);
-        match (meaning, place.topic) {
-            (Refusal::AlreadySo, _) => End::Done(None),
-            (Refusal::MessageGone, _) => End::MessageGone,
-            (Refusal::Stop(why), _) => self.stop_all(None, why),
-            (Refusal::ChatClosed, _) => {
-                self.unsettled.push_back(Settle::CloseChat(place.chat));
-                End::Done(None)
-            }
-            (Refusal::TopicGone, Some(_)) => {
-                self.unsettled.push_back(Settle::DropTopic(place));
-                End::Refused
-            }
-            (Refusal::TopicClosed, Some(_)) => {
-                self.unsettled.push_back(Settle::AvoidTopic(place));
-                End::Refused
-            }
-            _ => End::Refused,
-        }
-    }
-
-    /// Nothing will be taken before a person has done something: chappe ends and says what.
-    fn stop_all(&mut self, row: Option<Due>, why: &str) -> End {
-        let _ = self.outfit.fatal.try_send(Fatal::new(Exit::Refused, why));
-        self.put_back(row, Sent::Never);
-        End::Unreachable
-    }
-
-    fn delivered(&mut self, due: Due, message: Option<MessageId>) {
-        self.unsettled
-            .push_back(Settle::Delivered(due.row, due.place.chat, message));
     }
 
     /// Puts in place of a refused post what comes next, or gives it up.
@@ -742,13 +428,7 @@ impl Scheduler {
         }
     }
 
-    fn put_back(&mut self, row: Option<Due>, sent: Sent) {
-        if let Some(due) = row {
-            self.unsettled.push_back(Settle::PutBack(due.row, sent));
-        }
-    }
-
-    fn write_down(&self, settle: &Settle) -> StoreResult<()> {
+    fn write_down(&mut self, settle: &Settle) -> StoreResult<()> {
         let Outfit { store, bot, .. } = &self.outfit;
         match settle {
             Settle::Delivered(row, chat, message) => store.delivered(*row, *chat, *message),
@@ -763,6 +443,14 @@ impl Scheduler {
             Settle::NoTopic(row) => self.topic(*row, None),
             Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),
             Settle::Flooded { chat, now, until } => store.flooded(*bot, *chat, *now, *until),
+            Settle::NoReactions(chat) => {
+                self.no_reactions.insert(*chat);
+                Ok(())
+            }
+            Settle::CaughtUp(chat) => {
+                self.has_caught_up.insert(*chat);
+                Ok(())
+            }
         }
     }
 }
@@ -780,43 +468,4 @@ fn buttons_of(progress: &Progress) -> Vec<Vec<Button>> {
         }
     }
     vec![buttons]
-}
-
-fn is_toast(call: &Call) -> bool {
-    matches!(
-        call,
-        Call::Row(Due {
-            lane: Lane::Toast,
-            ..
-        })
-    )
-}
-
-/// Whether this can be a group that has become a supergroup.
-fn has_moved(from: ChatId, to: ChatId) -> bool {
-    from.0 < 0 && to.0 < 0 && from != to
-}
-
-fn chat_of(call: &Call) -> ChatId {
-    place_of(call).chat
-}
-
-fn place_of(call: &Call) -> Place {
-    match call {
-        Call::Row(due) => due.place,
-        Call::Status { progress, .. } => progress.place,
-        Call::Typing(place) | Call::Warning(place) => *place,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_upload_has_the_time_that_its_bytes_need_but_not_for_ever() {
-        assert_eq!(upload_budget(1_000), CALL_MAX);
-        assert_eq!(upload_budget(3_200 * 1024), Duration::from_secs(120));
-        assert_eq!(upload_budget(usize::MAX), UPLOAD_MAX);
-    }
 }

@@ -10,4 +10,6 @@ pub mod outgoing;
 pub mod pacing;
 pub mod poller;
 pub mod refusal;
+pub mod senders;
+pub mod settling;
 pub mod update;

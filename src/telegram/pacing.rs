@@ -57,15 +57,21 @@ pub enum Call {
 }
 
 impl Call {
-    fn chat(&self) -> ChatId {
+    /// Where it goes.
+    pub fn place(&self) -> Place {
         match self {
-            Call::Row(due) => due.place.chat,
-            Call::Status { progress, .. } => progress.place.chat,
-            Call::Typing(place) | Call::Warning(place) => place.chat,
+            Call::Row(due) => due.place,
+            Call::Status { progress, .. } => progress.place,
+            Call::Typing(place) | Call::Warning(place) => *place,
         }
     }
 
-    fn is_toast(&self) -> bool {
+    fn chat(&self) -> ChatId {
+        self.place().chat
+    }
+
+    /// Whether it answers a press.
+    pub fn is_toast(&self) -> bool {
         matches!(
             self,
             Call::Row(Due {

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::value::RawValue;
 
-use super::api::{Api, Failure};
+use super::api::Api;
 use super::desk::Desk;
 use super::dispatch::Moment;
 use super::outgoing;
-use super::refusal::{self, Refusal};
+use super::refusal::{self, Failure, Refusal};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
 use crate::board::{Board, Warning};

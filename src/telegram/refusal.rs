@@ -1,8 +1,39 @@
-//! What Telegram's refusals mean: code and words in, meaning out. Pure.
+//! Why a call fails, and what Telegram's refusals mean: code and words in, meaning out. Pure.
 //!
 //! The words are not documented and change their case, so the code is looked at first and then a lower-cased part of
 //! the description; the first row of [`TABLE`] that fits counts. A 4xx that no row knows is about the content of that
 //! one message. Floods (429) and unknown outcomes (5xx, no answer) are no refusals; `api` tells them apart.
+
+/// Why a call did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// 429: nothing before so many seconds have passed. May be more than a day.
+    Flood(u64),
+    /// Telegram answered with an error that another try will not change.
+    Refused {
+        code: u16,
+        description: String,
+        /// Where a group has become a supergroup: its new id.
+        migrate_to: Option<i64>,
+    },
+    /// The connection was never made, so nothing was done.
+    Unreachable(&'static str),
+    /// Nobody knows whether it was done: a timeout, a cut connection, a 5xx, an answer that is not JSON (but for 413).
+    Unknown(String),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Flood(seconds) => write!(f, "flood wait of {seconds} s"),
+            Failure::Refused {
+                code, description, ..
+            } => write!(f, "{code} {description}"),
+            Failure::Unreachable(why) => write!(f, "not reached: {why}"),
+            Failure::Unknown(why) => write!(f, "outcome unknown: {why}"),
+        }
+    }
+}
 
 /// What to do about a refusal. Each meaning leads to something else; what leads to the same has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
