@@ -49,7 +49,7 @@ pub use log::{Log, Said};
 pub use moving::{Departed, Kept as KeptSession};
 pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
-pub use requests::{Always, Asked, Pressed};
+pub use requests::{Always, Asked, Pressed, Replied};
 pub use sessions::{Living, Session};
 pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};

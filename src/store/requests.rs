@@ -1,12 +1,12 @@
 //! Requests: what Claude wants to be allowed, who decided, and whether Claude has been told.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::outbox;
 use super::{Error, Intake, Result, Step, Store, place_of};
 use crate::chat::{
-    Arrival, BotId, Decision, Formatted, Lane, Permit, Person, Place, Post, PromptId, RowId,
-    SessionId, Target, Verdict, Wanted,
+    Arrival, BotId, Decision, Formatted, Lane, MessageId, Permit, Person, Place, Post, PromptId,
+    RowId, SessionId, Target, Verdict, Wanted,
 };
 
 /// What a press on a request's button came to.
@@ -32,6 +32,18 @@ pub struct Always {
     pub permit: Option<Permit>,
     /// The grant by which that is known; None where it is none but the session's permission mode.
     pub grant: Option<i64>,
+}
+
+/// The open request that a reply is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replied {
+    /// What its buttons carry.
+    pub token: String,
+    pub session: SessionId,
+    /// The tool that Claude wants to use: by it a reply is a reason, or an answer.
+    pub tool: String,
+    /// The tool's input as it was shown, JSON.
+    pub input: String,
 }
 
 /// A request to be shown: the messages before it, and the one with its buttons.
@@ -303,6 +315,63 @@ impl Intake<'_> {
             always.permit = Some(permit);
         }
         Ok(always)
+    }
+
+    /// The open request that a reply to the message `to` is for. None where that message shows none, or one that is over.
+    ///
+    /// The reply may be faster than the news under which number the request arrived. Then it is for the one request that
+    /// is on its way to its chat, if `to` is no other message that is known, and none from before. So what this finds may
+    /// be denied or answered by the reply, and never be allowed.
+    pub fn request_replied_to(&self, from: &Arrival, to: MessageId) -> Result<Option<Replied>> {
+        let found = |row: &Row<'_>| {
+            Ok(Replied {
+                token: row.get(0)?,
+                session: SessionId(row.get(1)?),
+                tool: row.get(2)?,
+                input: row.get(3)?,
+            })
+        };
+        let at = (self.bot.0, from.place.chat.0, to.0);
+        let shown = self
+            .tx
+            .prepare_cached(
+                "SELECT request.token, request.session, request.tool, request.input
+                 FROM outbox JOIN request ON request.row = outbox.id
+                 WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.message = ?3 AND request.state = 'open'",
+            )?
+            .query_row(at, found)
+            .optional()?;
+        if shown.is_some() {
+            return Ok(shown);
+        }
+        let is_known = self
+            .tx
+            .prepare_cached(
+                "SELECT 1 FROM outbox WHERE bot = ?1 AND chat = ?2 AND message = ?3
+                 UNION ALL SELECT 1 FROM prompt WHERE bot = ?1 AND chat = ?2 AND status_message = ?3
+                 UNION ALL SELECT 1 FROM inbox WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND text IS NOT NULL",
+            )?
+            .exists(at)?;
+        if is_known {
+            return Ok(None);
+        }
+        let mut on_their_way: Vec<Replied> = self
+            .tx
+            .prepare_cached(
+                "SELECT request.token, request.session, request.tool, request.input
+                 FROM outbox JOIN request ON request.row = outbox.id
+                 WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.state IN ('waiting', 'sending')
+                   AND outbox.message IS NULL AND outbox.rest IS NULL AND outbox.tries > 0 AND request.state = 'open'
+                   AND NOT EXISTS (SELECT 1 FROM outbox earlier WHERE earlier.bot = ?1 AND earlier.chat = ?2
+                       AND earlier.message >= ?3 AND earlier.id < outbox.id)
+                 LIMIT 2",
+            )?
+            .query_map(at, found)?
+            .collect::<Result<_>>()?;
+        match on_their_way.len() {
+            1 => Ok(on_their_way.pop()),
+            _ => Ok(None),
+        }
     }
 
     fn settle(

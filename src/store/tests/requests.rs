@@ -448,3 +448,60 @@ fn what_was_decided_and_can_no_longer_be_told_stays_decided() {
     );
     assert_eq!(due(&store), [], "its message says so already");
 }
+
+/// The token of the request that a reply to this message is for.
+fn replied_to(store: &Store, place: Place, to: i64) -> Option<String> {
+    take_in(store, NOW, |intake| {
+        let found = intake.request_replied_to(&message(90, place), MessageId(to))?;
+        Ok(found.map(|found| found.token))
+    })
+}
+
+#[test]
+fn a_reply_is_for_the_open_request_that_the_message_shows() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let found = take_in(store, NOW, |intake| {
+            intake.request_replied_to(&message(90, HOME), MessageId(500))
+        });
+        let expected = Replied {
+            token: "token-r".to_owned(),
+            session,
+            tool: "Bash".to_owned(),
+            input: r#"{"command":"ls"}"#.to_owned(),
+        };
+        assert_eq!(found, Some(expected));
+        assert_eq!(replied_to(store, HOME, 501), None);
+        assert_eq!(replied_to(store, place(43), 500), None);
+        decide(store, "token-r", &press(2, HOME, 500));
+        assert_eq!(replied_to(store, HOME, 500), None, "it is over");
+    });
+}
+
+#[test]
+fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
+    on_both(|store| {
+        let before = put(store, HOME, Lane::Text, "before");
+        deliver(store, before, 400);
+        let (session, prompt, row) = asking(store);
+        assert_eq!(replied_to(store, HOME, 500), None, "nobody has seen it");
+        begin(store, row).expect("it waits");
+        assert_eq!(replied_to(store, HOME, 500).as_deref(), Some("token-r"));
+        assert_eq!(replied_to(store, HOME, 400), None, "another message");
+        assert_eq!(replied_to(store, HOME, 399), None, "from before");
+        assert_eq!(replied_to(store, HOME, 101), None, "the person's own");
+        assert_eq!(replied_to(store, place(43), 500), None);
+        // Nobody knows any more whether it arrived.
+        store.put_back(row, true).expect("it waits again");
+        assert_eq!(replied_to(store, HOME, 500).as_deref(), Some("token-r"));
+        begin(store, row).expect("it waits");
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
+            .expect("the request is stored");
+        assert_eq!(replied_to(store, HOME, 500).as_deref(), Some("token-r"));
+        let second = RowId(number(store, "SELECT MAX(row) FROM request"));
+        begin(store, second).expect("it waits");
+        assert_eq!(replied_to(store, HOME, 500), None, "it may be for either");
+    });
+}
