@@ -211,8 +211,8 @@ impl Machine {
         match &mut self.state {
             State::Backoff { .. } => {
                 self.state = State::Asleep;
-                if self.held && !self.cut_off.is_empty() {
-                    // It goes on when the session does.
+                if !self.has_work() && (self.held || self.cut_off.is_empty()) {
+                    // It goes on when the session does, or was dropped meanwhile.
                     out.push(Action::Hide);
                 }
                 self.advance(now, out);

@@ -437,3 +437,38 @@ fn a_message_after_a_start_that_failed_for_good_tries_once_more() {
         prepare
     "#);
 }
+
+#[test]
+fn what_is_dropped_while_a_start_fails_is_shown_no_more() {
+    assert_snapshot!(check(NOTHING, "
+        work 0 open=1
+        prepared 1=found
+        started
+        uninitialized no
+        work 0
+        exit 1
+        wait 1s
+    "), @r#"
+    > work 0 open=1
+        close requests: all Expired
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
+        prepare 1
+    > prepared 1=found
+        continue 1: go on, with the message
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 90s)
+    > uninitialized no
+        kill
+        (due at 5s)
+    > work 0
+    > exit 1
+        (due at 1s)
+    > wait 1s
+      at 1s:
+        hide
+        retire
+        (nothing is due)
+    "#);
+}
