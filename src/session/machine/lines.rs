@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::life::{INITIALIZE, closed};
 use super::steer::{about, ids, parted, taken_in};
-use super::{Action, By, Closed, Cut, Finished, Machine, Pause, State, Step};
+use super::{Action, Again, By, Closed, Cut, Finished, Machine, Pause, State, Step};
 use crate::board::Doing;
 use crate::chat::{Block, Hold, Outcome, Prompt, Spent, Wanted};
 use crate::claude::protocol::{
@@ -280,6 +280,12 @@ impl Machine {
         match state {
             Lifecycle::Started => {
                 self.has_begun();
+                if let State::Busy(turn) = &mut self.state
+                    && turn.prompt.uuid == uuid
+                {
+                    // Of what is swallowed this is never said.
+                    turn.again = Again::No;
+                }
                 self.taken_if(out, |turn| turn.uuid == uuid);
             }
             Lifecycle::Completed => {
@@ -332,15 +338,16 @@ impl Machine {
             return;
         }
         self.has_answered = true;
-        let ours = result.origin_kind.is_none()
-            && match &self.state {
-                State::Busy(turn) => {
-                    turn.taken
-                        || result.user_message_uuids.is_empty()
-                        || result.user_message_uuids.contains(&turn.prompt.uuid)
-                }
-                _ => false,
-            };
+        let ours = match &self.state {
+            State::Busy(turn) if result.user_message_uuids.contains(&turn.prompt.uuid) => true,
+            // What Claude has taken into a turn that nobody asked for ends with that. A prompt that is written once more
+            // only seems to be taken where it is swallowed.
+            State::Busy(turn) if result.origin_kind.is_some() => {
+                turn.taken && matches!(turn.again, Again::No)
+            }
+            State::Busy(turn) => turn.taken || result.user_message_uuids.is_empty(),
+            _ => false,
+        };
         for uuid in result.user_message_uuids.iter().filter(|_| ours) {
             self.was_steered(uuid, out);
         }

@@ -22,7 +22,14 @@ impl Machine {
         let State::Busy(turn) = &mut self.state else {
             return;
         };
-        let is_known = matches!(turn.again, Again::No | Again::Begun { .. });
+        // As long as it may be swallowed, what has begun may be a turn that nobody asked for.
+        let is_known = matches!(
+            turn.again,
+            Again::No
+                | Again::Begun {
+                    as_if_swallowed: false
+                }
+        );
         let is_ready = turn.taken && is_known && turn.cut.is_none() && !turn.asks;
         if !is_ready
             || turn.steered.iter().any(|one| !one.taken)

@@ -1,6 +1,6 @@
 //! What is put into a turn while it runs.
 
-use super::script::{BUSY, GIVEN, NOTHING, check};
+use super::script::{BUSY, CUT_OFF, GIVEN, NOTHING, check};
 use insta::assert_snapshot;
 
 #[test]
@@ -541,5 +541,119 @@ fn chappe_dies_and_both_had_a_turn_of_their_own() {
         hide
         hide
         look
+    "#);
+}
+
+#[test]
+fn what_runs_next_and_is_taken_into_a_turn_that_nobody_asked_for_ends_with_it() {
+    assert_snapshot!(check(BUSY, "
+        work 1 steer=1
+        steered 2 into=1 and this
+        say one
+        result ok of=1 one
+        init
+        tool Bash sleep
+        toolresult done
+        replay 2
+        lifecycle started 2
+        say two
+        lifecycle completed 2
+        result ok origin of=2 two
+    "), @r#"
+    > work 1 steer=1
+        show 1 since 0ns: Waiting since 0ns, 1 wait
+        steer into 1
+    > steered 2 into=1 and this
+        write u2 "and this"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > say one
+    > result ok of=1 one
+        finish 1: Answered [m1/0 "one"], $0.00, 0 tools, took 0ns
+        hide
+        show 2 since 0ns: Waiting since 0ns, 0 wait
+    > init
+    > tool Bash sleep
+        acted 2: Bash {"command":"sleep"}
+        show 2 since 0ns: Tool { name: "Bash", target: "sleep" } since 0ns, 0 wait
+    > toolresult done
+        show 2 since 0ns: Waiting since 0ns, 0 wait
+    > replay 2
+        taken 2
+    > lifecycle started 2
+    > say two
+    > lifecycle completed 2
+    > result ok origin of=2 two
+        finish 2: Answered [m3/0 "two"], $0.00, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
+fn nothing_is_put_into_a_turn_that_may_be_none_of_the_prompt_that_was_given_again() {
+    assert_snapshot!(check(CUT_OFF, "
+        prepared 1=missing
+        started
+        initialized
+        given again 1
+        replay 1
+        work 1 steer=1 open=1
+        init
+        result ok origin
+        wait 5s
+    "), @r#"
+    > prepared 1=missing
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > initialized
+        give again 1
+        (due at 601s)
+    > given again 1
+        write u1 "hi"
+        show 1 since 1s: Waiting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        (nothing is due)
+    > replay 1
+        taken 1
+        (due at 6s)
+    > work 1 steer=1 open=1
+        show 1 since 1s: Waiting since 1s, 1 wait, after a crash (exit code 137), 1 of 3
+    > init
+        (nothing is due)
+    > result ok origin
+        (due at 6s)
+    > wait 5s
+      at 6s:
+        continue 1: go on, with the message
+        hide
+        givenext
+        (nothing is due)
+    "#);
+    assert_snapshot!(check(CUT_OFF, "
+        prepared 1=missing
+        started
+        initialized
+        given again 1
+        work 1 steer=1 open=1
+        lifecycle started 1
+    "), @r#"
+    > prepared 1=missing
+        start
+    > started
+        write request {"subtype":"initialize"}
+        (due at 91s)
+    > initialized
+        give again 1
+        (due at 601s)
+    > given again 1
+        write u1 "hi"
+        show 1 since 1s: Waiting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        (nothing is due)
+    > work 1 steer=1 open=1
+        show 1 since 1s: Waiting since 1s, 1 wait, after a crash (exit code 137), 1 of 3
+    > lifecycle started 1
+        taken 1
+        steer into 1
     "#);
 }

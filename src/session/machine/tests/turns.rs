@@ -339,6 +339,71 @@ fn what_comes_unasked_while_nobody_asks_is_told() {
 }
 
 #[test]
+fn what_claude_takes_into_a_turn_that_nobody_asked_for_ends_with_it() {
+    assert_snapshot!(check(OPEN, "
+        init
+        tool Bash sleep
+        work 1
+        given 1 hi
+        lifecycle queued 1
+        toolresult done
+        replay 1
+        lifecycle started 1
+        say both
+        lifecycle completed 1
+        result ok origin of=1 cost=0.5 both
+    "), @r#"
+    > init
+    > tool Bash sleep
+    > work 1
+        givenext
+        (nothing is due)
+    > given 1 hi
+        write u1 "hi"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > lifecycle queued 1
+    > toolresult done
+    > replay 1
+        taken 1
+    > lifecycle started 1
+    > say both
+    > lifecycle completed 1
+    > result ok origin of=1 cost=0.5 both
+        finish 1: Answered [m2/0 "both"], $0.50, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+    // The older version does not say whom a result is about.
+    assert_snapshot!(check(OPEN, "
+        init
+        tool Bash sleep
+        work 1
+        given 1 hi
+        toolresult done
+        replay 1
+        say both
+        result ok origin cost=0.5 both
+    "), @r#"
+    > init
+    > tool Bash sleep
+    > work 1
+        givenext
+        (nothing is due)
+    > given 1 hi
+        write u1 "hi"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > toolresult done
+    > replay 1
+        taken 1
+    > say both
+    > result ok origin cost=0.5 both
+        finish 1: Answered [m2/0 "both"], $0.50, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
+}
+
+#[test]
 fn what_comes_unasked_does_not_close_a_prompt_that_waits_behind_it() {
     assert_snapshot!(check(OPEN, "
         init

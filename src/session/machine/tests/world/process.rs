@@ -41,10 +41,7 @@ impl World {
             }
             Step::ToolResult if claude.working().is_some() => {
                 claude.out.push_back(claude::tool_result());
-                // A turn that nobody has asked for lasts a moment; nothing is put into it here.
-                if claude.turn.as_ref().is_some_and(|turn| turn.uuid.is_some()) {
-                    claude.joins(&mut self.conversation);
-                }
+                claude.joins(&mut self.conversation);
             }
             Step::Ask(wish) if claude.working().is_some() => {
                 let request_id = format!("r{number}");
@@ -123,10 +120,8 @@ impl World {
         }
         // What a turn says that is being ended, or that was left, comes from the transcript.
         let stays_open = |uuid: &String| self.store.open().any(|id| *uuid == format!("u{id}"));
-        let comes_later = turn
-            .uuid
-            .as_ref()
-            .is_some_and(|uuid| is_ending || stays_open(uuid));
+        let mut about = turn.uuid.iter().chain(&turn.joined);
+        let comes_later = about.any(|uuid| is_ending || stays_open(uuid));
         let goes_astray = is_ending && self.is_confused;
         if !broken_off && !comes_later && !goes_astray {
             for text in &turn.said {
