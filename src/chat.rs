@@ -745,7 +745,7 @@ pub struct Decision {
     pub input: String,
     /// What is allowed with it, beyond this call.
     pub permit: Option<Permit>,
-    /// Why it is denied, in words for Claude; None where a person has said no.
+    /// Why it is denied, in words for Claude; None where a person has said no and no more.
     pub why: Option<String>,
 }
 

@@ -24,6 +24,19 @@ const REASON_MAX: usize = 300;
 /// What the CLI says where there is no other reason than that no rule allows the call.
 const NO_REASON: &str = "This command requires approval";
 
+/// The tool by which Claude shows a plan.
+const PLAN_TOOL: &str = "ExitPlanMode";
+
+/// What Claude hears when a person has denied the use of a tool, with what they wrote.
+pub fn denied_for(tool: &str, reason: &str) -> String {
+    match tool {
+        PLAN_TOOL => {
+            format!("The user did not approve this plan yet. What should be different: {reason}")
+        }
+        _ => format!("The user denied this: {reason}"),
+    }
+}
+
 /// A request, ready to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {

@@ -203,7 +203,7 @@ pub fn help() -> Formatted {
         .plain(
             "Write what you want done. Claude Code works on this host and answers here. What you send while it works \
              waits and goes next. When it needs your permission, it asks with buttons; until you press one, nothing \
-             happens.\n\n",
+             happens. A reply to such a question says no, and why.\n\n",
         )
         .code("/stop")
         .plain(" ends the turn (so does “stop”)\n")
@@ -257,6 +257,22 @@ pub fn decided(shown: &Formatted, allowed: bool, by: &str, time: &str) -> Format
         "✗ Denied by"
     };
     below(shown, &format!("{verdict} {by}, {time}"))
+}
+
+/// To a reply to a request that says no more than yes.
+pub const PRESS_TO_ALLOW: &str = "Press a button to allow.";
+
+/// How much of a reason stands below a request, in characters. All of it stands in the reply.
+const REASON_MAX: usize = 200;
+
+/// Below a request that was denied with a reason.
+pub fn denied_for(shown: &Formatted, by: &str, time: &str, reason: &str) -> Formatted {
+    let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = match reason.char_indices().nth(REASON_MAX) {
+        Some((end, _)) => format!("{}…", &reason[..end]),
+        None => reason,
+    };
+    below(shown, &format!("✗ Denied by {by}, {time}: {reason}"))
 }
 
 /// Below a request that was allowed, together with more than the call at hand.

@@ -64,6 +64,25 @@ pub struct Asked {
     pub post: Post,
 }
 
+/// What a person has decided on a request.
+struct Decided<'a> {
+    verdict: Verdict,
+    /// What is allowed beyond the call, JSON.
+    permit: Option<&'a str>,
+    /// Why it is denied, in words for Claude.
+    why: Option<&'a str>,
+}
+
+impl Decided<'_> {
+    fn only(verdict: Verdict) -> Self {
+        Decided {
+            verdict,
+            permit: None,
+            why: None,
+        }
+    }
+}
+
 /// A request that is open, or decided and not told.
 struct Unsettled {
     id: i64,
@@ -280,7 +299,7 @@ impl Intake<'_> {
         person: &Person,
         from: &Arrival,
     ) -> Result<Pressed> {
-        self.settle(token, verdict, None, person, from)
+        self.settle(token, Decided::only(verdict), person, from)
     }
 
     /// Applies a press on a button that allows the call, and what that button says from now on.
@@ -309,12 +328,38 @@ impl Intake<'_> {
         let permit: Permit = serde_json::from_str(&json).map_err(|error| {
             Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, error.into())
         })?;
-        always.pressed = self.settle(&request, Verdict::Allow, Some(&json), person, from)?;
+        let decided = Decided {
+            permit: Some(&json),
+            ..Decided::only(Verdict::Allow)
+        };
+        always.pressed = self.settle(&request, decided, person, from)?;
         if let Pressed::Decided { session, .. } = always.pressed {
             always.grant = self.grant(session, &permit, person)?;
             always.permit = Some(permit);
         }
         Ok(always)
+    }
+
+    /// Denies a request by a reply to the message `to`, if that shows the request. `why` is for Claude.
+    pub fn deny(
+        &mut self,
+        token: &str,
+        why: &str,
+        person: &Person,
+        from: &Arrival,
+        to: MessageId,
+    ) -> Result<Pressed> {
+        // It counts like a press on that message.
+        let there = Arrival {
+            message: Some(to),
+            ..from.clone()
+        };
+        let decided = Decided {
+            verdict: Verdict::Deny,
+            permit: None,
+            why: Some(why),
+        };
+        self.settle(token, decided, person, &there)
     }
 
     /// The open request that a reply to the message `to` is for. None where that message shows none, or one that is over.
@@ -377,8 +422,7 @@ impl Intake<'_> {
     fn settle(
         &mut self,
         token: &str,
-        verdict: Verdict,
-        permit: Option<&str>,
+        decided: Decided<'_>,
         person: &Person,
         from: &Arrival,
     ) -> Result<Pressed> {
@@ -426,13 +470,13 @@ impl Intake<'_> {
                 ));
             }
         };
-        let word = match verdict {
+        let word = match decided.verdict {
             Verdict::Allow => "allowed",
             Verdict::Deny => "denied",
         };
         self.tx.execute(
-            "UPDATE request SET state = ?2, user = ?3, permit = ?4 WHERE id = ?1",
-            (request, word, person.id.0, permit),
+            "UPDATE request SET state = ?2, user = ?3, permit = ?4, why = ?5 WHERE id = ?1",
+            (request, word, person.id.0, decided.permit, decided.why),
         )?;
         if let Some(pressed) = from.message {
             // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message

@@ -7,6 +7,7 @@
 use super::ahead::Ahead;
 use super::commands;
 use super::desk::{Desk, say, stop};
+use super::replies;
 use super::update::Decoded;
 use crate::chat::{
     Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
@@ -88,8 +89,16 @@ impl Desk {
                 suggested,
                 text,
                 origin,
+                from,
                 reply_to,
             } => {
+                // What others wrote decides nothing.
+                if let (Some(to), None) = (reply_to, origin)
+                    && let Some(request) = intake.request_replied_to(arrival, *to)?
+                {
+                    intake.close(arrival)?;
+                    return replies::to_request(intake, arrival, from, &request, *to, text);
+                }
                 let replied = match reply_to {
                     Some(message) => intake.session_of(arrival.place.chat, *message)?,
                     None => None,

@@ -10,6 +10,7 @@ pub mod outgoing;
 pub mod pacing;
 pub mod poller;
 pub mod refusal;
+pub mod replies;
 pub mod senders;
 pub mod settling;
 pub mod update;

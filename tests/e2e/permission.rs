@@ -48,6 +48,38 @@ fn allowed_it_runs_once_and_denied_it_does_not() {
 }
 
 #[test]
+fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.api.reply(&ada, request.id, "Ok!");
+    host.answer("Press a button to allow.");
+    host.api.reply(&ada, request.id, "not before\nthe review");
+    let decided = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(
+        decided.text.ends_with(": not before the review"),
+        "{}",
+        decided.text
+    );
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said: The user denied this: not before\nthe review");
+    assert!(!host.file("never").exists());
+    let press = host.press(&ada, &request, "Allow once");
+    assert_eq!(host.toast(&press), OVER);
+
+    // It is over, so this is for the session like any other message.
+    host.api.reply(&ada, request.id, "and now");
+    host.answer("echo: and now");
+    let texts = host.texts();
+    assert!(
+        !texts.iter().any(|text| text.contains("echo: not before")),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn what_telegram_will_not_show_is_denied_and_told() {
     let host = Host::new();
     let _chappe = host.start();

@@ -7,6 +7,8 @@
 mod away;
 /// Turns, what is remembered of them, and what they cost.
 mod conversation;
+/// A person says no, and why.
+mod denied;
 /// Somebody else has the session open.
 mod elsewhere;
 /// Ends in the middle of a turn, by whatever hand.

@@ -505,3 +505,36 @@ fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
         assert_eq!(replied_to(store, HOME, 500), None, "it may be for either");
     });
 }
+
+#[test]
+fn a_reply_denies_with_its_reason_once() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let deny = |place, to| {
+            take_in(store, NOW, |intake| {
+                intake.deny(
+                    "token-r",
+                    "because",
+                    &ada(),
+                    &message(90, place),
+                    MessageId(to),
+                )
+            })
+        };
+        assert_eq!(deny(HOME, 501), Pressed::Foreign);
+        assert_eq!(deny(place(43), 500), Pressed::Foreign);
+        assert_eq!(decisions(store, session), []);
+        assert!(matches!(deny(HOME, 500), Pressed::Decided { .. }));
+        assert_eq!(deny(HOME, 500), Pressed::Over);
+        let told = decisions(store, session);
+        assert_eq!(told.len(), 1);
+        assert_eq!(told[0].verdict, Verdict::Deny);
+        assert_eq!(told[0].why.as_deref(), Some("because"));
+        assert_eq!(
+            decide(store, "token-r", &press(2, HOME, 500)),
+            Pressed::Over
+        );
+        assert_eq!(decisions(store, session), told);
+    });
+}
