@@ -17,6 +17,8 @@ mod endings;
 mod killed;
 /// Who Claude is in a session, and what was chosen for it.
 mod personas;
+/// Several sessions, people and topics in the same chats.
+mod places;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
@@ -263,7 +265,14 @@ impl Stage {
     /// Makes a pipe in the session's folder. `cat NAME` is a tool that nobody is asked about, and that runs for as
     /// long as the test holds what [`Gate::reached`] gives.
     pub fn gate(&self, name: &str) -> Gate {
-        let pipe = self.folder().join(name);
+        self.gate_in("default", name)
+    }
+
+    /// The same in the folder of another session.
+    pub fn gate_in(&self, session: &str, name: &str) -> Gate {
+        let folder = self.host.sessions_root().join(session);
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        let pipe = folder.join(name);
         mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe can be made");
         Gate(pipe)
     }

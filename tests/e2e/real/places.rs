@@ -1,0 +1,325 @@
+//! Who hears what, with the actual CLI: little memory, topics, replies, two people, what was said as a file, and very many
+//! sessions of which one talks.
+
+use std::fs;
+
+use chappe::loopback::botapi::{Person, Shown};
+
+use super::{Stage, until};
+use crate::host::USER;
+
+const BOB: i64 = 1002;
+
+/// How many people make how many sessions each, so that no chat gets more than Telegram lets it have.
+const PEOPLE: i64 = 20;
+const SESSIONS_EACH: i64 = 10;
+
+/// What the kernel says of memory.
+fn meminfo(available: u64) -> String {
+    format!(
+        "MemTotal: 4000000 kB\nMemFree: 1 kB\nMemAvailable: {} kB\n",
+        available << 10
+    )
+}
+
+/// How often something stands in the chat.
+fn count(stage: &Stage, text: &str) -> usize {
+    let texts = stage.host.texts();
+    texts.iter().filter(|shown| shown.contains(text)).count()
+}
+
+/// What Claude was told in the conversation that this text belongs to, at its last step.
+fn told(stage: &Stage, text: &str) -> Vec<String> {
+    let turns = stage.turns();
+    let last = turns
+        .into_iter()
+        .rev()
+        .find(|turn| turn.texts.iter().any(|told| told == text));
+    last.map(|turn| turn.texts)
+        .unwrap_or_else(|| panic!("nobody was told {text:?}"))
+}
+
+/// Says something in a place and waits for the answer below it in that chat.
+fn ask_in(stage: &Stage, who: &Person, text: &str, answer: &str) -> Shown {
+    let said = stage.host.api.say(who, text);
+    let chat = who.chat;
+    let what = format!("an answer to {text:?} with {answer:?}");
+    stage.host.wait(&what, |view| {
+        let mut below = view.from_bot(chat).filter(|shown| shown.id > said);
+        below.find(|shown| shown.text.contains(answer)).cloned()
+    })
+}
+
+#[test]
+fn with_little_memory_one_claude_starts_and_another_waits_for_it_or_takes_its_place() {
+    let test = "with_little_memory_one_claude_starts_and_another_waits_for_it_or_takes_its_place";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.sessions.push_str("min_free_memory = \"100M\"\n");
+    let file = stage.host.folder.path().join("meminfo");
+    fs::write(&file, meminfo(50)).expect("the folder can be written");
+    stage.host.write_config();
+    let Some(chappe) = stage
+        .host
+        .start_with_file_over("meminfo", "/proc/meminfo", test)
+    else {
+        return;
+    };
+    // With nobody there who could make room it is started whatever there is, and that is told.
+    stage.ask("one", "echo: one");
+    stage
+        .host
+        .answer("The host has little memory left (50 MB).");
+    let first = stage.claude();
+    // Who is quiet makes room.
+    stage.ask("/new web", "Session web is ready");
+    let most = stage.most_claudes(|| {
+        stage.ask("two", "echo: two");
+    });
+    assert_eq!(most, 1, "never two at once");
+    assert_ne!(stage.claude(), first);
+    stage.ask("/session default", "What you write now goes to default.");
+    stage.remembers(&["one"]);
+    // Who is at work does not.
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    let busy = stage.claude();
+    stage.ask("/session web", "What you write now goes to web.");
+    let waits = stage.ask("three", "web waits for memory: default is at work.");
+    let labels = waits.buttons.iter().flatten();
+    let labels: Vec<_> = labels.map(|(label, _)| label.as_str()).collect();
+    assert_eq!(labels, ["Stop default"]);
+    assert_eq!(stage.claude(), busy);
+    // Bound to the mount: written in place.
+    fs::write(&file, meminfo(3000)).expect("it can be written");
+    // It looks again at once when something comes for it.
+    stage.say("and four");
+    stage.host.answer("echo: three\nand four");
+    let over = stage.host.says(USER, waits.id, "✓ It goes on now.");
+    assert!(over.buttons.is_empty(), "{over:?}");
+    assert_eq!(stage.claudes().len(), 2);
+    drop(held);
+    stage.host.answer("tool said:");
+    stage.remembers(&["two", "three\nand four"]);
+    stage.host.delivered();
+    assert_eq!(count(&stage, "little memory"), 1);
+    assert_eq!(count(&stage, "waits for"), 1);
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
+}
+
+#[test]
+fn a_session_answers_in_its_topic_and_in_the_chat_when_that_is_gone() {
+    let test = "a_session_answers_in_its_topic_and_in_the_chat_when_that_is_gone";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let first = stage.host.person().in_topic(5);
+    let answer = ask_in(&stage, &first, "one", "echo: one");
+    assert_eq!(answer.topic, Some(5));
+    ask_in(&stage, &first, "/new web", "has a topic of its own");
+    let ready = stage.host.answer("Session web is ready in ");
+    let topic = ready.topic.expect("it stands in a topic");
+    assert_ne!(topic, 5);
+    let there = stage.host.person().in_topic(topic);
+    let answer = ask_in(&stage, &there, "two", "echo: two");
+    assert_eq!(
+        (answer.topic, answer.text.as_str()),
+        (Some(topic), "echo: two")
+    );
+    let answer = ask_in(&stage, &first, "three", "echo: three");
+    assert_eq!(answer.topic, Some(5));
+    assert_eq!(told(&stage, "three"), ["one", "three"]);
+    assert_eq!(stage.claudes().len(), 2);
+
+    let gate = stage.gate_in("web", "gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.host.api.say(&there, call);
+    let held = gate.reached();
+    stage.host.delivered();
+    stage.host.api.delete_topic(USER, topic);
+    drop(held);
+    let answer = stage.host.answer("tool said:");
+    assert_eq!(answer.topic, None);
+    assert!(
+        answer.text.starts_with("web:\ntool said:"),
+        "{}",
+        answer.text
+    );
+    // The session itself is none the worse for it.
+    let general = stage.host.person();
+    ask_in(
+        &stage,
+        &general,
+        "/session web",
+        "What you write now goes to web.",
+    );
+    let answer = ask_in(&stage, &general, "four", "echo: four");
+    assert_eq!(answer.topic, None);
+    assert_eq!(told(&stage, "four"), ["two", call, "four"]);
+}
+
+#[test]
+fn a_reply_goes_to_the_claude_that_said_what_it_replies_to() {
+    let test = "a_reply_goes_to_the_claude_that_said_what_it_replies_to";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let of_first = stage.ask("one", "echo: one");
+    stage.ask("/new web", "Session web is ready");
+    stage.ask("two", "echo: two");
+    stage.host.delivered();
+    let person = stage.host.person();
+    stage.host.api.reply(&person, of_first.id, "back");
+    let answer = stage.host.answer("echo: back");
+    assert!(answer.text.starts_with("default:\n"), "{}", answer.text);
+    assert_eq!(told(&stage, "back"), ["one", "back"]);
+    // The place stays where it is.
+    stage.remembers(&["two"]);
+    // So does a reply to what was said by the reply, in the turn that runs as well.
+    let gate = stage.gate("gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.host.delivered();
+    stage.host.api.reply(&person, answer.id, call);
+    let held = gate.reached();
+    let status = stage.status("default · ⏳ Running cat");
+    stage.host.api.reply(&person, status.id, "and then this");
+    stage.host.stored();
+    drop(held);
+    stage.host.answer("echo: and then this");
+    assert_eq!(
+        told(&stage, "and then this"),
+        ["one", "back", call, "and then this"]
+    );
+}
+
+#[test]
+fn two_people_talk_at_once_and_neither_hears_the_other() {
+    let test = "two_people_talk_at_once_and_neither_hears_the_other";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.allowed_users.push(BOB);
+    let chappe = stage.host.start();
+    let bob = Person::private(BOB, "Bob");
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    // Bob has an answer while Ada's turn runs.
+    ask_in(&stage, &bob, "from Bob", "echo: from Bob");
+    assert_eq!(stage.claudes().len(), 2);
+    let sessions = "SELECT count(DISTINCT session) FROM binding";
+    assert_eq!(stage.host.count(sessions), 2);
+    let folders = "SELECT count(DISTINCT folder) FROM session";
+    assert_eq!(stage.host.count(folders), 2);
+    drop(held);
+    stage.host.answer("tool said:");
+    stage.ask("from Ada", "echo: from Ada");
+    ask_in(&stage, &bob, "[[remember]]", r#"texts=["from Bob"]"#);
+    stage.host.delivered();
+    let of_ada = stage.host.texts_in(USER);
+    assert!(
+        of_ada.iter().all(|text| !text.contains("Bob")),
+        "{of_ada:?}"
+    );
+    let of_bob = stage.host.texts_in(BOB);
+    let heard = of_bob
+        .iter()
+        .any(|text| text.contains("Ada") || text.contains("tool said"));
+    assert!(!heard, "{of_bob:?}");
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
+}
+
+#[test]
+fn a_conversation_is_had_as_a_file() {
+    let Some(stage) = Stage::new("a_conversation_is_had_as_a_file") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("**hello** there", "echo: hello there");
+    fs::write(stage.folder().join("note"), "a cormorant").expect("it can be written");
+    let call = r#"[[pre Looking.]] [[tool Bash {"command":"cat note"}]]"#;
+    stage.ask(call, "tool said: a cormorant");
+    stage.say("/export");
+    let file = stage.host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find_map(|shown| shown.attachment.clone())
+    });
+    assert_eq!(file.file_name, "default.md");
+    let bytes = stage.host.api.file(&file.file_id).expect("it was uploaded");
+    let text = String::from_utf8(bytes).expect("it is UTF-8");
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let headings: Vec<_> = headings
+        .map(|line| line.split(',').next().unwrap_or_default())
+        .collect();
+    assert_eq!(
+        headings,
+        ["# default", "## You", "## Claude", "## You", "## Claude"],
+        "{text}"
+    );
+    let mut rest = text.as_str();
+    for part in [
+        "\n\n**hello** there\n",
+        "\n\necho: **hello** there\n",
+        call,
+        "tool said: a cormorant\n",
+    ] {
+        let at = rest.find(part);
+        let at = at.unwrap_or_else(|| panic!("no {part:?} in {rest}"));
+        rest = &rest[at + part.len()..];
+    }
+}
+
+#[test]
+fn of_two_hundred_sessions_the_one_that_talks_costs_a_process() {
+    let Some(mut stage) = Stage::new("of_two_hundred_sessions_the_one_that_talks_costs_a_process")
+    else {
+        return;
+    };
+    let people: Vec<Person> = (0..PEOPLE)
+        .map(|n| Person::private(USER + n, "Ada"))
+        .collect();
+    stage.host.allowed_users = people.iter().map(|person| person.chat).collect();
+    stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
+    let chappe = stage.host.start();
+    // Before anything talks there are as many threads as there ever are at rest.
+    ask_in(&stage, &people[0], "/new s0-0", "Session s0-0 is ready");
+    let at_rest = chappe.threads().len();
+    for (n, person) in people.iter().enumerate() {
+        for m in (0..SESSIONS_EACH).filter(|m| (n, *m) != (0, 0)) {
+            stage.host.api.say(person, &format!("/new s{n}-{m}"));
+        }
+    }
+    for (n, person) in people.iter().enumerate() {
+        let last = format!("Session s{n}-{} is ready", SESSIONS_EACH - 1);
+        stage.host.answer_in(person.chat, &last);
+    }
+    let sessions = PEOPLE * SESSIONS_EACH;
+    assert_eq!(stage.host.count("SELECT count(*) FROM session"), sessions);
+    // Only what is talked to has a process, a folder and threads.
+    let ada = &people[0];
+    ask_in(
+        &stage,
+        ada,
+        "/session s7-3",
+        "What you write now goes to s7-3.",
+    );
+    ask_in(&stage, ada, "one", "echo: one");
+    assert_eq!(stage.claudes().len(), 1);
+    let list = ask_in(&stage, ada, "/sessions", "s7-3");
+    let first = list.text.lines().find(|line| line.contains("s7-3"));
+    assert!(first.is_some(), "{}", list.text);
+    assert!(list.text.contains("… and 180 more"), "{}", list.text);
+    until("the end of the process and of its threads", || {
+        (stage.claudes().is_empty() && chappe.threads().len() <= at_rest).then_some(())
+    });
+    ask_in(&stage, ada, "[[remember]]", r#"turns=1 texts=["one"]"#);
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
+}
