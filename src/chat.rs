@@ -3,9 +3,13 @@
 //! Telegram's side and Claude's side meet only here and in `store`. Nothing here acts: no clock, file, thread,
 //! process or socket, and no word that only one of the two sides understands.
 
+mod questions;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use questions::{Pick, Progress, Question, QuestionOption};
 
 /// Makes an id type: a number that cannot be mistaken for another kind of number.
 macro_rules! id {

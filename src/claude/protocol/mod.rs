@@ -34,6 +34,7 @@ mod message;
 mod outgoing;
 mod permits;
 mod prompt;
+mod questions;
 mod raw_json;
 mod stream;
 mod surrogates;
@@ -54,6 +55,7 @@ pub use outgoing::{
 };
 pub use permits::{permit, rule_argument, updates};
 pub use prompt::{escape_prompt, is_command};
+pub use questions::{answered, questions};
 pub use raw_json::RawJson;
 pub use stream::{BlockKind, Stream, StreamEvent};
 pub use task::{Task, TaskEvent};
