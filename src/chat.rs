@@ -364,6 +364,8 @@ pub struct Pends {
 pub enum Pending {
     /// Claude wants to be allowed something; the input is JSON.
     Request { tool: String, input: String },
+    /// Claude asks this.
+    Question { text: String },
     /// Messages are kept until a person says what becomes of them.
     Kept { count: usize },
     /// The session is held.
@@ -666,6 +668,8 @@ pub struct Wanted {
     pub input: String,
     /// Whether a sub-agent asks.
     pub sub_agent: bool,
+    /// What is asked, where it is no call to be allowed but questions with ready answers.
+    pub questions: Vec<Question>,
     /// What would end such questions, as far as it is understood. A person may choose one of them.
     pub permits: Vec<Permit>,
     /// Why it is asked, as Claude says.
@@ -749,6 +753,8 @@ pub struct Decision {
     pub input: String,
     /// What is allowed with it, beyond this call.
     pub permit: Option<Permit>,
+    /// The answers to its questions, in their order; empty for all other requests.
+    pub answers: Vec<String>,
     /// Why it is denied, in words for Claude; None where a person has said no and no more.
     pub why: Option<String>,
 }

@@ -49,6 +49,12 @@ pub enum Route<'a> {
         press: &'a Press,
         token: &'a str,
     },
+    /// A press on a button below a question.
+    Pick {
+        arrival: Arrival,
+        press: &'a Press,
+        token: &'a str,
+    },
     /// A press on the button that stops a turn, named by its prompt's uuid.
     StopTurn {
         arrival: Arrival,
@@ -92,6 +98,7 @@ impl Route<'_> {
             | Route::Unsupported { arrival, .. }
             | Route::Decide { arrival, .. }
             | Route::Always { arrival, .. }
+            | Route::Pick { arrival, .. }
             | Route::StopTurn { arrival, .. }
             | Route::Behind { arrival, .. }
             | Route::Act { arrival, .. }
@@ -310,6 +317,11 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     verdict: Verdict::Deny,
                 },
                 Some(("always", token)) => Route::Always {
+                    arrival,
+                    press,
+                    token,
+                },
+                Some(("pick", token)) => Route::Pick {
                     arrival,
                     press,
                     token,
@@ -803,6 +815,11 @@ mod tests {
                 Route::Behind { uuid: read, what, .. } if read == uuid && what == behind
             ));
         }
+        let pick = press(7, &crate::chat::Pick::button_data("t0k"));
+        assert!(matches!(
+            route(1, &pick, &[7]),
+            Route::Pick { token: "t0k", .. }
+        ));
         let act = press(7, &crate::chat::Act::button_data("t0k"));
         assert!(matches!(
             route(1, &act, &[7]),

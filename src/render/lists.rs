@@ -181,6 +181,7 @@ pub fn pending(all: &[Pends], now: i64) -> Formatted {
             Pending::Request { tool, input } => {
                 line.plain(&format!("wants {tool} ")).code(&gist(input))
             }
+            Pending::Question { text } => line.plain("asks: ").code(&short(text)),
             Pending::Kept { count: 1 } => line.plain("1 message is kept until you say"),
             Pending::Kept { count } => {
                 line.plain(&format!("{count} messages are kept until you say"))

@@ -8,6 +8,7 @@ pub mod late;
 pub mod lists;
 pub mod markdown;
 pub mod notice;
+pub mod question;
 pub mod request;
 pub mod sessions;
 pub mod split;

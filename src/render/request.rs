@@ -326,7 +326,7 @@ fn marked(sign: &str, text: &str) -> String {
 }
 
 /// The text with everything written out that a screen would not show as what it is.
-fn visible(text: &str) -> String {
+pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         let hidden = match letter {
@@ -359,6 +359,7 @@ mod tests {
             input: input.into(),
             is_plan: tool == "ExitPlanMode",
             sub_agent: false,
+            questions: Vec::new(),
             permits: Vec::new(),
             reason: None,
             blocked_path: None,

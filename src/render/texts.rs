@@ -99,6 +99,11 @@ impl Line {
         self.styled(text, Style::Code)
     }
 
+    /// How long it is so far, in UTF-16 units.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
     pub fn end(self) -> Formatted {
         self.body
     }

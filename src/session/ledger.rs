@@ -8,10 +8,10 @@ use super::machine::{Finished, Shown, Trouble};
 use super::outcome::Wait;
 use crate::board::Progress;
 use crate::chat::{
-    Act, Block, BotId, Button, Formatted, Hold, Offer, Post, Prompt, PromptId, SessionId, Target,
-    Verdict, Wanted,
+    Act, Block, BotId, Button, Formatted, Hold, Offer, Pick, Post, Progress as Answers, Prompt,
+    PromptId, SessionId, Target, Verdict, Wanted,
 };
-use crate::render::{answer, notice, request, sessions, status, texts};
+use crate::render::{answer, notice, question, request, sessions, status, texts};
 use crate::router;
 use crate::store::{self, Asked, Closing, Holding, Store};
 
@@ -160,7 +160,10 @@ impl Ledger<'_> {
     ) -> store::Result<()> {
         let session = self.store.session(self.session)?;
         let folder = session.map_or_else(String::new, |row| row.folder.display().to_string());
-        let shown = request::show(wanted, self.name, &folder);
+        let shown = match wanted.questions.is_empty() {
+            true => request::show(wanted, self.name, &folder),
+            false => return self.ask_questions(prompt, wanted, before),
+        };
         let token = store::fresh_uuid().replace('-', "");
         let turn = match prompt {
             Some(prompt) => self.store.prompt_uuid(prompt)?,
@@ -204,12 +207,55 @@ impl Ledger<'_> {
             },
             token,
             choices,
+            picks: Vec::new(),
             file: shown.file.map(|(name, text)| Post::Document {
                 name: name.to_owned(),
                 text,
                 caption: Formatted::default(),
                 silent: true,
             }),
+        };
+        self.store.ask(self.bot, self.session, self.now, &asked)
+    }
+
+    /// Claude asks questions: the first one is shown, and the others follow in the same message.
+    fn ask_questions(
+        &self,
+        prompt: Option<PromptId>,
+        wanted: &Wanted,
+        before: &[Block],
+    ) -> store::Result<()> {
+        let progress = Answers::default();
+        let shown = question::show(self.name, wanted.sub_agent, &wanted.questions, &progress);
+        let fresh_token = || store::fresh_uuid().replace('-', "");
+        let token = fresh_token();
+        let turn = match prompt {
+            Some(prompt) => self.store.prompt_uuid(prompt)?,
+            None => None,
+        };
+        let mut picks = Vec::new();
+        let mut button = |(label, pick): (String, Pick)| {
+            let token = fresh_token();
+            let data = Pick::button_data(&token);
+            picks.push((token, progress.at(), pick));
+            Button { label, data }
+        };
+        let rows = shown.buttons.into_iter();
+        let buttons = rows.map(|row| row.into_iter().map(&mut button).collect());
+        let post = Post::Message {
+            body: shown.body,
+            buttons: buttons.collect(),
+            silent: false,
+        };
+        let asked = Asked {
+            prompt,
+            wanted: wanted.clone(),
+            before: answer::blocks(turn.as_deref().unwrap_or(&token), before),
+            post,
+            token,
+            choices: Vec::new(),
+            picks,
+            file: None,
         };
         self.store.ask(self.bot, self.session, self.now, &asked)
     }

@@ -30,6 +30,8 @@ use crate::claude::protocol::{self, Message, RawJson};
 const DENIED: &str = "The user denied this.";
 /// What it hears when its plan is not approved.
 const PLAN_DENIED: &str = "The user did not approve this plan. Ask what should be different.";
+/// What it hears when its questions are not answered.
+const DECLINED: &str = "The user declined to answer.";
 
 /// What the machine is told once.
 #[derive(Clone, Debug)]
@@ -679,8 +681,8 @@ impl Machine {
             return;
         }
         let line = match decision.verdict {
-            Verdict::Allow => match RawJson::from_text(decision.input.clone()) {
-                Ok(input) => {
+            Verdict::Allow => match input_of(decision) {
+                Some(input) => {
                     let updates = decision.permit.as_ref().map(protocol::updates);
                     protocol::allow_with_permissions(
                         &decision.request,
@@ -688,14 +690,17 @@ impl Machine {
                         &updates.unwrap_or_default(),
                     )
                 }
-                // What cannot be given back as it was shown is not allowed.
-                Err(_) => protocol::deny(&decision.request, DENIED),
+                // What cannot be given back as it was shown, or was not answered whole, is not allowed.
+                None => protocol::deny(&decision.request, DENIED),
             },
             Verdict::Deny if decision.why.is_some() => {
                 protocol::deny(&decision.request, decision.why.as_deref().unwrap_or(DENIED))
             }
             Verdict::Deny if decision.tool == protocol::PLAN_TOOL => {
                 protocol::deny(&decision.request, PLAN_DENIED)
+            }
+            Verdict::Deny if decision.tool == protocol::QUESTION_TOOL => {
+                protocol::deny(&decision.request, DECLINED)
             }
             Verdict::Deny => protocol::deny(&decision.request, DENIED),
         };
@@ -864,6 +869,15 @@ impl Machine {
             }
             out.push(show(turn, waiting));
         }
+    }
+}
+
+/// What the call is allowed with; None where that is not what was shown, or not all that was asked is answered.
+fn input_of(decision: &Decision) -> Option<RawJson> {
+    let input = RawJson::from_text(decision.input.clone()).ok()?;
+    match decision.tool == protocol::QUESTION_TOOL {
+        true => protocol::answered(&input, &decision.answers),
+        false => Some(input),
     }
 }
 

@@ -31,13 +31,19 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "SELECT request.session, session.name, request.created AS since, outbox.chat, outbox.topic,
-                        outbox.message, request.tool, request.input
+                        outbox.message, request.tool, request.input,
+                        json_extract(request.questions, '$[' || json_array_length(request.progress, '$.answers') || '].text')
+                            AS question
                  FROM request JOIN session ON session.id = request.session JOIN outbox ON outbox.id = request.row
                  WHERE request.state = 'open' ORDER BY request.id LIMIT ?1",
             )?
             .query_map([EACH_MAX], |row| {
                 let (tool, input) = (row.get("tool")?, row.get("input")?);
-                pends(row, Pending::Request { tool, input })
+                let what = match row.get("question")? {
+                    Some(text) => Pending::Question { text },
+                    None => Pending::Request { tool, input },
+                };
+                pends(row, what)
             })?
             .collect::<Result<_>>()?;
         let kept: Vec<Pends> = self

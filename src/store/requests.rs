@@ -2,11 +2,11 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::outbox;
 use super::{Error, Intake, Result, Step, Store, place_of};
+use super::{outbox, questions};
 use crate::chat::{
-    Arrival, BotId, Decision, Formatted, Lane, MessageId, Permit, Person, Place, Post, PromptId,
-    RowId, SessionId, Target, Verdict, Wanted,
+    Arrival, BotId, Decision, Formatted, Lane, MessageId, Permit, Person, Pick, Place, Post,
+    Progress, PromptId, Question, RowId, SessionId, Target, Verdict, Wanted,
 };
 
 /// What a press on a request's button came to.
@@ -56,6 +56,8 @@ pub struct Asked {
     pub token: String,
     /// What further buttons carry, each random as well, and what each allows.
     pub choices: Vec<(String, Permit)>,
+    /// What the buttons below its first question carry, each random as well, with the question's number and what it does.
+    pub picks: Vec<(String, usize, Pick)>,
     /// What Claude wrote just before, with keys; goes above it.
     pub before: Vec<(String, Post)>,
     /// A file with all of it, right above the message with the buttons; where it cannot be shown, the request is denied.
@@ -65,7 +67,7 @@ pub struct Asked {
 }
 
 /// What a person has decided on a request.
-struct Decided<'a> {
+pub(super) struct Decided<'a> {
     verdict: Verdict,
     /// What is allowed beyond the call, JSON.
     permit: Option<&'a str>,
@@ -74,7 +76,7 @@ struct Decided<'a> {
 }
 
 impl Decided<'_> {
-    fn only(verdict: Verdict) -> Self {
+    pub(super) fn only(verdict: Verdict) -> Self {
         Decided {
             verdict,
             permit: None,
@@ -97,12 +99,15 @@ struct Unsettled {
 /// What was decided and not told yet.
 pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<Decision>> {
     tx.prepare_cached(
-        "SELECT claude, tool, state, input, permit, why FROM request
+        "SELECT claude, tool, state, input, permit, why, progress FROM request
          WHERE session = ?1 AND told = 0 AND state IN ('allowed', 'denied') ORDER BY id",
     )?
     .query_map([session.0], |row| {
         let state: String = row.get(2)?;
         let permit: Option<String> = row.get(4)?;
+        let progress: Option<String> = row.get(6)?;
+        // What cannot be read any more is no answer, and without one to each question nothing is allowed.
+        let progress: Option<Progress> = progress.and_then(|json| serde_json::from_str(&json).ok());
         Ok(Decision {
             request: row.get(0)?,
             tool: row.get(1)?,
@@ -114,6 +119,7 @@ pub(super) fn decisions(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<
             input: row.get(3)?,
             // What cannot be read any more is not allowed; the call itself is.
             permit: permit.and_then(|json| serde_json::from_str(&json).ok()),
+            answers: progress.unwrap_or_default().answers,
             why: row.get(5)?,
         })
     })?
@@ -165,7 +171,8 @@ impl Store {
                 tx.prepare_cached("INSERT INTO choice (token, request, permit) VALUES (?1, ?2, ?3)")?
                     .execute((token, request, outbox::json(permit)?))?;
             }
-            Ok(())
+            let Wanted { sub_agent, questions, .. } = &asked.wanted;
+            questions::note(tx, request, *sub_agent, questions, &asked.picks)
         })
     }
 
@@ -288,6 +295,37 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Whether a press may come from the message that shows a request: that of a row with this place, message and tries.
+/// One that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
+pub(super) fn shows_it((place, message, tries): (Place, Option<i64>, i64), from: &Arrival) -> bool {
+    let is_it = tries > 1 || message.is_none() || message == from.message.map(|message| message.0);
+    place.chat == from.place.chat && is_it
+}
+
+/// A press proves that what it was on arrived, whatever became of the call: it need not be sent again, and the message to
+/// change is the one at which the person looks.
+pub(super) fn note_arrival(tx: &Transaction<'_>, row: RowId, from: &Arrival) -> Result<()> {
+    let Some(pressed) = from.message else {
+        return Ok(());
+    };
+    tx.execute(
+        "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
+        (row.0, pressed.0),
+    )
+    .map(drop)
+}
+
+/// Whether there is an answer to each question that a request asks, by its columns; there is nothing to answer where it
+/// asks none.
+fn is_answered((questions, progress): (Option<String>, Option<String>)) -> bool {
+    let Some(questions) = questions else {
+        return true;
+    };
+    let questions: Option<Vec<Question>> = serde_json::from_str(&questions).ok();
+    let progress: Option<Progress> = progress.and_then(|json| serde_json::from_str(&json).ok());
+    matches!((questions, progress), (Some(questions), Some(progress)) if progress.answers_all(&questions))
 }
 
 impl Intake<'_> {
@@ -419,7 +457,8 @@ impl Intake<'_> {
         }
     }
 
-    fn settle(
+    /// Decides a request by its own token. Questions are allowed with an answer to each only.
+    pub(super) fn settle(
         &mut self,
         token: &str,
         decided: Decided<'_>,
@@ -430,7 +469,7 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "SELECT request.id, request.session, request.state, outbox.id, outbox.chat, outbox.topic,
-                        outbox.message, outbox.tries, outbox.post
+                        outbox.message, outbox.tries, outbox.post, request.questions, request.progress
                  FROM request JOIN outbox ON outbox.id = request.row
                  WHERE request.token = ?1 AND request.bot = ?2",
             )?
@@ -444,20 +483,21 @@ impl Intake<'_> {
                     row.get::<_, Option<i64>>(6)?,
                     row.get::<_, i64>(7)?,
                     row.get::<_, String>(8)?,
+                    (row.get(9)?, row.get(10)?),
                 ))
             })
             .optional()?;
-        let Some((request, session, state, row, place, message, tries, post)) = found else {
+        let Some((request, session, state, row, place, message, tries, post, asked)) = found else {
             return Ok(Pressed::Foreign);
         };
-        // A request that had to be sent twice may stand in the chat twice, and only one of the two is known by number.
-        let shows_it =
-            tries > 1 || message.is_none() || message == from.message.map(|message| message.0);
-        if place.chat != from.place.chat || !shows_it {
+        if !shows_it((place, message, tries), from) {
             return Ok(Pressed::Foreign);
         }
         if state != "open" {
             return Ok(Pressed::Over);
+        }
+        if decided.verdict == Verdict::Allow && !is_answered(asked) {
+            return Ok(Pressed::Foreign);
         }
         let shown = match serde_json::from_str(&post) {
             Ok(Post::Message { body, .. }) => body,
@@ -478,14 +518,7 @@ impl Intake<'_> {
             "UPDATE request SET state = ?2, user = ?3, permit = ?4, why = ?5 WHERE id = ?1",
             (request, word, person.id.0, decided.permit, decided.why),
         )?;
-        if let Some(pressed) = from.message {
-            // The press proves that it arrived, whatever became of the call: it need not be sent again, and the message
-            // to change is the one at which the person looks.
-            self.tx.execute(
-                "UPDATE outbox SET message = ?2, state = iif(state = 'waiting', 'delivered', state) WHERE id = ?1",
-                (row.0, pressed.0),
-            )?;
-        }
+        note_arrival(self.tx, row, from)?;
         self.touched.insert(session);
         Ok(Pressed::Decided {
             row,

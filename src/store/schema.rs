@@ -18,6 +18,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     REPLIES,
     GRANTS,
     STEERING,
+    QUESTIONS,
 ];
 
 const FIRST: &str = "
@@ -333,6 +334,25 @@ ALTER TABLE inbox ADD COLUMN steer INTEGER NOT NULL DEFAULT 0;
 
 -- The prompt into whose turn this one was put while that ran; NULL for all others.
 ALTER TABLE prompt ADD COLUMN steered INTEGER;
+";
+
+const QUESTIONS: &str = "
+-- What a request asks, where that is questions with ready answers (a JSON list; NULL for all others), and how far a person
+-- has come with them (JSON). Whether a sub-agent asks is known of those only.
+ALTER TABLE request ADD COLUMN questions TEXT;
+ALTER TABLE request ADD COLUMN progress  TEXT;
+ALTER TABLE request ADD COLUMN sub_agent INTEGER NOT NULL DEFAULT 0;
+
+-- The buttons below questions: what each carries, for which question of the request (counted from 0), and what it does
+-- (JSON). `used` is 1 once it has counted.
+CREATE TABLE pick (
+    token    TEXT    PRIMARY KEY,
+    request  INTEGER NOT NULL REFERENCES request (id) ON DELETE CASCADE,
+    question INTEGER NOT NULL,
+    pick     TEXT    NOT NULL,
+    used     INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX pick_by_request ON pick (request, question);
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

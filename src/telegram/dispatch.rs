@@ -10,13 +10,14 @@ use super::desk::{Desk, say, stop};
 use super::replies;
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
+    Act, Arrival, Formatted, Lane, Notice, Offer, Person, Place, Post, Press, RowId, SessionId,
+    Target, Verdict,
 };
-use crate::render::{grants, texts};
+use crate::render::{grants, question, texts};
 use crate::router::{self, Behind, Command, Route};
 use crate::store::{
-    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
-    Written,
+    self, Asking, Came, CatchUp, Edited, Intake, Offered, Overtakes, Picked, Pressed, Queued,
+    Release, Stop, Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -178,6 +179,16 @@ impl Desk {
             } => {
                 intake.close(arrival)?;
                 let toast = allow_always(intake, arrival, press, token)?;
+                answer(intake, arrival, press, toast)
+            }
+            Route::Pick {
+                arrival,
+                press,
+                token,
+            } => {
+                intake.close(arrival)?;
+                let picked = intake.pick(token, &press.from, arrival)?;
+                let toast = picked_toast(intake, arrival, &press.from, picked)?;
                 answer(intake, arrival, press, toast)
             }
             Route::StopTurn {
@@ -487,6 +498,70 @@ fn allow_always(
         Pressed::Over => texts::TOAST_OVER,
         Pressed::Foreign => texts::TOAST_FOREIGN,
     })
+}
+
+/// Shows what has become of questions; returns what the person reads at once.
+fn picked_toast(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    person: &Person,
+    picked: Picked,
+) -> store::Result<&'static str> {
+    Ok(match picked {
+        Picked::GoesOn(asking) => {
+            let Asking {
+                session,
+                sub_agent,
+                questions,
+                progress,
+                ..
+            } = &*asking;
+            let name = intake.name_of(*session)?;
+            let shown = question::show(&name, *sub_agent, questions, progress);
+            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
+            question::TOAST_NOTED
+        }
+        Picked::Answered(asking) => {
+            let name = intake.name_of(asking.session)?;
+            let time = intake.time_of_day()?;
+            let body = question::answered(
+                &name,
+                asking.sub_agent,
+                &asking.questions,
+                &asking.progress,
+                (&person.name, &time),
+            );
+            close_question(intake, arrival, asking.row, body)?;
+            question::TOAST_ANSWERED
+        }
+        Picked::Declined { row, shown } => {
+            let time = intake.time_of_day()?;
+            let body = question::declined(&shown, &person.name, &time);
+            close_question(intake, arrival, row, body)?;
+            question::TOAST_DECLINED
+        }
+        Picked::InWords => question::TOAST_IN_WORDS,
+        Picked::NothingChosen => question::TOAST_NOTHING_CHOSEN,
+        Picked::Used => question::TOAST_USED,
+        Picked::AnsweredBefore => question::TOAST_ANSWERED_BEFORE,
+        Picked::Over => question::TOAST_OVER,
+        Picked::Foreign => texts::TOAST_FOREIGN,
+    })
+}
+
+/// Lets the message of a row show how its questions ended, without buttons.
+fn close_question(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    row: RowId,
+    body: Formatted,
+) -> store::Result<()> {
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body,
+        buttons: Vec::new(),
+    };
+    intake.post(arrival.place, Lane::Text, &edit).map(drop)
 }
 
 fn answer(

@@ -33,6 +33,8 @@ mod outcomes;
 mod permission;
 /// Several sessions, people and topics in the same chats.
 mod places;
+/// Claude asks questions with ready answers.
+mod questions;
 /// What waits behind a turn, and what is put into it.
 mod queue;
 /// Stories with the actual CLI of Claude.

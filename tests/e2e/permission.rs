@@ -175,7 +175,7 @@ fn only_who_was_asked_decides_and_only_where_it_was_asked() {
 }
 
 #[test]
-fn a_plan_is_shown_whole_and_a_question_is_sent_back() {
+fn a_plan_is_shown_whole() {
     let host = Host::new();
     let _chappe = host.start();
     host.say("[[plan]]");
@@ -191,7 +191,4 @@ fn a_plan_is_shown_whole_and_a_question_is_sent_back() {
     assert_eq!(host.toast(&press), "Allowed");
     host.says(USER, request.id, "✓ Allowed by Ada");
     host.answer("approved");
-
-    host.say("[[ask]]");
-    host.answer("Ask the question in plain text instead");
 }

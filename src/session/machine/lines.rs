@@ -20,8 +20,8 @@ use crate::session::{outcome, recovery};
 /// How much of a tool's input is kept with what was seen to start, in characters.
 const ACTED_MAX: usize = 200;
 
-/// What Claude hears when it asks by its question dialog.
-const ASK_IN_TEXT: &str = "The user cannot see question dialogs here. Ask the question in plain text instead, with \
+/// What Claude hears when it asks by its question dialog what cannot be shown with buttons.
+const ASK_IN_TEXT: &str = "The user cannot see this question dialog here. Ask the question in plain text instead, with \
                            the options as a list.";
 /// What the CLI hears when it wants something that is not known here.
 const UNKNOWN_REQUEST: &str = "not supported by this client";
@@ -229,10 +229,14 @@ impl Machine {
                 return;
             }
         };
-        if wanted.tool_name == protocol::QUESTION_TOOL {
+        let questions = match wanted.tool_name == protocol::QUESTION_TOOL {
+            true => protocol::questions(&wanted.input),
+            false => Some(Vec::new()),
+        };
+        let Some(questions) = questions else {
             out.push(Action::Write(protocol::deny(&request_id, ASK_IN_TEXT)));
             return;
-        }
+        };
         let prompt = match &self.state {
             // The turn is about to end, and nobody is asked any more.
             State::Busy(turn) if turn.cut.is_some() => {
@@ -260,6 +264,7 @@ impl Machine {
                 tool: wanted.tool_name,
                 input: wanted.input.text().to_owned(),
                 sub_agent: wanted.agent_id.is_some(),
+                questions,
                 permits: wanted
                     .permission_suggestions
                     .iter()

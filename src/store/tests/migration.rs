@@ -102,6 +102,7 @@ fn everything_of_the_first_version_is_there() {
             verdict: Verdict::Allow,
             input: r#"{"command":"ls"}"#.to_owned(),
             permit: None,
+            answers: Vec::new(),
             why: None,
         }],
         open: vec![Prompt {

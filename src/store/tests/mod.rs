@@ -12,6 +12,7 @@ mod migration;
 mod notices;
 mod outbox;
 mod places;
+mod questions;
 mod requests;
 mod stops;
 mod turns;
@@ -321,12 +322,14 @@ fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
             is_plan: false,
             input: r#"{"command":"ls"}"#.to_owned(),
             sub_agent: false,
+            questions: Vec::new(),
             permits: Vec::new(),
             reason: None,
             blocked_path: None,
         },
         token: format!("token-{request}"),
         choices: Vec::new(),
+        picks: Vec::new(),
         file: None,
         before: Vec::new(),
         post: post(&format!("may I {request}?")),

@@ -146,6 +146,7 @@ fn a_press_on_the_message_that_shows_it_decides_once() {
             verdict: Verdict::Deny,
             input: r#"{"command":"ls"}"#.to_owned(),
             permit: None,
+            answers: Vec::new(),
             why: None,
         };
         assert_eq!(decisions(store, session), std::slice::from_ref(&denied));

@@ -68,25 +68,6 @@ fn a_plan_is_shown_whole_and_approved() {
     stage.ask("and now", "echo: and now");
 }
 
-#[test]
-fn a_question_is_asked_in_plain_text() {
-    let Some(stage) = Stage::new("a_question_is_asked_in_plain_text") else {
-        return;
-    };
-    let _chappe = stage.host.start();
-    stage.ask("[[ask]]", "Ask the question in plain text instead");
-    let told = stage.told_by_tool();
-    assert!(told.is_error, "{told:?}");
-    let buttons = stage
-        .host
-        .api
-        .messages(USER)
-        .into_iter()
-        .any(|shown| !shown.buttons.is_empty());
-    assert!(!buttons, "{:?}", stage.host.texts());
-    stage.ask("Green", "echo: Green");
-}
-
 /// The call of the next stories, which leaves a folder; and what the CLI suggests for it.
 fn init(name: &str) -> String {
     format!(r#"[[tool Bash {{"command":"git init {name}"}}]]"#)

@@ -139,7 +139,66 @@ fn a_request_that_is_made_twice_is_shown_once() {
 }
 
 #[test]
-fn a_question_is_answered_by_a_plea_to_ask_in_text() {
+fn questions_go_back_with_an_answer_to_each_or_not_at_all() {
+    assert_snapshot!(check(BUSY, "
+        questions r1 which? A,B;how? C
+        decide r1 allow A, B;my own
+        questions r2 which? A,B;how? C
+        decide r2 allow A
+        questions r3 which? A
+        decide r3 allow
+        questions r4 which? A
+        decide r4 deny
+        questions r5 which? A
+        cancel r5
+        decide r5 allow A
+    "), @r#"
+    > questions r1 which? A,B;how? C
+        ask r1 for 1: AskUserQuestion {"questions":[{"options":[{"label":"A"},{"label":"B"}],"question":"which?"},{"options":[{"label":"C"}],"question":"how?"}]}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 allow A, B;my own
+        write response r1 {"behavior":"allow","updatedInput":{"answers":{"how?":"my own","which?":"A, B"},"questions":[{"options":[{"label":"A"},{"label":"B"}],"question":"which?"},{"options":[{"label":"C"}],"question":"how?"}]}}
+        told r1
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > questions r2 which? A,B;how? C
+        ask r2 for 1: AskUserQuestion {"questions":[{"options":[{"label":"A"},{"label":"B"}],"question":"which?"},{"options":[{"label":"C"}],"question":"how?"}]}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r2 allow A
+        write response r2 {"behavior":"deny","message":"The user denied this."}
+        told r2
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > questions r3 which? A
+        ask r3 for 1: AskUserQuestion {"questions":[{"options":[{"label":"A"}],"question":"which?"}]}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r3 allow
+        write response r3 {"behavior":"deny","message":"The user denied this."}
+        told r3
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > questions r4 which? A
+        ask r4 for 1: AskUserQuestion {"questions":[{"options":[{"label":"A"}],"question":"which?"}]}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r4 deny
+        write response r4 {"behavior":"deny","message":"The user declined to answer."}
+        told r4
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > questions r5 which? A
+        ask r5 for 1: AskUserQuestion {"questions":[{"options":[{"label":"A"}],"question":"which?"}]}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > cancel r5
+        close requests: r5 Withdrawn
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > decide r5 allow A
+        told r5
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn a_question_that_cannot_be_shown_is_answered_by_a_plea_to_ask_in_text() {
     assert_snapshot!(check(BUSY, "
         say which one?
         tool AskUserQuestion x
@@ -149,7 +208,7 @@ fn a_question_is_answered_by_a_plea_to_ask_in_text() {
     > tool AskUserQuestion x
         show 1 since 0ns: Tool { name: "AskUserQuestion", target: "x" } since 0ns, 0 wait
     > ask r1 AskUserQuestion which
-        write response r1 {"behavior":"deny","message":"The user cannot see question dialogs here. Ask the question in plain text instead, with the options as a list."}
+        write response r1 {"behavior":"deny","message":"The user cannot see this question dialog here. Ask the question in plain text instead, with the options as a list."}
     "#);
 }
 

@@ -16,6 +16,7 @@ impl Play {
             "work" => self.work(rest),
             "decide" => {
                 let (request, verdict) = cut(rest);
+                let (verdict, answers) = cut(verdict);
                 let (tool, input) = self.asked.get(request).cloned().unwrap_or_default();
                 let decision = Decision {
                     request: request.to_owned(),
@@ -27,6 +28,7 @@ impl Play {
                     },
                     input,
                     permit: None,
+                    answers: answers.split_terminator(';').map(str::to_owned).collect(),
                     why: None,
                 };
                 self.works(vec![decision], false)
@@ -275,6 +277,24 @@ impl Play {
                 Message::ControlRequest {
                     request_id: request.to_owned(),
                     request: can_use(tool, &input, (word == "subask").then(|| "agent".to_owned())),
+                }
+            }
+            "questions" => {
+                let (request, rest) = cut(rest);
+                let option = |label: &str| json!({"label": label});
+                let question = |rest: &str| {
+                    let (text, labels) = cut(rest);
+                    let options: Vec<_> = labels.split(',').map(option).collect();
+                    json!({"question": text, "options": options})
+                };
+                let questions: Vec<_> = rest.split(';').map(question).collect();
+                let input = json!({"questions": questions}).to_string();
+                let tool = protocol::QUESTION_TOOL;
+                self.asked
+                    .insert(request.to_owned(), (tool.to_owned(), input.clone()));
+                Message::ControlRequest {
+                    request_id: request.to_owned(),
+                    request: can_use(tool, &input, None),
                 }
             }
             "wants" => {

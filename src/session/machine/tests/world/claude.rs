@@ -373,6 +373,9 @@ pub fn of_task(task: &str, event: TaskEvent) -> Message {
     })
 }
 
+/// What a question looks like.
+const QUESTION: &str = r#"{"questions":[{"question":"which?","options":[{"label":"this"}]}]}"#;
+
 pub fn request(request_id: &str, wish: Wish) -> Message {
     let wanted = |tool: &str| can_use(tool, "{}", None);
     Message::ControlRequest {
@@ -380,7 +383,7 @@ pub fn request(request_id: &str, wish: Wish) -> Message {
         request: match wish {
             Wish::Tool => wanted("Bash"),
             Wish::Plan => wanted(protocol::PLAN_TOOL),
-            Wish::Question => wanted(protocol::QUESTION_TOOL),
+            Wish::Question => can_use(protocol::QUESTION_TOOL, QUESTION, None),
             Wish::Unknown => ControlRequest::Other {
                 subtype: "hologram".to_owned(),
             },

@@ -286,6 +286,7 @@ impl Store {
                 verdict: *verdict,
                 input: "{}".to_owned(),
                 permit: None,
+                answers: Vec::new(),
                 why: None,
             }),
             _ => None,
