@@ -19,6 +19,8 @@ mod killed;
 mod personas;
 /// Several sessions, people and topics in the same chats.
 mod places;
+/// What Claude asks with ready answers.
+mod questions;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.

@@ -1,0 +1,143 @@
+//! Claude asks questions with ready answers: what is chosen is what the model gets.
+
+use super::Stage;
+use crate::host::USER;
+
+const COLOUR: &str = "Which colour should the button be?";
+const FEATURES: &str = "Which features do you want?";
+
+impl Stage {
+    /// What the model was told of its questions, once the turn has ended.
+    fn told_of_questions(&self) -> String {
+        self.host.answer("tool said: ");
+        self.told_by_tool().text
+    }
+}
+
+/// How the CLI tells the model that its questions were answered.
+fn answered(answers: &[(&str, &str)]) -> String {
+    let answers: Vec<String> = answers
+        .iter()
+        .map(|(question, answer)| format!("\"{question}\"=\"{answer}\""))
+        .collect();
+    format!(
+        "Your questions have been answered: {}. You can now continue with these answers in mind.",
+        answers.join(", ")
+    )
+}
+
+#[test]
+fn a_question_is_answered_by_one_press() {
+    let Some(stage) = Stage::new("a_question_is_answered_by_one_press") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[pre I have to know.]] [[ask]]");
+    let request = stage.press(COLOUR, "Green");
+    assert_eq!(stage.told_of_questions(), answered(&[(COLOUR, "Green")]));
+    assert!(!stage.told_by_tool().is_error);
+    let ended = stage.host.says(USER, request, "✓ Answered by Ada, ");
+    assert!(ended.buttons.is_empty() && ended.text.contains("be? Green\n"));
+    let before = stage.host.answer("I have to know.");
+    assert!(before.id < request);
+    stage.ask("and now", "echo: and now");
+}
+
+#[test]
+fn questions_are_asked_in_bypass_too_and_several_options_are_chosen() {
+    let name = "questions_are_asked_in_bypass_too_and_several_options_are_chosen";
+    let Some(mut stage) = Stage::new(name) else {
+        return;
+    };
+    stage.allow_all();
+    let _chappe = stage.host.start();
+    stage.say("[[ask2]]");
+    let request = stage.press("(1 of 2)", "Red (Recommended)");
+    for label in ["Tracing", "Metrics", "Logging"] {
+        assert_eq!(stage.press("(2 of 2)", label), request);
+        stage.button("(2 of 2)", &format!("✓ {label}"));
+    }
+    stage.press("(2 of 2)", "✓ Metrics");
+    stage.button("(2 of 2)", "Metrics");
+    stage.press("(2 of 2)", "Done");
+    let expected = answered(&[
+        (COLOUR, "Red (Recommended)"),
+        (FEATURES, "Logging, Tracing"),
+    ]);
+    assert_eq!(stage.told_of_questions(), expected);
+    stage.host.says(USER, request, "✓ Answered by Ada, ");
+}
+
+#[test]
+fn questions_that_are_declined_are_not_answered() {
+    let Some(stage) = Stage::new("questions_that_are_declined_are_not_answered") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask2]]");
+    let request = stage.press("(1 of 2)", "Blue");
+    stage.button("(2 of 2)", "Tracing");
+    stage.press("(2 of 2)", "Decline");
+    assert_eq!(stage.told_of_questions(), "The user declined to answer.");
+    assert!(stage.told_by_tool().is_error);
+    let ended = stage.host.says(USER, request, "✗ Declined by Ada, ");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    stage.ask("and now", "echo: and now");
+}
+
+#[test]
+fn a_question_is_withdrawn_when_its_turn_is_stopped() {
+    let Some(stage) = Stage::new("a_question_is_withdrawn_when_its_turn_is_stopped") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask2]]");
+    let request = stage.press("(1 of 2)", "Blue");
+    stage.button("(2 of 2)", "Tracing");
+    stage.say("/stop");
+    let ended = stage
+        .host
+        .says(USER, request, "✗ Withdrawn: the turn was stopped.");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    stage.host.answer("✗ Stopped");
+    stage.ask("and now", "echo: and now");
+}
+
+#[test]
+fn a_question_that_a_restart_cuts_off_is_asked_again() {
+    let Some(stage) = Stage::new("a_question_that_a_restart_cuts_off_is_asked_again") else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say("[[ask]]");
+    let (first, data) = stage.button(COLOUR, "Blue");
+    super::until("the row of the question", || {
+        stage
+            .transcripts()
+            .contains("AskUserQuestion")
+            .then_some(())
+    });
+    stage.host.delivered();
+    drop(chappe);
+    let _chappe = stage.host.start();
+    let ended = stage.host.says(USER, first, "✗ Expired");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    let again = stage.host.wait("the question again", |view| {
+        let mut shown = view.from_bot(USER).filter(|shown| shown.id > first);
+        let has_buttons = |shown: &&_| {
+            let shown: &chappe::loopback::botapi::Shown = shown;
+            shown.text.contains(COLOUR) && shown.buttons.len() > 2
+        };
+        shown.find(has_buttons).cloned()
+    });
+    let late = stage.host.api.press(&stage.host.person(), first, &data);
+    assert!(
+        stage
+            .host
+            .toast(&late)
+            .starts_with("That question is over.")
+    );
+    let press = stage.host.press(&stage.host.person(), &again, "Green");
+    assert_eq!(stage.host.toast(&press), "Answered");
+    assert_eq!(stage.told_of_questions(), answered(&[(COLOUR, "Green")]));
+}
