@@ -208,6 +208,37 @@ fn a_question_is_answered_with_a_choice_or_not_at_all() {
         said(&claude.result()),
         "tool said: The user did not answer the questions."
     );
+    let colour = "Which colour should the button be?";
+    let features = "Which features do you want?";
+    for (answers, expected) in [
+        (json!({ "wrong key": "Green" }), "The user did not answer"),
+        (
+            json!({ features: "Logging, Tracing" }),
+            r#"have been answered: "Which features do you want?"="Logging, Tracing". You can"#,
+        ),
+        (
+            json!({ features: "Logging, and sums", colour: "Red (Recommended)" }),
+            r#"The user answered: "Which colour should the button be?"="Red (Recommended)", "Which features do you want?"="Logging, and sums". Read"#,
+        ),
+    ] {
+        claude.user("[[ask2]]");
+        let request = claude.request();
+        let mut input = request["request"]["input"].clone();
+        input["answers"] = answers;
+        claude.reply(
+            &request,
+            json!({ "behavior": "allow", "updatedInput": input }),
+        );
+        let result = claude.result();
+        assert!(said(&result).contains(expected), "{result}");
+    }
+    claude.user("[[ask]]");
+    let request = claude.request();
+    claude.reply(
+        &request,
+        json!({ "behavior": "allow", "updatedInput": { "answers": { colour: "Green" } } }),
+    );
+    assert!(said(&claude.result()).contains("parameter `questions` is missing"));
 }
 
 #[test]

@@ -21,6 +21,10 @@ const OUTPUT_MAX: usize = 30_000;
 const REJECTED: &str = "The user doesn't want to proceed with this tool use. The tool use was rejected (eg. if it was a file edit, \
      the new_string was NOT written to the file). STOP what you are doing and wait for the user to tell you how to proceed.";
 
+/// What a question gives whose answer does not hold it.
+const NO_QUESTIONS: &str = "The permission handler returned updatedInput for AskUserQuestion that failed schema validation: \
+     AskUserQuestion failed due to the following issue:\nThe required parameter `questions` is missing";
+
 /// What a tool gives back.
 #[derive(Debug, Clone)]
 pub(super) struct ToolResult {
@@ -290,35 +294,53 @@ fn bash_result(end: &ToolEnd) -> ToolResult {
     }
 }
 
+/// What is in the answers besides those to its questions does not count.
 fn answered_questions(input: &Value) -> ToolResult {
-    let answers = input["answers"].as_object().cloned().unwrap_or_default();
-    let said: Vec<String> = answers
-        .iter()
-        .map(|(question, answer)| {
-            let answer = match answer {
-                Value::Array(several) => several
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .collect::<Vec<_>>()
-                    .join(","),
-                answer => answer.as_str().unwrap_or("").to_owned(),
-            };
-            format!("\"{question}\"=\"{answer}\"")
-        })
-        .collect();
-    let text = match said.as_slice() {
-        [] => "The user did not answer the questions.".to_owned(),
-        said => {
-            let said = said.join(", ");
-            format!(
-                "Your questions have been answered: {said}. You can now continue with these answers in mind."
-            )
+    let Some(questions) = input["questions"].as_array() else {
+        return ToolResult::refused(NO_QUESTIONS);
+    };
+    let mut said: Vec<String> = Vec::new();
+    let mut only_options = true;
+    for question in questions {
+        let text = question["question"].as_str().unwrap_or("");
+        let answer = match &input["answers"][text] {
+            Value::Array(several) => several
+                .iter()
+                .filter_map(Value::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
+            answer => answer.as_str().unwrap_or("").to_owned(),
+        };
+        if !answer.is_empty() {
+            only_options &= is_of_options(question, &answer);
+            said.push(format!("\"{text}\"=\"{answer}\""));
         }
+    }
+    let said = said.join(", ");
+    let text = match (said.as_str(), only_options) {
+        ("", _) => "The user did not answer the questions.".to_owned(),
+        (said, true) => format!(
+            "Your questions have been answered: {said}. You can now continue with these answers in mind."
+        ),
+        (said, false) => format!(
+            "The user answered: {said}. Read the answers carefully — they may request clarification, changes, or that \
+             you not proceed — and follow what they actually say."
+        ),
     };
     ToolResult::done(
         text,
-        json!({ "questions": input["questions"], "answers": answers }),
+        json!({ "questions": questions, "answers": input["answers"] }),
     )
+}
+
+/// Whether an answer is one of the options, or several where several may be chosen.
+fn is_of_options(question: &Value, answer: &str) -> bool {
+    let options = question["options"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    let is_option = |answer: &str| options.iter().any(|option| option["label"] == answer);
+    let several = question["multiSelect"] == Value::Bool(true);
+    is_option(answer) || (several && answer.split(',').map(str::trim).all(is_option))
 }
 
 fn approved_plan(input: &Value) -> ToolResult {
