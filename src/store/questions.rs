@@ -194,36 +194,34 @@ impl Intake<'_> {
         self.come_to(asking, person, from)
     }
 
-    /// The open request whose questions a message shows.
-    pub fn question_at(&self, from: &Arrival, message: MessageId) -> Result<Option<Box<Asking>>> {
+    /// The open request with this token of its own, if it asks questions.
+    pub fn asking(&self, token: &str) -> Result<Option<Box<Asking>>> {
         self.tx
             .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM outbox JOIN request ON request.row = outbox.id
-                 WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.message = ?3
-                   AND request.state = 'open' AND request.questions IS NOT NULL"
+                "SELECT {COLUMNS} FROM request JOIN outbox ON outbox.id = request.row
+                 WHERE request.token = ?1 AND request.bot = ?2 AND request.state = 'open'
+                   AND request.questions IS NOT NULL"
             ))?
-            .query_row((self.bot.0, from.place.chat.0, message.0), |row| {
-                asking(row).map(Box::new)
-            })
+            .query_row((token, self.bot.0), |row| asking(row).map(Box::new))
             .optional()
     }
 
     /// Answers the question that is asked now in a person's own words, together with what is chosen of its options.
-    /// `from` is where they wrote.
+    /// `from` is where they wrote, `to` the message to which they replied: it shows the question.
     pub fn answer_in_words(
         &mut self,
         asking: &Asking,
         text: &str,
         person: &Person,
-        from: &Arrival,
+        (from, to): (&Arrival, MessageId),
     ) -> Result<Picked> {
         let mut asking = asking.clone();
         if text.trim().is_empty() || !asking.progress.answer(&asking.questions, text) {
             return Ok(Picked::NothingChosen);
         }
-        // As if it had been pressed at the message to which they replied.
+        // As if something had been pressed there.
         let at = Arrival {
-            message: asking.message.map(MessageId),
+            message: Some(to),
             ..from.clone()
         };
         self.come_to(asking, person, &at)

@@ -93,12 +93,18 @@ impl Desk {
                 from,
                 reply_to,
             } => {
-                // What others wrote decides nothing.
-                if let (Some(to), None) = (reply_to, origin)
+                // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
+                if let (Some(to), None, None) = (reply_to, origin, at.away)
                     && let Some(request) = intake.request_replied_to(arrival, *to)?
                 {
                     intake.close(arrival)?;
-                    return replies::to_request(intake, arrival, from, &request, *to, text);
+                    let Some(asking) = intake.asking(&request.token)? else {
+                        return replies::to_request(intake, arrival, from, &request, *to, text);
+                    };
+                    let words = (arrival, *to);
+                    let picked = intake.answer_in_words(&asking, text, from, words)?;
+                    tell_of_pick(intake, arrival, from, picked)?;
+                    return self.react(intake, arrival);
                 }
                 let replied = match reply_to {
                     Some(message) => intake.session_of(arrival.place.chat, *message)?,
@@ -188,7 +194,7 @@ impl Desk {
             } => {
                 intake.close(arrival)?;
                 let picked = intake.pick(token, &press.from, arrival)?;
-                let toast = picked_toast(intake, arrival, &press.from, picked)?;
+                let toast = tell_of_pick(intake, arrival, &press.from, picked)?;
                 answer(intake, arrival, press, toast)
             }
             Route::StopTurn {
@@ -501,7 +507,7 @@ fn allow_always(
 }
 
 /// Shows what has become of questions; returns what the person reads at once.
-fn picked_toast(
+fn tell_of_pick(
     intake: &mut Intake<'_>,
     arrival: &Arrival,
     person: &Person,

@@ -129,6 +129,33 @@ fn several_questions_follow_each_other_and_several_options_are_chosen() {
 }
 
 #[test]
+fn a_reply_answers_in_ones_own_words_together_with_what_is_chosen() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say("[[ask2]]");
+    let asked = host.request(USER);
+    press(&host, &asked, "Something else…", "Reply with your answer.");
+    // What only agrees is an answer here.
+    host.api.reply(&ada, asked.id, "yes");
+    let second = with_button(&host, asked.id, "Tracing");
+    assert!(second.text.contains("be? yes\n"), "{}", second.text);
+    press(&host, &second, "Logging", "Noted");
+    let long = format!("and {}", "more ".repeat(700));
+    host.api.reply(&ada, asked.id, &long);
+    let answers = [
+        format!("\"{COLOUR}\"=\"yes\""),
+        "\"Which features do you want?\"=\"Logging, and more more".to_owned(),
+    ];
+    host.answer(&answers.join(", "));
+    let ended = host.says(USER, asked.id, "✓ Answered by Ada, ");
+    assert!(ended.buttons.is_empty());
+    // Then it is a message like any other.
+    host.api.reply(&ada, asked.id, "and now");
+    host.answer("echo: and now");
+}
+
+#[test]
 fn who_declines_is_not_asked_the_others() {
     let host = Host::new();
     let _chappe = host.start();
@@ -152,6 +179,8 @@ fn only_who_is_asked_answers_and_only_below_the_question() {
     let other = host.answer("echo: hello");
     host.say("[[ask]]");
     let asked = host.request(USER);
+    // Until its number is known, a press from any message may be from it.
+    host.delivered();
     let (_, data) = &asked.buttons[0][0];
     let foreign = [
         host.api

@@ -68,6 +68,14 @@ fn pick(store: &Store, token: &str, from: &Arrival) -> Picked {
     take_in(store, NOW, |intake| intake.pick(token, &ada(), from))
 }
 
+/// The questions that a reply to this message is for.
+fn replied_to(intake: &mut Intake<'_>, reply: &Arrival, to: i64) -> Result<Option<Box<Asking>>> {
+    match intake.request_replied_to(reply, MessageId(to))? {
+        Some(replied) => intake.asking(&replied.token),
+        None => Ok(None),
+    }
+}
+
 /// Shows a request's question with its buttons; returns what each carries and does.
 fn show(store: &Store, asking: &Asking) -> Vec<(String, Pick)> {
     let question = asking.question().expect("something is asked");
@@ -232,9 +240,9 @@ fn words_answer_what_is_asked_then_with_what_is_chosen() {
     let reply = message(9, HOME);
     let say = |text: &str| {
         take_in(&store, NOW, |intake| {
-            let asking = intake.question_at(&reply, MessageId(500))?;
+            let asking = replied_to(intake, &reply, 500)?;
             let asking = asking.expect("it is asked there");
-            intake.answer_in_words(&asking, text, &ada(), &reply)
+            intake.answer_in_words(&asking, text, &ada(), (&reply, MessageId(500)))
         })
     };
     assert_eq!(say(" \n"), Picked::NothingChosen);
@@ -249,9 +257,7 @@ fn words_answer_what_is_asked_then_with_what_is_chosen() {
             place,
             ..reply.clone()
         };
-        let found = take_in(&store, NOW, |intake| {
-            intake.question_at(&from, MessageId(message))
-        });
+        let found = take_in(&store, NOW, |intake| replied_to(intake, &from, message));
         assert_eq!(found, None, "it is over, or not there");
     }
     let row = "SELECT message FROM outbox WHERE id = (SELECT row FROM request)";
@@ -408,14 +414,12 @@ fn walk(several: &[bool], deeds: &[Deed]) {
             }
             Deed::Say { words } => {
                 let reply = message(update, HOME);
-                let found = take_in(&store, NOW, |intake| {
-                    intake.question_at(&reply, MessageId(500))
-                });
+                let found = take_in(&store, NOW, |intake| replied_to(intake, &reply, 500));
                 assert_eq!(found.is_none(), expected.is_over);
                 let Some(asking) = found else { continue };
                 let text = if *words { "words" } else { " " };
                 let picked = take_in(&store, NOW, |intake| {
-                    intake.answer_in_words(&asking, text, &ada(), &reply)
+                    intake.answer_in_words(&asking, text, &ada(), (&reply, MessageId(500)))
                 });
                 let word = match words {
                     true => {
