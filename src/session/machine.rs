@@ -373,9 +373,22 @@ enum State {
         until: Instant,
         /// Set where the process never came to answer: what it said of that, or nothing.
         failed: Option<String>,
+        /// Whose what it still says is.
+        says: Says,
     },
     /// chappe ends, and there is no process any more.
     Over,
+}
+
+/// Whose it is what a process says while it is being ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    /// Nobody's who has asked for it: nothing was given to it.
+    Unasked,
+    /// The same until a result comes; then it may be that of the turn that was cut off.
+    UnaskedYet,
+    /// That of a turn that was cut off, which is told with that.
+    OfTurn,
 }
 
 /// How far an ending has come.
@@ -407,6 +420,13 @@ struct Turn {
     asks: bool,
     /// Until when more may belong to that.
     steers_at: Option<Instant>,
+}
+
+impl Turn {
+    /// Whether it is the one that speaks. Before that, what is said comes from a turn that nobody has asked for.
+    fn speaks(&self) -> bool {
+        self.taken && !matches!(self.again, Again::Swallowed(_))
+    }
 }
 
 /// A prompt that was written while a turn ran.

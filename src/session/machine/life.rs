@@ -6,7 +6,9 @@
 use std::time::{Duration, Instant};
 
 use super::room::ASK_AGAIN;
-use super::{Action, By, Closed, Cut, Finished, Machine, Manner, State, Step, Trouble, Turn, show};
+use super::{
+    Action, By, Closed, Cut, Finished, Machine, Manner, Says, State, Step, Trouble, Turn, show,
+};
 use crate::board::{Doing, Interruption};
 use crate::chat::{Outcome, PromptId, Spent};
 use crate::claude::protocol::{self, ControlCommand};
@@ -105,6 +107,7 @@ impl Machine {
             });
         }
         self.tasks.clear();
+        self.tell_unasked(out);
         match std::mem::replace(&mut self.state, State::Asleep) {
             State::Starting { said, .. }
             | State::Ending {
@@ -135,6 +138,32 @@ impl Machine {
         }
     }
 
+    /// Nothing more comes of a turn that nobody has asked for: what was said in it goes out, since it is found nowhere
+    /// else.
+    fn tell_unasked(&mut self, out: &mut Vec<Action>) {
+        let is_unasked = match &self.state {
+            State::Starting { .. } | State::Open { .. } => true,
+            State::Busy(turn) => !turn.speaks(),
+            State::Ending { says, .. } => *says != Says::OfTurn,
+            State::Asleep
+            | State::Backoff { .. }
+            | State::Moving
+            | State::Preparing { .. }
+            | State::Waiting { .. }
+            | State::Over => false,
+        };
+        if !is_unasked {
+            return;
+        }
+        let (blocks, _) = self.said.finish();
+        if !blocks.is_empty() {
+            out.push(Action::Unasked {
+                blocks,
+                spent: Spent::default(),
+            });
+        }
+    }
+
     /// The process of a turn is gone, or is about to be.
     fn turn_lost(&mut self, now: Instant, turn: Turn, how: &str, out: &mut Vec<Action>) {
         match turn.cut {
@@ -146,7 +175,9 @@ impl Machine {
             None if self.shutdown.is_some() => out.extend([Action::Hide, Action::Park]),
             None => {
                 // What it had said is in the transcript, or is said again.
-                self.said.finish();
+                if turn.speaks() {
+                    self.said.finish();
+                }
                 self.interruption = Some(Interruption::Crash {
                     how: how.to_owned(),
                     attempt: turn.prompt.attempts.min(self.settings.retries),
@@ -335,10 +366,17 @@ impl Machine {
             State::Ending { failed, .. } => failed.take(),
             _ => None,
         };
+        let says = match &self.state {
+            State::Busy(turn) if turn.speaks() => Says::OfTurn,
+            State::Busy(_) => Says::UnaskedYet,
+            State::Ending { says, .. } => *says,
+            _ => Says::Unasked,
+        };
         let ending = State::Ending {
             step,
             until: now + self.settings.stop_grace.max(KILL_AFTER_MIN),
             failed,
+            says,
         };
         if let State::Busy(mut turn) = std::mem::replace(&mut self.state, ending) {
             // Ended in the middle of a turn. What becomes of the prompt depends on who wanted it.
@@ -356,6 +394,14 @@ impl Machine {
             Step::Terminated => Action::Terminate,
             Step::Killed => Action::Kill,
         });
+    }
+
+    /// Ends the process because it has something that was not taken back, and would run.
+    pub(super) fn end_what_runs_on(&mut self, now: Instant, out: &mut Vec<Action>) {
+        self.end_by(now, Step::Terminated, out);
+        if let State::Ending { says, .. } = &mut self.state {
+            *says = Says::OfTurn;
+        }
     }
 
     /// There is no process: the host has more to give in a moment, or somebody has to do something.

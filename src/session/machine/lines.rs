@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::life::{INITIALIZE, closed};
 use super::steer::{about, ids, parted, taken_in};
-use super::{Action, Again, By, Closed, Cut, Finished, Machine, Pause, State, Step};
+use super::{Action, Again, By, Closed, Cut, Finished, Machine, Pause, Says, State, Step};
 use crate::board::Doing;
 use crate::chat::{Block, Hold, Outcome, Prompt, Spent, Wanted};
 use crate::claude::protocol::{
@@ -382,6 +382,11 @@ impl Machine {
                 // Of a turn that was cut off: stopped, or its answer comes with the transcript.
                 answer.clear();
             }
+            if let State::Ending { says, .. } = &mut self.state
+                && *says == Says::UnaskedYet
+            {
+                *says = Says::OfTurn;
+            }
             if !answer.is_empty() || spent != Spent::default() {
                 out.push(Action::Unasked {
                     blocks: answer,
@@ -467,7 +472,7 @@ impl Machine {
         if let Some(prompt) = not_taken.into_iter().next() {
             if by_person {
                 // It was not taken back, so it would run.
-                self.end_by(now, Step::Terminated, out);
+                self.end_what_runs_on(now, out);
             } else {
                 self.runs_next(now, prompt, out);
             }
@@ -503,7 +508,7 @@ impl Machine {
         out.push(Action::EndTools);
         if runs_on {
             // It was not taken back, so it would run.
-            self.end_by(now, Step::Terminated, out);
+            self.end_what_runs_on(now, out);
         } else if self.shutdown.is_some()
             || self.wanted.idle_timeout == Some(std::time::Duration::ZERO)
         {

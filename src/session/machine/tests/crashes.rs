@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::script::{BUSY, CUT_OFF, NOTHING, OPEN, check};
+use super::script::{BUSY, CUT_OFF, GIVEN, NOTHING, OPEN, check};
 
 #[test]
 fn a_crash_in_mid_turn_is_told_and_the_process_started_again() {
@@ -899,5 +899,108 @@ fn a_turn_that_nobody_has_asked_for_does_not_hide_that_a_prompt_is_swallowed() {
         hide
         givenext
         (nothing is due)
+    "#);
+}
+
+#[test]
+fn what_was_said_unasked_is_told_once_when_the_process_is_gone() {
+    assert_snapshot!(check(OPEN, "
+        say the build is done
+        work 0 stop
+        notreading
+        say all of it
+        exit 143
+    "), @r#"
+    > say the build is done
+    > work 0 stop
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        stopped: nothing ran
+    > notreading
+        terminate
+        (due at 5s)
+    > say all of it
+    > exit 143
+        unasked: [m1/0 "the build is done", m2/0 "all of it"], $0.00
+        retire
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn what_was_said_unasked_before_a_prompt_is_taken_is_told_once_when_the_process_is_gone() {
+    assert_snapshot!(check(GIVEN, "
+        say the build is done
+        notreading
+        say all of it
+        exit 143
+    "), @r#"
+    > say the build is done
+    > notreading
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (it did not react any more), 1 of 3
+        terminate
+        (due at 5s)
+    > say all of it
+    > exit 143
+        unasked: [m1/0 "the build is done", m2/0 "all of it"], $0.00
+        (due at 1s)
+    "#);
+    assert_snapshot!(check(GIVEN, "
+        say the build is done
+        notreading
+        result ok origin the build is done
+        say hello
+        exit 143
+    "), @r#"
+    > say the build is done
+    > notreading
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (it did not react any more), 1 of 3
+        terminate
+        (due at 5s)
+    > result ok origin the build is done
+        unasked: [m1/0 "the build is done"], $0.00
+    > say hello
+    > exit 143
+        (due at 1s)
+    "#);
+    assert_snapshot!(check(GIVEN, "
+        say the build is done
+        work 0 stop
+        notreading
+        exit 143
+    "), @r#"
+    > say the build is done
+    > work 0 stop
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        write request {"message_uuid":"u1","subtype":"cancel_async_message"}
+        write request {"cancel_queued":true,"subtype":"interrupt"}
+        show 1 since 0ns: Stopping since 0ns, 0 wait
+        (due at 5s)
+    > notreading
+        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        hide
+        terminate
+    > exit 143
+        unasked: [m1/0 "the build is done"], $0.00
+        retire
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn what_a_turn_that_is_cut_off_has_said_is_not_told_as_something_else() {
+    assert_snapshot!(check(BUSY, "
+        say hello
+        notreading
+        say and more
+        exit 143
+    "), @r#"
+    > say hello
+    > notreading
+        show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (it did not react any more), 1 of 3
+        terminate
+        (due at 5s)
+    > say and more
+    > exit 143
+        (due at 1s)
     "#);
 }

@@ -309,6 +309,8 @@ fn what_a_stop_does_not_take_back_does_not_run_on() {
         work 0 held stop
         answer not taken back 2
         result error of=1
+        say it is done
+        exit 143
     "), @r#"
     > work 1 steer=1
         show 1 since 0ns: Waiting since 0ns, 1 wait
@@ -328,6 +330,10 @@ fn what_a_stop_does_not_take_back_does_not_run_on() {
         hide
         endtools
         terminate
+    > say it is done
+    > exit 143
+        retire
+        (nothing is due)
     "#);
 }
 

@@ -141,7 +141,9 @@ fn scene() -> BoxedStrategy<Vec<Step>> {
     let given = (1..8_usize, any::<bool>()).prop_map(|(onward, unasked)| {
         let mut steps = vec![Step::Message, Step::Look];
         steps.extend(vec![Step::Onward; onward]);
-        steps.extend(unasked.then_some(Step::Begin { unasked }));
+        if unasked {
+            steps.extend([Step::Begin { unasked }, Step::Say, Step::Onward]);
+        }
         steps
     });
     let stopped = given

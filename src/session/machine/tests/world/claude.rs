@@ -72,6 +72,8 @@ pub struct Turn {
     /// What was said since the last tool.
     pub said: Vec<String>,
     pub interrupted: bool,
+    /// Whether the process was about to end already when it began.
+    pub is_late: bool,
 }
 
 impl Turn {
@@ -246,6 +248,7 @@ impl Claude {
             announced: tells,
             said: Vec::new(),
             interrupted: false,
+            is_late: self.ending,
         });
     }
 

@@ -326,10 +326,31 @@ impl World {
         };
         self.store.has_process = false;
         self.remembers(&claude, loses);
+        let (unasked, deaths) = (self.heard_unasked(&claude), self.deaths);
         self.handle(Event::Exited {
             how: "exit code 1".to_owned(),
             last_words: format!("boom {words}"),
         });
+        if self.deaths == deaths && !self.is_confused {
+            for text in &unasked {
+                let told = self.delivered.contains(text);
+                self.ensure(told, "what Claude said unasked is lost with its process");
+            }
+        }
+    }
+
+    /// What chappe has heard of a turn that nobody has asked for. It is in no transcript that is looked at. Of one that
+    /// begins in a process that is being ended, nobody can tell that it is not of a prompt.
+    fn heard_unasked(&self, claude: &Claude) -> Vec<String> {
+        let turn = claude.turn.as_ref();
+        let turn = turn.filter(|turn| turn.uuid.is_none() && !turn.is_late);
+        let said = turn.into_iter().flat_map(|turn| &turn.said);
+        let is_unread = |text: &String| {
+            let mut unread = claude.out.iter();
+            unread.any(|line| matches!(line, Message::Assistant(said) if said.message_id == *text))
+        };
+        let heard = said.filter(|text| self.machine.is_some() && !is_unread(text));
+        heard.cloned().collect()
     }
 
     /// What was written last may be lost with a process.
