@@ -306,6 +306,11 @@ pub fn expired(shown: &Formatted) -> Formatted {
     below(shown, "✗ Expired: Claude was restarted. Nothing was run.")
 }
 
+/// Below a request that was open when chappe ended.
+pub fn expired_by_restart(shown: &Formatted) -> Formatted {
+    below(shown, "✗ Expired: I was restarted. Nothing was run.")
+}
+
 /// Below a request that Claude took back.
 pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")

@@ -298,8 +298,10 @@ pub enum Closed {
     Withdrawn,
     /// A person has stopped the turn.
     Stopped,
-    /// The process that asked is gone, or ends because chappe does.
+    /// The process that asked is gone.
     Expired,
+    /// chappe was restarted, or ends.
+    Restarted,
 }
 
 /// A turn that has ended.
@@ -642,7 +644,7 @@ impl Machine {
             // Who asked is gone with the former chappe, or has lost us.
             out.push(Action::CloseRequests {
                 request: None,
-                why: Closed::Expired,
+                why: Closed::Restarted,
             });
             if !work.open.is_empty() && self.by_restart {
                 self.interruption = Some(Interruption::Restart);

@@ -659,6 +659,7 @@ impl Owner {
                     Closed::Withdrawn => ("withdrawn", texts::withdrawn),
                     Closed::Stopped => ("withdrawn", texts::withdrawn_by_stop),
                     Closed::Expired => ("expired", texts::expired),
+                    Closed::Restarted => ("expired", texts::expired_by_restart),
                 };
                 store.close_requests(session, now, request.as_deref(), state, line)?;
                 board.ring();

@@ -103,7 +103,11 @@ impl Machine {
             self.asked.clear();
             out.push(Action::CloseRequests {
                 request: None,
-                why: Closed::Expired,
+                why: if self.shutdown.is_some() {
+                    Closed::Restarted
+                } else {
+                    Closed::Expired
+                },
             });
         }
         self.tasks.clear();

@@ -413,7 +413,7 @@ impl Machine {
         );
         self.close_asked(
             if leaves {
-                Closed::Expired
+                Closed::Restarted
             } else {
                 Closed::Withdrawn
             },
@@ -525,7 +525,7 @@ impl Machine {
                 Some(Cut { by: By::Person, .. }) => Closed::Stopped,
                 Some(Cut {
                     by: By::Shutdown, ..
-                }) => Closed::Expired,
+                }) => Closed::Restarted,
                 None => Closed::Withdrawn,
             },
             _ => Closed::Withdrawn,

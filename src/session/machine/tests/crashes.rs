@@ -731,7 +731,7 @@ fn a_restart_of_chappe_takes_up_what_was_open() {
     "), @r#"
     > restart
     > work 0
-        close requests: all Expired
+        close requests: all Restarted
         show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 1
     > prepared 1=found
@@ -775,7 +775,7 @@ fn a_restart_asks_first_where_that_is_wanted_and_a_crash_never_does() {
         start
     > restart
     > work 0 open=3
-        close requests: all Expired
+        close requests: all Restarted
         show 3 since 1s: Starting since 1s, 0 wait, after a restart
         prepare 3
     > prepared 3=acted
@@ -796,7 +796,7 @@ fn a_session_that_is_held_stays_as_it_is_over_a_restart() {
     "), @r#"
     > restart
     > work 1 held
-        close requests: all Expired
+        close requests: all Restarted
         retire
     "#);
 }
@@ -810,7 +810,7 @@ fn nothing_is_written_again_while_the_session_is_held() {
         work 0
     "), @r#"
     > work 0 open=7 open=8
-        close requests: all Expired
+        close requests: all Restarted
         show 7 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 7 8
     > prepared 7=lost 8=missing

@@ -117,7 +117,7 @@ fn without_an_idle_time_each_turn_has_a_fresh_process() {
     "), @r#"
     > idle 0s
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         start

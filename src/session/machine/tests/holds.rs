@@ -203,7 +203,7 @@ fn a_hold_is_over_in_the_moment_in_which_it_is_seen() {
         work 1
     "), @r#"
     > work 0 held until=0s
-        close requests: all Expired
+        close requests: all Restarted
         goon
         look
     > work 1
@@ -291,7 +291,7 @@ fn nothing_is_given_while_the_session_is_held() {
         work 3 held
     "), @r#"
     > work 3 held
-        close requests: all Expired
+        close requests: all Restarted
         retire
     "#);
     assert_snapshot!(check(OPEN, "

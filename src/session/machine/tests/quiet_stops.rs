@@ -11,7 +11,7 @@ fn a_stop_without_a_process_is_carried_out_at_once() {
         work 2 held
     "), @r#"
     > work 2 held stop
-        close requests: all Expired
+        close requests: all Restarted
         stopped: nothing ran
         hide
         retire
@@ -22,7 +22,7 @@ fn a_stop_without_a_process_is_carried_out_at_once() {
         work 0 stop
     "), @r#"
     > work 0 stop
-        close requests: all Expired
+        close requests: all Restarted
         stopped: nothing ran
         hide
         retire
@@ -37,7 +37,7 @@ fn a_stop_that_comes_after_a_restart_closes_what_was_open() {
         work 1 held
     "), @r#"
     > work 1 open=7 held stop
-        close requests: all Expired
+        close requests: all Restarted
         finish 7: Stopped [], $0.00, 0 tools, took unknown
         hide
         prepare
@@ -100,7 +100,7 @@ fn a_stop_during_a_preparation_starts_nothing() {
         work 1 held
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > work 1 held stop
         hurry the preparation
@@ -278,7 +278,7 @@ fn a_stop_that_comes_when_the_turn_was_left_is_carried_out_by_the_next_start() {
         (nothing is due)
     > restart
     > work 0 stop
-        close requests: all Expired
+        close requests: all Restarted
         finish 1: Stopped [], $0.00, 0 tools, took unknown
         hide
         prepare

@@ -21,7 +21,7 @@ fn a_start_waits_for_its_place_and_is_prepared_anew_then() {
     "), @r#"
     > room none
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         ask for room
@@ -64,7 +64,7 @@ fn where_room_is_made_nobody_is_told_of_a_wait_unless_that_comes_to_nothing() {
     "), @r#"
     > room none
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         ask for room
@@ -104,7 +104,7 @@ fn who_is_stopped_held_or_dropped_leaves_the_line() {
     "), @r#"
     > room none
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         ask for room

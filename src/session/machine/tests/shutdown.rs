@@ -16,7 +16,7 @@ fn a_shutdown_without_a_process_is_over_at_once() {
         hide
         end
     > work 3
-        close requests: all Expired
+        close requests: all Restarted
     > shutdown
     > hurry
     "#);
@@ -26,7 +26,7 @@ fn a_shutdown_without_a_process_is_over_at_once() {
         prepared
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > shutdown
         hide
@@ -47,7 +47,7 @@ fn a_shutdown_ends_a_process_that_starts() {
         exit 143
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         start
@@ -258,7 +258,7 @@ fn a_turn_that_waits_for_a_person_gets_no_grace() {
         write request {"cancel_queued":true,"subtype":"interrupt"}
         (due at 5s)
     > cancel r1
-        close requests: r1 Expired
+        close requests: r1 Restarted
     > result broken interrupted
         hide
         closeinput
@@ -291,7 +291,7 @@ fn a_request_that_comes_within_the_grace_ends_it() {
         closeinput
         (due at 10s)
     > exit 0
-        close requests: all Expired
+        close requests: all Restarted
         end
         (nothing is due)
     "#);
@@ -317,7 +317,7 @@ fn a_request_between_turns_does_not_hold_a_shutdown_up() {
     > wants r3 hook_callback
     > decide r1 allow
     > exit 0
-        close requests: all Expired
+        close requests: all Restarted
         end
         (nothing is due)
     "#);
@@ -384,7 +384,7 @@ fn a_second_signal_in_every_other_state() {
         exit 143
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         start
@@ -455,7 +455,7 @@ fn a_second_signal_in_every_other_state() {
         terminate
         (due at 250ms)
     > exit 143
-        close requests: all Expired
+        close requests: all Restarted
         end
         (nothing is due)
     "#);
@@ -472,7 +472,7 @@ fn a_shutdown_during_a_start_that_fails_tells_nothing() {
         exit 137
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         start
@@ -701,7 +701,7 @@ fn a_session_that_is_held_ends_like_any_other() {
         shutdown
     "), @r#"
     > work 1 held until=60s
-        close requests: all Expired
+        close requests: all Restarted
         retire
     > shutdown
         hide

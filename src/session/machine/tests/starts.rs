@@ -11,7 +11,7 @@ fn nothing_to_do_starts_nothing() {
         work 0
     "), @r#"
     > work 0
-        close requests: all Expired
+        close requests: all Restarted
         retire
     > work 0
         retire
@@ -29,7 +29,7 @@ fn what_cannot_be_prepared_or_started_is_told() {
         unprepared claude may not be run by this user
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > work 2
     > unprepared there is no program claude
@@ -395,7 +395,7 @@ fn a_host_that_is_full_is_told_once_and_tried_again_by_itself() {
         wait 2s
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > unprepared full the host has no process to give
         tell: the host is full, the host has no process to give
@@ -425,7 +425,7 @@ fn a_message_after_a_start_that_failed_for_good_tries_once_more() {
         work 2
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > unprepared there is no program claude
         hide

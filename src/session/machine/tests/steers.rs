@@ -519,7 +519,7 @@ fn chappe_dies_and_the_answer_of_the_turn_is_that_of_both() {
         prepared 1=finished 2=steered
     "), @r#"
     > work 0 open=1 open=2x1+1
-        close requests: all Expired
+        close requests: all Restarted
         show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 1 2
     > prepared 1=finished 2=steered
@@ -537,7 +537,7 @@ fn chappe_dies_and_both_had_a_turn_of_their_own() {
         prepared 1=finished 2=finished
     "), @r#"
     > work 0 open=1 open=2x1+1
-        close requests: all Expired
+        close requests: all Restarted
         show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 1 2
     > prepared 1=finished 2=finished

@@ -35,7 +35,7 @@ fn a_conversation_of_two_turns() {
         result ok of=2 cost=0.03 you are welcome
     "), @r#"
     > work 1
-        close requests: all Expired
+        close requests: all Restarted
         prepare
     > prepared
         start
@@ -623,7 +623,7 @@ fn decisions_of_a_former_chappe_are_told_to_nobody() {
         decide r1 allow
     "), @r#"
     > decide r1 allow
-        close requests: all Expired
+        close requests: all Restarted
         retire
     > decide r1 allow
         told r1
