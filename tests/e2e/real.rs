@@ -13,6 +13,8 @@ mod denied;
 mod elsewhere;
 /// Ends in the middle of a turn, by whatever hand.
 mod endings;
+/// Each request for itself, rules, and modes.
+mod grants;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
 /// Who Claude is in a session, and what was chosen for it.
@@ -21,6 +23,8 @@ mod personas;
 mod places;
 /// What Claude asks with ready answers.
 mod questions;
+/// What waits behind a turn.
+mod queue;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
@@ -33,6 +37,8 @@ mod steer;
 mod stop;
 /// When the API fails.
 mod trouble;
+/// Requests that end without a decision.
+mod withdrawn;
 
 use std::fmt::Write as _;
 use std::fs;

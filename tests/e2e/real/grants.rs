@@ -1,0 +1,227 @@
+//! Each request is decided for itself, whoever asks; and what is allowed or denied beyond one call: by rules, by the mode,
+//! and for how long.
+
+use std::fs;
+
+use super::{Stage, until};
+use crate::host::USER;
+
+const FOREIGN: &str = "I don't know this button. Nothing was done.";
+
+fn asked(stage: &Stage) -> i64 {
+    stage.host.count("SELECT count(*) FROM request")
+}
+
+#[test]
+fn calls_that_ask_one_after_the_other_are_decided_one_by_one() {
+    let Some(stage) = Stage::new("calls_that_ask_one_after_the_other_are_decided_one_by_one")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(
+        r#"[[parallel Bash {"command":"touch one"} ;; Bash {"command":"touch two"} ;; Bash {"command":"touch three"}]]"#,
+    );
+    stage.press("touch one", "Deny");
+    let two = stage.press("touch two", "Allow once");
+    stage.press("touch three", "Deny");
+    stage.host.answer("tool said:");
+    stage.host.says(USER, two, "✓ Allowed by Ada, ");
+    for (name, is_there) in [("one", false), ("two", true), ("three", false)] {
+        assert_eq!(stage.folder().join(name).exists(), is_there, "{name}");
+    }
+    assert_eq!(asked(&stage), 3);
+}
+
+#[test]
+fn calls_that_ask_at_once_have_buttons_of_their_own() {
+    let Some(stage) = Stage::new("calls_that_ask_at_once_have_buttons_of_their_own") else {
+        return;
+    };
+    let outside = stage.host.folder.path().join("outside");
+    fs::create_dir(&outside).expect("it can be made");
+    let call = |name: &str| {
+        let path = outside.join(name);
+        fs::write(&path, format!("the text of {name}")).expect("it can be written");
+        format!("Read {{\"file_path\":{path:?}}}")
+    };
+    let calls = format!("[[parallel {} ;; {}]]", call("one"), call("two"));
+    let _chappe = stage.host.start();
+    stage.say(&calls);
+    let (one, of_one) = stage.button("outside/one", "Allow once");
+    let (two, of_two) = stage.button("outside/two", "Allow once");
+    assert_ne!(one, two);
+    // Until chappe knows where a request stands, any message could be its own.
+    stage.host.delivered();
+    for (message, data) in [(one, &of_two), (two, &of_one)] {
+        let press = stage.host.api.press(&stage.host.person(), message, data);
+        assert_eq!(stage.host.toast(&press), FOREIGN);
+    }
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!(stage.host.count(open), 2);
+    stage.host.api.press(&stage.host.person(), two, &of_two);
+    stage.host.says(USER, two, "✓ Allowed by Ada, ");
+    stage.press("outside/one", "Deny");
+    stage.host.says(USER, one, "✗ Denied by Ada, ");
+    let answer = stage.host.answer("tool said:");
+    assert!(answer.text.contains("the text of two"), "{answer:?}");
+    assert!(!answer.text.contains("the text of one"), "{answer:?}");
+    stage.ask("and now", "echo: and now");
+}
+
+#[test]
+fn what_a_sub_agent_asks_is_said_to_be_its_own() {
+    let Some(stage) = Stage::new("what_a_sub_agent_asks_is_said_to_be_its_own") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    for (name, label, is_there) in [("one", "Deny", false), ("two", "Allow once", true)] {
+        let said = stage.say(&format!(
+            r#"[[agent <[tool Bash {{"command":"touch {name}"}}]>]]"#
+        ));
+        let request = stage.press(&format!("touch {name}"), label);
+        let shown = stage.host.says(USER, request, " by Ada, ");
+        assert!(
+            shown.text.contains("default (a sub-agent) wants to run"),
+            "{shown:?}"
+        );
+        stage.host.wait("the answer", |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below
+                .any(|shown| shown.text.contains("tool said:"))
+                .then_some(())
+        });
+        assert_eq!(stage.folder().join(name).exists(), is_there, "{name}");
+    }
+}
+
+/// What the CLI suggests for the calls of the next stories, each of which leaves a folder.
+const ALWAYS: &str = "Always: git init *";
+
+fn init(name: &str) -> String {
+    format!(r#"[[tool Bash {{"command":"git init {name}"}}]]"#)
+}
+
+#[test]
+fn what_is_allowed_always_outlives_the_process() {
+    let Some(mut stage) = Stage::new("what_is_allowed_always_outlives_the_process") else {
+        return;
+    };
+    stage.host.sessions.push_str("idle_timeout = \"0s\"\n");
+    let _chappe = stage.host.start();
+    stage.say(&init("one"));
+    stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    until("the end of the quiet process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    stage.ask(&init("two"), "tool said:");
+    assert!(stage.folder().join("two").exists());
+    assert_eq!(asked(&stage), 1);
+}
+
+#[test]
+fn what_is_revoked_is_asked_again_when_the_turn_is_over() {
+    let Some(stage) = Stage::new("what_is_revoked_is_asked_again_when_the_turn_is_over") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(&init("one"));
+    stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let gate = stage.gate("gate");
+    stage.say(&format!(
+        r#"[[tool Bash {{"command":"cat gate"}}]] {}"#,
+        init("two")
+    ));
+    let held = gate.reached();
+    let said = stage.say("/grants");
+    let list = stage.press("Allowed without asking", "Revoke 1: git init *");
+    assert!(list > said);
+    stage
+        .host
+        .answer("A turn that runs now keeps it until its end; /stop ends it.");
+    drop(held);
+    until("the call in the running turn", || {
+        stage.folder().join("two").exists().then_some(())
+    });
+    assert_eq!(asked(&stage), 1);
+    stage.say(&init("three"));
+    stage.press("git init three", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("three").exists());
+}
+
+#[test]
+fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
+    let Some(mut stage) = Stage::new("what_is_denied_by_a_rule_is_denied_in_every_mode") else {
+        return;
+    };
+    stage.set_claude(r#"deny = ["Bash(touch *)", "Write"]"#);
+    // Otherwise the CLI refuses one of the modes to root.
+    stage.set_variable("IS_SANDBOX", "1");
+    let claude = stage.host.claude.clone();
+    for mode in ["default", "acceptEdits", "plan", "bypassPermissions"] {
+        stage.set_claude(&format!("permission_mode = {mode:?}"));
+        if mode == "plan" {
+            // Without it, 2.1.330 has commands in plan mode judged by Anthropic.
+            stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
+        }
+        let chappe = stage.host.start();
+        stage.ask(
+            &format!(r#"[[tool Bash {{"command":"touch {mode}"}}]]"#),
+            "has been denied",
+        );
+        assert!(stage.told_by_tool().is_error, "{mode}");
+        let path = stage.folder().join(format!("{mode}.txt"));
+        stage.ask(
+            &format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"x\"}}]]"),
+            "tool said:",
+        );
+        assert!(stage.told_by_tool().is_error, "{mode}");
+        assert!(
+            !path.exists() && !stage.folder().join(mode).exists(),
+            "{mode}"
+        );
+        assert_eq!(asked(&stage), 0, "{mode}");
+        stage.host.delivered();
+        drop(chappe);
+        stage.host.claude.clone_from(&claude);
+    }
+}
+
+#[test]
+fn nobody_is_asked_once_that_is_confirmed_and_until_it_is_taken_back() {
+    let Some(mut stage) =
+        Stage::new("nobody_is_asked_once_that_is_confirmed_and_until_it_is_taken_back")
+    else {
+        return;
+    };
+    stage.set_variable("IS_SANDBOX", "1");
+    let _chappe = stage.host.start();
+    let touch = |name: &str| format!(r#"[[tool Bash {{"command":"touch {name}"}}]]"#);
+    stage.ask("hello", "echo: hello");
+    stage.say("/mode bypassPermissions");
+    let (message, data) = stage.button("without asking you", "Never ask me here");
+    // It is not confirmed yet.
+    stage.say(&touch("one"));
+    stage.press("touch one", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("one").exists());
+    stage.host.api.press(&stage.host.person(), message, &data);
+    stage.host.wait("the mode", |view| {
+        let mut said = view.from_bot(USER);
+        said.any(|shown| shown.text.contains("bypassPermissions") && shown.buttons.is_empty())
+            .then_some(())
+    });
+    stage.ask(&touch("two"), "tool said:");
+    assert!(stage.folder().join("two").exists());
+    assert_eq!(asked(&stage), 1);
+    stage.ask("/mode default", "default");
+    stage.say(&touch("three"));
+    stage.press("touch three", "Deny");
+    until("the denial", || {
+        stage.turns().pop()?.tool_result?.is_error.then_some(())
+    });
+    assert!(!stage.folder().join("three").exists());
+}

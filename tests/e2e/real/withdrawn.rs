@@ -1,0 +1,180 @@
+//! Requests that end without a decision: by a stop, by their time, by the death of whoever asked. They lose their
+//! buttons and say so, nothing has run, and a turn that goes on asks again.
+
+use std::fs;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{Stage, until};
+use crate::host::{Chappe, USER};
+
+const OVER: &str = "That request is over. Nothing was run.";
+
+/// A stage on which nobody waits for long.
+fn stage(test: &str) -> Option<Stage> {
+    let mut stage = Stage::new(test)?;
+    stage.host.sessions = "stop_grace = \"2s\"\nshutdown_grace = \"1s\"\nretry_delay = \"50ms\"\n\
+                           batch_window = \"0ms\"\n"
+        .to_owned();
+    Some(stage)
+}
+
+/// Checks that a message says how its request ended, that it has no buttons, and that a late press does nothing.
+fn is_over(stage: &Stage, request: i64, data: &str, how: &str) {
+    let shown = stage.host.says(USER, request, how);
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    let press = stage.host.api.press(&stage.host.person(), request, data);
+    assert_eq!(stage.host.toast(&press), OVER);
+}
+
+fn open_requests(stage: &Stage) -> i64 {
+    stage
+        .host
+        .count("SELECT count(*) FROM request WHERE state = 'open' OR told = 0")
+}
+
+#[test]
+fn the_button_that_stops_withdraws_what_is_asked() {
+    let Some(stage) = stage("the_button_that_stops_withdraws_what_is_asked") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]] [[tool Bash {"command":"touch made"}]]"#);
+    let held = gate.reached();
+    // A turn that only asks shows nothing else than its request.
+    stage.status("Running");
+    drop(held);
+    let (request, data) = stage.button("touch made", "Allow once");
+    let (status, stop) = stage.button("⏳", "Stop");
+    let press = stage.host.api.press(&stage.host.person(), status, &stop);
+    assert_eq!(stage.host.toast(&press), "Stopping");
+    is_over(&stage, request, &data, "✗ Withdrawn: the turn was stopped");
+    stage.ask("and now", "echo: and now");
+    assert!(!stage.folder().join("made").exists());
+    assert_eq!(open_requests(&stage), 0);
+}
+
+#[test]
+fn what_nobody_answers_is_denied_and_claude_is_told() {
+    let Some(mut stage) = stage("what_nobody_answers_is_denied_and_claude_is_told") else {
+        return;
+    };
+    stage
+        .host
+        .sessions
+        .push_str("[limits]\npermission_timeout = \"2s\"\n");
+    let _chappe = stage.host.start();
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let (request, data) = stage.button("touch made", "Allow once");
+    stage
+        .host
+        .answer("tool said: Nobody answered within 2 s, so this was denied.");
+    assert!(stage.told_by_tool().is_error);
+    is_over(
+        &stage,
+        request,
+        &data,
+        "✗ Denied: nobody answered within 2 s.",
+    );
+    stage.ask("and now", "echo: and now");
+    assert!(!stage.folder().join("made").exists());
+}
+
+/// Who dies while a request is open, and how.
+#[derive(Clone, Copy, Debug)]
+enum Death {
+    /// `claude` alone is killed.
+    Claude,
+    /// chappe alone is killed; its `claude` is left without anybody to ask.
+    Chappe,
+    /// Both in the same instant.
+    Both,
+    /// chappe is told to end.
+    Shutdown,
+}
+
+impl Death {
+    /// What is left of chappe runs, or is none.
+    fn come(self, stage: &Stage, chappe: Chappe) -> Option<Chappe> {
+        match self {
+            Death::Claude => {
+                kill(Pid::from_raw(stage.claude()), Signal::SIGKILL).expect("it lives");
+                return Some(chappe);
+            }
+            Death::Chappe => chappe.crash(),
+            // Dropped, it is killed with everything that it has started.
+            Death::Both => drop(chappe),
+            Death::Shutdown => assert_eq!(chappe.stop().code(), Some(0)),
+        }
+        None
+    }
+}
+
+/// Whoever dies: what was asked is over, the turn goes on and asks again, and what is allowed then runs once.
+fn asks_again_after(test: &str, death: Death) {
+    let Some(stage) = stage(test) else {
+        return;
+    };
+    let program = "[ \"$1\" = --unless-done ] && [ -e log ] && exit\necho x >>log\n";
+    fs::write(stage.folder().join("bump"), program).expect("the folder can be written");
+    let log = || fs::read_to_string(stage.folder().join("log")).unwrap_or_default();
+    let chappe = stage.host.start();
+    stage.say("[[once sh bump]]");
+    let (request, data) = stage.button("sh bump", "Allow once");
+    stage.host.delivered();
+    until("the call in the transcript", || {
+        stage.transcripts().contains("tool_use").then_some(())
+    });
+    let left = death.come(&stage, chappe);
+    let _chappe = left.unwrap_or_else(|| stage.host.start());
+    let how = match death {
+        Death::Claude => "✗ Expired: Claude was restarted. Nothing was run.",
+        _ => "✗ Expired: I was restarted. Nothing was run.",
+    };
+    is_over(&stage, request, &data, how);
+    let again = stage.host.wait("to be asked again", |view| {
+        let asks = |shown: &&chappe::loopback::botapi::Shown| {
+            shown.id > request && shown.text.contains("sh bump") && !shown.buttons.is_empty()
+        };
+        view.from_bot(USER)
+            .filter(asks)
+            .find(|shown| {
+                let mut labels = shown.buttons.iter().flatten();
+                labels.any(|(label, _)| label == "Allow once")
+            })
+            .cloned()
+    });
+    // What the former message carries does not allow what the later one asks, wherever it is pressed.
+    let press = stage.host.api.press(&stage.host.person(), again.id, &data);
+    assert_ne!(stage.host.toast(&press), "Allowed");
+    assert_eq!(log(), "");
+    stage.host.press(&stage.host.person(), &again, "Allow once");
+    stage.host.says(USER, again.id, "✓ Allowed by Ada, ");
+    stage.host.answer("tool said:");
+    assert_eq!(log(), "x\n");
+    stage.ask("and now", "echo: and now");
+    assert_eq!(log(), "x\n");
+    assert_eq!(open_requests(&stage), 0);
+}
+
+#[test]
+fn claude_dies_while_it_asks() {
+    asks_again_after("claude_dies_while_it_asks", Death::Claude);
+}
+
+#[test]
+fn chappe_dies_while_claude_asks() {
+    asks_again_after("chappe_dies_while_claude_asks", Death::Chappe);
+}
+
+#[test]
+fn both_die_while_claude_asks() {
+    asks_again_after("both_die_while_claude_asks", Death::Both);
+}
+
+#[test]
+fn chappe_ends_while_claude_asks() {
+    asks_again_after("chappe_ends_while_claude_asks", Death::Shutdown);
+}
