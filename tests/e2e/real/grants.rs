@@ -4,7 +4,7 @@
 use std::fs;
 
 use super::{Stage, until};
-use crate::host::USER;
+use crate::host::{SOON, USER};
 
 const FOREIGN: &str = "I don't know this button. Nothing was done.";
 
@@ -224,4 +224,44 @@ fn nobody_is_asked_once_that_is_confirmed_and_until_it_is_taken_back() {
         stage.turns().pop()?.tool_result?.is_error.then_some(())
     });
     assert!(!stage.folder().join("three").exists());
+}
+
+#[test]
+fn what_a_sub_agent_asks_after_the_answer_is_shown_and_answered() {
+    let test = "what_a_sub_agent_asks_after_the_answer_is_shown_and_answered";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    // Without this variable the CLI lets a sub-agent run on; there is no setting for that yet.
+    stage.host.claude = stage.host.claude.replacen(
+        "command = [",
+        "command = [\"/usr/bin/env\", \"-u\", \"CLAUDE_CODE_DISABLE_BACKGROUND_TASKS\", ",
+        1,
+    );
+    let _chappe = stage.host.start();
+    for (name, label) in [("one", "Deny"), ("two", "Allow once")] {
+        let prompt = format!(r#"[[wait 1500]] [[tool Bash {{"command":"touch {name}"}}]]"#);
+        let input = serde_json::json!({
+            "description": name, "subagent_type": "general-purpose", "prompt": prompt, "run_in_background": true,
+        });
+        stage.say(&format!("[[tool Agent {input}]] [[text Sent {name}.]]"));
+        let answer = stage.host.answer(&format!("Sent {name}."));
+        let request = stage.press(&format!("touch {name}"), label);
+        assert!(request > answer.id);
+        let shown = stage.host.says(USER, request, " by Ada, ");
+        assert!(shown.text.contains("(a sub-agent)"), "{shown:?}");
+        if label == "Deny" {
+            stage.model.wait(SOON, "the denial", |all| {
+                let mut told = all.iter().filter_map(|one| one.tool_result.as_ref());
+                told.any(|told| told.is_error && told.text.contains("The user denied this."))
+                    .then_some(())
+            });
+        } else {
+            until("what was allowed", || {
+                stage.folder().join(name).exists().then_some(())
+            });
+        }
+    }
+    assert!(!stage.folder().join("one").exists());
+    assert_eq!(asked(&stage), 2);
 }
