@@ -70,6 +70,8 @@ impl Machine {
     fn stop_cut_off(&mut self, out: &mut Vec<Action>) -> bool {
         let mut cut_off: Vec<Prompt> = self.cut_off.drain(..).collect();
         cut_off.extend(self.again.drain(..));
+        // What was put into a turn is closed with it, not the other way round.
+        cut_off.sort_by_key(|prompt| prompt.id);
         self.interruption = None;
         // All of them at once: in between, the stop would be noted as done, and something left open that goes on.
         let mut cut_off = cut_off.into_iter();
