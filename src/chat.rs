@@ -574,6 +574,14 @@ pub enum Act {
     },
     /// Nobody is asked any more in the session: the second press, after what that means was said.
     UseBypass,
+    /// A request is denied with the text of a message that waits, and the message goes with that: if the request is open
+    /// still, and the message waits still and says this.
+    DenyWith {
+        /// The store's numbers of both.
+        request: i64,
+        message: i64,
+        text: String,
+    },
     /// What was allowed is not any more.
     Revoke {
         grant: i64,

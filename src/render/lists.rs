@@ -208,7 +208,7 @@ fn link(one: &Pends) -> Option<String> {
 }
 
 /// What a tool is to do, in one short line.
-fn gist(input: &str) -> String {
+pub fn gist(input: &str) -> String {
     let input: Value = serde_json::from_str(input).unwrap_or_default();
     let named = ["command", "file_path", "url", "pattern", "query"];
     let mut named = named.iter().filter_map(|name| input[name].as_str());

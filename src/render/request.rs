@@ -7,8 +7,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{grants, markdown, texts::Line};
-use crate::chat::{Formatted, Permit, Style, Wanted, utf16_len};
+use super::{grants, lists, markdown, texts::Line};
+use crate::chat::{Act, Formatted, Notice, Offer, Permit, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
 /// file, and the message shows how it begins.
@@ -34,6 +34,26 @@ pub fn denied_for(tool: &str, reason: &str) -> String {
             format!("The user did not approve this plan yet. What should be different: {reason}")
         }
         _ => format!("The user denied this: {reason}"),
+    }
+}
+
+/// To a message that waits for the answer to a request, with a button that makes the message the answer.
+pub fn waits_for(tool: &str, input: &str, deny_with: Act) -> Notice {
+    let line = Line::default();
+    let (body, label) = match tool {
+        PLAN_TOOL => (
+            line.plain("That waits for your answer to the plan above."),
+            "Revise with this",
+        ),
+        _ => (
+            line.plain("That waits for your answer to the request above: ")
+                .code(&visible(&lists::gist(input))),
+            "Deny with this",
+        ),
+    };
+    Notice {
+        body: body.end(),
+        offers: vec![vec![Offer::new(label, deny_with)]],
     }
 }
 

@@ -51,7 +51,7 @@ pub use moving::{Departed, Kept as KeptSession};
 pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
 pub use questions::{Asking, Picked};
-pub use requests::{Always, Asked, Pressed, Replied};
+pub use requests::{Always, Asked, InTheWay, Pressed, Replied};
 pub use sessions::{Living, Session};
 pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};

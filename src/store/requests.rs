@@ -46,6 +46,19 @@ pub struct Replied {
     pub input: String,
 }
 
+/// The open request for which a message waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InTheWay {
+    /// The store's number of the request, and of the message.
+    pub request: i64,
+    pub message: i64,
+    pub tool: String,
+    /// The tool's input as it was shown, JSON.
+    pub input: String,
+    /// Whether that has been said at this place of another message.
+    pub is_told: bool,
+}
+
 /// A request to be shown: the messages before it, and the one with its buttons.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Asked {
@@ -94,6 +107,21 @@ struct Unsettled {
     row: RowId,
     place: Place,
     prompt: Option<PromptId>,
+}
+
+/// Takes away the buttons that would deny a request which is over with a message that waited for it.
+fn waits_no_more(tx: &Transaction<'_>, session: SessionId, request: i64, now: i64) -> Result<()> {
+    let rows: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT row FROM button WHERE session = ?1 AND used = 0 AND json_extract(act, '$.do') = 'deny_with'
+             AND json_extract(act, '$.request') = ?2",
+        )?
+        .query_map((session.0, request), |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for row in rows {
+        super::buttons::retire_row(tx, RowId(row), now, None)?;
+    }
+    Ok(())
 }
 
 /// What was decided and not told yet.
@@ -198,15 +226,16 @@ impl Store {
         with_line: impl Fn(&Formatted) -> Formatted,
     ) -> Result<bool> {
         self.write(Step::TimeOut, |tx| {
-            let row: Option<i64> = tx
+            let closed: Option<(i64, i64)> = tx
                 .query_row(
                     "UPDATE request SET state = 'denied', why = ?3 WHERE session = ?1 AND claude = ?2 AND state = 'open'
-                     RETURNING row",
+                     RETURNING id, row",
                     (session.0, request, why),
-                    |row| row.get(0),
+                    |row| Ok((row.get(0)?, row.get(1)?)),
                 )
                 .optional()?;
-            let Some(row) = row else { return Ok(false) };
+            let Some((id, row)) = closed else { return Ok(false) };
+            waits_no_more(tx, session, id, now)?;
             let (bot, place, json, prompt) = tx.query_row(
                 "SELECT bot, chat, topic, post, prompt FROM outbox WHERE id = ?1",
                 [row],
@@ -277,6 +306,7 @@ impl Store {
                     continue;
                 }
                 tx.execute("UPDATE request SET state = ?2, told = 1 WHERE id = ?1", (one.id, state))?;
+                waits_no_more(tx, session, one.id, now)?;
                 let unsent = tx
                     .execute("UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'", [one.row.0])?;
                 if unsent == 0 {
@@ -457,6 +487,87 @@ impl Intake<'_> {
         }
     }
 
+    /// The newest open request of a session for which a message waits that was just queued. None where none is shown in
+    /// the message's chat.
+    pub fn request_in_the_way(
+        &self,
+        arrival: &Arrival,
+        session: SessionId,
+    ) -> Result<Option<InTheWay>> {
+        let topic = super::topic_column(arrival.place);
+        self.tx
+            .prepare_cached(
+                "SELECT request.id, inbox.id, request.tool, request.input,
+                        EXISTS (SELECT 1 FROM button JOIN outbox said ON said.id = button.row
+                            WHERE button.session = ?2 AND said.chat = ?3 AND said.topic = ?4
+                              AND json_extract(act, '$.do') = 'deny_with'
+                              AND json_extract(act, '$.request') = request.id)
+                 FROM request JOIN outbox ON outbox.id = request.row, inbox
+                 WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open' AND outbox.chat = ?3
+                   AND outbox.message IS NOT NULL
+                   AND inbox.bot = ?1 AND inbox.update_id = ?5 AND inbox.session = ?2 AND inbox.state = 'waiting'
+                 ORDER BY request.id DESC, inbox.id DESC LIMIT 1",
+            )?
+            .query_row(
+                (self.bot.0, session.0, arrival.place.chat.0, topic, arrival.update),
+                |row| {
+                    Ok(InTheWay {
+                        request: row.get(0)?,
+                        message: row.get(1)?,
+                        tool: row.get(2)?,
+                        input: row.get(3)?,
+                        is_told: row.get(4)?,
+                    })
+                },
+            )
+            .optional()
+    }
+
+    /// The tool of a request of a session that is open still, where this message waits for it still and says this. None
+    /// where anything of that is over: then it is not to be denied with it.
+    pub fn may_deny_with(
+        &self,
+        session: SessionId,
+        request: i64,
+        message: i64,
+        text: &str,
+    ) -> Result<Option<String>> {
+        self.tx
+            .prepare_cached(
+                "SELECT request.tool FROM request, inbox
+                 WHERE request.id = ?2 AND request.session = ?1 AND request.bot = ?5 AND request.state = 'open'
+                   AND inbox.id = ?3 AND inbox.session = ?1 AND inbox.state = 'waiting' AND inbox.text = ?4",
+            )?
+            .query_row((session.0, request, message, text, self.bot.0), |row| row.get(0))
+            .optional()
+    }
+
+    /// Denies a request with a message that waits for it, which is given to nobody then. Only after
+    /// [`may_deny_with`](Self::may_deny_with) has said that both are there. `why` is for Claude.
+    pub fn deny_with(
+        &mut self,
+        session: SessionId,
+        (request, message): (i64, i64),
+        why: &str,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Pressed> {
+        let (token, shown): (String, Option<i64>) = self.tx.query_row(
+            "SELECT request.token, outbox.message FROM request JOIN outbox ON outbox.id = request.row
+             WHERE request.id = ?1",
+            [request],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let Some(shown) = shown else {
+            return Ok(Pressed::Foreign);
+        };
+        let pressed = self.deny(&token, why, person, from, MessageId(shown))?;
+        if matches!(pressed, Pressed::Decided { .. }) {
+            self.drop_one(session, message, "")?;
+        }
+        Ok(pressed)
+    }
+
     /// Decides a request by its own token. Questions are allowed with an answer to each only.
     pub(super) fn settle(
         &mut self,
@@ -519,6 +630,7 @@ impl Intake<'_> {
             (request, word, person.id.0, decided.permit, decided.why),
         )?;
         note_arrival(self.tx, row, from)?;
+        waits_no_more(self.tx, session, request, self.now)?;
         self.touched.insert(session);
         Ok(Pressed::Decided {
             row,

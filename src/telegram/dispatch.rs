@@ -251,10 +251,12 @@ impl Desk {
                 let shown_at = intake.place_of_turn(session)?;
                 // Of itself a turn takes in only what comes from where its answer goes.
                 let by_itself = self.steers && shown_at == Some(arrival.place);
+                self.react(intake, arrival)?;
                 if by_itself || (to_steer && shown_at.is_some()) {
-                    intake.steer_one(arrival, session)?;
+                    // It does not wait here, whatever is asked meanwhile.
+                    return intake.steer_one(arrival, session);
                 }
-                self.react(intake, arrival)
+                replies::wait_for_answer(intake, arrival, session, written.text)
             }
             Queued::Kept => self.react(intake, arrival),
             Queued::Refused => say(intake, arrival.place, texts::too_many(store::WAITING_MAX)),
@@ -300,6 +302,11 @@ impl Desk {
                 "Sent as a correction.",
             ),
             Act::GoOn => (texts::GO_ON.to_owned(), "Going on."),
+            Act::DenyWith { .. } => {
+                intake.close(arrival)?;
+                let toast = replies::deny_with(intake, arrival, &press.from, &offered)?;
+                return answer(intake, arrival, press, &toast);
+            }
             act => {
                 intake.close(arrival)?;
                 let place = arrival.place;
@@ -424,8 +431,8 @@ fn carry_out(
             intake.catch_up(offered, how, line)?;
             return Ok(line.to_owned());
         }
-        // These write to Claude, and are dealt with as what they write.
-        Act::Correct { .. } | Act::GoOn => return Ok(String::new()),
+        // These write to Claude, and have been dealt with as what they write.
+        Act::Correct { .. } | Act::GoOn | Act::DenyWith { .. } => return Ok(String::new()),
         // These are chosen elsewhere.
         Act::UseModel { .. }
         | Act::UseMode { .. }

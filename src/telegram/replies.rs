@@ -1,12 +1,16 @@
-//! What a reply to an open request does, within the transaction of its answer.
+//! What people write while a request is open, within the transaction of its answer: replies to it, and messages that wait
+//! for it.
 //!
-//! A reply may deny a request, or say what should be different. It never allows one: for that there are the buttons.
+//! A text may deny a request, or say what should be different. It never allows one: for that there are the
+//! buttons.
 
 use super::desk::say;
-use crate::chat::{Arrival, Formatted, Lane, MessageId, Person, Post, Target};
+use crate::chat::{
+    Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId, Target,
+};
 use crate::render::{request, texts};
 use crate::router;
-use crate::store::{self, Intake, Pressed, Replied};
+use crate::store::{self, Intake, Offered, Pressed, Replied};
 
 /// Deals with a reply to the message `to`, which shows an open request.
 pub fn to_request(
@@ -26,14 +30,80 @@ pub fn to_request(
     }
     let why = request::denied_for(&asked.tool, text);
     let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
-    if let Pressed::Decided { row, shown, .. } = denied {
-        let time = intake.time_of_day()?;
-        let edit = Post::Edit {
-            target: Target::Row(row),
-            body: texts::denied_for(&shown, &from.name, &time, text),
-            buttons: Vec::new(),
-        };
-        intake.post(arrival.place, Lane::Text, &edit)?;
+    show(intake, arrival.place, denied, from, text).map(drop)
+}
+
+/// Says once for each request that a message waits for its answer, and offers to deny it with the message.
+pub fn wait_for_answer(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    session: SessionId,
+    text: &str,
+) -> store::Result<()> {
+    let Some(asked) = intake.request_in_the_way(arrival, session)? else {
+        return Ok(());
+    };
+    if asked.is_told {
+        return Ok(());
     }
-    Ok(())
+    let act = Act::DenyWith {
+        request: asked.request,
+        message: asked.message,
+        text: text.to_owned(),
+    };
+    let notice = request::waits_for(&asked.tool, &asked.input, act);
+    intake.offer(arrival.place, session, &notice).map(drop)
+}
+
+/// A press on the button that was offered with that; returns what the person reads at once.
+pub fn deny_with(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    from: &Person,
+    offered: &Offered,
+) -> store::Result<String> {
+    let Act::DenyWith {
+        request,
+        message,
+        text,
+    } = &offered.act
+    else {
+        return Ok(texts::TOAST_DONE_BEFORE.to_owned());
+    };
+    let session = offered.session;
+    let denied = match intake.may_deny_with(session, *request, *message, text)? {
+        Some(tool) => {
+            let why = request::denied_for(&tool, text);
+            let denied = intake.deny_with(session, (*request, *message), &why, from, arrival)?;
+            show(intake, arrival.place, denied, from, text)?
+        }
+        None => false,
+    };
+    let (line, toast) = match denied {
+        true => ("✓ It was the answer.", texts::TOAST_DENIED),
+        false => ("✗ That is over.", texts::TOAST_DONE_BEFORE),
+    };
+    intake.retire(offered.row, line)?;
+    Ok(toast.to_owned())
+}
+
+/// Shows on its message that a request was denied, and why; returns whether it was.
+fn show(
+    intake: &mut Intake<'_>,
+    place: Place,
+    denied: Pressed,
+    by: &Person,
+    reason: &str,
+) -> store::Result<bool> {
+    let Pressed::Decided { row, shown, .. } = denied else {
+        return Ok(false);
+    };
+    let time = intake.time_of_day()?;
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body: texts::denied_for(&shown, &by.name, &time, reason),
+        buttons: Vec::new(),
+    };
+    intake.post(place, Lane::Text, &edit)?;
+    Ok(true)
 }

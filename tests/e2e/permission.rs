@@ -80,6 +80,77 @@ fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
 }
 
 #[test]
+fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    let waits = "That waits for your answer to the request above";
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    host.say("use another name");
+    let said = host.answer(waits);
+    assert!(said.text.contains("touch never"), "{}", said.text);
+    host.say("and be quick");
+    host.stored();
+    let press = host.press(&ada, &said, "Deny with this");
+    assert_eq!(host.toast(&press), "Denied");
+    host.answer("tool said: The user denied this: use another name");
+    host.says(USER, request.id, ": use another name");
+    let said = host.says(USER, said.id, "✓ It was the answer.");
+    assert!(said.buttons.is_empty());
+    // The other one still waited, and alone.
+    host.answer("echo: and be quick");
+    assert!(!host.file("never").exists());
+    let told = host.texts();
+    let told = told.iter().filter(|text| text.contains(waits)).count();
+    assert_eq!(told, 1, "{:?}", host.texts());
+}
+
+#[test]
+fn a_message_that_has_changed_denies_nothing() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let mine = host.say("use another name");
+    let said = host.answer("That waits for your answer");
+    host.api.edit(&ada, mine, "[[text fine]]");
+    let press = host.press(&ada, &said, "Deny with this");
+    assert_eq!(host.toast(&press), "That is over. Nothing was done.");
+    host.say("and this one");
+    host.stored();
+    host.says(USER, said.id, "✗ That is over.");
+    let press = host.press(&ada, &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+    host.answer("fine");
+    assert!(host.file("made").exists());
+}
+
+#[test]
+fn what_would_be_denied_with_a_message_cannot_be_once_it_was_allowed() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    host.say("[[text later]]");
+    let said = host.answer("That waits for your answer");
+    host.press(&ada, &request, "Allow once");
+    host.answer("later");
+    host.wait("the buttons to go", |view| {
+        let shown = view.from_bot(USER).find(|shown| shown.id == said.id)?;
+        shown.buttons.is_empty().then_some(())
+    });
+    let press = host.press(&ada, &said, "Deny with this");
+    assert_eq!(host.toast(&press), "That is over. Nothing was done.");
+    assert!(host.file("made").exists());
+}
+
+#[test]
 fn what_telegram_will_not_show_is_denied_and_told() {
     let host = Host::new();
     let _chappe = host.start();

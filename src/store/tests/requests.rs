@@ -539,3 +539,91 @@ fn a_reply_denies_with_its_reason_once() {
         assert_eq!(decisions(store, session), told);
     });
 }
+
+#[test]
+fn a_message_waits_for_the_newest_request_that_is_shown_in_its_chat() {
+    on_both(|store| {
+        let (session, prompt, row) = asking(store);
+        let in_the_way = |arrival: &Arrival| {
+            take_in(store, NOW, |intake| {
+                intake.queue(arrival, session, &written("use tabs"))?;
+                intake.request_in_the_way(arrival, session)
+            })
+        };
+        assert_eq!(in_the_way(&message(60, HOME)), None, "nobody has seen it");
+        deliver(store, row, 500);
+        let first = in_the_way(&message(61, HOME)).expect("it is in the way");
+        assert_eq!((first.tool.as_str(), first.is_told), ("Bash", false));
+        assert_eq!(in_the_way(&message(62, place(43))), None);
+        let said = |asked: &InTheWay| {
+            let act = Act::DenyWith {
+                request: asked.request,
+                message: asked.message,
+                text: "use tabs".to_owned(),
+            };
+            let notice = Notice {
+                body: Formatted::plain("that waits"),
+                offers: vec![vec![Offer::new("Deny with this", act)]],
+            };
+            take_in(store, NOW, |intake| intake.offer(HOME, session, &notice))
+        };
+        said(&first);
+        let again = in_the_way(&message(63, HOME)).expect("it is in the way");
+        assert!(again.is_told && again.message > first.message);
+        let elsewhere = in_the_way(&message(64, topic(42, 5))).expect("it is the same chat");
+        assert!(!elsewhere.is_told);
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
+            .expect("the request is stored");
+        let second = RowId(number(store, "SELECT MAX(row) FROM request"));
+        deliver(store, second, 502);
+        let newest = in_the_way(&message(65, HOME)).expect("it is in the way");
+        assert!(newest.request > first.request && !newest.is_told);
+        expire(store, session, None);
+        assert_eq!(in_the_way(&message(66, HOME)), None);
+    });
+}
+
+#[test]
+fn a_request_is_denied_with_the_message_that_waits_for_it_and_with_no_other() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let asked = take_in(store, NOW, |intake| {
+            for (update, text) in [(60, "use tabs"), (61, "and this")] {
+                intake.queue(&message(update, HOME), session, &written(text))?;
+            }
+            intake.request_in_the_way(&message(60, HOME), session)
+        });
+        let asked = asked.expect("it is in the way");
+        let may = |session, request, message, text: &str| {
+            take_in(store, NOW, |intake| {
+                intake.may_deny_with(session, request, message, text)
+            })
+        };
+        let (request, waits) = (asked.request, asked.message);
+        assert_eq!(
+            may(session, request, waits, "use tabs").as_deref(),
+            Some("Bash")
+        );
+        assert_eq!(may(session, request, waits, "use spaces"), None, "edited");
+        assert_eq!(may(session, request, waits + 1, "use tabs"), None);
+        assert_eq!(may(session, request + 1, waits, "use tabs"), None);
+        assert_eq!(may(SessionId(99), request, waits, "use tabs"), None);
+        let deny = |place| {
+            take_in(store, NOW, |intake| {
+                let from = press(70, place, 600);
+                intake.deny_with(session, (request, waits), "because", &ada(), &from)
+            })
+        };
+        assert_eq!(deny(place(43)), Pressed::Foreign);
+        assert_eq!(decisions(store, session), []);
+        assert!(matches!(deny(HOME), Pressed::Decided { .. }));
+        assert_eq!(decisions(store, session)[0].why.as_deref(), Some("because"));
+        assert_eq!(
+            take_in(store, NOW, |intake| texts_of(intake, session, 9)),
+            ["and this"]
+        );
+        assert_eq!(may(session, request, waits, "use tabs"), None);
+    });
+}
