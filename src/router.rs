@@ -55,6 +55,12 @@ pub enum Route<'a> {
         press: &'a Press,
         token: &'a str,
     },
+    /// A press on a plan's button that decides nothing: how it should be different is said by a reply.
+    Revise {
+        arrival: Arrival,
+        press: &'a Press,
+        token: &'a str,
+    },
     /// A press on the button that stops a turn, named by its prompt's uuid.
     StopTurn {
         arrival: Arrival,
@@ -99,6 +105,7 @@ impl Route<'_> {
             | Route::Decide { arrival, .. }
             | Route::Always { arrival, .. }
             | Route::Pick { arrival, .. }
+            | Route::Revise { arrival, .. }
             | Route::StopTurn { arrival, .. }
             | Route::Behind { arrival, .. }
             | Route::Act { arrival, .. }
@@ -215,6 +222,11 @@ pub fn always_data(token: &str) -> String {
     format!("always:{token}")
 }
 
+/// What the button carries by which a plan is not approved yet.
+pub fn revise_data(token: &str) -> String {
+    format!("revise:{token}")
+}
+
 /// What the button that stops a turn carries: the uuid of the turn's prompt.
 pub fn stop_data(uuid: &str) -> String {
     format!("stop:{uuid}")
@@ -322,6 +334,11 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                     token,
                 },
                 Some(("pick", token)) => Route::Pick {
+                    arrival,
+                    press,
+                    token,
+                },
+                Some(("revise", token)) => Route::Revise {
                     arrival,
                     press,
                     token,
@@ -798,6 +815,10 @@ mod tests {
             };
             assert_eq!((token, read), ("t0k", verdict));
         }
+        assert!(matches!(
+            route(1, &press(7, &revise_data("t0k")), &[7]),
+            Route::Revise { token: "t0k", .. }
+        ));
         assert!(matches!(
             route(1, &press(7, "buy"), &[7]),
             Route::UnknownButton { .. }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{grants, lists, markdown, texts::Line};
+use super::split::SPANS_MAX;
+use super::texts::{Line, below_mark};
+use super::{grants, lists, markdown};
 use crate::chat::{Act, Formatted, Notice, Offer, Permit, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
@@ -21,11 +23,19 @@ const BEGINNING_MAX: usize = 1_000;
 /// The longest reason, in characters.
 const REASON_MAX: usize = 300;
 
+/// The longest plan that stands in one message with its buttons, in UTF-16 units.
+const PLAN_MAX: usize = 3_400;
+
 /// What the CLI says where there is no other reason than that no rule allows the call.
 const NO_REASON: &str = "This command requires approval";
 
 /// The tool by which Claude shows a plan.
 const PLAN_TOOL: &str = "ExitPlanMode";
+
+/// Whether this tool shows a plan.
+pub fn is_plan(tool: &str) -> bool {
+    tool == PLAN_TOOL
+}
 
 /// What Claude hears when a person has denied the use of a tool, with what they wrote.
 pub fn denied_for(tool: &str, reason: &str) -> String {
@@ -65,7 +75,7 @@ pub struct Shown {
     /// All that is asked for, where it is too long for the message: a file's name and text.
     pub file: Option<(&'static str, String)>,
     pub body: Formatted,
-    /// The labels of the two buttons: to allow, and to deny.
+    /// The labels of the two buttons: to allow, and to deny, or to say what should be different about a plan.
     pub labels: [&'static str; 2],
     /// What else may be allowed with it, with the label of its button.
     pub always: Vec<(String, Permit)>,
@@ -207,25 +217,68 @@ fn reason(text: &str) -> String {
 
 fn plan(input: &Value, session: &str) -> Shown {
     let text = input.get("plan").and_then(Value::as_str).unwrap_or("");
-    let above = if text.trim().is_empty() {
+    let mut above = if text.trim().is_empty() {
         Vec::new()
     } else {
         markdown::parts(text)
     };
     let line = Line::default().bold(session);
-    let body = if above.is_empty() {
+    let mut body = if above.is_empty() {
         line.plain(" has a plan and wants to start, but sent no text of it.")
             .end()
     } else {
-        line.plain(" has this plan and wants to start.").end()
+        line.plain(" has this plan and wants to start").end()
     };
+    // Whatever else is approved with it is shown as well.
+    let more = more_of_plan(input);
+    let is_long = utf16_len(&more) > BEGINNING_MAX;
+    match above.as_slice() {
+        // With its buttons in one message, where there is room for all that may be said below it later.
+        [whole] if more.is_empty() && fits_with_buttons(whole) => {
+            body.text.push_str(":\n\n");
+            body = below_mark(body, whole);
+            above.clear();
+        }
+        [] => {}
+        _ => body.text.push('.'),
+    }
+    if !more.is_empty() {
+        let shown = match is_long {
+            true => format!(
+                "{}\n… and more: all of it stands in the file above",
+                beginning(&more)
+            ),
+            false => more.clone(),
+        };
+        body.text.push_str(&format!("\nwith\n{shown}"));
+    }
     Shown {
         above,
-        file: None,
+        file: is_long.then_some(("request.txt", more)),
         body,
-        labels: ["Approve", "Deny"],
-        always: Vec::new(),
+        labels: ["Approve", "Revise"],
+        always: vec![("Approve, and accept edits".to_owned(), Permit::Edit)],
     }
+}
+
+/// What stands in a plan's input beside its text and the file that holds it.
+fn more_of_plan(input: &Value) -> String {
+    let mut more = match input {
+        Value::Object(fields) => fields.clone(),
+        Value::Null => return String::new(),
+        other => return visible(&other.to_string()),
+    };
+    more.retain(|name, value| {
+        !(value.is_string() && matches!(name.as_str(), "plan" | "planFilePath"))
+    });
+    match more.is_empty() {
+        true => String::new(),
+        false => details("", &more),
+    }
+}
+
+fn fits_with_buttons(plan: &Formatted) -> bool {
+    utf16_len(&plan.text) <= PLAN_MAX && plan.spans.len() < SPANS_MAX
 }
 
 /// The input as a person reads it: the main field first, what goes and what comes, then every other one.
@@ -545,18 +598,54 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_may_come_without_a_text() {
-        assert!(
-            show(&wanted("ExitPlanMode", "{}"), "web", "/w")
-                .above
-                .is_empty()
+    fn a_plan_stands_with_its_buttons_where_it_fits_and_may_come_without_a_text() {
+        let plan = |input: &Value| show(&wanted("ExitPlanMode", &input.to_string()), "web", "/w");
+        let shown = plan(&serde_json::json!({}));
+        assert!(shown.above.is_empty() && shown.file.is_none());
+        assert_eq!(
+            shown.body.text,
+            "web has a plan and wants to start, but sent no text of it."
         );
-        let shown = show(
-            &wanted("ExitPlanMode", r##"{"plan":"# Do it\nnow"}"##),
-            "web",
-            "/w",
+        assert_eq!(shown.labels, ["Approve", "Revise"]);
+        let edits = ("Approve, and accept edits".to_owned(), Permit::Edit);
+        assert_eq!(shown.always, [edits]);
+
+        let shown = plan(&serde_json::json!({"plan": "# Do it\nnow", "planFilePath": "/p/x.md"}));
+        assert!(shown.above.is_empty());
+        assert_eq!(
+            shown.body.text,
+            "web has this plan and wants to start:\n\nDo it\nnow"
         );
+        let bold = |offset, length| crate::chat::Span {
+            offset,
+            length,
+            style: Style::Bold,
+        };
+        assert_eq!(shown.body.spans, [bold(0, 3), bold(39, 5)]);
+
+        let shown = plan(&serde_json::json!({"plan": "word ".repeat(700)}));
         assert_eq!(shown.above.len(), 1);
-        assert_eq!(shown.labels[0], "Approve");
+        assert_eq!(shown.body.text, "web has this plan and wants to start.");
+    }
+
+    #[test]
+    fn what_is_approved_with_a_plan_is_shown_with_it() {
+        let prompts = serde_json::json!([{"tool": "Bash", "prompt": "run tests"}]);
+        let input = serde_json::json!({"plan": "Do it", "allowedPrompts": prompts}).to_string();
+        let shown = show(&wanted("ExitPlanMode", &input), "web", "/w");
+        assert_eq!(shown.above.len(), 1);
+        assert!(
+            shown
+                .body
+                .text
+                .starts_with("web has this plan and wants to start.\nwith\nallowedPrompts: [")
+                && shown.body.text.contains(r#""prompt": "run tests""#),
+            "{}",
+            shown.body.text
+        );
+        let long = serde_json::json!({"plan": "Do it", "more": "x".repeat(3_000)}).to_string();
+        let shown = show(&wanted("ExitPlanMode", &long), "web", "/w");
+        let (_, text) = shown.file.expect("it is too long for the message");
+        assert_eq!(text, format!("more: {}", "x".repeat(3_000)));
     }
 }

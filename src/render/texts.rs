@@ -50,6 +50,7 @@ pub const DROP: &str = "Drop";
 pub const TOAST_ALLOWED: &str = "Allowed";
 pub const TOAST_DENIED: &str = "Denied";
 pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
+pub const TOAST_REVISE: &str = "Reply to the plan with what should be different.";
 pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 
 pub const TOAST_STOPPING: &str = "Stopping";
@@ -270,14 +271,24 @@ pub const PRESS_TO_ALLOW: &str = "Press a button to allow.";
 /// How much of a reason stands below a request, in characters. All of it stands in the reply.
 const REASON_MAX: usize = 200;
 
-/// Below a request that was denied with a reason.
-pub fn denied_for(shown: &Formatted, by: &str, time: &str, reason: &str) -> Formatted {
+/// Below a request that was denied with a reason, or a plan that was sent back with what should be different.
+pub fn denied_for(
+    shown: &Formatted,
+    is_plan: bool,
+    by: &str,
+    time: &str,
+    reason: &str,
+) -> Formatted {
+    let verdict = match is_plan {
+        true => "✗ Sent back by",
+        false => "✗ Denied by",
+    };
     let reason = reason.split_whitespace().collect::<Vec<_>>().join(" ");
     let reason = match reason.char_indices().nth(REASON_MAX) {
         Some((end, _)) => format!("{}…", &reason[..end]),
         None => reason,
     };
-    below(shown, &format!("✗ Denied by {by}, {time}: {reason}"))
+    below(shown, &format!("{verdict} {by}, {time}: {reason}"))
 }
 
 /// Below a request that was allowed, together with more than the call at hand.

@@ -184,10 +184,10 @@ impl Ledger<'_> {
             label: label.to_owned(),
             data: router::button_data(verdict, &token),
         };
-        let mut buttons = vec![vec![
-            button(allow, Verdict::Allow),
-            button(deny, Verdict::Deny),
-        ]];
+        let mut buttons = vec![vec![button(allow, Verdict::Allow)]];
+        if !wanted.is_plan {
+            buttons[0].push(button(deny, Verdict::Deny));
+        }
         let mut choices = Vec::new();
         // Each on a row of its own, so that a phone shows it whole.
         for (label, permit) in shown.always {
@@ -195,6 +195,12 @@ impl Ledger<'_> {
             let data = router::always_data(&token);
             buttons.push(vec![Button { label, data }]);
             choices.push((token, permit));
+        }
+        if wanted.is_plan {
+            buttons.push(vec![Button {
+                label: deny.to_owned(),
+                data: router::revise_data(&token),
+            }]);
         }
         let asked = Asked {
             prompt,

@@ -98,6 +98,17 @@ impl Decided<'_> {
     }
 }
 
+/// A request at whose message somebody looks.
+struct Found {
+    request: i64,
+    session: SessionId,
+    state: String,
+    row: RowId,
+    post: String,
+    /// Its questions, and how far they are answered.
+    asked: (Option<String>, Option<String>),
+}
+
 /// A request that is open, or decided and not told.
 struct Unsettled {
     id: i64,
@@ -568,14 +579,15 @@ impl Intake<'_> {
         Ok(pressed)
     }
 
-    /// Decides a request by its own token. Questions are allowed with an answer to each only.
-    pub(super) fn settle(
-        &mut self,
-        token: &str,
-        decided: Decided<'_>,
-        person: &Person,
-        from: &Arrival,
-    ) -> Result<Pressed> {
+    /// Whether the request of this token is open; None where there is none, or where the press came from another message
+    /// than the one that shows it.
+    pub fn is_open(&self, token: &str, from: &Arrival) -> Result<Option<bool>> {
+        let found = self.at_message(token, from)?;
+        Ok(found.map(|found| found.state == "open"))
+    }
+
+    /// The request of a token, if a press came from the message that shows it.
+    fn at_message(&self, token: &str, from: &Arrival) -> Result<Option<Found>> {
         let found = self
             .tx
             .prepare_cached(
@@ -586,24 +598,44 @@ impl Intake<'_> {
             )?
             .query_row((token, self.bot.0), |row| {
                 Ok((
-                    row.get::<_, i64>(0)?,
-                    SessionId(row.get(1)?),
-                    row.get::<_, String>(2)?,
-                    RowId(row.get(3)?),
+                    Found {
+                        request: row.get(0)?,
+                        session: SessionId(row.get(1)?),
+                        state: row.get(2)?,
+                        row: RowId(row.get(3)?),
+                        post: row.get(8)?,
+                        asked: (row.get(9)?, row.get(10)?),
+                    },
                     place_of(row.get(4)?, row.get(5)?),
                     row.get::<_, Option<i64>>(6)?,
                     row.get::<_, i64>(7)?,
-                    row.get::<_, String>(8)?,
-                    (row.get(9)?, row.get(10)?),
                 ))
             })
             .optional()?;
-        let Some((request, session, state, row, place, message, tries, post, asked)) = found else {
+        Ok(found
+            .filter(|(_, place, message, tries)| shows_it((*place, *message, *tries), from))
+            .map(|(found, ..)| found))
+    }
+
+    /// Decides a request by its own token. Questions are allowed with an answer to each only.
+    pub(super) fn settle(
+        &mut self,
+        token: &str,
+        decided: Decided<'_>,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Pressed> {
+        let Some(found) = self.at_message(token, from)? else {
             return Ok(Pressed::Foreign);
         };
-        if !shows_it((place, message, tries), from) {
-            return Ok(Pressed::Foreign);
-        }
+        let Found {
+            request,
+            session,
+            state,
+            row,
+            post,
+            asked,
+        } = found;
         if state != "open" {
             return Ok(Pressed::Over);
         }

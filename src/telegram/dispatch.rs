@@ -197,6 +197,19 @@ impl Desk {
                 let toast = tell_of_pick(intake, arrival, &press.from, picked)?;
                 answer(intake, arrival, press, toast)
             }
+            Route::Revise {
+                arrival,
+                press,
+                token,
+            } => {
+                intake.close(arrival)?;
+                let toast = match intake.is_open(token, arrival)? {
+                    Some(true) => texts::TOAST_REVISE,
+                    Some(false) => texts::TOAST_OVER,
+                    None => texts::TOAST_FOREIGN,
+                };
+                answer(intake, arrival, press, toast)
+            }
             Route::StopTurn {
                 arrival,
                 press,

@@ -30,7 +30,7 @@ pub fn to_request(
     }
     let why = request::denied_for(&asked.tool, text);
     let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
-    show(intake, arrival.place, denied, from, text).map(drop)
+    show(intake, arrival.place, denied, &asked.tool, from, text).map(drop)
 }
 
 /// Says once for each request that a message waits for its answer, and offers to deny it with the message.
@@ -75,7 +75,7 @@ pub fn deny_with(
         Some(tool) => {
             let why = request::denied_for(&tool, text);
             let denied = intake.deny_with(session, (*request, *message), &why, from, arrival)?;
-            show(intake, arrival.place, denied, from, text)?
+            show(intake, arrival.place, denied, &tool, from, text)?
         }
         None => false,
     };
@@ -92,6 +92,7 @@ fn show(
     intake: &mut Intake<'_>,
     place: Place,
     denied: Pressed,
+    tool: &str,
     by: &Person,
     reason: &str,
 ) -> store::Result<bool> {
@@ -101,7 +102,7 @@ fn show(
     let time = intake.time_of_day()?;
     let edit = Post::Edit {
         target: Target::Row(row),
-        body: texts::denied_for(&shown, &by.name, &time, reason),
+        body: texts::denied_for(&shown, request::is_plan(tool), &by.name, &time, reason),
         buttons: Vec::new(),
     };
     intake.post(place, Lane::Text, &edit)?;

@@ -246,18 +246,64 @@ fn only_who_was_asked_decides_and_only_where_it_was_asked() {
 }
 
 #[test]
+fn a_plan_is_revised_by_a_reply_and_edits_are_accepted_with_it() {
+    let host = Host::new();
+    let chappe = host.start();
+    let ada = host.person();
+    host.say("[[plan]]");
+    let request = host.request(USER);
+    let press = host.press(&ada, &request, "Revise");
+    assert_eq!(
+        host.toast(&press),
+        "Reply to the plan with what should be different."
+    );
+    host.api.reply(&ada, request.id, "lgtm");
+    host.answer("Press a button to allow.");
+    host.api.reply(&ada, request.id, "tabs, please");
+    let back = host.says(USER, request.id, "✗ Sent back by Ada");
+    assert!(back.text.ends_with(": tabs, please"), "{}", back.text);
+    host.answer("The user did not approve this plan yet. What should be different: tabs, please");
+    let late = [
+        host.press(&ada, &request, "Revise"),
+        host.press(&ada, &request, "Approve"),
+        host.press(&ada, &request, "Approve, and accept edits"),
+    ];
+    for press in &late {
+        assert_eq!(host.toast(press), OVER);
+    }
+
+    host.say("[[plan]]");
+    let request = host.request(USER);
+    let edits = host.press(&ada, &request, "Approve, and accept edits");
+    assert_eq!(host.toast(&edits), "Allowed");
+    host.says(USER, request.id, "always: edits in this session");
+    host.answer("approved");
+    let write = |name: &str| {
+        let path = host.file(name);
+        format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"x\"}}]]")
+    };
+    let is_written = |name: &str| {
+        host.wait("the file", |_| host.file(name).exists().then_some(()));
+    };
+    host.say(&format!("{} [[text written]]", write("made")));
+    is_written("made");
+    host.answer("written");
+    host.delivered();
+    drop(chappe);
+    let _chappe = host.start();
+    host.say(&write("again"));
+    is_written("again");
+}
+
+#[test]
 fn a_plan_is_shown_whole() {
     let host = Host::new();
     let _chappe = host.start();
     host.say("[[plan]]");
     let request = host.request(USER);
-    let plan = host.answer("A small plan");
-    assert!(plan.id < request.id);
-    assert!(
-        plan.text.contains("Read a.txt") && plan.text.contains("Run the tests"),
-        "{}",
-        plan.text
-    );
+    for line in ["A small plan", "Read a.txt", "Run the tests"] {
+        assert!(request.text.contains(line), "{}", request.text);
+    }
     let press = host.press(&host.person(), &request, "Approve");
     assert_eq!(host.toast(&press), "Allowed");
     host.says(USER, request.id, "✓ Allowed by Ada");

@@ -21,6 +21,8 @@ mod killed;
 mod personas;
 /// Several sessions, people and topics in the same chats.
 mod places;
+/// Claude shows a plan, and a person says whether it starts.
+mod plans;
 /// What Claude asks with ready answers.
 mod questions;
 /// What waits behind a turn.
