@@ -10,7 +10,7 @@
 //! `refusal` are the wire.
 //!
 //! Knowingly unlike the real one: `parse_mode` is refused instead of understood; entities that the server finds by
-//! itself are not found (but a command in what a person writes); drafts, albums and pins are unknown methods.
+//! itself are not found (but a command and mentions in what a person writes); drafts, albums and pins are unknown methods.
 
 mod answer;
 mod fault;

@@ -20,7 +20,8 @@ impl BotApi {
         let answered = match state.world.message(who.chat, to_message) {
             Some(shown) => state.world.message_value(shown),
             None => {
-                json!({"message_id": to_message, "date": 0, "chat": {"id": who.chat, "type": "private"}})
+                let chat = state.world.chat_value(who.chat, &who.value());
+                json!({"message_id": to_message, "date": 0, "chat": chat})
             }
         };
         drop(state);
@@ -141,6 +142,21 @@ impl BotApi {
         offer(&mut state, json!({"my_chat_member": change}));
     }
 
+    /// Writes a text in the name of the chat, as an admin who stays anonymous does. Returns the message's id.
+    pub fn say_as_chat(&self, who: &Person, text: &str) -> i64 {
+        let mut content = text_fields(text);
+        // The account that the server names in place of the person.
+        content["from"] = json!({"id": 1_087_968_824, "is_bot": true, "first_name": "Group",
+            "username": "GroupAnonymousBot"});
+        content["sender_chat"] = json!({"id": who.chat, "type": "supergroup", "title": "Group"});
+        self.write(who, content)
+    }
+
+    /// Adds the bot to the group in which this person is. The bot is told.
+    pub fn add_to_group(&self, who: &Person) {
+        self.change_membership(who, None, "left", "member");
+    }
+
     /// Sends any content, such as `{"location": {…}}`. Returns the message's id.
     pub fn write(&self, who: &Person, content: Value) -> i64 {
         let mut state = self.shared.change();
@@ -239,16 +255,39 @@ fn message_fields(who: &Person, content: Value) -> Map<String, Value> {
     fields
 }
 
-/// A text, with the entity that the server finds for a command at its beginning.
+/// A text, with the entities that the server finds for a command at its beginning and for names that are mentioned.
 fn text_fields(text: &str) -> Value {
+    let mut entities = Vec::new();
     let word = text.split_whitespace().next().unwrap_or("");
-    match text.starts_with('/') && word.len() > 1 {
-        true => {
-            let length = super::text::units(word);
-            json!({"text": text, "entities": [{"type": "bot_command", "offset": 0, "length": length}]})
-        }
-        false => json!({"text": text}),
+    if text.starts_with('/') && word.len() > 1 {
+        let length = super::text::units(word);
+        entities.push(json!({"type": "bot_command", "offset": 0, "length": length}));
     }
+    entities.extend(mentions(text));
+    match entities.is_empty() {
+        true => json!({"text": text}),
+        false => json!({"text": text, "entities": entities}),
+    }
+}
+
+/// The entities of what stands in a text as `@name` and is no part of a word. A command has its bot within its own.
+fn mentions(text: &str) -> Vec<Value> {
+    let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices('@') {
+        let (before, name) = (&text[..at], &text[at + 1..]);
+        let length = name
+            .find(|letter| !is_of_name(letter))
+            .unwrap_or(name.len());
+        // The server knows no shorter names.
+        if length >= 3
+            && !before.ends_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+        {
+            let offset = super::text::units(before);
+            found.push(json!({"type": "mention", "offset": offset, "length": length + 1}));
+        }
+    }
+    found
 }
 
 fn with_caption(mut content: Value, caption: &str) -> Value {
