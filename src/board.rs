@@ -3,7 +3,7 @@
 //! Latest wins: a step that was over before anybody looked is not shown, so the board cannot fill up. It is memory
 //! only; what must survive goes through the store. The bell says "look again" and carries nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,11 +75,15 @@ pub struct Warning {
     pub body: Formatted,
 }
 
+/// So many presses at most wait to be turned away; beyond, the oldest is left unanswered.
+const TURNED_AWAY_MAX: usize = 16;
+
 /// The board and its bell.
 pub struct Board {
     shown: Mutex<BTreeMap<SessionId, Progress>>,
     /// By who warns: a session, or the poller.
     warnings: Mutex<BTreeMap<Option<SessionId>, Vec<Warning>>>,
+    turned_away: Mutex<VecDeque<(Place, String)>>,
     bell: Sender<()>,
 }
 
@@ -92,6 +96,7 @@ impl Board {
             Board {
                 shown: Mutex::new(BTreeMap::new()),
                 warnings: Mutex::default(),
+                turned_away: Mutex::default(),
                 bell,
             },
             heard,
@@ -140,6 +145,29 @@ impl Board {
             }
         }
         each
+    }
+
+    /// Puts up a press (its callback) by somebody who may not speak, to be told that it does nothing.
+    pub fn turn_away(&self, place: Place, press: &str) {
+        let mut presses = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if presses.len() == TURNED_AWAY_MAX {
+            presses.pop_front();
+        }
+        presses.push_back((place, press.to_owned()));
+        drop(presses);
+        self.ring();
+    }
+
+    /// Takes down the press that has waited for longest to be turned away.
+    pub fn next_turned_away(&self) -> Option<(Place, String)> {
+        let mut presses = self
+            .turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        presses.pop_front()
     }
 
     /// Where a session shows what it does; None where it shows nothing.
@@ -247,6 +275,22 @@ mod tests {
         assert_eq!(board.warnings(), [warning(2)]);
         board.warn(Some(SessionId(1)), Vec::new());
         assert_eq!(board.warnings(), []);
+    }
+
+    #[test]
+    fn so_many_presses_are_turned_away_and_of_more_the_latest() {
+        let (board, bell) = Board::new();
+        assert_eq!(board.next_turned_away(), None);
+        let most = TURNED_AWAY_MAX + 2;
+        let place = Place {
+            chat: ChatId(-5),
+            topic: None,
+        };
+        (0..most).for_each(|press| board.turn_away(place, &press.to_string()));
+        assert!(bell.try_recv().is_ok());
+        let taken: Vec<_> = std::iter::from_fn(|| board.next_turned_away()).collect();
+        let expected: Vec<_> = (2..most).map(|press| (place, press.to_string())).collect();
+        assert_eq!(taken, expected);
     }
 
     #[test]

@@ -154,6 +154,8 @@ pub struct Incoming {
     pub place: Place,
     /// Whether the chat is a private one with a single person.
     pub private: bool,
+    /// What a group is called; empty in a private chat. For display only.
+    pub title: String,
     /// None where the message speaks for a chat (`sender_chat`), which is never a user.
     pub from: Option<Person>,
     pub message: MessageId,
@@ -165,6 +167,10 @@ pub struct Incoming {
     pub origin: Option<String>,
     /// Which message of the same chat it replies to.
     pub reply_to: Option<MessageId>,
+    /// Who wrote that one.
+    pub replied_to: Option<UserId>,
+    /// What is written below a picture or a file.
+    pub caption: String,
     pub body: Body,
 }
 

@@ -20,7 +20,7 @@ use signal_hook::iterator::Signals;
 
 use crate::absence;
 use crate::board::Board;
-use crate::chat::{BotId, Formatted, Persona, Post, SessionId};
+use crate::chat::{BotId, Formatted, Persona, Post, SessionId, UserId};
 use crate::claude::arguments::deny_folder;
 use crate::claude::{process, reaper};
 use crate::clock::unix_now;
@@ -29,6 +29,7 @@ use crate::config::{Config, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::render::{elsewhere, notice, texts};
+use crate::router::{Allowed, Me};
 use crate::session::admission::Limits;
 use crate::session::machine::Settings;
 use crate::session::moving;
@@ -177,8 +178,12 @@ impl Daemon {
                 format!("the host has no thread to give: {error}"),
             )
         };
+        let allowed = Allowed {
+            users: config.telegram.allowed_users.clone(),
+            chats: config.telegram.allowed_chats.clone(),
+        };
         store
-            .admit_only(&config.telegram.allowed_users, unix_now())
+            .admit_only(&allowed.users, &allowed.chats, unix_now())
             .map_err(|error| unwritable(&error))?;
         forget_the_dead(&store).map_err(|error| unwritable(&error))?;
         // Whoever still waits for a place says so again.
@@ -197,7 +202,7 @@ impl Daemon {
             bell,
             fatal: fatal_out.clone(),
             pulse: pulses.begin(),
-            allowed_users: config.telegram.allowed_users.clone(),
+            allowed: allowed.clone(),
             wake: {
                 let registry = Arc::clone(&registry);
                 Box::new(move |session| registry.wake(session))
@@ -218,7 +223,11 @@ impl Daemon {
                 store: Arc::clone(&store),
                 board,
                 desk: Desk {
-                    allowed_users: config.telegram.allowed_users.clone(),
+                    allowed,
+                    me: Me {
+                        id: UserId(config.telegram.token.bot_id()),
+                        name: String::new(),
+                    },
                     reactions: config.telegram.reactions,
                     steers: config.sessions.steers,
                     home: Home {

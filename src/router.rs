@@ -1,11 +1,42 @@
 //! Decides what an update means: who may speak, what a text says, what a button is for. Pure.
 //!
-//! Only numeric ids count, and only in private chats for now. What a stranger sends leads to nothing at all: no answer,
-//! no row, no thread.
+//! Only numeric ids count. In a group both the person and the group must be allowed, and only what is meant for the bot
+//! is for it. What a stranger sends leads to nothing at all: no answer, no row, no thread. Only that their press on a
+//! button of an allowed group does nothing, they are told, for Telegram shows it as unfinished otherwise.
+
+use std::borrow::Cow;
 
 use crate::chat::{
     Arrival, Body, ChatId, Inbound, Incoming, MessageId, Person, Place, Press, UserId, Verdict,
 };
+
+/// Who may speak to the bot, and in which groups. In a private chat, that is with whom it is.
+#[derive(Clone, Debug, Default)]
+pub struct Allowed {
+    pub users: Vec<i64>,
+    pub chats: Vec<i64>,
+}
+
+impl Allowed {
+    /// Whether somebody may speak to the bot, wherever that may be.
+    pub fn user(&self, user: UserId) -> bool {
+        self.users.contains(&user.0)
+    }
+
+    /// Whether a chat may get anything. A private one has the number of its person.
+    pub fn chat(&self, chat: ChatId) -> bool {
+        let list = if chat.0 < 0 { &self.chats } else { &self.users };
+        list.contains(&chat.0)
+    }
+}
+
+/// The bot, as people in groups speak of it.
+#[derive(Clone, Debug)]
+pub struct Me {
+    pub id: UserId,
+    /// Without the `@`; empty as long as nobody has asked for it.
+    pub name: String,
+}
 
 /// What is to be done with an update.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,7 +47,7 @@ pub enum Route<'a> {
     Prompt {
         arrival: Arrival,
         suggested: String,
-        text: &'a str,
+        text: Cow<'a, str>,
         /// Who wrote it, where it was forwarded.
         origin: Option<&'a str>,
         from: &'a Person,
@@ -24,7 +55,10 @@ pub enum Route<'a> {
         reply_to: Option<MessageId>,
     },
     /// A message was changed.
-    Edit { arrival: Arrival, text: &'a str },
+    Edit {
+        arrival: Arrival,
+        text: Cow<'a, str>,
+    },
     /// A command of chappe's own.
     Command {
         arrival: Arrival,
@@ -82,6 +116,10 @@ pub enum Route<'a> {
     },
     /// A press on a button that is none of ours.
     UnknownButton { arrival: Arrival, press: &'a Press },
+    /// A press in an allowed group by somebody who may not speak. Nothing of it is kept.
+    TurnAway(&'a Press),
+    /// Nothing, in a group that is not allowed. Its number is for whoever may want to allow it.
+    Unserved(ChatId),
     /// The bot may write in a chat from now on.
     OpenChat(ChatId),
     /// The bot may not write in a chat any more.
@@ -95,6 +133,8 @@ impl Route<'_> {
     pub fn arrival(&self) -> Option<&Arrival> {
         match self {
             Route::Ignore(_)
+            | Route::TurnAway(_)
+            | Route::Unserved(_)
             | Route::OpenChat(_)
             | Route::CloseChat(_)
             | Route::MoveChat { .. } => None,
@@ -241,28 +281,34 @@ pub fn behind_data(what: Behind, uuid: &str) -> String {
 }
 
 /// Decides about one update.
-pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a> {
-    let may_speak = |user: UserId| allowed.contains(&user.0);
+pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) -> Route<'a> {
     match inbound {
         Inbound::Message(message) => match (person_of(message), &message.body) {
-            (Some(person), _) if !may_speak(person.id) => Route::Ignore("a stranger wrote"),
+            (Some(person), _) if !allowed.user(person.id) => Route::Ignore("a stranger wrote"),
             (None, _) => Route::Ignore("a message of no person"),
-            _ if !message.private => Route::Ignore("a message in a group"),
             (_, Body::Service) => Route::Ignore("a service message"),
+            _ if !message.private && !allowed.chat(message.place.chat) => {
+                match is_for(message, me) {
+                    true => Route::Unserved(message.place.chat),
+                    false => Route::Ignore("a message in a group that is not allowed"),
+                }
+            }
+            _ if !is_for(message, me) => Route::Ignore("a message that is not for the bot"),
             (Some(person), body) => {
                 let arrival = arrival_of(update, message, person);
+                let suggested = suggested_name(person, message);
                 match body {
-                    Body::Text(text) => match command_of(text) {
+                    Body::Text(text) => match command_in(message, text, me) {
                         // What others wrote is no order.
                         Some(command) if message.origin.is_none() => Route::Command {
                             arrival,
-                            suggested: suggested_name(person, message.place),
+                            suggested,
                             command,
                         },
                         _ => Route::Prompt {
                             arrival,
-                            suggested: suggested_name(person, message.place),
-                            text,
+                            suggested,
+                            text: said(message, text, me),
                             origin: message.origin.as_deref(),
                             from: person,
                             reply_to: message.reply_to,
@@ -274,25 +320,44 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
             }
         },
         Inbound::Edited(message) => match (person_of(message), &message.body) {
-            (Some(person), Body::Text(text)) if may_speak(person.id) && message.private => {
+            (Some(person), Body::Text(text))
+                if allowed.user(person.id) && allowed.chat(message.place.chat) =>
+            {
                 let arrival = arrival_of(update, message, person);
-                match command_of(text) {
+                let command = command_in(message, text, me).filter(|_| is_for(message, me));
+                match command {
                     // Who changes a message to this wants it now; what it said before stays.
                     Some(Command::Stop) => Route::Command {
                         arrival,
-                        suggested: suggested_name(person, message.place),
+                        suggested: suggested_name(person, message),
                         command: Command::Stop,
                     },
-                    Some(Command::Steer(text)) if !text.is_empty() => Route::Edit { arrival, text },
-                    _ => Route::Edit { arrival, text },
+                    Some(Command::Steer(text)) if !text.is_empty() => Route::Edit {
+                        arrival,
+                        text: text.into(),
+                    },
+                    // Also where the bot is not named any more: what it was told is taken back by that.
+                    _ => Route::Edit {
+                        arrival,
+                        text: said(message, text, me),
+                    },
                 }
             }
             _ => Route::Ignore("a change of no use"),
         },
-        Inbound::Press(press) if !may_speak(press.from.id) => {
-            Route::Ignore("a stranger pressed a button")
-        }
         Inbound::Press(press) => {
+            let group = press
+                .at
+                .map(|(place, _)| place.chat)
+                .filter(|chat| chat.0 < 0);
+            match (allowed.user(press.from.id), group) {
+                (_, Some(group)) if !allowed.chat(group) => {
+                    return Route::Ignore("a press in a group that is not allowed");
+                }
+                (false, Some(_)) => return Route::TurnAway(press),
+                (false, None) => return Route::Ignore("a stranger pressed a button"),
+                (true, _) => {}
+            }
             // Where Telegram does not say which message carried the button, the press is none of ours, and is answered.
             let alone = Place {
                 chat: ChatId(press.from.id.0),
@@ -368,9 +433,13 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &[i64]) -> Route<'a
                 _ => Route::UnknownButton { arrival, press },
             }
         }
-        Inbound::Membership { chat, .. } if chat.0 > 0 && !may_speak(UserId(chat.0)) => {
+        Inbound::Membership { chat, .. } if chat.0 > 0 && !allowed.chat(*chat) => {
             Route::Ignore("a stranger's chat")
         }
+        Inbound::Membership {
+            chat,
+            may_write: true,
+        } if !allowed.chat(*chat) => Route::Unserved(*chat),
         Inbound::Membership { chat, may_write } => match may_write {
             true => Route::OpenChat(*chat),
             false => Route::CloseChat(*chat),
@@ -396,6 +465,91 @@ fn arrival_of(update: i64, message: &Incoming, person: &Person) -> Arrival {
         edit_date: message.edit_date,
         callback: None,
         date: message.date,
+    }
+}
+
+/// Whether a message is for the bot: all in a private chat; in a group what names it, what replies to it, and commands.
+/// What others wrote and somebody forwards names nobody.
+fn is_for(message: &Incoming, me: &Me) -> bool {
+    if message.private {
+        return true;
+    }
+    let text = match &message.body {
+        Body::Text(text) => text,
+        _ => &message.caption,
+    };
+    if message.origin.is_some() {
+        return false;
+    }
+    match command_word(text) {
+        Some((_, Some(name))) => name.eq_ignore_ascii_case(&me.name),
+        Some((_, None)) => true,
+        None => message.replied_to == Some(me.id) || mention_of(text, me).is_some(),
+    }
+}
+
+/// The first word of a text as Telegram's clients offer it as a command: its name with the slash, and for which bot.
+fn command_word(text: &str) -> Option<(&str, Option<&str>)> {
+    let word = text.split_whitespace().next()?;
+    let (command, bot) = match word.split_once('@') {
+        Some((command, bot)) => (command, Some(bot)),
+        None => (word, None),
+    };
+    let name = command
+        .strip_prefix('/')
+        .filter(|_| text.starts_with('/'))?;
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(is_of_name);
+    (is_name(name) && bot.is_none_or(is_name)).then_some((command, bot))
+}
+
+fn is_of_name(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || letter == '_'
+}
+
+/// Where a text names the bot as `@bot`: the bytes of the first time.
+fn mention_of(text: &str, me: &Me) -> Option<std::ops::Range<usize>> {
+    let length = me.name.len();
+    let mut signs = text.match_indices('@').map(|(at, _)| at);
+    let is_mention = |at: &usize| {
+        let named = text.get(at + 1..at + 1 + length);
+        let goes_on = |letter: char| letter.is_alphanumeric() || letter == '_';
+        // Within a word it is an address.
+        !text[..*at].ends_with(goes_on)
+            && named.is_some_and(|named| named.eq_ignore_ascii_case(&me.name))
+            && !text[at + 1 + length..].starts_with(goes_on)
+    };
+    let at = signs.find(is_mention).filter(|_| length > 0)?;
+    Some(at..at + 1 + length)
+}
+
+/// What a text says to the bot: without its name, where it begins with that. In a private chat every character counts.
+fn said<'a>(message: &Incoming, text: &'a str, me: &Me) -> Cow<'a, str> {
+    match command_word(text) {
+        Some((command, Some(name))) if !message.private => {
+            let rest = &text[command.len() + 1 + name.len()..];
+            format!("{command}{rest}").into()
+        }
+        _ => without_name(message, text, me).into(),
+    }
+}
+
+/// A text without the name of the bot, where it begins with that.
+fn without_name<'a>(message: &Incoming, text: &'a str, me: &Me) -> &'a str {
+    let leads = |name: &std::ops::Range<usize>| text[..name.start].trim().is_empty();
+    match mention_of(text, me).filter(leads) {
+        Some(name) if !message.private => {
+            let rest = text[name.end..].trim_start();
+            rest.strip_prefix([',', ':']).unwrap_or(rest).trim_start()
+        }
+        _ => text,
+    }
+}
+
+/// The command that a message is. Who says nothing but the bot's name may want to know what there is.
+fn command_in<'a>(message: &Incoming, text: &'a str, me: &Me) -> Option<Command<'a>> {
+    match without_name(message, text, me) {
+        "" if !message.private => Some(Command::Help),
+        said => command_of(said),
     }
 }
 
@@ -550,28 +704,59 @@ fn wish_of(text: &str) -> Wish<'_> {
     }
 }
 
-/// The name of the session that a place gets by itself: letters, digits, `_` and `-`, 64 at most.
-fn suggested_name(person: &Person, place: Place) -> String {
-    let mut name: String = person
-        .name
-        .chars()
-        .filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-'))
-        .take(32)
-        .collect::<String>()
-        .to_ascii_lowercase();
+/// The name of the session that a place gets by itself: letters, digits, `_` and `-`, 64 at most. A group's is made of
+/// what the group is called.
+fn suggested_name(person: &Person, message: &Incoming) -> String {
+    let mut name = match message.private {
+        true => letters_of(&person.name),
+        false => title_as_name(&message.title),
+    };
     if name.is_empty() {
-        name = format!("user-{}", person.id);
+        name = match message.private {
+            true => format!("user-{}", person.id),
+            false => format!("group-{}", message.place.chat.0.unsigned_abs()),
+        };
     }
-    match place.topic {
+    match message.place.topic {
         Some(topic) => format!("{name}-topic-{topic}"),
         None => name,
     }
 }
 
+fn letters_of(name: &str) -> String {
+    let fits = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let letters: String = name.chars().filter(fits).take(32).collect();
+    letters.to_ascii_lowercase()
+}
+
+/// The words of a title, with `-` between them.
+fn title_as_name(title: &str) -> String {
+    let words = title.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+    let name: String = words.join("-").chars().take(32).collect();
+    name.trim_end_matches('-').to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::ChatId;
+    use crate::chat::{ChatId, TopicId};
+
+    const GROUP: i64 = -5;
+    const BOT: UserId = UserId(77);
+
+    /// Routes for these people, in one group.
+    fn route<'a>(update: i64, inbound: &'a Inbound, users: &[i64]) -> Route<'a> {
+        let allowed = Allowed {
+            users: users.to_vec(),
+            chats: vec![GROUP],
+        };
+        let me = Me {
+            id: BOT,
+            name: "My_bot".into(),
+        };
+        super::route(update, inbound, &allowed, &me)
+    }
 
     fn message(user: i64, text: &str) -> Inbound {
         Inbound::Message(Incoming {
@@ -580,6 +765,7 @@ mod tests {
                 topic: None,
             },
             private: true,
+            title: String::new(),
             from: Some(Person {
                 id: UserId(user),
                 name: "Ada L.".into(),
@@ -589,6 +775,8 @@ mod tests {
             edit_date: 0,
             origin: None,
             reply_to: None,
+            replied_to: None,
+            caption: String::new(),
             body: Body::Text(text.into()),
         })
     }
@@ -628,17 +816,222 @@ mod tests {
         assert!(matches!(route(1, &message(7, "hi"), &[]), Route::Ignore(_)));
     }
 
-    #[test]
-    fn a_group_and_a_chat_that_speaks_lead_to_nothing() {
-        let Inbound::Message(mut incoming) = message(7, "hi") else {
+    /// A message in the group by whoever is allowed, changed as the test wants it.
+    fn in_group(text: &str, change: impl FnOnce(&mut Incoming)) -> Inbound {
+        let Inbound::Message(mut incoming) = message(7, text) else {
             unreachable!()
         };
         incoming.private = false;
+        incoming.place.chat = ChatId(GROUP);
+        incoming.title = "Family & friends (2)".into();
+        change(&mut incoming);
+        Inbound::Message(incoming)
+    }
+
+    /// The prompt that a text in the group is; None where it leads to nothing.
+    fn prompt_in_group(text: &str, change: impl FnOnce(&mut Incoming)) -> Option<String> {
+        let inbound = in_group(text, change);
+        match route(1, &inbound, &[7]) {
+            Route::Prompt { text, .. } => Some(text.into_owned()),
+            Route::Ignore(_) => None,
+            other => panic!("{text:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn in_a_group_only_what_is_meant_for_the_bot_is_for_it() {
+        for (text, expected) in [
+            ("@my_bot do this", "do this"),
+            ("@MY_BOT, do this", "do this"),
+            (" @my_bot:\ndo this ", "do this "),
+            ("do this, @my_bot", "do this, @my_bot"),
+            ("(@my_bot) do this", "(@my_bot) do this"),
+            ("@other or @my_bot?", "@other or @my_bot?"),
+            ("/compact", "/compact"),
+            ("/compact@my_bot all of it", "/compact all of it"),
+        ] {
+            let prompt = prompt_in_group(text, |_| {});
+            assert_eq!(prompt.as_deref(), Some(expected), "{text:?}");
+        }
+        for text in [
+            "do this",
+            "stop",
+            "@my_bots do this",
+            "@my_bot2 do this",
+            "ada@my_bot do this",
+            "my_bot do this",
+            "/compact@other_bot",
+            "/compact@my_bot2",
+            "/home/ada is full",
+            "//compact",
+            " /stop",
+            "",
+            "@",
+        ] {
+            assert_eq!(prompt_in_group(text, |_| {}), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_group_a_reply_to_the_bot_is_for_it_and_one_to_another_is_not() {
+        let reply = |to: i64| move |message: &mut Incoming| message.replied_to = Some(UserId(to));
+        let prompt = |text: &str, to| prompt_in_group(text, reply(to));
+        assert_eq!(prompt("and now?", BOT.0).as_deref(), Some("and now?"));
+        assert_eq!(prompt("and now?", 8), None);
+        assert_eq!(prompt("/compact@other_bot", BOT.0), None);
+        let stop = in_group("stop", reply(BOT.0));
         assert!(matches!(
-            route(1, &Inbound::Message(incoming.clone()), &[7]),
-            Route::Ignore(_)
+            route(1, &stop, &[7]),
+            Route::Command {
+                command: Command::Stop,
+                ..
+            }
         ));
-        incoming.private = true;
+    }
+
+    #[test]
+    fn in_a_group_commands_may_follow_the_name_and_the_name_alone_asks_for_help() {
+        for (text, expected) in [
+            ("/stop", Command::Stop),
+            ("/stop@my_bot", Command::Stop),
+            ("@my_bot stop", Command::Stop),
+            ("@my_bot /session web", Command::Session("web")),
+            ("/session@my_bot web", Command::Session("web")),
+            ("@my_bot", Command::Help),
+        ] {
+            let inbound = in_group(text, |_| {});
+            let Route::Command { command, .. } = route(1, &inbound, &[7]) else {
+                panic!("{text:?}")
+            };
+            assert_eq!(command, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn in_a_group_what_was_forwarded_names_nobody() {
+        let forwarded = |message: &mut Incoming| message.origin = Some("Bob".into());
+        assert_eq!(prompt_in_group("@my_bot do this", forwarded), None);
+        assert_eq!(prompt_in_group("/compact", forwarded), None);
+    }
+
+    #[test]
+    fn in_a_group_a_picture_is_for_the_bot_that_its_caption_names() {
+        let picture = |caption: &str| {
+            in_group("", |message| {
+                message.caption = caption.into();
+                message.body = Body::Unsupported("a photo");
+            })
+        };
+        assert!(matches!(
+            route(1, &picture("@my_bot look"), &[7]),
+            Route::Unsupported { .. }
+        ));
+        for caption in ["", "look"] {
+            let picture = picture(caption);
+            assert!(matches!(route(1, &picture, &[7]), Route::Ignore(_)));
+        }
+    }
+
+    #[test]
+    fn in_a_group_both_the_group_and_the_person_must_be_allowed() {
+        let of_stranger = in_group("@my_bot do this", |message| {
+            message.from = Some(Person {
+                id: UserId(8),
+                name: "Eve".into(),
+            });
+        });
+        let of_chat = in_group("@my_bot do this", |message| message.from = None);
+        for inbound in [&of_stranger, &of_chat] {
+            assert!(matches!(route(1, inbound, &[7]), Route::Ignore(_)));
+        }
+        let elsewhere = |text| in_group(text, |message| message.place.chat = ChatId(-6));
+        let (named, chatter) = (elsewhere("@my_bot do this"), elsewhere("do this"));
+        assert_eq!(route(1, &named, &[7]), Route::Unserved(ChatId(-6)));
+        assert!(matches!(route(1, &chatter, &[7]), Route::Ignore(_)));
+    }
+
+    #[test]
+    fn in_a_group_a_change_takes_back_what_the_bot_was_told() {
+        let edited = |text, user, chat| {
+            let Inbound::Message(mut incoming) = in_group(text, |_| {}) else {
+                unreachable!()
+            };
+            incoming.place.chat = ChatId(chat);
+            incoming.from = Some(Person {
+                id: UserId(user),
+                name: "x".into(),
+            });
+            Inbound::Edited(incoming)
+        };
+        for (text, expected) in [("@my_bot do that", "do that"), ("never mind", "never mind")] {
+            let inbound = edited(text, 7, GROUP);
+            let Route::Edit { text, .. } = route(1, &inbound, &[7]) else {
+                panic!("{text:?}")
+            };
+            assert_eq!(text, expected);
+        }
+        let stop = |text| edited(text, 7, GROUP);
+        assert!(matches!(
+            route(1, &stop("@my_bot stop"), &[7]),
+            Route::Command { .. }
+        ));
+        assert!(matches!(route(1, &stop("stop"), &[7]), Route::Edit { .. }));
+        for (user, chat) in [(8, GROUP), (7, -6)] {
+            let inbound = edited("@my_bot stop", user, chat);
+            assert!(matches!(route(1, &inbound, &[7]), Route::Ignore(_)));
+        }
+    }
+
+    #[test]
+    fn in_a_group_a_strangers_press_is_turned_away_and_elsewhere_it_is_nothing() {
+        let press = |user, chat, data: &str| {
+            let Inbound::Press(mut press) = press(user, data) else {
+                unreachable!()
+            };
+            let place = Place {
+                chat: ChatId(chat),
+                topic: None,
+            };
+            press.at = Some((place, MessageId(3)));
+            Inbound::Press(press)
+        };
+        let stranger = press(8, GROUP, "allow:x");
+        assert!(matches!(route(1, &stranger, &[7]), Route::TurnAway(_)));
+        assert_eq!(route(1, &stranger, &[7]).arrival(), None);
+        let allowed = press(7, GROUP, "allow:x");
+        assert!(matches!(route(1, &allowed, &[7]), Route::Decide { .. }));
+        for (user, chat) in [(8, -6), (7, -6), (8, 8)] {
+            let press = press(user, chat, "allow:x");
+            assert!(matches!(route(1, &press, &[7]), Route::Ignore(_)));
+        }
+    }
+
+    #[test]
+    fn a_groups_session_is_called_as_the_group_is() {
+        let name = |title: &str, topic: Option<i64>| {
+            let inbound = in_group("/compact", |message| {
+                message.title = title.into();
+                message.place.topic = topic.map(TopicId);
+            });
+            let Route::Prompt { suggested, .. } = route(1, &inbound, &[7]) else {
+                panic!("{title}")
+            };
+            assert!(is_name(&suggested), "{suggested:?}");
+            suggested
+        };
+        assert_eq!(name("Family & friends (2)", None), "family-friends-2");
+        assert_eq!(name("web", Some(4)), "web-topic-4");
+        assert_eq!(name("Семья", None), "group-5");
+        assert_eq!(name("", Some(4)), "group-5-topic-4");
+        let long = name(&"x ".repeat(100), Some(i64::MAX));
+        assert!(long.starts_with("x-x-x"), "{long}");
+    }
+
+    #[test]
+    fn a_chat_that_speaks_leads_to_nothing() {
+        let Inbound::Message(mut incoming) = message(7, "hi") else {
+            unreachable!()
+        };
         incoming.from = None;
         assert!(matches!(
             route(1, &Inbound::Message(incoming), &[7]),
@@ -655,7 +1048,10 @@ mod tests {
         let cases = [
             (7, true, Route::OpenChat(ChatId(7))),
             (7, false, Route::CloseChat(ChatId(7))),
+            (-5, true, Route::OpenChat(ChatId(-5))),
             (-5, false, Route::CloseChat(ChatId(-5))),
+            (-6, true, Route::Unserved(ChatId(-6))),
+            (-6, false, Route::CloseChat(ChatId(-6))),
             (8, false, Route::Ignore("a stranger's chat")),
         ];
         for (chat, may_write, expected) in cases {
@@ -798,7 +1194,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!((text, suggested.as_str()), ("  /x \n y ", "adal"));
+        assert_eq!((&*text, suggested.as_str()), ("  /x \n y ", "adal"));
     }
 
     #[test]

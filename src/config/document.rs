@@ -39,6 +39,7 @@ pub(super) const CONFIG: Schema = &[
             "api_url",
             "proxy",
             "allowed_users",
+            "allowed_chats",
             "reactions",
         ],
     ),

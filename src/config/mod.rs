@@ -73,6 +73,8 @@ pub struct Telegram {
     pub proxy: Option<String>,
     /// Numeric ids of people, at least one, all positive.
     pub allowed_users: Vec<i64>,
+    /// Numeric ids of groups in which those people may speak to the bot, all negative; often none.
+    pub allowed_chats: Vec<i64>,
     /// Whether a stored message is marked with a reaction.
     pub reactions: bool,
 }
@@ -288,6 +290,9 @@ fn telegram(
     Ok(Telegram {
         token,
         allowed_users,
+        allowed_chats: section
+            .get("allowed_chats", values::allowed_chats)?
+            .unwrap_or_default(),
         api_url: section
             .get("api_url", values::api_url)?
             .unwrap_or_else(|| "https://api.telegram.org".to_owned()),

@@ -31,6 +31,9 @@ const FREE_MEMORY_MAX: u64 = 1 << 40;
 /// The longest addition to Claude's system prompt, in bytes.
 const SYSTEM_PROMPT_MAX: usize = 32 * 1024;
 
+/// The same for `allowed_chats`.
+const FIND_GROUP_ID: &str = "to find a group's id, add the bot to it: chappe's log names the id of a group that it does not serve";
+
 /// How somebody learns the number that `allowed_users` wants.
 pub(super) const FIND_YOUR_ID: &str =
     "to find your numeric id, write to @userinfobot in Telegram: it answers with it";
@@ -371,6 +374,36 @@ fn user_id(value: &Value<'_>) -> Result<i64, Complaint> {
                 .at(value.span())
                 .help(format!(
                     "negative ids are groups and channels; {FIND_YOUR_ID}"
+                )),
+        ),
+        id => Ok(id),
+    }
+}
+
+pub(super) fn allowed_chats(value: &Value<'_>) -> Result<Vec<i64>, Complaint> {
+    list(value, "[-1001234567890]")?.map(group_id).collect()
+}
+
+fn group_id(value: &Value<'_>) -> Result<i64, Complaint> {
+    if let Some(text) = value.get_ref().as_str() {
+        let complaint = Complaint::new("must hold numeric ids").at(value.span());
+        return Err(match text.parse::<i64>() {
+            Ok(id) if id < 0 => complaint.help(format!("write {id} without quotes")),
+            _ => complaint.help(format!(
+                "names can change hands, ids cannot; {FIND_GROUP_ID}"
+            )),
+        });
+    }
+    match integer(value)? {
+        id if id < -USER_ID_MAX => Err(Complaint::new(
+            "holds a number that is too large for a Telegram id",
+        )
+        .at(value.span())),
+        id if id >= 0 => Err(
+            Complaint::new("must hold ids of groups, which are negative")
+                .at(value.span())
+                .help(format!(
+                    "people are listed in `allowed_users`; {FIND_GROUP_ID}"
                 )),
         ),
         id => Ok(id),

@@ -53,6 +53,8 @@ pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
 pub const TOAST_REVISE: &str = "Reply to the plan with what should be different.";
 pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 
+pub const TOAST_NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
+
 pub const TOAST_STOPPING: &str = "Stopping";
 pub const TOAST_TURN_OVER: &str = "That turn is over.";
 pub const TOAST_SENDING: &str = "Sending it into the turn.";

@@ -28,6 +28,8 @@ pub struct Ready {
     pub post: Post,
     /// For an edit: the message to change; None where it was never delivered.
     pub edits: Option<MessageId>,
+    /// For a new message in a group: which one it answers there, where others write as well.
+    pub replies: Option<MessageId>,
     /// How often it has been sent before, without anybody knowing whether it arrived.
     pub tries: i64,
     /// When it was stored, in Unix seconds.
@@ -70,6 +72,28 @@ pub(super) fn insert(
             .query_row([key], |row| row.get(0).map(RowId));
     }
     Ok(RowId(tx.last_insert_rowid()))
+}
+
+/// The message that a row of a turn answers: the last that is part of its prompt, or of the one that this continues. Of what
+/// a turn says only the first does, and each of its requests; a topic answers nothing that stands in another one.
+fn replies(tx: &Transaction<'_>, row: RowId, place: Place) -> Result<Option<MessageId>> {
+    tx.prepare_cached(
+        "WITH RECURSIVE asked (prompt) AS (
+             SELECT prompt FROM outbox row WHERE id = ?1 AND prompt IS NOT NULL AND (lane = ?2 OR NOT EXISTS (
+                 SELECT 1 FROM outbox before WHERE before.prompt = row.prompt AND before.lane = row.lane
+                     AND before.id < row.id AND json_extract(before.post, '$.do') IN ('message', 'document')))
+             UNION SELECT prompt.continues FROM prompt JOIN asked ON prompt.id = asked.prompt
+             WHERE prompt.continues IS NOT NULL
+         )
+         SELECT inbox.message FROM asked JOIN inbox ON inbox.prompt = asked.prompt
+         WHERE inbox.chat = ?3 AND inbox.topic = ?4 AND inbox.message IS NOT NULL AND inbox.callback IS NULL
+         ORDER BY inbox.id DESC LIMIT 1",
+    )?
+    .query_row(
+        (row.0, Lane::Request as i64, place.chat.0, topic_column(place)),
+        |row| row.get(0).map(MessageId),
+    )
+    .optional()
 }
 
 /// Notes what a row's message shows, or is to show once it is sent.
@@ -191,7 +215,11 @@ impl Store {
                     .flatten(),
                 _ => None,
             };
-            Ok(Some(Ready { place, post, edits: edits.map(MessageId), tries, created }))
+            let replies = match &post {
+                Post::Message { .. } | Post::Document { .. } if place.chat.0 < 0 => replies(tx, row, place)?,
+                _ => None,
+            };
+            Ok(Some(Ready { place, post, edits: edits.map(MessageId), replies, tries, created }))
         })
     }
 

@@ -182,22 +182,27 @@ impl Store {
         })
     }
 
-    /// Applies the list of those who may speak to what waits: who is not on it any more gets nothing done. The list never
-    /// changes while chappe runs, so once at the start is enough; what is sent is looked at when it is sent. Full.
-    pub fn admit_only(&self, users: &[i64], now: i64) -> Result<()> {
-        let users = serde_json::to_string(users)
-            .map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+    /// Applies the lists of those who may speak, and of the groups where they may, to what waits: what is not on them any
+    /// more gets nothing done. The lists never change while chappe runs, so once at the start is enough; what is sent is
+    /// looked at when it is sent. Full.
+    pub fn admit_only(&self, users: &[i64], chats: &[i64], now: i64) -> Result<()> {
+        let list = |ids: &[i64]| {
+            serde_json::to_string(ids).map_err(|error| Error::ToSqlConversionFailure(error.into()))
+        };
+        let (users, chats) = (list(users)?, list(chats)?);
         self.write(Step::Admit, |tx| {
             tx.execute(
                 "UPDATE inbox SET state = 'refused' WHERE state IN ('waiting', 'asked')
-                 AND user NOT IN (SELECT value FROM json_each(?1))",
-                [&users],
+                 AND (user NOT IN (SELECT value FROM json_each(?1))
+                      OR chat < 0 AND chat NOT IN (SELECT value FROM json_each(?2)))",
+                (&users, &chats),
             )?;
             // Nor is anything of theirs that was cut off taken up again.
             tx.execute(
-                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?2 WHERE state != 'closed'
-                 AND user NOT IN (SELECT value FROM json_each(?1))",
-                (&users, now),
+                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?3 WHERE state != 'closed'
+                 AND (user NOT IN (SELECT value FROM json_each(?1))
+                      OR chat < 0 AND chat NOT IN (SELECT value FROM json_each(?2)))",
+                (&users, &chats, now),
             )?;
             // Nor does anything stay allowed by them.
             tx.execute(
@@ -208,9 +213,10 @@ impl Store {
             let held: Vec<i64> = tx
                 .prepare(
                     "SELECT hold.session FROM hold JOIN prompt ON prompt.id = hold.prompt
-                     WHERE prompt.user NOT IN (SELECT value FROM json_each(?1))",
+                     WHERE prompt.user NOT IN (SELECT value FROM json_each(?1))
+                        OR prompt.chat < 0 AND prompt.chat NOT IN (SELECT value FROM json_each(?2))",
                 )?
-                .query_map([&users], |row| row.get(0))?
+                .query_map((&users, &chats), |row| row.get(0))?
                 .collect::<Result<_>>()?;
             for session in held {
                 holds::release(tx, SessionId(session), now, Release::GoOn, None)?;

@@ -37,10 +37,10 @@ pub enum Ahead {
 impl Desk {
     /// Looks up what an update needs of the disk.
     pub fn look_ahead(&self, store: &Store, bot: BotId, update: &Decoded) -> Ahead {
-        let Ok(inbound) = &update.inbound else {
+        let Some(route) = self.route(update) else {
             return Ahead::Nothing;
         };
-        match router::route(update.id, inbound, &self.allowed_users) {
+        match route {
             Route::Command {
                 command:
                     Command::New(Wish {

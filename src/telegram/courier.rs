@@ -30,7 +30,7 @@ use crate::render::late::{self, Late};
 use crate::render::sessions;
 use crate::render::status;
 use crate::render::texts;
-use crate::router::{self, Behind};
+use crate::router::{self, Allowed, Behind};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
@@ -59,7 +59,7 @@ pub struct Outfit {
     pub fatal: Sender<Fatal>,
     pub pulse: Arc<Pulse>,
     /// Who may get anything at all.
-    pub allowed_users: Vec<i64>,
+    pub allowed: Allowed,
     /// Wakes a session's owner.
     pub wake: Box<dyn Fn(SessionId) + Send>,
 }
@@ -150,6 +150,7 @@ impl Scheduler {
                 }
             };
             self.warn();
+            self.turn_away();
             if stop_at.is_some() && self.senders.rest() {
                 return;
             }
@@ -202,7 +203,8 @@ impl Scheduler {
             let closed = self.outfit.store.closed_chats(self.outfit.bot)?;
             let mut board = self.outfit.board.look();
             board.retain(|progress| {
-                !closed.contains(&progress.place.chat) && self.may_get(progress.place.chat)
+                !closed.contains(&progress.place.chat)
+                    && self.outfit.allowed.chat(progress.place.chat)
             });
             let plan = self.pacing.plan(now, &due, &board);
             let Some(call) = plan.call else {
@@ -233,7 +235,7 @@ impl Scheduler {
         let now = Instant::now();
         for warning in standing {
             let chat = warning.place.chat;
-            let is_due = !self.warned.contains(&warning) && self.may_get(chat);
+            let is_due = !self.warned.contains(&warning) && self.outfit.allowed.chat(chat);
             if !is_due || !self.pacing.is_free(now, chat) {
                 continue;
             }
@@ -243,6 +245,20 @@ impl Scheduler {
             self.pacing.started(now, &call);
             self.senders.hand(call, request);
         }
+    }
+
+    /// Tells whoever pressed and may not speak that it does nothing. None of that is stored.
+    fn turn_away(&mut self) {
+        if !self.pacing.may_answer() {
+            return;
+        }
+        let Some((place, press)) = self.outfit.board.next_turned_away() else {
+            return;
+        };
+        let request = outgoing::toast(&press, texts::TOAST_NOT_ALLOWED);
+        let call = Call::TurnAway(place);
+        self.pacing.started(Instant::now(), &call);
+        self.senders.hand(call, request);
     }
 
     /// Takes up what a former chappe left: rows, and flood waits.
@@ -263,7 +279,7 @@ impl Scheduler {
             Call::Row(due) => {
                 let chat = due.place.chat;
                 let is_unwanted = due.lane == Lane::Reaction && self.no_reactions.contains(&chat);
-                if is_unwanted || !self.may_get(chat) {
+                if is_unwanted || !self.outfit.allowed.chat(chat) {
                     self.unsettled.push_back(Settle::Refuse(due.row));
                     return Ok(None);
                 }
@@ -276,7 +292,9 @@ impl Scheduler {
                 }
                 let post = self.marked(chat, ready.created, ready.post);
                 let too_old = due.lane == Lane::Toast && unix_now() - ready.created > TOAST_KEPT;
-                match outgoing::post(ready.place, &post, ready.edits).filter(|_| !too_old) {
+                match outgoing::post(ready.place, &post, ready.edits, ready.replies)
+                    .filter(|_| !too_old)
+                {
                     Some(request) => Ok(Some(request)),
                     None => {
                         self.unsettled
@@ -302,8 +320,8 @@ impl Scheduler {
                 }))
             }
             Call::Typing(place) => Ok(Some(outgoing::typing(*place))),
-            // It goes out where the store cannot be asked.
-            Call::Warning(_) => Ok(None),
+            // They go out where the store is not asked.
+            Call::Warning(_) | Call::TurnAway(_) => Ok(None),
         }
     }
 
@@ -321,11 +339,6 @@ impl Scheduler {
             Some(why) if age >= LATE => late::late(Duration::from_secs(age), why, post),
             _ => post,
         }
-    }
-
-    /// Whether a chat may get anything. A private one has the number of its person.
-    fn may_get(&self, chat: ChatId) -> bool {
-        chat.0 < 0 || self.outfit.allowed_users.contains(&chat.0)
     }
 
     /// A call has ended: what that means is to be written down, and the pace hears of it.

@@ -4,14 +4,17 @@
 
 use std::sync::Arc;
 
+use super::update::Decoded;
 use crate::chat::{Formatted, IdleTimeout, Lane, Place, Post, SessionId};
 use crate::render::{notice, status, texts};
+use crate::router::{self, Allowed, Me, Route};
 use crate::store::{self, Home, Intake, Stop, StopSays};
 use crate::workplace::Workplace;
 
 /// What every update is dealt with by.
 pub struct Desk {
-    pub allowed_users: Vec<i64>,
+    pub allowed: Allowed,
+    pub me: Me,
     /// Whether a message that was stored gets a sign.
     pub reactions: bool,
     /// Whether what comes while a turn runs is put into it.
@@ -26,6 +29,14 @@ pub struct Desk {
     pub model_of_config: Option<String>,
     /// The host's name, for the welcome.
     pub host: String,
+}
+
+impl Desk {
+    /// What an update means.
+    pub fn route<'a>(&self, update: &'a Decoded) -> Option<Route<'a>> {
+        let inbound = update.inbound.as_ref().ok()?;
+        Some(router::route(update.id, inbound, &self.allowed, &self.me))
+    }
 }
 
 /// Has a session's turn end, and holds what waits.

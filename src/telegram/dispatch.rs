@@ -14,7 +14,7 @@ use crate::chat::{
     Target, Verdict,
 };
 use crate::render::{grants, question, texts};
-use crate::router::{self, Behind, Command, Route};
+use crate::router::{Behind, Command, Route};
 use crate::store::{
     self, Asking, Came, CatchUp, Edited, Intake, Offered, Overtakes, Picked, Pressed, Queued,
     Release, Stop, Taken, Written,
@@ -50,9 +50,16 @@ impl Moment {
 impl Desk {
     /// Where an update comes from, if it is one of those that are dealt with.
     pub fn place_of(&self, update: &Decoded) -> Option<Place> {
-        let inbound = update.inbound.as_ref().ok()?;
-        let route = router::route(update.id, inbound, &self.allowed_users);
-        route.arrival().map(|arrival| arrival.place)
+        self.route(update)?.arrival().map(|arrival| arrival.place)
+    }
+
+    /// The press that is only to be told that it does nothing, if an update is one. Nothing of it is stored: whoever may
+    /// not speak could fill the disk with them.
+    pub fn turned_away<'a>(&self, update: &'a Decoded) -> Option<&'a Press> {
+        match self.route(update)? {
+            Route::TurnAway(press) => Some(press),
+            _ => None,
+        }
     }
 
     /// Deals with an update.
@@ -63,14 +70,12 @@ impl Desk {
         update: &Decoded,
         ahead: &Ahead,
     ) -> store::Result<()> {
-        let inbound = match &update.inbound {
-            Ok(inbound) => inbound,
-            Err(why) => {
-                log::warn!("update {} is skipped: {why}", update.id);
-                return Ok(());
-            }
+        if let Err(why) = &update.inbound {
+            log::warn!("update {} is skipped: {why}", update.id);
+        }
+        let Some(route) = self.route(update) else {
+            return Ok(());
         };
-        let route = router::route(update.id, inbound, &self.allowed_users);
         if let Some(arrival) = route.arrival()
             && intake.is_repeat(arrival)?
         {
@@ -79,6 +84,16 @@ impl Desk {
         match &route {
             Route::Ignore(why) => {
                 log::debug!("update {}: {why}", update.id);
+                Ok(())
+            }
+            Route::TurnAway(_) => {
+                log::debug!("update {}: a stranger pressed a button", update.id);
+                Ok(())
+            }
+            Route::Unserved(chat) => {
+                log::info!(
+                    "the group {chat} is not served: its number is not in telegram.allowed_chats"
+                );
                 Ok(())
             }
             // Done twice, these do the same once.
@@ -141,11 +156,14 @@ impl Desk {
             }
             Route::Edit { arrival, text } => {
                 let edited = intake.edit(arrival, text)?;
-                intake.close(arrival)?;
+                // In a group most of what is changed was never for the bot.
+                if edited != Edited::Nothing || arrival.place.chat.0 > 0 {
+                    intake.close(arrival)?;
+                }
                 match edited {
                     Edited::TooLate(session) => {
                         let act = Act::Correct {
-                            text: (*text).to_owned(),
+                            text: text.clone().into_owned(),
                         };
                         let notice = Notice {
                             body: Formatted::plain(texts::EDITED_TOO_LATE),

@@ -9,7 +9,7 @@ use frankenstein::methods::{
 use frankenstein::types::{
     AllowedUpdate, BotCommand, ChatAction, InlineKeyboardButton, InlineKeyboardMarkup,
     LinkPreviewOptions, MessageEntity, MessageEntityType, ReactionType, ReactionTypeEmoji,
-    ReplyMarkup,
+    ReplyMarkup, ReplyParameters,
 };
 use serde::Serialize;
 
@@ -28,20 +28,26 @@ pub struct Call {
 /// The method that makes a topic.
 pub const CREATE_TOPIC: &str = "createForumTopic";
 
-/// The call that sends a post; None where there is nothing to do (an edit of a message that was never delivered).
-pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call> {
+/// The call that sends a post; None where there is nothing to do (an edit of a message that was never delivered). A new
+/// message replies to `replies`.
+pub fn post(
+    place: Place,
+    post: &Post,
+    edits: Option<MessageId>,
+    replies: Option<MessageId>,
+) -> Option<Call> {
     match post {
         Post::Message {
             body,
             buttons,
             silent,
-        } => Some(message(place, body, buttons, *silent)),
+        } => Some(new_message(place, body, buttons, *silent, replies)),
         Post::Document {
             name,
             text,
             caption,
             silent,
-        } => Some(document(place, name, text, caption, *silent)),
+        } => Some(document(place, name, text, caption, *silent, replies)),
         Post::Edit {
             target,
             body,
@@ -51,13 +57,7 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
             (None, Target::StatusOrNew(_)) => Some(message(place, body, buttons, true)),
             (None, Target::Row(_) | Target::Status(_)) => None,
         },
-        Post::Toast { callback, text } => Some(call(
-            "answerCallbackQuery",
-            &AnswerCallbackQueryParams::builder()
-                .callback_query_id(callback)
-                .text(text)
-                .build(),
-        )),
+        Post::Toast { callback, text } => Some(toast(callback, text)),
         Post::Reaction { message, emoji } => Some(call(
             "setMessageReaction",
             &SetMessageReactionParams::builder()
@@ -78,8 +78,29 @@ pub fn post(place: Place, post: &Post, edits: Option<MessageId>) -> Option<Call>
     }
 }
 
+/// The call that answers a press.
+pub fn toast(callback: &str, text: &str) -> Call {
+    call(
+        "answerCallbackQuery",
+        &AnswerCallbackQueryParams::builder()
+            .callback_query_id(callback)
+            .text(text)
+            .build(),
+    )
+}
+
 /// The call that sends a new message.
 pub fn message(place: Place, body: &Formatted, buttons: &[Vec<Button>], silent: bool) -> Call {
+    new_message(place, body, buttons, silent, None)
+}
+
+fn new_message(
+    place: Place,
+    body: &Formatted,
+    buttons: &[Vec<Button>],
+    silent: bool,
+    replies: Option<MessageId>,
+) -> Call {
     let keyboard =
         (!buttons.is_empty()).then(|| ReplyMarkup::InlineKeyboardMarkup(keyboard(buttons)));
     call(
@@ -91,13 +112,29 @@ pub fn message(place: Place, body: &Formatted, buttons: &[Vec<Button>], silent: 
             .maybe_entities(entities(body))
             .link_preview_options(LinkPreviewOptions::DISABLED)
             .maybe_disable_notification(silent.then_some(true))
+            .maybe_reply_parameters(replies.map(reply_to))
             .maybe_reply_markup(keyboard)
             .build(),
     )
 }
 
+/// What is answered may have been deleted meanwhile.
+fn reply_to(message: MessageId) -> ReplyParameters {
+    ReplyParameters::builder()
+        .message_id(narrow(message.0))
+        .allow_sending_without_reply(true)
+        .build()
+}
+
 /// The call that uploads a text as a file.
-fn document(place: Place, name: &str, text: &str, caption: &Formatted, silent: bool) -> Call {
+fn document(
+    place: Place,
+    name: &str,
+    text: &str,
+    caption: &Formatted,
+    silent: bool,
+    replies: Option<MessageId>,
+) -> Call {
     let mut fields = vec![("chat_id", place.chat.0.to_string())];
     fields.extend(thread(place.topic).map(|topic| ("message_thread_id", topic.to_string())));
     if !caption.text.is_empty() {
@@ -109,6 +146,7 @@ fn document(place: Place, name: &str, text: &str, caption: &Formatted, silent: b
     if silent {
         fields.push(("disable_notification", "true".to_owned()));
     }
+    fields.extend(replies.map(|message| ("reply_parameters", json(&reply_to(message)))));
     multipart("sendDocument", &fields, "document", name, text.as_bytes())
 }
 
@@ -332,6 +370,35 @@ mod tests {
     }
 
     #[test]
+    fn a_new_message_and_a_file_may_be_replies() {
+        let place = Place {
+            chat: ChatId(-7),
+            topic: None,
+        };
+        let text = Post::message(Formatted::plain("a b"));
+        let call = post(place, &text, None, Some(MessageId(3))).unwrap();
+        let expected = serde_json::json!({"message_id": 3, "allow_sending_without_reply": true});
+        assert_eq!(json(&call)["reply_parameters"], expected);
+        let file = Post::Document {
+            name: "a.md".into(),
+            text: "x".into(),
+            caption: Formatted::default(),
+            silent: false,
+        };
+        let call = post(place, &file, None, Some(MessageId(3))).unwrap();
+        let body = String::from_utf8(call.body).unwrap();
+        let field = body
+            .split("name=\"reply_parameters\"\r\n\r\n")
+            .nth(1)
+            .unwrap();
+        let field = field.split("\r\n").next().unwrap();
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(field).unwrap(),
+            expected
+        );
+    }
+
+    #[test]
     fn a_topic_is_made_in_the_chat_and_not_in_another_topic() {
         let place = Place {
             chat: ChatId(7),
@@ -342,7 +409,7 @@ mod tests {
             session: crate::chat::SessionId(1),
             ready: Formatted::plain("ready"),
         };
-        let sent = post(place, &topic, None).unwrap();
+        let sent = post(place, &topic, None, None).unwrap();
         assert_eq!(sent.method, CREATE_TOPIC);
         assert_eq!(
             json(&sent),
@@ -367,9 +434,9 @@ mod tests {
             (Target::Status(prompt), None),
             (Target::StatusOrNew(prompt), Some("sendMessage")),
         ] {
-            let sent = post(place, &edit(target), None);
+            let sent = post(place, &edit(target), None, None);
             assert_eq!(sent.map(|sent| sent.method), never_shown);
-            let sent = post(place, &edit(target), Some(MessageId(9)));
+            let sent = post(place, &edit(target), Some(MessageId(9)), None);
             assert_eq!(sent.unwrap().method, "editMessageText");
         }
     }
@@ -394,7 +461,7 @@ mod tests {
             },
             silent: true,
         };
-        let call = post(place, &sent, None).unwrap();
+        let call = post(place, &sent, None, None).unwrap();
         assert_eq!(call.method, "sendDocument");
         let boundary = call.boundary.unwrap();
         assert_eq!(boundary, "chappe-0000000000000001");

@@ -54,6 +54,8 @@ pub enum Call {
     Typing(Place),
     /// That nothing can be stored.
     Warning(Place),
+    /// That a press by somebody who may not speak does nothing.
+    TurnAway(Place),
 }
 
 impl Call {
@@ -62,7 +64,7 @@ impl Call {
         match self {
             Call::Row(due) => due.place,
             Call::Status { progress, .. } => progress.place,
-            Call::Typing(place) | Call::Warning(place) => *place,
+            Call::Typing(place) | Call::Warning(place) | Call::TurnAway(place) => *place,
         }
     }
 
@@ -70,14 +72,14 @@ impl Call {
         self.place().chat
     }
 
-    /// Whether it answers a press.
+    /// Whether it answers a press, and so obeys no pace.
     pub fn is_toast(&self) -> bool {
         matches!(
             self,
             Call::Row(Due {
                 lane: Lane::Toast,
                 ..
-            })
+            }) | Call::TurnAway(_)
         )
     }
 }
@@ -285,6 +287,11 @@ impl Pacing {
                 .is_some_and(|free| free <= now)
     }
 
+    /// Whether a press may be answered now that no plan has answered.
+    pub fn may_answer(&self) -> bool {
+        !self.toast_in_flight
+    }
+
     /// What has held up a chat since its last row arrived, if anything has.
     pub fn delay(&self, chat: ChatId) -> Option<Delay> {
         let own = self.chats.get(&chat).and_then(|chat| chat.delay);
@@ -379,7 +386,8 @@ impl Pacing {
                 lane: Lane::Reaction,
                 ..
             })
-            | Call::Typing(_) => {}
+            | Call::Typing(_)
+            | Call::TurnAway(_) => {}
             Call::Row(_) | Call::Status { .. } | Call::Warning(_) => {
                 chat.paid_until =
                     Some(chat.paid_until.map_or(now, |paid| paid.max(now)) + MESSAGE_EVERY);
@@ -400,7 +408,7 @@ impl Pacing {
                 };
                 self.statuses.insert(progress.prompt, status);
             }
-            Call::Row(_) | Call::Warning(_) => {}
+            Call::Row(_) | Call::Warning(_) | Call::TurnAway(_) => {}
         }
     }
 

@@ -45,6 +45,13 @@ const RETRY_MAX: Duration = Duration::from_secs(30);
 /// How long the poller is silent at most, so that the watchdog does not take a long wait for a hang.
 const REST_STEP: Duration = Duration::from_secs(60);
 
+/// The two calls that must succeed.
+const GET_UPDATES: &str = "getUpdates";
+const GET_ME: &str = "getMe";
+
+/// How long the call may take that asks for the bot's name.
+const NAME_MAX: Duration = Duration::from_secs(10);
+
 /// How long the call that sets the menu may take, and how often it is tried: chappe works without it.
 const MENU_MAX: Duration = Duration::from_secs(3);
 const MENU_ATTEMPTS: u32 = 3;
@@ -95,6 +102,7 @@ impl Poller {
             absence: Absence::new(seen),
             to_ask: false,
             to_tell: None,
+            knows_name: false,
             menu_attempts: MENU_ATTEMPTS,
         };
         // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
@@ -125,6 +133,8 @@ struct Poll {
     /// What follows from it and is not stored yet: what is kept is to be asked about; a gap is to be told.
     to_ask: bool,
     to_tell: Option<Duration>,
+    /// Whether the bot's name is known, by which it is called in groups; nobody needs it elsewhere.
+    knows_name: bool,
     /// How often the menu may still be tried to be set; 0 once it is.
     menu_attempts: u32,
 }
@@ -177,6 +187,7 @@ impl Poll {
 
     /// One call, and what it brings.
     fn round(&mut self, offset: &mut Option<i64>) -> Result<(), Next> {
+        self.learn_name()?;
         let from = match *offset {
             Some(offset) => offset,
             None => self
@@ -201,7 +212,7 @@ impl Poll {
         if !self.outfit.store.is_in_place() {
             return Err(Next::End(trouble::gone()));
         }
-        let answer = answer.map_err(|failure| self.call_failed(&failure))?;
+        let answer = answer.map_err(|failure| self.call_failed(GET_UPDATES, &failure))?;
         if self.failures + self.conflicts as u32 > 0 {
             log::info!("Telegram answers again");
         }
@@ -219,6 +230,26 @@ impl Poll {
             return Err(self.wait());
         }
         Ok(())
+    }
+
+    /// Asks how the bot is called, once, and where it serves groups. Before the first answer of getUpdates: without its name
+    /// nobody could say which of what comes from a group is for it.
+    fn learn_name(&mut self) -> Result<(), Next> {
+        let Outfit { api, desk, .. } = &mut self.outfit;
+        if self.knows_name || desk.allowed.chats.is_empty() {
+            return Ok(());
+        }
+        match api.call(GET_ME, b"{}", NAME_MAX) {
+            Ok(me) => {
+                match update::name_of_bot(&me) {
+                    Some(name) => desk.me.name = name,
+                    None => log::warn!("Telegram does not say how the bot is called"),
+                }
+                self.knows_name = true;
+                Ok(())
+            }
+            Err(failure) => Err(self.call_failed(GET_ME, &failure)),
+        }
     }
 
     /// Tells Telegram which commands there are, where it was last told otherwise. After the first answer, so that no
@@ -339,12 +370,23 @@ impl Poll {
         if accepted.posted {
             self.outfit.board.ring();
         }
+        self.turn_away(&updates);
         let _ = failpoint::before("wake");
         for session in accepted.wake {
             (self.outfit.wake)(session);
         }
         let _ = failpoint::after("wake");
         Ok((next, raw.len()))
+    }
+
+    /// Has those told who pressed and may not.
+    fn turn_away(&self, updates: &[Decoded]) {
+        let Outfit { board, desk, .. } = &self.outfit;
+        for press in updates.iter().filter_map(|update| desk.turned_away(update)) {
+            if let Some((place, _)) = press.at {
+                board.turn_away(place, &press.callback);
+            }
+        }
     }
 
     /// Does what time makes necessary: wakes the sessions whose hold is over, and forgets old rows. A session that sleeps
@@ -392,13 +434,10 @@ impl Poll {
         board.warn(None, warnings);
     }
 
-    fn call_failed(&mut self, failure: &Failure) -> Next {
+    fn call_failed(&mut self, method: &str, failure: &Failure) -> Next {
         let next = after_failure(failure, self.failures, self.conflicts);
         if let Next::Wait(wait) = next {
-            log::warn!(
-                "getUpdates: {failure}; trying again in {} s",
-                wait.as_secs()
-            );
+            log::warn!("{method}: {failure}; trying again in {} s", wait.as_secs());
         }
         match failure {
             Failure::Refused { code: 409, .. } => self.conflicts += 1,

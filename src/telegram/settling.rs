@@ -110,7 +110,7 @@ fn done(call: &Call, answer: &RawValue) -> Settled {
             progress,
             message: None,
         } => what.extend(message.map(|message| Settle::StatusShown(progress.prompt, message))),
-        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => {}
+        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::TurnAway(_) => {}
     }
     Settled::new(End::Done(message), what)
 }
@@ -130,10 +130,10 @@ fn topic(call: &Call, answer: &RawValue) -> Settled {
 
 fn failed(call: &Call, method: &str, failure: &Failure) -> Settled {
     let row = row_of(call);
-    if let Some(due) = row.filter(|due| due.lane == Lane::Toast) {
+    if call.is_toast() {
         // Good for seconds, and worth no second call. What the press asked for has been done.
         log::debug!("a press was not answered: {failure}");
-        return Settled::new(End::Done(None), [Settle::Refuse(due.row)]);
+        return Settled::new(End::Done(None), row.map(|due| Settle::Refuse(due.row)));
     }
     match failure {
         Failure::Flood(seconds) => {
@@ -238,7 +238,7 @@ fn refused_progress(place: Place, meaning: Refusal) -> Settled {
 fn row_of(call: &Call) -> Option<Due> {
     match call {
         Call::Row(due) => Some(*due),
-        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) => None,
+        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::TurnAway(_) => None,
     }
 }
 

@@ -55,6 +55,12 @@ pub fn decode(raw: &RawValue) -> Option<Decoded> {
     Some(Decoded { id, inbound })
 }
 
+/// How the bot is called, without the `@`, from the answer of getMe.
+pub fn name_of_bot(me: &RawValue) -> Option<String> {
+    let fields: Fields<'_> = serde_json::from_str(me.get()).ok()?;
+    field(&fields, "username").filter(|name: &String| !name.is_empty())
+}
+
 /// A field of the wrong type counts as one that is not there.
 fn field<'a, T: Deserialize<'a>>(fields: &Fields<'a>, name: &str) -> Option<T> {
     serde_json::from_str(fields.get(name)?.get()).ok()
@@ -65,6 +71,8 @@ struct Chat {
     id: i64,
     #[serde(rename = "type", default)]
     kind: String,
+    #[serde(default)]
+    title: String,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +101,9 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
     let topic = field::<i64>(&fields, "message_thread_id")
         .filter(|_| in_topic)
         .map(TopicId);
+    let (reply_to, replied_to) = field(&fields, "reply_to_message")
+        .and_then(|replied: Fields<'_>| replied_to(&replied, chat.id, topic))
+        .unzip();
     let speaks_for_a_chat = fields.contains_key("sender_chat");
     Ok(Incoming {
         place: Place {
@@ -100,6 +111,7 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
             topic,
         },
         private: chat.kind == "private",
+        title: chat.title,
         from: field::<User>(&fields, "from")
             .filter(|_| !speaks_for_a_chat)
             .map(Person::from),
@@ -107,20 +119,29 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         date: field(&fields, "date").unwrap_or(0),
         edit_date: field(&fields, "edit_date").unwrap_or(0),
         origin: field(&fields, "forward_origin").map(|origin: Value| origin_of(&origin)),
-        reply_to: field(&fields, "reply_to_message")
-            .and_then(|replied: Fields<'_>| replied_to(&replied, chat.id, topic)),
+        reply_to,
+        replied_to: replied_to.flatten(),
+        caption: field(&fields, "caption").unwrap_or_default(),
         body: body(&fields),
     })
 }
 
-/// The message of the same chat that a message replies to. Within a topic, clients may give the service message that has
-/// made the topic: nobody has chosen that one.
-fn replied_to(replied: &Fields<'_>, chat: i64, topic: Option<TopicId>) -> Option<MessageId> {
+/// The message of the same chat that a message replies to, and who wrote that. Within a topic, clients may give the service
+/// message that has made the topic: nobody has chosen that one.
+fn replied_to(
+    replied: &Fields<'_>,
+    chat: i64,
+    topic: Option<TopicId>,
+) -> Option<(MessageId, Option<UserId>)> {
     let message: i64 = field(replied, "message_id")?;
     let is_of_topic = replied.contains_key("forum_topic_created")
         || topic.is_some_and(|topic| topic.0 == message);
     let is_elsewhere = field::<Chat>(replied, "chat").is_some_and(|of| of.id != chat);
-    (!is_of_topic && !is_elsewhere).then_some(MessageId(message))
+    // Who writes for a chat is given a number of Telegram's own.
+    let author = field::<User>(replied, "from")
+        .filter(|_| !replied.contains_key("sender_chat"))
+        .map(|from| UserId(from.id));
+    (!is_of_topic && !is_elsewhere).then_some((MessageId(message), author))
 }
 
 /// Who wrote a message that was forwarded, as far as Telegram tells.
@@ -354,25 +375,77 @@ mod tests {
                     {fields} "reply_to_message":{replied}}}}}"#
             );
             match decoded(&json).unwrap().inbound.unwrap() {
-                Inbound::Message(incoming) => incoming.reply_to,
+                Inbound::Message(incoming) => {
+                    assert_eq!(incoming.reply_to.is_none(), incoming.replied_to.is_none());
+                    incoming.reply_to
+                }
                 other => panic!("{other:?}"),
             }
         };
-        let of_chat = r#"{"message_id":3,"chat":{"id":7,"type":"private"}}"#;
+        let of_chat = r#"{"message_id":3,"from":{"id":77},"chat":{"id":7,"type":"private"}}"#;
         assert_eq!(reply_to("", of_chat), Some(MessageId(3)));
-        assert_eq!(reply_to("", r#"{"message_id":3}"#), Some(MessageId(3)));
+        let bare = r#"{"message_id":3,"from":{"id":77}}"#;
+        assert_eq!(reply_to("", bare), Some(MessageId(3)));
         let in_topic = r#""message_thread_id":5,"is_topic_message":true,"#;
         assert_eq!(reply_to(in_topic, of_chat), Some(MessageId(3)));
-        let service = r#"{"message_id":4,"forum_topic_created":{"name":"web"}}"#;
-        let other_chat = r#"{"message_id":3,"chat":{"id":8,"type":"private"}}"#;
+        let service = r#"{"message_id":4,"from":{"id":77},"forum_topic_created":{"name":"web"}}"#;
+        let other_chat = r#"{"message_id":3,"from":{"id":77},"chat":{"id":8,"type":"private"}}"#;
         for (fields, replied) in [
             (in_topic, service),
-            (in_topic, r#"{"message_id":5}"#),
+            (in_topic, r#"{"message_id":5,"from":{"id":77}}"#),
             ("", other_chat),
             ("", r#"{"date":0}"#),
             ("", "3"),
         ] {
             assert_eq!(reply_to(fields, replied), None, "{replied}");
+        }
+    }
+
+    #[test]
+    fn who_wrote_what_is_replied_to_is_known_where_it_was_somebody() {
+        let replied_to = |replied: &str| {
+            let json = format!(
+                r#"{{"update_id":1,"message":{{"message_id":9,"text":"hi","chat":{{"id":-7,"type":"group","title":"Us"}},
+                    "reply_to_message":{replied}}}}}"#
+            );
+            match decoded(&json).unwrap().inbound.unwrap() {
+                Inbound::Message(incoming) => {
+                    assert_eq!(incoming.title, "Us");
+                    (incoming.reply_to, incoming.replied_to)
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        let message = Some(MessageId(3));
+        for (replied, author) in [
+            (
+                r#"{"message_id":3,"from":{"id":77,"is_bot":true}}"#,
+                Some(UserId(77)),
+            ),
+            (
+                r#"{"message_id":3,"from":{"id":77},"sender_chat":{"id":-7}}"#,
+                None,
+            ),
+            (r#"{"message_id":3}"#, None),
+        ] {
+            assert_eq!(replied_to(replied), (message, author), "{replied}");
+        }
+    }
+
+    #[test]
+    fn the_bots_name_is_in_the_answer_of_get_me() {
+        let name = |json: &str| name_of_bot(serde_json::from_str(json).unwrap());
+        assert_eq!(
+            name(r#"{"id":7,"username":"my_bot"}"#).as_deref(),
+            Some("my_bot")
+        );
+        for odd in [
+            r#"{"id":7}"#,
+            r#"{"username":""}"#,
+            r#"{"username":7}"#,
+            "[]",
+        ] {
+            assert_eq!(name(odd), None, "{odd}");
         }
     }
 

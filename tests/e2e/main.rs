@@ -21,6 +21,8 @@ mod demo;
 mod disk;
 /// What is allowed beyond one call.
 mod grants;
+/// Several people in one chat, of whom some may speak.
+mod groups;
 /// What comes in, from whom, and of what kind.
 mod incoming;
 /// Sessions that go and come back as a whole.

@@ -30,6 +30,9 @@ pub const SOON: Duration = Duration::from_secs(30);
 /// The bot that all hosts serve.
 pub const TOKEN: &str = "77:loopback-loopback-loopback-loopback";
 
+/// How people call it, without the `@`.
+pub const BOT_NAME: &str = "loopback_bot";
+
 /// The person who is allowed to write.
 pub const USER: i64 = 1001;
 
@@ -54,6 +57,7 @@ pub struct Host {
     pub api: BotApi,
     pub token: String,
     pub allowed_users: Vec<i64>,
+    pub allowed_chats: Vec<i64>,
     /// Lines for the tables of the configuration.
     pub claude: String,
     pub sessions: String,
@@ -76,6 +80,7 @@ impl Host {
             api: BotApi::start(TOKEN).expect("loopback has a free port"),
             token: TOKEN.to_owned(),
             allowed_users: vec![USER],
+            allowed_chats: Vec::new(),
             claude,
             sessions: "stop_grace = \"2s\"\nshutdown_grace = \"5s\"\n".to_owned(),
             telegram: String::new(),
@@ -106,10 +111,11 @@ impl Host {
         let _ = writeln!(text, "state_dir = {:?}", self.state_dir());
         let _ = writeln!(
             text,
-            "[telegram]\ntoken = {:?}\napi_url = {:?}\nallowed_users = {:?}",
+            "[telegram]\ntoken = {:?}\napi_url = {:?}\nallowed_users = {:?}\nallowed_chats = {:?}",
             self.token,
             self.api.url(),
-            self.allowed_users
+            self.allowed_users,
+            self.allowed_chats
         );
         let _ = writeln!(text, "{}[claude]\n{}", self.telegram, self.claude);
         let _ = writeln!(

@@ -144,7 +144,7 @@ help: known at the top of the file are `state_dir`, [telegram], [claude], [sessi
   |
 2 | zebra = …
   | ^^^^^
-help: known in [telegram] are `token`, `token_file`, `api_url`, `proxy`, `allowed_users`, `reactions`"#,
+help: known in [telegram] are `token`, `token_file`, `api_url`, `proxy`, `allowed_users`, `allowed_chats`, `reactions`"#,
     ),
     (
         "telegram = 3\n",

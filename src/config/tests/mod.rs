@@ -58,6 +58,7 @@ fn defaults_are_those_of_the_design() {
     assert_eq!(config.telegram.api_url, "https://api.telegram.org");
     assert_eq!(config.telegram.proxy, None);
     assert_eq!(config.telegram.allowed_users, [5]);
+    assert_eq!(config.telegram.allowed_chats, [0; 0]);
     assert!(config.telegram.reactions);
     assert_eq!(config.claude.command, ["claude"]);
     assert_eq!(config.claude.permission_mode, "default");
@@ -91,6 +92,7 @@ token = "{TOKEN}"
 api_url = "http://127.0.0.1:8081/prefix"
 proxy = "socks5://me:pw@[::1]:1080"
 allowed_users = [1, 4503599627370495]
+allowed_chats = [-5, -1001234567890]
 reactions = false
 [claude]
 command = ["nice", "~/bin/claude", "~tilde"]
@@ -122,6 +124,7 @@ shutdown_grace = "1h"
         Some("socks5://me:pw@[::1]:1080")
     );
     assert_eq!(config.telegram.allowed_users, [1, 4503599627370495]);
+    assert_eq!(config.telegram.allowed_chats, [-5, -1_001_234_567_890]);
     assert!(!config.telegram.reactions);
     assert_eq!(
         config.claude.command,

@@ -133,8 +133,12 @@ fn what_is_over_is_given_to_nobody_also_where_the_clock_was_set_back() {
 fn who_may_not_speak_any_more_has_allowed_nothing() {
     let store = Store::in_memory();
     let (session, _) = granted(&store);
-    store.admit_only(&[42], NOW).expect("it can be written");
+    store
+        .admit_only(&[42], &[], NOW)
+        .expect("it can be written");
     assert!(counts(&store, session, NOW));
-    store.admit_only(&[43], NOW).expect("it can be written");
+    store
+        .admit_only(&[43], &[], NOW)
+        .expect("it can be written");
     assert!(!counts(&store, session, NOW));
 }

@@ -432,3 +432,53 @@ fn a_clock_that_is_set_back_does_not_make_a_flood_wait_longer() {
         assert_eq!(left, [(Some(ChatId(42)), yesterday + 60)]);
     });
 }
+
+#[test]
+fn in_a_group_what_a_turn_says_first_replies_to_its_last_message() {
+    let group = place(-5);
+    let topic = Place {
+        topic: Some(TopicId(4)),
+        ..group
+    };
+    for (at, other, expected) in [
+        (group, topic, Some(MessageId(108))),
+        (topic, group, Some(MessageId(108))),
+        (HOME, group, None),
+    ] {
+        let store = Store::in_memory();
+        let session = say(&store, &message(7, at), "hello");
+        say(&store, &message(8, at), "and this");
+        let (prompt, _) = give(&store, session).expect("both are given");
+        let answer = closing(prompt.id, &[("a/0", "first"), ("a/1", "second")]);
+        store
+            .finish(BOT, session, NOW, &answer, not_held, told_of)
+            .expect("the turn is closed");
+        put(&store, at, Lane::Text, "of no turn");
+        let replies = |store: &Store| {
+            let rows = due(store).into_iter().filter_map(|row| {
+                let ready = begin(store, row)?;
+                store
+                    .delivered(row, ready.place.chat, None)
+                    .expect("it is settled");
+                Some(ready.replies)
+            });
+            rows.collect::<Vec<_>>()
+        };
+        let mut all = Vec::new();
+        while !due(&store).is_empty() {
+            all.extend(replies(&store));
+        }
+        assert_eq!(all, [expected, None, None], "{at:?}");
+        // In another topic there is nothing to reply to.
+        let elsewhere =
+            "UPDATE outbox SET state = 'waiting', chat = ?1, topic = ?2 WHERE key = 'a/0'";
+        let inner = store.inner.lock().expect("nobody has panicked");
+        let moved = (other.chat.0, other.topic.map_or(0, |topic| topic.0));
+        inner
+            .connection
+            .execute(elsewhere, moved)
+            .expect("it is there");
+        drop(inner);
+        assert_eq!(replies(&store), [None], "{at:?}");
+    }
+}

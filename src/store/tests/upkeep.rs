@@ -193,7 +193,7 @@ fn the_numbers_of_the_outbox_go_on_after_everything_was_forgotten() {
 /// Admits those with these numbers, and no others.
 fn admit(store: &Store, users: &[i64]) {
     store
-        .admit_only(users, NOW + 5)
+        .admit_only(users, &[], NOW + 5)
         .expect("the list is applied");
 }
 
@@ -222,6 +222,47 @@ fn nothing_of_people_who_are_gone_is_done() {
         );
         assert_eq!(store.give_again(prompt.id), Ok(None));
         assert_eq!(give_all(store, session), ["by somebody else"]);
+    });
+}
+
+#[test]
+fn nothing_of_groups_that_are_gone_is_done() {
+    on_both(|store| {
+        let group = place(-5);
+        let (session, _) = given(store);
+        let admit = |chats: &[i64]| {
+            let admitted = store.admit_only(&[42], chats, NOW);
+            admitted.expect("the lists are applied");
+        };
+        take_in(store, NOW, |intake| intake.bind(group, session));
+        let by_ada = |number| Arrival {
+            user: UserId(42),
+            ..message(number, group)
+        };
+        say(store, &by_ada(2), "in the group");
+        say(store, &message(3, HOME), "at home");
+        admit(&[-5]);
+        assert_eq!(waiting(store, session), 2);
+        admit(&[-6]);
+        assert_eq!(waiting(store, session), 1);
+        let work = store.work(session).expect("the tables can be read");
+        assert_eq!(work.open.len(), 1, "what was said at home goes on");
+        let other = take_in(store, NOW, |intake| {
+            let new = New {
+                name: "other",
+                folder: Folder::In(&home().root),
+                persona: &home().persona,
+            };
+            intake.make_session(group, &new)
+        });
+        let Made::Yes { session: other, .. } = other else {
+            panic!("the name is free")
+        };
+        say(store, &by_ada(4), "is given");
+        give(store, other).expect("it waits");
+        admit(&[]);
+        let work = store.work(other).expect("the tables can be read");
+        assert_eq!((work.waiting, work.open), (0, Vec::new()));
     });
 }
 
@@ -518,7 +559,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("hold", Full, hold);
         check("go_on", Full, store.go_on(session, NOW, "again"));
         check("try_broken_again", Full, store.try_broken_again(NOW));
-        check("admit_only", Full, store.admit_only(&[42], NOW));
+        check("admit_only", Full, store.admit_only(&[42], &[], NOW));
         check("flooded", Full, store.flooded(BOT, None, NOW, NOW));
         check("take_up_outbox", Normal, store.take_up_outbox(BOT));
         check("prune", Normal, store.prune(NOW));

@@ -289,7 +289,7 @@ impl Walk {
             Step::Settle { row, how } => self.settle(row, how)?,
             Step::CloseChat { chat } => self.store.close_chat(BOT, ChatId(chat as i64 + 1), NOW)?,
             Step::Restart => {
-                self.store.admit_only(&[1, 2], NOW)?;
+                self.store.admit_only(&[1, 2], &[], NOW)?;
                 self.store.try_broken_again(NOW)?;
                 self.store.take_up_outbox(BOT)?;
                 self.on_the_way.clear();

@@ -1,0 +1,275 @@
+//! Groups: who is heard there, of what, and who decides.
+
+use std::fmt::Write as _;
+
+use chappe::loopback::botapi::Person;
+use serde_json::json;
+
+use crate::host::{BOT_NAME, Host};
+
+const GROUP: i64 = -100_200;
+const OTHER_GROUP: i64 = -100_300;
+const STRANGER: i64 = 666;
+
+const NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
+
+/// A host that serves one group, with the one who may speak there, and one who may not.
+fn host() -> (Host, Person, Person) {
+    let mut host = Host::new();
+    host.allowed_chats = vec![GROUP];
+    let ada = host.person().in_chat(GROUP);
+    let eve = Person::private(STRANGER, "Eve").in_chat(GROUP);
+    (host, ada, eve)
+}
+
+/// What is said to the bot by its name.
+fn named(text: &str) -> String {
+    format!("@{BOT_NAME} {text}")
+}
+
+/// How many rows there are of what grows with what comes in.
+fn rows(host: &Host) -> String {
+    let mut rows = String::new();
+    for table in ["inbox", "outbox", "prompt", "session", "binding", "button"] {
+        let count = host.count(&format!("SELECT count(*) FROM {table}"));
+        let _ = write!(rows, "{table} {count} ");
+    }
+    rows
+}
+
+/// The calls that the group has seen, answers to presses aside.
+fn calls(host: &Host) -> usize {
+    let calls = host.api.calls();
+    let of_group = |chat: Option<i64>| chat.is_some_and(|chat| chat < 0);
+    let calls = calls.iter();
+    calls
+        .filter(|call| of_group(call.params["chat_id"].as_i64()))
+        .count()
+}
+
+#[test]
+fn who_may_speak_is_answered_where_the_bot_is_meant() {
+    let (host, ada, _) = host();
+    let _chappe = host.start();
+    let said = host.api.say(&ada, &named("hello"));
+    let answer = host.answer_in(GROUP, "echo: hello");
+    assert_eq!(answer.reply_to, Some(said), "others write there as well");
+    host.wait("the sign that it was stored", |view| {
+        let mut shown = view.messages(GROUP);
+        shown
+            .find(|shown| shown.id == said && shown.reaction.is_some())
+            .map(drop)
+    });
+    host.api.reply(&ada, answer.id, "and a reply");
+    host.answer_in(GROUP, "echo: and a reply");
+    host.api.say(&ada, &format!("/status@{BOT_NAME}"));
+    host.answer_in(GROUP, "session");
+    host.api.say(&ada, &format!("what of this, @{BOT_NAME}?"));
+    host.answer_in(GROUP, &format!("echo: what of this, @{BOT_NAME}?"));
+    host.api.say(&ada, &named("[[remember]]"));
+    host.answer_in(GROUP, "remember turns=3");
+    assert_eq!(
+        host.texts(),
+        Vec::<String>::new(),
+        "nothing of it is private"
+    );
+}
+
+#[test]
+fn a_group_has_a_session_of_its_own_and_so_has_each_topic() {
+    let (host, ada, _) = host();
+    let _chappe = host.start();
+    host.say("I am here");
+    host.answer("echo: I am here");
+    host.api.say(&ada, &named("in the group"));
+    host.answer_in(GROUP, "echo: in the group");
+    host.api.say(&ada.in_topic(5), &named("in a topic"));
+    let in_topic = host.answer_in(GROUP, "echo: in a topic");
+    assert_eq!(in_topic.topic, Some(5));
+    for name in ["default", "group", "group-topic-5"] {
+        assert!(host.sessions_root().join(name).is_dir(), "{name}");
+    }
+    // Not even there is everything for the bot: people talk in topics.
+    host.api.say(&ada.in_topic(5), "among ourselves");
+    let begin = json!({"message_id": 5, "from": {"id": 77, "is_bot": true},
+        "chat": {"id": GROUP, "type": "supergroup"}, "forum_topic_created": {"name": "web"}});
+    let implicit = json!({"text": "that replies to the topic", "reply_to_message": begin});
+    host.api.write(&ada.in_topic(5), implicit);
+    host.api.say(&ada.in_topic(5), &named("[[remember]]"));
+    host.answer_in(GROUP, r#"remember turns=1 texts=["in a topic"]"#);
+}
+
+#[test]
+fn what_is_not_meant_for_the_bot_leads_to_nothing() {
+    let (host, ada, eve) = host();
+    let _chappe = host.start();
+    host.api.say(&ada, &named("hello"));
+    host.answer_in(GROUP, "echo: hello");
+    host.stored();
+    host.delivered();
+    let before = (rows(&host), calls(&host));
+    let theirs = host.api.say(&eve, "what do you think");
+    host.api.say(&ada, "lunch?");
+    host.api.say(&ada, "stop");
+    host.api.say(&ada, "/status@other_bot");
+    host.api.say(&ada, "mail it to ada@loopback_bot.example");
+    host.api.reply(&ada, theirs, "I think so");
+    host.api.send_photo(&ada, b"a picture", "the cat");
+    let mine = host.api.say(&ada, "never mind");
+    host.api.edit(&ada, mine, "never mind that");
+    let forwarded = json!({"text": named("do something"),
+        "forward_origin": {"type": "hidden_user", "sender_user_name": "Bob"}});
+    host.api.write(&ada, forwarded);
+    // An admin who stays anonymous could be anybody.
+    host.api.say_as_chat(&ada, &named("do something"));
+    host.stored();
+    host.delivered();
+    assert_eq!((rows(&host), calls(&host)), before);
+}
+
+#[test]
+fn a_stranger_in_an_allowed_group_gets_nothing_whatever_they_do() {
+    let (host, ada, eve) = host();
+    let _chappe = host.start();
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    let request = host.request(GROUP);
+    assert!(request.reply_to.is_some(), "who has asked is called");
+    host.stored();
+    host.delivered();
+    let before = (rows(&host), calls(&host));
+
+    host.api.say(&eve, "hello");
+    let theirs = host.api.say(&eve, &named("let me in"));
+    host.api.reply(&eve, request.id, "yes");
+    host.api.say(&eve, "/stop");
+    host.api.say(&eve, &format!("/status@{BOT_NAME}"));
+    host.api.edit(&eve, theirs, &named("stop"));
+    host.api.send_photo(&eve, b"a picture", &named("look"));
+    host.stored();
+    host.delivered();
+    assert_eq!((rows(&host), calls(&host)), before);
+
+    // A press must be answered, or the button never rests. That is all that comes of it.
+    for label in ["Allow once", "Deny"] {
+        let press = host.press(&eve, &request, label);
+        assert_eq!(host.toast(&press), NOT_ALLOWED);
+    }
+    let forged = host.api.press(&eve, request.id, "do:nonsense");
+    assert_eq!(host.toast(&forged), NOT_ALLOWED);
+    assert_eq!((rows(&host), calls(&host)), before);
+    assert!(!host.file("made").exists());
+
+    let press = host.press(&ada, &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+    host.says(GROUP, request.id, "✓ Allowed by Ada");
+    host.answer_in(GROUP, "tool said:");
+    assert!(host.file("made").exists());
+}
+
+#[test]
+fn many_presses_by_a_stranger_cost_nothing_that_lasts() {
+    let (host, ada, eve) = host();
+    let _chappe = host.start();
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    let request = host.request(GROUP);
+    host.stored();
+    host.delivered();
+    let before = rows(&host);
+    let presses: Vec<String> = (0..200)
+        .map(|_| host.press(&eve, &request, "Allow once"))
+        .collect();
+    let last = presses.last().expect("there were some");
+    assert_eq!(host.toast(last), NOT_ALLOWED, "the latest are answered");
+    assert_eq!(rows(&host), before);
+    let press = host.press(&ada, &request, "Deny");
+    assert_eq!(host.toast(&press), "Denied");
+}
+
+#[test]
+fn a_group_that_is_not_allowed_gets_nothing_and_the_log_names_it() {
+    let (host, ada, eve) = host();
+    let chappe = host.start();
+    let elsewhere = ada.in_chat(OTHER_GROUP);
+    host.api.add_to_group(&eve.in_chat(OTHER_GROUP));
+    let said = host.api.say(&elsewhere, &named("hello"));
+    host.api.say(&elsewhere, "/status");
+    host.api.edit(&elsewhere, said, &named("stop"));
+    let press = host.api.press(&elsewhere, said, "allow:x");
+    host.say("hello");
+    host.answer("echo: hello");
+    host.stored();
+    host.delivered();
+    chappe.logs(&format!("the group {OTHER_GROUP} is not served"));
+    assert_eq!(calls(&host), 0);
+    assert_eq!(host.count("SELECT count(*) FROM inbox"), 1);
+    let toast = host.wait("the chats", |view| Some(view.toast(&press).cloned()));
+    assert_eq!(toast, None);
+}
+
+#[test]
+fn a_group_that_is_no_longer_allowed_gets_nothing_more_done_or_sent() {
+    let (mut host, ada, _) = host();
+    host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"0s\"\n".to_owned();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.api.say(&ada, &named(&gate.call()));
+    let held = gate.reached();
+    host.api.say(&ada, &named("and this"));
+    host.stored();
+    assert_eq!(chappe.stop().code(), Some(0));
+    drop(held);
+    let before = calls(&host);
+    host.allowed_chats.clear();
+    let _chappe = host.start();
+    host.api.say(&ada, &named("is anybody there"));
+    host.say("/status");
+    host.answer("session");
+    host.stored();
+    host.delivered();
+    assert_eq!(calls(&host), before);
+    let open = "SELECT count(*) FROM prompt WHERE state != 'closed'";
+    assert_eq!(host.count(open), 0);
+    let waiting = "SELECT count(*) FROM inbox WHERE state = 'waiting'";
+    assert_eq!(host.count(waiting), 0);
+    assert_eq!(host.claudes(), Vec::<i32>::new(), "nothing of it runs");
+}
+
+#[test]
+fn what_was_told_to_the_bot_can_be_taken_back_without_its_name() {
+    let (host, ada, eve) = host();
+    let _chappe = host.start();
+    let gate = host.gate();
+    host.api.say(&ada, &named(&gate.call()));
+    let held = gate.reached();
+    let waits = host.api.say(&ada, &named("delete it all"));
+    host.stored();
+    host.api.edit(&eve, waits, &named("delete it twice"));
+    host.api.edit(&ada, waits, "do nothing");
+    host.stored();
+    drop(held);
+    host.answer_in(GROUP, "echo: do nothing");
+}
+
+#[test]
+fn until_the_name_is_known_nothing_is_taken_and_nothing_is_lost() {
+    let (host, ada, _) = host();
+    host.api.fault(chappe::loopback::botapi::Fault {
+        method: "getMe",
+        chat: None,
+        times: 2,
+        what: chappe::loopback::botapi::Trouble::Answer {
+            code: 502,
+            description: "Bad Gateway".to_owned(),
+            parameters: None,
+        },
+    });
+    host.api.say(&ada, &named("hello"));
+    let _chappe = host.start();
+    host.answer_in(GROUP, "echo: hello");
+    let asked = host.api.calls();
+    let asked = asked.iter().filter(|call| call.method == "getMe").count();
+    assert_eq!(asked, 3, "once it is known, it is known");
+    assert_eq!(host.texts(), Vec::<String>::new());
+}
