@@ -3,9 +3,10 @@
 //! The rules: at most one call in flight for each chat; within a place, rows in the order in which they were stored,
 //! but a request may go before what belongs to other turns; progress only when nothing durable waits; about a message
 //! a second for each chat after a short burst; a flood wait stops its chat, and three chats that get one within 10 s
-//! stop all. Answers to presses obey none of it: they are good for seconds, and Telegram does not count them.
+//! stop all. A group has 20 calls a minute for all its topics, of which six are kept for answers and requests; its status
+//! messages change at most every 10 s, and "typing" is shown only until one stands. Answers to presses obey none of it: they are good for seconds, and Telegram does not count them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::board::{Doing, Interruption, Progress};
@@ -20,6 +21,14 @@ const MESSAGE_EVERY: Duration = Duration::from_secs(1);
 /// How far ahead of its budget a chat may get with rows; with progress, only so far that answers never wait for it.
 const BURST: Duration = Duration::from_secs(6);
 const PROGRESS_BURST: Duration = Duration::from_secs(3);
+
+/// So many calls for a group within this time, of which so many are kept for answers and requests.
+const GROUP_CALLS_MAX: usize = 20;
+const GROUP_CALLS_KEPT: usize = 6;
+const GROUP_CALLS_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a status message stands in a group before it changes.
+const GROUP_STATUS_EVERY: Duration = Duration::from_secs(10);
 
 /// How long a turn must last before it gets a status message. A quick answer needs none.
 const STATUS_AFTER: Duration = Duration::from_secs(2);
@@ -142,9 +151,39 @@ pub enum Delay {
     Flood,
 }
 
+/// What a call is for, as far as it decides how much of its chat's budget it may use.
+#[derive(Clone, Copy)]
+enum Use {
+    Row,
+    Reaction,
+    Progress,
+    Typing,
+}
+
+impl Use {
+    /// How far ahead of its budget the chat may be.
+    fn burst(self) -> Duration {
+        match self {
+            Use::Row | Use::Reaction => BURST,
+            Use::Progress => PROGRESS_BURST,
+            Use::Typing => Duration::MAX,
+        }
+    }
+
+    /// How many calls a group may have had of late.
+    fn calls_in_group(self) -> usize {
+        match self {
+            Use::Row => GROUP_CALLS_MAX,
+            Use::Reaction | Use::Progress | Use::Typing => GROUP_CALLS_MAX - GROUP_CALLS_KEPT,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Chat {
     busy: bool,
+    /// When a group had its last calls, the oldest first.
+    calls: VecDeque<Instant>,
     /// What has held it up since its last row arrived.
     delay: Option<Delay>,
     waits: Option<Instant>,
@@ -212,7 +251,11 @@ impl Pacing {
         let mut holding: HashSet<ChatId> = HashSet::new();
         for row in rows {
             let chat = row.place.chat;
-            match self.free_at(now, chat, BURST) {
+            let of_row = match row.lane {
+                Lane::Reaction => Use::Reaction,
+                _ => Use::Row,
+            };
+            match self.free_at(now, chat, of_row) {
                 None => {}
                 Some(at) if at <= now => {
                     return Plan {
@@ -230,7 +273,7 @@ impl Pacing {
             .iter()
             .filter(|progress| !holding.contains(&progress.place.chat))
         {
-            let Some(free) = self.free_at(now, progress.place.chat, PROGRESS_BURST) else {
+            let Some(free) = self.free_at(now, progress.place.chat, Use::Progress) else {
                 continue;
             };
             let at = self.status_at(now, progress).max(free);
@@ -252,10 +295,10 @@ impl Pacing {
         }
         for progress in board
             .iter()
-            .filter(|progress| progress.doing != Doing::Asking)
+            .filter(|progress| progress.doing != Doing::Asking && !self.shows_enough(progress))
         {
             // Typing is not counted as a message, but it keeps to the waits of its chat.
-            let Some(free) = self.free_at(now, progress.place.chat, Duration::MAX) else {
+            let Some(free) = self.free_at(now, progress.place.chat, Use::Typing) else {
                 continue;
             };
             let at = self
@@ -283,7 +326,7 @@ impl Pacing {
         self.in_flight < IN_FLIGHT_MAX
             && stopped.is_none_or(|until| until <= now)
             && self
-                .free_at(now, chat, BURST)
+                .free_at(now, chat, Use::Row)
                 .is_some_and(|free| free <= now)
     }
 
@@ -321,11 +364,15 @@ impl Pacing {
                 || chat.unknown > 0
                 || chat.waits.is_some_and(|until| until > now)
                 || chat.paid_until.is_some_and(|until| until > now)
+                || chat
+                    .calls
+                    .back()
+                    .is_some_and(|at| *at + GROUP_CALLS_WITHIN > now)
         });
     }
 
     /// When a chat may have its next call; None while one is in flight (its end will be told).
-    fn free_at(&self, now: Instant, chat: ChatId, burst: Duration) -> Option<Instant> {
+    fn free_at(&self, now: Instant, chat: ChatId, of: Use) -> Option<Instant> {
         let Some(chat) = self.chats.get(&chat) else {
             return Some(now);
         };
@@ -335,10 +382,22 @@ impl Pacing {
         let waits = chat.waits.unwrap_or(now);
         let paid = match chat.paid_until {
             // How far ahead of its budget the chat is; what exceeds the burst has to pass first.
-            Some(paid) => now + paid.saturating_duration_since(now).saturating_sub(burst),
+            Some(paid) => {
+                now + paid
+                    .saturating_duration_since(now)
+                    .saturating_sub(of.burst())
+            }
             None => now,
         };
-        Some(waits.max(paid))
+        // The call that has to be long ago before there may be another one.
+        let counts = chat.calls.len().checked_sub(of.calls_in_group());
+        let counted = counts.map_or(now, |first| chat.calls[first] + GROUP_CALLS_WITHIN);
+        Some(waits.max(paid).max(counted))
+    }
+
+    /// Whether a turn in a group needs no "typing", since its status stands there.
+    fn shows_enough(&self, progress: &Progress) -> bool {
+        is_group(progress.place.chat) && self.statuses.contains_key(&progress.prompt)
     }
 
     /// When a turn's status is to be shown next.
@@ -361,6 +420,10 @@ impl Pacing {
             120..600 => Duration::from_secs(10),
             _ => Duration::from_secs(30),
         };
+        let gap = match is_group(progress.place.chat) {
+            true => gap.max(GROUP_STATUS_EVERY),
+            false => gap,
+        };
         let same = shown.doing == progress.doing
             && shown.waiting == progress.waiting
             && shown.interruption == progress.interruption;
@@ -381,6 +444,12 @@ impl Pacing {
         self.in_flight += 1;
         let chat = self.chats.entry(call.chat()).or_default();
         chat.busy = true;
+        if is_group(call.chat()) {
+            if chat.calls.len() == GROUP_CALLS_MAX {
+                chat.calls.pop_front();
+            }
+            chat.calls.push_back(now);
+        }
         match call {
             Call::Row(Due {
                 lane: Lane::Reaction,
@@ -499,6 +568,10 @@ impl Pacing {
         }
         stops
     }
+}
+
+fn is_group(chat: ChatId) -> bool {
+    chat.0 < 0
 }
 
 fn retry_wait(failures: u32) -> Duration {
@@ -621,6 +694,121 @@ mod tests {
         assert!(calls_of_a_day(End::Flood(secs(200_000))) <= 3);
         // 70,000 s end within it.
         assert!(calls_of_a_day(End::Flood(secs(70_000))) <= 6);
+    }
+
+    /// Runs three turns in topics of a group, or in three chats, that never do the same for long, with an answer now and
+    /// then that waits until it is sent. Returns the calls, each with when it was made, and how long each answer waited.
+    fn busy_minutes(minutes: u64, is_group: bool) -> (Vec<(Duration, Call)>, Vec<Duration>) {
+        let start = Instant::now();
+        let mut pacing = Pacing::default();
+        let (mut calls, mut waited) = (Vec::new(), Vec::new());
+        let mut due: Vec<Due> = Vec::new();
+        let chat = if is_group { -7 } else { 7 };
+        for tick in 0..minutes * 60 * 10 {
+            let at = Duration::from_millis(tick * 100);
+            let now = start + at;
+            if tick % 200 == 77 {
+                due.push(row(tick as i64, chat, Lane::Text));
+            }
+            let board: Vec<Progress> = (1..=3)
+                .map(|turn| {
+                    let doing = match tick / 10 % 2 {
+                        0 => Doing::Thinking,
+                        _ => Doing::Writing,
+                    };
+                    let mut working = working(turn, chat, start, doing);
+                    working.place.topic = Some(TopicId(turn));
+                    working
+                })
+                .collect();
+            while let Some(call) = pacing.plan(now, &due, &board).call {
+                pacing.started(now, &call);
+                pacing.ended(now, &call, End::Done(Some(MessageId(tick as i64))));
+                if let Call::Row(sent) = &call {
+                    waited.push(at - Duration::from_millis(sent.row.0 as u64 * 100));
+                    due.retain(|due| due.row != sent.row);
+                }
+                calls.push((at, call));
+            }
+        }
+        (calls, waited)
+    }
+
+    #[test]
+    fn a_group_has_20_calls_a_minute_and_answers_do_not_wait_for_what_is_only_shown() {
+        let (calls, waited) = busy_minutes(10, true);
+        for (first, (at, _)) in calls.iter().enumerate() {
+            let within = calls[first..]
+                .iter()
+                .take_while(|(other, _)| *other < *at + secs(60));
+            let (count, shown) = within.fold((0, 0), |(count, shown), (_, call)| {
+                (count + 1, shown + i32::from(!matches!(call, Call::Row(_))))
+            });
+            assert!(
+                count <= 20 && shown <= 14,
+                "{count} and {shown} after {at:?}"
+            );
+        }
+        assert_eq!(waited.len(), 30);
+        let longest = waited.iter().max().unwrap();
+        assert!(*longest <= secs(1), "{longest:?}");
+        // The first two minutes in which a private chat would change it every 3 s.
+        let of_first = |call: &Call| matches!(call, Call::Status { progress, .. } if progress.prompt == PromptId(1));
+        let changes: Vec<Duration> = calls
+            .iter()
+            .filter(|(_, call)| of_first(call))
+            .map(|(at, _)| *at)
+            .collect();
+        assert!(changes.len() > 10, "{changes:?}");
+        assert!(
+            changes.windows(2).all(|two| two[1] - two[0] >= secs(10)),
+            "{changes:?}"
+        );
+        let typed = calls
+            .iter()
+            .filter(|(_, call)| matches!(call, Call::Typing(_)));
+        let last = typed.map(|(at, _)| *at).max().unwrap();
+        assert!(
+            last <= STATUS_AFTER + secs(1),
+            "typing until its status stands: {last:?}"
+        );
+    }
+
+    #[test]
+    fn a_private_chat_is_not_paced_as_a_group() {
+        let (calls, _) = busy_minutes(1, false);
+        assert!(calls.len() > 40, "{}", calls.len());
+    }
+
+    #[test]
+    fn many_answers_in_a_group_go_out_at_its_pace_and_none_is_dropped() {
+        let start = Instant::now();
+        let mut pacing = Pacing::default();
+        let mut due: Vec<Due> = (1..=50).map(|number| row(number, -7, Lane::Text)).collect();
+        let mut now = start;
+        let mut sent = Vec::new();
+        while let Some(first) = due.first().copied() {
+            match pacing.plan(now, &due, &[]) {
+                Plan {
+                    call: Some(call), ..
+                } => {
+                    pacing.started(now, &call);
+                    pacing.ended(now, &call, End::Done(None));
+                    assert_eq!(call, Call::Row(first));
+                    due.remove(0);
+                    sent.push(now - start);
+                }
+                Plan { look_again, .. } => now = look_again.expect("it waits for something"),
+            }
+        }
+        assert!(sent[19] < secs(20), "{sent:?}");
+        assert_eq!(sent[20], secs(60));
+        assert!(
+            sent.windows(21)
+                .all(|calls| calls[20] - calls[0] >= secs(60))
+        );
+        pacing.plan(now + secs(61), &[], &[]);
+        assert!(pacing.chats.is_empty(), "a silent group is forgotten");
     }
 
     #[test]
