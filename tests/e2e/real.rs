@@ -15,6 +15,8 @@ mod elsewhere;
 mod endings;
 /// Each request for itself, rules, and modes.
 mod grants;
+/// A group in which not everybody may decide.
+mod groups;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
 /// Who Claude is in a session, and what was chosen for it.
