@@ -178,10 +178,14 @@ impl Daemon {
                 format!("the host has no thread to give: {error}"),
             )
         };
-        let allowed = Allowed {
+        let mut allowed = Allowed {
             users: config.telegram.allowed_users.clone(),
             chats: config.telegram.allowed_chats.clone(),
         };
+        let moves = store.moved_chats(bot).map_err(|error| unwritable(&error))?;
+        if allowed.follow(&moves) {
+            log::warn!("{}", poller::moved_on(&allowed.chats));
+        }
         store
             .admit_only(&allowed.users, &allowed.chats, unix_now())
             .map_err(|error| unwritable(&error))?;

@@ -28,6 +28,20 @@ impl Allowed {
         let list = if chat.0 < 0 { &self.chats } else { &self.users };
         list.contains(&chat.0)
     }
+
+    /// Allows the supergroups that allowed groups have become. Returns whether that allows anything new.
+    pub fn follow(&mut self, moves: &[(ChatId, ChatId)]) -> bool {
+        let before = self.chats.len();
+        // In whatever order they are told: a chat may have moved twice.
+        for _ in moves {
+            for (from, to) in moves {
+                if self.chats.contains(&from.0) && !self.chats.contains(&to.0) && to.0 < 0 {
+                    self.chats.push(to.0);
+                }
+            }
+        }
+        self.chats.len() > before
+    }
 }
 
 /// The bot, as people in groups speak of it.
@@ -1056,6 +1070,32 @@ mod tests {
         ];
         for (chat, may_write, expected) in cases {
             assert_eq!(route(1, &member(chat, may_write), &[7]), expected);
+        }
+    }
+
+    #[test]
+    fn a_group_that_moves_stays_allowed_and_no_other_comes_to_be() {
+        let mut allowed = Allowed {
+            users: vec![7],
+            chats: vec![-5],
+        };
+        let moves = |moves: &[(i64, i64)]| -> Vec<(ChatId, ChatId)> {
+            let chats = moves.iter();
+            chats
+                .map(|(from, to)| (ChatId(*from), ChatId(*to)))
+                .collect()
+        };
+        assert!(!allowed.follow(&moves(&[(-6, -1006), (7, -1007), (-5, 8)])));
+        assert!(allowed.follow(&moves(&[(-1005, -2005), (-5, -1005)])));
+        assert!(!allowed.follow(&moves(&[(-5, -1005)])));
+        for (chat, is) in [
+            (-5, true),
+            (-1005, true),
+            (-2005, true),
+            (-1006, false),
+            (8, false),
+        ] {
+            assert_eq!(allowed.chat(ChatId(chat)), is, "{chat}");
         }
     }
 

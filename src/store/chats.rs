@@ -15,7 +15,12 @@ use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 /// - What the old chat was bound to counts: the new one can only be bound to what a message made that came too early.
 /// - A reaction has nothing left to stand on. What still has buttons to press is shown again, since they stayed behind.
 /// - Of two flood waits the longer one counts.
+/// - Where it went is kept of a chat that talked to a session, for as long as there is a store: whoever allowed the one has
+///   allowed the other.
 const MOVE_CHAT: &[&str] = &[
+    "INSERT INTO known (name, value)
+     SELECT 'moved ' || ?1 || ' ' || ?2, ?3 WHERE EXISTS (SELECT 1 FROM binding WHERE bot = ?1 AND chat = ?2)
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     "UPDATE OR REPLACE binding SET chat = ?3 WHERE bot = ?1 AND chat = ?2",
     "UPDATE inbox SET chat = ?3, message = NULL WHERE bot = ?1 AND chat = ?2",
     "UPDATE prompt SET chat = ?3, status_message = NULL WHERE bot = ?1 AND chat = ?2",
@@ -111,6 +116,19 @@ impl Store {
             tx.prepare_cached("SELECT chat FROM closed_chat WHERE bot = ?1")?
                 .query_map([bot.0], |row| row.get(0).map(ChatId))?
                 .collect()
+        })
+    }
+
+    /// The chats of this bot that have become others: from, to.
+    pub fn moved_chats(&self, bot: BotId) -> Result<Vec<(ChatId, ChatId)>> {
+        self.read(|tx| {
+            let begin = format!("moved {bot} ");
+            tx.prepare_cached(
+                "SELECT CAST(substr(name, length(?1) + 1) AS INTEGER), CAST(value AS INTEGER) FROM known
+                 WHERE substr(name, 1, length(?1)) = ?1",
+            )?
+            .query_map([begin], |row| Ok((ChatId(row.get(0)?), ChatId(row.get(1)?))))?
+            .collect()
         })
     }
 

@@ -279,7 +279,7 @@ impl Scheduler {
             Call::Row(due) => {
                 let chat = due.place.chat;
                 let is_unwanted = due.lane == Lane::Reaction && self.no_reactions.contains(&chat);
-                if is_unwanted || !self.outfit.allowed.chat(chat) {
+                if is_unwanted || !self.may_get(chat)? {
                     self.unsettled.push_back(Settle::Refuse(due.row));
                     return Ok(None);
                 }
@@ -323,6 +323,20 @@ impl Scheduler {
             // They go out where the store is not asked.
             Call::Warning(_) | Call::TurnAway(_) => Ok(None),
         }
+    }
+
+    /// Whether a chat may get anything. A group may have become another one since that was last looked at.
+    fn may_get(&mut self, chat: ChatId) -> StoreResult<bool> {
+        let Outfit {
+            allowed,
+            store,
+            bot,
+            ..
+        } = &mut self.outfit;
+        if !allowed.chat(chat) && chat.0 < 0 {
+            allowed.follow(&store.moved_chats(*bot)?);
+        }
+        Ok(allowed.chat(chat))
     }
 
     /// What is late because something is known to have held it up says so: the first of what comes late in a chat. By

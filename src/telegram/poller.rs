@@ -19,7 +19,7 @@ use super::refusal::{self, Failure, Refusal};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Post, SessionId};
+use crate::chat::{BotId, Inbound, Post, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
@@ -338,6 +338,8 @@ impl Poll {
                 Err(self.wait())
             };
         };
+        self.follow_groups(&updates)
+            .map_err(|error| self.store_failed(&error))?;
         let now = unix_now();
         let at = Moment {
             arrived: unix_millis(),
@@ -377,6 +379,25 @@ impl Poll {
         }
         let _ = failpoint::after("wake");
         Ok((next, raw.len()))
+    }
+
+    /// Hears groups where they are now: one that became a supergroup may have said so, or the courier was told.
+    fn follow_groups(&mut self, updates: &[Decoded]) -> store::Result<()> {
+        let Outfit {
+            bot, store, desk, ..
+        } = &mut self.outfit;
+        if desk.allowed.chats.is_empty() {
+            return Ok(());
+        }
+        let mut moves = store.moved_chats(*bot)?;
+        moves.extend(updates.iter().filter_map(|update| match update.inbound {
+            Ok(Inbound::Moved { from, to }) => Some((from, to)),
+            _ => None,
+        }));
+        if desk.allowed.follow(&moves) {
+            log::warn!("{}", moved_on(&desk.allowed.chats));
+        }
+        Ok(())
     }
 
     /// Has those told who pressed and may not.
@@ -451,6 +472,13 @@ impl Poll {
         self.failures = self.failures.saturating_add(1);
         Next::Wait(wait)
     }
+}
+
+/// For whoever keeps the configuration: what it should say, since an old number stands for nothing any more.
+pub fn moved_on(chats: &[i64]) -> String {
+    format!(
+        "a group has become a supergroup: put its new number into telegram.allowed_chats, which are now {chats:?}"
+    )
 }
 
 /// Decides what follows from a failed getUpdates, after so many failures and conflicts before it.

@@ -273,3 +273,29 @@ fn until_the_name_is_known_nothing_is_taken_and_nothing_is_lost() {
     assert_eq!(asked, 3, "once it is known, it is known");
     assert_eq!(host.texts(), Vec::<String>::new());
 }
+
+#[test]
+fn a_group_that_becomes_a_supergroup_is_served_there_also_after_a_restart() {
+    const SUPERGROUP: i64 = -1_000_100_200;
+    let (host, ada, eve) = host();
+    let chappe = host.start();
+    host.api.say(&ada, &named("hello"));
+    host.answer_in(GROUP, "echo: hello");
+    host.delivered();
+    host.api.upgrade_group(GROUP, SUPERGROUP);
+    let bot = json!({"id": 1, "first_name": "Group"});
+    host.api
+        .push(json!({"message": {"message_id": 90, "from": bot, "date": 1,
+        "chat": {"id": GROUP, "type": "group"}, "migrate_to_chat_id": SUPERGROUP}}));
+    let (ada, eve) = (ada.in_chat(SUPERGROUP), eve.in_chat(SUPERGROUP));
+    host.api.say(&eve, &named("is this mine now"));
+    host.api.say(&ada, &named("[[remember]]"));
+    host.answer_in(SUPERGROUP, r#"remember turns=1 texts=["hello"]"#);
+    host.stored();
+    host.delivered();
+    chappe.logs("put its new number into telegram.allowed_chats");
+    assert_eq!(chappe.stop().code(), Some(0));
+    let _chappe = host.start();
+    host.api.say(&ada, &named("and after a restart"));
+    host.answer_in(SUPERGROUP, "echo: and after a restart");
+}

@@ -330,3 +330,17 @@ fn deliver_begun(store: &Store, row: RowId, ready: &Ready) {
         .delivered(row, ready.place.chat, None)
         .expect("it is settled");
 }
+
+#[test]
+fn where_a_group_went_is_known_if_it_was_served() {
+    let (store, ..) = group();
+    let moved = || store.moved_chats(BOT).expect("the tables can be read");
+    assert_eq!(moved(), []);
+    by_a_refusal(&store);
+    by_a_message(&store);
+    take_in(&store, NOW, |intake| {
+        intake.move_chat(ChatId(-6), ChatId(-1006))
+    });
+    assert_eq!(moved(), [(GROUP.chat, SUPERGROUP.chat)]);
+    assert_eq!(store.moved_chats(OTHER_BOT), Ok(Vec::new()));
+}
