@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chappe::loopback::botapi::Person;
 use serde_json::json;
 
-use crate::host::{BOT_NAME, Host};
+use crate::host::{BOT_NAME, Host, until};
 
 const GROUP: i64 = -100_200;
 const OTHER_GROUP: i64 = -100_300;
@@ -234,6 +234,37 @@ fn a_group_that_is_no_longer_allowed_gets_nothing_more_done_or_sent() {
     let waiting = "SELECT count(*) FROM inbox WHERE state = 'waiting'";
     assert_eq!(host.count(waiting), 0);
     assert_eq!(host.claudes(), Vec::<i32>::new(), "nothing of it runs");
+}
+
+#[test]
+fn what_is_owed_to_a_group_that_is_no_longer_allowed_is_not_sent() {
+    for is_allowed in [true, false] {
+        let (mut host, ada, _) = host();
+        let chappe = host.start();
+        let gate = host.gate();
+        host.api
+            .say(&ada, &named(&format!("{} [[text owed]]", gate.call())));
+        let held = gate.reached();
+        host.stored();
+        host.delivered();
+        host.api.go_dark();
+        drop(held);
+        until("an answer that waits", || {
+            let waits = "SELECT count(*) FROM outbox WHERE lane = 2 AND state = 'waiting'";
+            (host.count(waits) > 0).then_some(())
+        });
+        chappe.crash();
+        host.api.come_back().expect("the port is still free");
+        if !is_allowed {
+            host.allowed_chats.clear();
+        }
+        let _chappe = host.start();
+        host.say("hello");
+        host.answer("echo: hello");
+        host.delivered();
+        let owed = host.texts_in(GROUP).contains(&"owed".to_owned());
+        assert_eq!(owed, is_allowed);
+    }
 }
 
 #[test]
