@@ -27,6 +27,8 @@ pub struct Progress {
     pub uuid: String,
     /// How many messages wait for the next turn.
     pub waiting: usize,
+    /// Whether Claude does everything without asking anybody.
+    pub asks_nobody: bool,
 }
 
 /// Why a turn had to be taken up again.
@@ -214,6 +216,7 @@ mod tests {
             interruption: None,
             uuid: String::new(),
             waiting: 0,
+            asks_nobody: false,
         }
     }
 

@@ -322,6 +322,8 @@ pub struct Overview {
     pub session: SessionId,
     pub name: String,
     pub persona: String,
+    /// The permission mode that was chosen for it; None where the configuration's counts.
+    pub mode: Option<String>,
     /// Where Claude runs.
     pub folder: std::path::PathBuf,
     /// Whether the place that asks talks to it.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::status::duration;
+use super::sessions::BYPASS;
+use super::status::{ASKS_NOBODY, duration};
 use super::texts::Line;
 use crate::chat::{Act, Formatted, Hold, InLine, Notice, Offer, Overview, Pending, Pends, Style};
 
@@ -45,7 +46,11 @@ fn with_state(line: Line, session: &Overview, now: i64) -> Line {
         true => line.bold(&session.name).plain(" ✓"),
         false => line.plain(&session.name),
     };
-    line.plain(&format!(" · {}", state(session, now)))
+    let line = line.plain(&format!(" · {}", state(session, now)));
+    match session.mode.as_deref() {
+        Some(BYPASS) => line.plain(" · ").plain(ASKS_NOBODY),
+        _ => line,
+    }
 }
 
 fn with_cost(line: Line, session: &Overview) -> Line {
@@ -282,6 +287,7 @@ mod tests {
             session: SessionId(1),
             name: name.to_owned(),
             persona: String::new(),
+            mode: None,
             folder: format!("/s/{name}").into(),
             is_current: false,
             waiting: 0,
@@ -307,13 +313,14 @@ mod tests {
                 working: Some(1_140),
                 waiting: 2,
                 persona: "planner".to_owned(),
+                mode: Some("bypassPermissions".to_owned()),
                 ..session("api")
             },
             session("default"),
         ];
         assert_eq!(
             sessions(&list, 1_180, |folder| folder.display().to_string()).text,
-            "web ✓ · idle 3 min · $0.41 · /s/web\napi · ⏳ working 40 s · 2 waiting · planner · /s/api\n\
+            "web ✓ · idle 3 min · $0.41 · /s/web\napi · ⏳ working 40 s · 2 waiting · ⚠ Nobody is asked (bypass) · planner · /s/api\n\
              default · asleep 3 min · /s/default"
         );
     }

@@ -9,6 +9,9 @@ use crate::chat::{Formatted, Outcome};
 /// After so long without a change the line says since when.
 const SILENT_AFTER: Duration = Duration::from_secs(60);
 
+/// Wherever it is said how a session stands in which Claude does everything without asking.
+pub const ASKS_NOBODY: &str = "⚠ Nobody is asked (bypass)";
+
 /// The line while the turn runs.
 pub fn line(progress: &Progress, now: Instant) -> Formatted {
     let line = match &progress.interruption {
@@ -65,9 +68,13 @@ pub fn line(progress: &Progress, now: Instant) -> Formatted {
         " · {}",
         duration(now.saturating_duration_since(progress.since))
     ));
-    match progress.waiting {
-        0 => line.end(),
-        waiting => line.plain(&format!(" · {waiting} waiting")).end(),
+    let line = match progress.waiting {
+        0 => line,
+        waiting => line.plain(&format!(" · {waiting} waiting")),
+    };
+    match progress.asks_nobody {
+        true => line.plain("\n").plain(ASKS_NOBODY).end(),
+        false => line.end(),
     }
 }
 
@@ -173,6 +180,7 @@ mod tests {
             interruption: None,
             uuid: String::new(),
             waiting: 1,
+            asks_nobody: false,
         };
         let at = |seconds| since + Duration::from_secs(seconds);
         assert_eq!(
@@ -183,6 +191,12 @@ mod tests {
             line(&progress, at(125)).text,
             "⏳ Running npm test, for 2 min 5 s now · 2 min 5 s · 1 waiting"
         );
+        progress.asks_nobody = true;
+        assert_eq!(
+            line(&progress, at(12)).text,
+            "⏳ Running npm test · 12 s · 1 waiting\n⚠ Nobody is asked (bypass)"
+        );
+        progress.asks_nobody = false;
         progress.doing = Doing::Retrying {
             attempt: 2,
             of: 10,

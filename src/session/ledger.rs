@@ -315,8 +315,8 @@ pub fn seconds_to(until: i64, now: i64) -> Duration {
     Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
 }
 
-/// A turn as it stands on the board.
-pub fn progress(shown: &Shown) -> Progress {
+/// A turn as it stands on the board; whether its process asks nobody.
+pub fn progress(shown: &Shown, asks_nobody: bool) -> Progress {
     Progress {
         place: shown.prompt.place,
         prompt: shown.prompt.id,
@@ -326,5 +326,6 @@ pub fn progress(shown: &Shown) -> Progress {
         interruption: shown.interruption.clone(),
         uuid: shown.prompt.uuid.clone(),
         waiting: shown.waiting,
+        asks_nobody,
     }
 }

@@ -690,7 +690,10 @@ impl Owner {
                 store.go_on(session, now, texts::GOES_ON)?;
                 board.ring();
             }
-            Action::Show(shown) => board.show(session, ledger::progress(shown)),
+            Action::Show(shown) => {
+                let progress = ledger::progress(shown, self.machine.asks_nobody());
+                board.show(session, progress);
+            }
             Action::Hide => board.hide(session),
             Action::Retire => {
                 let something_waits = || {

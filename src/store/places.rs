@@ -256,7 +256,8 @@ impl Intake<'_> {
                 "SELECT id, name, active, cost, pid IS NOT NULL, persona, folder,
                         (SELECT MIN(created) FROM prompt WHERE session = session.id AND state IN ('sent', 'taken')
                             AND state != 'closed'),
-                        (SELECT COUNT(*) FROM inbox WHERE session = session.id AND state = 'asked')
+                        (SELECT COUNT(*) FROM inbox WHERE session = session.id AND state = 'asked'),
+                        mode
                  FROM session ORDER BY active DESC, id",
             )?
             .query_map([], |row| {
@@ -269,6 +270,7 @@ impl Intake<'_> {
                     kept: row.get::<_, i64>(8)? as usize,
                     working: row.get(7)?,
                     persona: row.get(5)?,
+                    mode: row.get(9)?,
                     folder: PathBuf::from(row.get::<_, String>(6)?),
                     is_live: row.get(4)?,
                     held: None,

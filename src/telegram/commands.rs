@@ -9,7 +9,7 @@ mod moves;
 
 use super::ahead::Ahead;
 use super::desk::{Desk, say, stop};
-use crate::chat::{Act, Formatted, Lane, Notice, Offer, Place, Post, SessionId};
+use crate::chat::{Act, Formatted, Lane, Notice, Offer, Overview, Place, Post, SessionId};
 use crate::clock::unix_now;
 use crate::config::nearest;
 use crate::render::sessions::{self, BadDirectory};
@@ -61,7 +61,7 @@ impl Desk {
             Command::Session(name) => return switch_to(intake, place, name),
             Command::Pending => return pending(intake, place),
             Command::Status => {
-                let list = intake.overview(place)?;
+                let list = all_sessions(intake, self, place)?;
                 return say(intake, place, lists::status(&self.host, &list, unix_now()));
             }
             _ => {}
@@ -292,9 +292,18 @@ fn clear(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Res
     say(intake, place, sessions::cleared(&session.name))
 }
 
+/// All sessions, each with the mode that counts for it.
+fn all_sessions(intake: &Intake<'_>, desk: &Desk, place: Place) -> store::Result<Vec<Overview>> {
+    let mut list = intake.overview(place)?;
+    for one in &mut list {
+        one.mode.get_or_insert_with(|| desk.permission_mode.clone());
+    }
+    Ok(list)
+}
+
 /// Asks to which session the place is to talk.
 fn list(intake: &mut Intake<'_>, desk: &Desk, place: Place) -> store::Result<()> {
-    let list = intake.overview(place)?;
+    let list = all_sessions(intake, desk, place)?;
     if list.is_empty() {
         return say(intake, place, Formatted::plain(texts::NO_SESSIONS));
     }

@@ -614,6 +614,7 @@ mod tests {
             interruption: None,
             uuid: prompt.to_string(),
             waiting: 0,
+            asks_nobody: false,
         }
     }
 

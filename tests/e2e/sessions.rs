@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::host::{Host, until};
+use crate::host::{Host, USER, until};
 
 /// What the process says of itself.
 fn dump(host: &Host, nth: usize) -> Value {
@@ -236,13 +236,38 @@ fn a_live_process_is_told_of_its_model_and_its_mode() {
     host.answer("default is in bypassPermissions from now on");
     assert_eq!(text(&dump(&host, 3), "mode"), "bypassPermissions");
     assert_ne!(host.claudes(), process, "a fresh process");
+    // Nobody is asked here, and that is seen wherever the session is.
+    for command in ["/sessions", "/status"] {
+        host.say(command);
+        let list = host.wait(command, |view| {
+            let last = view.from_bot(USER).last().cloned();
+            last.filter(|shown| shown.text.contains("⚠ Nobody is asked (bypass)"))
+        });
+        assert!(list.text.contains("default"), "{}", list.text);
+        host.say("[[text in between]]");
+        host.wait("an answer below", |view| {
+            let last = view.from_bot(USER).last()?;
+            last.text.contains("in between").then_some(())
+        });
+    }
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    let status = host.answer("⏳ Running");
+    assert!(
+        status.text.ends_with("\n⚠ Nobody is asked (bypass)"),
+        "{}",
+        status.text
+    );
+    drop(held);
+    host.says(USER, status.id, "✓");
     host.say("/mode");
     let list = host.answer("default is in bypassPermissions.");
     let press = host.press(&host.person(), &list, "acceptEdits");
     assert_eq!(host.toast(&press), "Done");
     let said = dump(&host, 4);
     assert_eq!(text(&said, "mode"), "acceptEdits");
-    assert_eq!(said["texts"], 5, "the conversation goes on");
+    assert_eq!(said["texts"], 8, "the conversation goes on");
     host.say("/model opsu");
     let asked = host.answer("Claude lists no model opsu. Did you mean opus?");
     let press = host.press(&host.person(), &asked, "opus");

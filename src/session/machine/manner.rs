@@ -41,6 +41,11 @@ impl Machine {
         }
     }
 
+    /// Whether the process does everything without asking.
+    pub fn asks_nobody(&self) -> bool {
+        self.has.mode == BYPASS
+    }
+
     /// Whether the process is not what was chosen, and cannot become it.
     pub(super) fn is_outdated(&self) -> bool {
         self.has.generation != self.wanted.generation

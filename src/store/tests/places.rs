@@ -391,6 +391,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
             session,
             name: name.to_owned(),
             persona: String::new(),
+            mode: None,
             folder: Path::new("/sessions").join(name),
             is_current: false,
             waiting: 0,
