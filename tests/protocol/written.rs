@@ -40,6 +40,47 @@ fn lines_are_those_that_the_real_cli_was_given() {
     assert_eq!(seen.into_keys().collect::<Vec<_>>(), forms);
 }
 
+/// Every recorded question can be shown, and goes back as the recorded answers did.
+#[test]
+fn questions_go_back_as_the_real_cli_was_answered() {
+    let asked: BTreeMap<String, RawJson> = recorded(".ndjson")
+        .filter_map(|line| match parse(line.as_bytes())? {
+            Message::ControlRequest {
+                request_id,
+                request: ControlRequest::CanUseTool(wanted),
+            } if wanted.tool_name == QUESTION_TOOL => Some((request_id, wanted.input)),
+            _ => None,
+        })
+        .collect();
+    let mut compared = 0;
+    for line in recorded(".stdin") {
+        let value: Value = serde_json::from_str(line).expect("recorded lines are JSON");
+        let response = &value["response"];
+        let Some(input) = response["request_id"].as_str().and_then(|id| asked.get(id)) else {
+            continue;
+        };
+        let questions = questions(input).expect("it can be shown");
+        let theirs = &response["response"]["updatedInput"];
+        let answers = questions.iter().map(|question| {
+            let answer = theirs["answers"][&question.text].as_str();
+            answer.unwrap_or_default().to_owned()
+        });
+        let ours = answered(input, &answers.collect::<Vec<_>>());
+        let Some(ours) = ours.filter(|_| theirs.get("annotations").is_none()) else {
+            continue;
+        };
+        if theirs.get("questions").is_some() {
+            assert_eq!(ours.parse::<Value>().ok().as_ref(), Some(theirs));
+            compared += 1;
+        }
+    }
+    assert!(
+        asked.len() > 5 && compared > 1,
+        "{} {compared}",
+        asked.len()
+    );
+}
+
 fn write_again(value: &Value) -> Option<(&'static str, String)> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let raw = |value: &Value| RawJson::of(value).expect("a JSON value");
