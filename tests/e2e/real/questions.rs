@@ -129,6 +129,33 @@ fn a_question_is_withdrawn_when_its_turn_is_stopped() {
 }
 
 #[test]
+fn a_question_whose_claude_is_killed_is_asked_again() {
+    let Some(stage) = Stage::new("a_question_whose_claude_is_killed_is_asked_again") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask2]]");
+    let first = stage.press("(1 of 2)", "Blue");
+    stage.button("(2 of 2)", "Tracing");
+    super::until("the row of the question", || {
+        stage
+            .transcripts()
+            .contains("AskUserQuestion")
+            .then_some(())
+    });
+    let claude = nix::unistd::Pid::from_raw(stage.claude());
+    nix::sys::signal::kill(claude, nix::sys::signal::Signal::SIGKILL).expect("it runs");
+    let ended = stage.host.says(USER, first, "✗ Expired");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    let again = stage.press("(1 of 2)", "Green");
+    assert!(again > first);
+    stage.press("(2 of 2)", "Metrics");
+    stage.button("(2 of 2)", "✓ Metrics");
+    stage.press("(2 of 2)", "Done");
+    stage.answered(&[(COLOUR, "Green"), (FEATURES, "Metrics")]);
+}
+
+#[test]
 fn a_question_that_a_restart_cuts_off_is_asked_again() {
     let Some(stage) = Stage::new("a_question_that_a_restart_cuts_off_is_asked_again") else {
         return;
