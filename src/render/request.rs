@@ -31,6 +31,8 @@ const NO_REASON: &str = "This command requires approval";
 
 /// The tool by which Claude shows a plan.
 const PLAN_TOOL: &str = "ExitPlanMode";
+/// The tool by which it asks questions.
+const QUESTION_TOOL: &str = "AskUserQuestion";
 
 /// Whether this tool shows a plan.
 pub fn is_plan(tool: &str) -> bool {
@@ -54,6 +56,10 @@ pub fn waits_for(tool: &str, input: &str, deny_with: Act) -> Notice {
         PLAN_TOOL => (
             line.plain("That waits for your answer to the plan above."),
             "Revise with this",
+        ),
+        QUESTION_TOOL => (
+            line.plain("That waits for your answer to the question above."),
+            "Answer with this",
         ),
         _ => (
             line.plain("That waits for your answer to the request above: ")
@@ -496,6 +502,24 @@ mod tests {
             "web wants to run\ngit push origin main\ntimeout: 5000\nin /home/me/web"
         );
         assert!(shown.above.is_empty());
+    }
+
+    #[test]
+    fn what_is_said_twice_is_shown_as_claude_reads_it() {
+        // Of two values of one name JavaScript takes the later one, and so does what is shown.
+        let shown = show(
+            &wanted("Bash", r#"{"command":"ls","command":"rm -r /"}"#),
+            "web",
+            "/w",
+        );
+        assert_eq!(shown.body.text, "web wants to run\nrm -r /\nin /w");
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_read_is_shown_as_it_came() {
+        let input = r#"{"command":"ls","timeout":1e999}"#;
+        let shown = show(&wanted("Bash", input), "web", "/w");
+        assert!(shown.body.text.contains(input), "{}", shown.body.text);
     }
 
     #[test]

@@ -211,7 +211,7 @@ pub fn help() -> Formatted {
         .plain(
             "Write what you want done. Claude Code works on this host and answers here. What you send while it works \
              waits and goes next. When it needs your permission, it asks with buttons; until you press one, nothing \
-             happens. A reply to such a question says no, and why.\n\n",
+             happens. A reply says no, and why; to a question of Claude’s, it is the answer.\n\n",
         )
         .code("/stop")
         .plain(" ends the turn (so does “stop”)\n")

@@ -206,6 +206,48 @@ impl Intake<'_> {
             .optional()
     }
 
+    /// The open request of a session that asks questions, where this message waits for it still and says this.
+    pub fn asking_for(
+        &self,
+        session: SessionId,
+        request: i64,
+        message: i64,
+        text: &str,
+    ) -> Result<Option<Box<Asking>>> {
+        if self
+            .may_deny_with(session, request, message, text)?
+            .is_none()
+        {
+            return Ok(None);
+        }
+        let token: String = self.tx.query_row(
+            "SELECT token FROM request WHERE id = ?1",
+            [request],
+            |row| row.get(0),
+        )?;
+        self.asking(&token)
+    }
+
+    /// Answers the question that is asked now with a message that waits for that, which is given to nobody then. Only
+    /// after [`asking_for`](Self::asking_for) has said that both are there.
+    pub fn answer_with(
+        &mut self,
+        asking: &Asking,
+        message: i64,
+        text: &str,
+        person: &Person,
+        from: &Arrival,
+    ) -> Result<Picked> {
+        let Some(shown) = asking.message else {
+            return Ok(Picked::Foreign);
+        };
+        let picked = self.answer_in_words(asking, text, person, (from, MessageId(shown)))?;
+        if matches!(picked, Picked::GoesOn(_) | Picked::Answered(_)) {
+            self.drop_one(asking.session, message, "")?;
+        }
+        Ok(picked)
+    }
+
     /// Answers the question that is asked now in a person's own words, together with what is chosen of its options.
     /// `from` is where they wrote, `to` the message to which they replied: it shows the question.
     pub fn answer_in_words(

@@ -7,17 +7,17 @@
 use super::ahead::Ahead;
 use super::commands;
 use super::desk::{Desk, say, stop};
+use super::picks;
 use super::replies;
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, Notice, Offer, Person, Place, Post, Press, RowId, SessionId,
-    Target, Verdict,
+    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
 };
-use crate::render::{grants, question, texts};
+use crate::render::{grants, texts};
 use crate::router::{Behind, Command, Route};
 use crate::store::{
-    self, Asking, Came, CatchUp, Edited, Intake, Offered, Overtakes, Picked, Pressed, Queued,
-    Release, Stop, Taken, Written,
+    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
+    Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -113,13 +113,7 @@ impl Desk {
                     && let Some(request) = intake.request_replied_to(arrival, *to)?
                 {
                     intake.close(arrival)?;
-                    let Some(asking) = intake.asking(&request.token)? else {
-                        return replies::to_request(intake, arrival, from, &request, *to, text);
-                    };
-                    let words = (arrival, *to);
-                    let picked = intake.answer_in_words(&asking, text, from, words)?;
-                    tell_of_pick(intake, arrival, from, picked)?;
-                    return self.react(intake, arrival);
+                    return replies::to_request(intake, arrival, from, &request, *to, text);
                 }
                 let replied = match reply_to {
                     Some(message) => intake.session_of(arrival.place.chat, *message)?,
@@ -212,7 +206,7 @@ impl Desk {
             } => {
                 intake.close(arrival)?;
                 let picked = intake.pick(token, &press.from, arrival)?;
-                let toast = tell_of_pick(intake, arrival, &press.from, picked)?;
+                let toast = picks::show(intake, arrival, &press.from, picked)?;
                 answer(intake, arrival, press, toast)
             }
             Route::Revise {
@@ -542,70 +536,6 @@ fn allow_always(
         Pressed::Over => texts::TOAST_OVER,
         Pressed::Foreign => texts::TOAST_FOREIGN,
     })
-}
-
-/// Shows what has become of questions; returns what the person reads at once.
-fn tell_of_pick(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    person: &Person,
-    picked: Picked,
-) -> store::Result<&'static str> {
-    Ok(match picked {
-        Picked::GoesOn(asking) => {
-            let Asking {
-                session,
-                sub_agent,
-                questions,
-                progress,
-                ..
-            } = &*asking;
-            let name = intake.name_of(*session)?;
-            let shown = question::show(&name, *sub_agent, questions, progress);
-            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
-            question::TOAST_NOTED
-        }
-        Picked::Answered(asking) => {
-            let name = intake.name_of(asking.session)?;
-            let time = intake.time_of_day()?;
-            let body = question::answered(
-                &name,
-                asking.sub_agent,
-                &asking.questions,
-                &asking.progress,
-                (&person.name, &time),
-            );
-            close_question(intake, arrival, asking.row, body)?;
-            question::TOAST_ANSWERED
-        }
-        Picked::Declined { row, shown } => {
-            let time = intake.time_of_day()?;
-            let body = question::declined(&shown, &person.name, &time);
-            close_question(intake, arrival, row, body)?;
-            question::TOAST_DECLINED
-        }
-        Picked::InWords => question::TOAST_IN_WORDS,
-        Picked::NothingChosen => question::TOAST_NOTHING_CHOSEN,
-        Picked::Used => question::TOAST_USED,
-        Picked::AnsweredBefore => question::TOAST_ANSWERED_BEFORE,
-        Picked::Over => question::TOAST_OVER,
-        Picked::Foreign => texts::TOAST_FOREIGN,
-    })
-}
-
-/// Lets the message of a row show how its questions ended, without buttons.
-fn close_question(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    row: RowId,
-    body: Formatted,
-) -> store::Result<()> {
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body,
-        buttons: Vec::new(),
-    };
-    intake.post(arrival.place, Lane::Text, &edit).map(drop)
 }
 
 fn answer(

@@ -8,6 +8,7 @@ pub mod desk;
 pub mod dispatch;
 pub mod outgoing;
 pub mod pacing;
+pub mod picks;
 pub mod poller;
 pub mod refusal;
 pub mod replies;

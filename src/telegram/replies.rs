@@ -2,15 +2,20 @@
 //! for it.
 //!
 //! A text may deny a request, or say what should be different. It never allows one: for that there are the
-//! buttons.
+//! buttons. Only where Claude asks questions it is the answer, whatever it says.
 
 use super::desk::say;
+use super::picks;
 use crate::chat::{
     Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId, Target,
 };
 use crate::render::{request, texts};
 use crate::router;
-use crate::store::{self, Intake, Offered, Pressed, Replied};
+use crate::store::{self, Intake, Offered, Picked, Pressed, Replied};
+
+/// Below what said that a message waits, once its button was pressed.
+const IT_WAS: &str = "✓ It was the answer.";
+const IS_OVER: &str = "✗ That is over.";
 
 /// Deals with a reply to the message `to`, which shows an open request.
 pub fn to_request(
@@ -21,6 +26,10 @@ pub fn to_request(
     to: MessageId,
     text: &str,
 ) -> store::Result<()> {
+    if let Some(asking) = intake.asking(&asked.token)? {
+        let picked = intake.answer_in_words(&asking, text, from, (arrival, to))?;
+        return picks::show(intake, arrival, from, picked).map(drop);
+    }
     if router::only_agrees(text) {
         return say(
             intake,
@@ -71,6 +80,13 @@ pub fn deny_with(
         return Ok(texts::TOAST_DONE_BEFORE.to_owned());
     };
     let session = offered.session;
+    if let Some(asking) = intake.asking_for(session, *request, *message, text)? {
+        let picked = intake.answer_with(&asking, *message, text, from, arrival)?;
+        let counts = matches!(picked, Picked::GoesOn(_) | Picked::Answered(_));
+        let toast = picks::show(intake, arrival, from, picked)?;
+        intake.retire(offered.row, if counts { IT_WAS } else { IS_OVER })?;
+        return Ok(toast.to_owned());
+    }
     let denied = match intake.may_deny_with(session, *request, *message, text)? {
         Some(tool) => {
             let why = request::denied_for(&tool, text);
@@ -80,8 +96,8 @@ pub fn deny_with(
         None => false,
     };
     let (line, toast) = match denied {
-        true => ("✓ It was the answer.", texts::TOAST_DENIED),
-        false => ("✗ That is over.", texts::TOAST_DONE_BEFORE),
+        true => (IT_WAS, texts::TOAST_DENIED),
+        false => (IS_OVER, texts::TOAST_DONE_BEFORE),
     };
     intake.retire(offered.row, line)?;
     Ok(toast.to_owned())

@@ -156,6 +156,36 @@ fn a_reply_answers_in_ones_own_words_together_with_what_is_chosen() {
 }
 
 #[test]
+fn a_message_that_waits_for_the_answer_may_be_it() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("[[ask2]]");
+    let asked = host.request(USER);
+    host.delivered();
+    host.say("as green as grass");
+    let waits = host.request_with(USER, "Answer with this");
+    assert_eq!(
+        waits.text,
+        "That waits for your answer to the question above."
+    );
+    press(&host, &waits, "Answer with this", "Noted");
+    host.says(USER, waits.id, "✓ It was the answer.");
+    let second = with_button(&host, asked.id, "Tracing");
+    press(&host, &second, "Tracing", "Noted");
+    press(&host, &second, "Done", "Answered");
+    host.answer(&format!(
+        "\"{COLOUR}\"=\"as green as grass\", \"Which features do you want?\"=\"Tracing\"."
+    ));
+    host.say("and now");
+    host.answer("echo: and now");
+    let texts = host.texts();
+    assert!(
+        !texts.iter().any(|text| text.contains("echo: as green")),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn who_declines_is_not_asked_the_others() {
     let host = Host::new();
     let _chappe = host.start();

@@ -44,6 +44,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/ahead", Layer::Thread),
     ("telegram/commands", Layer::Thread),
     ("telegram/desk", Layer::Thread),
+    ("telegram/picks", Layer::Thread),
     ("telegram/replies", Layer::Thread),
     ("telegram/courier", Layer::Thread),
     ("telegram/senders", Layer::Thread),

@@ -1,0 +1,71 @@
+//! Shows what a person has come to with Claude's questions, within the transaction of its answer.
+//!
+//! What counts was decided by the store; here it is only put into the message that asks.
+
+use crate::chat::{Arrival, Formatted, Lane, Person, Post, RowId, Target};
+use crate::render::{question, texts};
+use crate::store::{self, Asking, Intake, Picked};
+
+/// Shows what has become of questions; returns what the person reads at once.
+pub fn show(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    person: &Person,
+    picked: Picked,
+) -> store::Result<&'static str> {
+    Ok(match picked {
+        Picked::GoesOn(asking) => {
+            let Asking {
+                session,
+                sub_agent,
+                questions,
+                progress,
+                ..
+            } = &*asking;
+            let name = intake.name_of(*session)?;
+            let shown = question::show(&name, *sub_agent, questions, progress);
+            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
+            question::TOAST_NOTED
+        }
+        Picked::Answered(asking) => {
+            let name = intake.name_of(asking.session)?;
+            let time = intake.time_of_day()?;
+            let body = question::answered(
+                &name,
+                asking.sub_agent,
+                &asking.questions,
+                &asking.progress,
+                (&person.name, &time),
+            );
+            close(intake, arrival, asking.row, body)?;
+            question::TOAST_ANSWERED
+        }
+        Picked::Declined { row, shown } => {
+            let time = intake.time_of_day()?;
+            let body = question::declined(&shown, &person.name, &time);
+            close(intake, arrival, row, body)?;
+            question::TOAST_DECLINED
+        }
+        Picked::InWords => question::TOAST_IN_WORDS,
+        Picked::NothingChosen => question::TOAST_NOTHING_CHOSEN,
+        Picked::Used => question::TOAST_USED,
+        Picked::AnsweredBefore => question::TOAST_ANSWERED_BEFORE,
+        Picked::Over => question::TOAST_OVER,
+        Picked::Foreign => texts::TOAST_FOREIGN,
+    })
+}
+
+/// Lets the message of a row show how its questions ended, without buttons.
+fn close(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    row: RowId,
+    body: Formatted,
+) -> store::Result<()> {
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body,
+        buttons: Vec::new(),
+    };
+    intake.post(arrival.place, Lane::Text, &edit).map(drop)
+}
