@@ -190,6 +190,12 @@ impl Store {
                     (row.0, outbox::json(&[&asked.post])?),
                 )?;
             }
+            // Whatever was decided of another one that had this name was not decided of this one.
+            tx.prepare_cached(
+                "UPDATE request SET told = 1
+                 WHERE session = ?1 AND claude = ?2 AND told = 0 AND state IN ('allowed', 'denied')",
+            )?
+            .execute((session.0, &asked.wanted.request))?;
             tx.prepare_cached(
                 "INSERT INTO request (bot, session, prompt, claude, tool, input, token, state, row, created)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'open', ?8, ?9)",
@@ -219,7 +225,7 @@ impl Store {
     pub fn told(&self, session: SessionId, request: &str) -> Result<()> {
         self.write(Step::Told, |tx| {
             tx.execute(
-                "UPDATE request SET told = 1 WHERE session = ?1 AND claude = ?2",
+                "UPDATE request SET told = 1 WHERE session = ?1 AND claude = ?2 AND state IN ('allowed', 'denied')",
                 (session.0, request),
             )
             .map(drop)

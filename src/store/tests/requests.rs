@@ -627,3 +627,61 @@ fn a_request_is_denied_with_the_message_that_waits_for_it_and_with_no_other() {
         assert_eq!(may(session, request, waits, "use tabs"), None);
     });
 }
+
+/// Two requests that Claude calls by one name, such as those of two processes.
+fn asking_twice(store: &Store) -> (SessionId, RowId) {
+    let (session, prompt, row) = asking(store);
+    deliver(store, row, 500);
+    decide(store, "token-r", &press(2, HOME, 500));
+    let again = Asked {
+        wanted: Wanted {
+            input: r#"{"command":"rm b"}"#.to_owned(),
+            ..asked(Some(prompt.id), "r").wanted
+        },
+        token: "token-again".to_owned(),
+        ..asked(Some(prompt.id), "r")
+    };
+    store
+        .ask(BOT, session, NOW, &again)
+        .expect("the request is stored");
+    let [row] = due(store)[..] else {
+        panic!("only the request is due")
+    };
+    deliver(store, row, 501);
+    (session, row)
+}
+
+#[test]
+fn what_was_decided_is_not_decided_of_another_request_of_that_name() {
+    let store = Store::in_memory();
+    let (session, _) = asking_twice(&store);
+    assert_eq!(decisions(&store, session), []);
+    assert_eq!(
+        decide(&store, "token-r", &press(3, HOME, 501)),
+        Pressed::Foreign
+    );
+    assert_eq!(
+        decide(&store, "token-again", &press(4, HOME, 500)),
+        Pressed::Foreign
+    );
+    assert_eq!(
+        decide(&store, "token-r", &press(5, HOME, 500)),
+        Pressed::Over
+    );
+    assert_eq!(decisions(&store, session), []);
+    decide(&store, "token-again", &press(6, HOME, 501));
+    let inputs: Vec<String> = decisions(&store, session)
+        .into_iter()
+        .map(|decision| decision.input)
+        .collect();
+    assert_eq!(inputs, [r#"{"command":"rm b"}"#]);
+}
+
+#[test]
+fn an_open_request_is_not_told_with_another_one_of_its_name() {
+    let store = Store::in_memory();
+    let (session, _) = asking_twice(&store);
+    store.told(session, "r").expect("it is noted");
+    decide(&store, "token-again", &press(3, HOME, 501));
+    assert_eq!(decisions(&store, session).len(), 1);
+}

@@ -198,6 +198,19 @@ fn questions_go_back_with_an_answer_to_each_or_not_at_all() {
 }
 
 #[test]
+fn what_is_asked_under_a_name_that_is_shown_does_not_take_its_place() {
+    assert_snapshot!(check(BUSY, "
+        ask r1 Bash rm b
+        ask r1 Bash rm -r /
+    "), @r#"
+    > ask r1 Bash rm b
+        ask r1 for 1: Bash {"it":"rm b"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > ask r1 Bash rm -r /
+    "#);
+}
+
+#[test]
 fn a_question_that_cannot_be_shown_is_answered_by_a_plea_to_ask_in_text() {
     assert_snapshot!(check(BUSY, "
         say which one?
