@@ -450,7 +450,7 @@ fn what_is_dropped_while_a_start_fails_is_shown_no_more() {
         wait 1s
     "), @r#"
     > work 0 open=1
-        close requests: all Expired
+        close requests: all Restarted
         show 1 since 0ns: Starting since 0ns, 0 wait, after a restart
         prepare 1
     > prepared 1=found
