@@ -309,3 +309,28 @@ fn a_plan_is_shown_whole() {
     host.says(USER, request.id, "✓ Allowed by Ada");
     host.answer("approved");
 }
+
+#[test]
+fn a_press_while_chappe_is_down_allows_nothing_of_what_was_asked_before_or_is_asked_again() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    drop(chappe);
+    let press = host.press(&host.person(), &request, "Allow once");
+    let _chappe = host.start();
+    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    let expired = host.says(USER, request.id, "✗ Expired: I was restarted.");
+    assert!(expired.buttons.is_empty());
+    let again = host.wait("to be asked again", |view| {
+        let mut later = view.from_bot(USER).filter(|shown| shown.id > request.id);
+        later
+            .find(|shown| shown.text.contains("touch made"))
+            .cloned()
+    });
+    assert!(!host.file("made").exists());
+    host.press(&host.person(), &again, "Allow once");
+    host.answer("tool said:");
+    assert!(host.file("made").exists());
+}
