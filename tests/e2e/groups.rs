@@ -90,11 +90,14 @@ fn a_group_has_a_session_of_its_own_and_so_has_each_topic() {
         assert!(host.sessions_root().join(name).is_dir(), "{name}");
     }
     // Not even there is everything for the bot: people talk in topics.
+    let heard = host.count("SELECT count(*) FROM inbox");
     host.api.say(&ada.in_topic(5), "among ourselves");
     let begin = json!({"message_id": 5, "from": {"id": 77, "is_bot": true},
         "chat": {"id": GROUP, "type": "supergroup"}, "forum_topic_created": {"name": "web"}});
     let implicit = json!({"text": "that replies to the topic", "reply_to_message": begin});
     host.api.write(&ada.in_topic(5), implicit);
+    host.stored();
+    assert_eq!(host.count("SELECT count(*) FROM inbox"), heard);
     host.api.say(&ada.in_topic(5), &named("[[remember]]"));
     host.answer_in(GROUP, r#"remember turns=1 texts=["in a topic"]"#);
 }
