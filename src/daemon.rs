@@ -147,6 +147,7 @@ impl Daemon {
             }),
             batch_window: config.sessions.batch_window,
             permission_timeout: config.limits.permission_timeout,
+            remind_after: config.limits.remind_after,
             setup: Setup {
                 command: config.claude.command.clone(),
                 permission_mode: config.claude.permission_mode.clone(),

@@ -73,7 +73,7 @@ pub(super) const CONFIG: Schema = &[
             "when_busy",
         ],
     ),
-    ("limits", &["permission_timeout"]),
+    ("limits", &["permission_timeout", "remind_after"]),
 ];
 
 /// Keys whose values are never quoted. API keys are set in `env`, and addresses may hold passwords.

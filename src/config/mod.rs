@@ -62,6 +62,8 @@ pub struct Config {
 pub struct Limits {
     /// How long a request waits for a person before it is denied; `None`: for ever.
     pub permission_timeout: Option<Duration>,
+    /// How long a request waits until it is mentioned once more; `None`: it never is.
+    pub remind_after: Option<Duration>,
 }
 
 /// How chappe reaches Telegram, and whom it listens to.
@@ -247,8 +249,13 @@ fn limits(section: &Section<'_>) -> Result<Limits, ConfigError> {
     let timeout = section.get("permission_timeout", |value| {
         values::duration(value, Duration::ZERO, week)
     })?;
+    let remind_after = section.get("remind_after", |value| {
+        values::duration(value, Duration::ZERO, week)
+    })?;
+    let remind_after = remind_after.unwrap_or(Duration::from_secs(3600));
     Ok(Limits {
         permission_timeout: timeout.filter(|timeout| !timeout.is_zero()),
+        remind_after: Some(remind_after).filter(|after| !after.is_zero()),
     })
 }
 

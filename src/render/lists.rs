@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::request::is_plan;
 use super::sessions::BYPASS;
 use super::status::{ASKS_NOBODY, duration};
 use super::texts::Line;
@@ -183,6 +184,7 @@ pub fn pending(all: &[Pends], now: i64) -> Formatted {
         };
         line = line.plain(" · ");
         line = match &one.what {
+            Pending::Request { tool, .. } if is_plan(tool) => line.plain("shows a plan"),
             Pending::Request { tool, input } => {
                 line.plain(&format!("wants {tool} ")).code(&gist(input))
             }
@@ -200,6 +202,22 @@ pub fn pending(all: &[Pends], now: i64) -> Formatted {
         line = line.plain(&format!(" · {}", duration(Duration::from_secs(waits))));
     }
     line.end()
+}
+
+/// To a request that nobody has decided for long.
+pub fn still_waits(one: &Pends) -> Formatted {
+    let line = match link(one) {
+        Some(url) => Line::default().styled(&one.name, Style::Link { url }),
+        None => Line::default().bold(&one.name),
+    };
+    let line = line.plain(" still waits for you: ");
+    match &one.what {
+        Pending::Request { tool, .. } if is_plan(tool) => line.plain("its plan"),
+        Pending::Request { tool, input } => line.plain(&format!("{tool} ")).code(&gist(input)),
+        Pending::Question { text } => line.code(&short(text)),
+        Pending::Kept { .. } | Pending::Held(_) => line.plain("/pending says for what"),
+    }
+    .end()
 }
 
 /// Where a message can be opened; Telegram has such addresses for supergroups only.
@@ -323,6 +341,31 @@ mod tests {
             "web ✓ · idle 3 min · $0.41 · /s/web\napi · ⏳ working 40 s · 2 waiting · ⚠ Nobody is asked (bypass) · planner · /s/api\n\
              default · asleep 3 min · /s/default"
         );
+    }
+
+    #[test]
+    fn what_waits_for_long_is_said_with_the_call_and_a_link_where_there_is_one() {
+        let request = |tool: &str, chat| Pends {
+            session: SessionId(1),
+            name: "web".to_owned(),
+            what: Pending::Request {
+                tool: tool.to_owned(),
+                input: r#"{"command":"git push\nrm x","plan":"p"}"#.to_owned(),
+            },
+            since: 0,
+            place: Some(Place {
+                chat: ChatId(chat),
+                topic: None,
+            }),
+            message: Some(MessageId(7)),
+        };
+        let said = still_waits(&request("Bash", 42));
+        assert_eq!(said.text, "web still waits for you: Bash git push…");
+        assert_eq!(said.spans[0].style, Style::Bold);
+        let said = still_waits(&request("ExitPlanMode", -1_000_000_000_005));
+        assert_eq!(said.text, "web still waits for you: its plan");
+        let url = "https://t.me/c/5/7".to_owned();
+        assert_eq!(said.spans[0].style, Style::Link { url });
     }
 
     #[test]

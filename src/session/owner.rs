@@ -32,7 +32,7 @@ use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, sessions, texts};
+use crate::render::{answer, lists, sessions, texts};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Next, Store};
 use crate::thread;
@@ -61,6 +61,8 @@ pub struct Outfit {
     pub batch_window: Duration,
     /// How long a request waits for a person before it is denied; None: for ever.
     pub permission_timeout: Option<Duration>,
+    /// How long a request waits for a person until it is mentioned once more; None: it never is.
+    pub remind_after: Option<Duration>,
     /// How `claude` is started.
     pub setup: Setup,
     /// Where each owner's pulse is known.
@@ -126,6 +128,7 @@ pub fn start(
             swept: Vec::new(),
             store_fails: false,
             asked: VecDeque::new(),
+            to_mention: VecDeque::new(),
             turn_began: 0,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -195,6 +198,8 @@ struct Owner {
     store_fails: bool,
     /// Requests with the time at which they are denied, the earliest first. Some are over by then.
     asked: VecDeque<(Instant, String)>,
+    /// The same with the time at which they are mentioned once more.
+    to_mention: VecDeque<(Instant, String)>,
     /// When the last prompt was given, in clock ticks after boot.
     turn_began: u64,
     /// What the machine wants done, in order.
@@ -364,6 +369,7 @@ impl Owner {
             Heard::Said(said) => self.heard(said),
             Heard::Timer => {
                 self.time_out();
+                self.mention();
                 Woken::Event(Event::Tick)
             }
         }
@@ -397,12 +403,44 @@ impl Owner {
         }
     }
 
+    /// Mentions once more what nobody has decided for long.
+    fn mention(&mut self) {
+        let now = Instant::now();
+        while self.to_mention.front().is_some_and(|(at, _)| *at <= now)
+            && let Some((_, request)) = self.to_mention.pop_front()
+        {
+            let Outfit {
+                store,
+                board,
+                remind_after,
+                ..
+            } = &*self.outfit;
+            match store.remind(self.session, unix_now(), &request, lists::still_waits) {
+                Ok(true) => board.ring(),
+                Ok(false) => {
+                    let again = now + remind_after.unwrap_or(STORE_RETRY);
+                    self.to_mention.push_back((again, request));
+                }
+                // It is only a hint, and nothing waits for it.
+                Err(error) => log::error!("a request cannot be mentioned again: {error}"),
+            }
+        }
+    }
+
+    /// Nobody waits for this request any more, or for any: there is no time at which to wake up for it.
+    fn is_over(&mut self, request: Option<&str>) {
+        for times in [&mut self.asked, &mut self.to_mention] {
+            times.retain(|(_, other)| request.is_some_and(|request| request != other));
+        }
+    }
+
     /// Where an owner waits, except for a store that fails.
     fn wait(&self, ears: &Ears) -> Heard {
         let silent = never();
         let said = self.process.as_ref().map_or(&silent, Process::said);
         let denied_at = self.asked.front().map(|(at, _)| *at);
-        let deadlines = [self.machine.deadline(), denied_at];
+        let mentioned_at = self.to_mention.front().map(|(at, _)| *at);
+        let deadlines = [self.machine.deadline(), denied_at, mentioned_at];
         let timer = deadlines.into_iter().flatten().min().map_or_else(never, at);
         let _resting = self.pulse.rest();
         select_biased! {
@@ -651,9 +689,16 @@ impl Owner {
                     let until = Instant::now() + limit;
                     self.asked.push_back((until, wanted.request.clone()));
                 }
+                if let Some(after) = self.outfit.remind_after {
+                    let at = Instant::now() + after;
+                    self.to_mention.push_back((at, wanted.request.clone()));
+                }
                 board.ring();
             }
-            Action::Told { request } => store.told(session, request)?,
+            Action::Told { request } => {
+                store.told(session, request)?;
+                self.is_over(Some(request));
+            }
             Action::CloseRequests { request, why } => {
                 let (state, line): (_, fn(&_) -> _) = match why {
                     Closed::Withdrawn => ("withdrawn", texts::withdrawn),
@@ -662,6 +707,7 @@ impl Owner {
                     Closed::Restarted => ("expired", texts::expired_by_restart),
                 };
                 store.close_requests(session, now, request.as_deref(), state, line)?;
+                self.is_over(request.as_deref());
                 board.ring();
             }
             Action::Finish(finished) => {

@@ -11,6 +11,9 @@ use crate::chat::{MessageId, Pending, Pends, SessionId};
 /// How many of a kind are looked at.
 const EACH_MAX: i64 = 100;
 
+/// Of a request that asks questions the one that is asked now, as a column; NULL for every other request.
+pub(super) const ASKED_NOW: &str = "json_extract(request.questions, '$[' || json_array_length(request.progress, '$.answers') || '].text')";
+
 fn pends(row: &Row<'_>, what: Pending) -> Result<Pends> {
     let chat: Option<i64> = row.get("chat")?;
     let topic: Option<i64> = row.get("topic")?;
@@ -29,14 +32,12 @@ impl Intake<'_> {
     pub fn pending(&self) -> Result<Vec<Pends>> {
         let mut all: Vec<Pends> = self
             .tx
-            .prepare_cached(
+            .prepare_cached(&format!(
                 "SELECT request.session, session.name, request.created AS since, outbox.chat, outbox.topic,
-                        outbox.message, request.tool, request.input,
-                        json_extract(request.questions, '$[' || json_array_length(request.progress, '$.answers') || '].text')
-                            AS question
+                        outbox.message, request.tool, request.input, {ASKED_NOW} AS question
                  FROM request JOIN session ON session.id = request.session JOIN outbox ON outbox.id = request.row
-                 WHERE request.state = 'open' ORDER BY request.id LIMIT ?1",
-            )?
+                 WHERE request.state = 'open' ORDER BY request.id LIMIT ?1"
+            ))?
             .query_map([EACH_MAX], |row| {
                 let (tool, input) = (row.get("tool")?, row.get("input")?);
                 let what = match row.get("question")? {

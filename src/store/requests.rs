@@ -2,11 +2,12 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::pending::ASKED_NOW;
 use super::{Error, Intake, Result, Step, Store, place_of};
 use super::{outbox, questions};
 use crate::chat::{
-    Arrival, BotId, Decision, Formatted, Lane, MessageId, Permit, Person, Pick, Place, Post,
-    Progress, PromptId, Question, RowId, SessionId, Target, Verdict, Wanted,
+    Arrival, BotId, Decision, Formatted, Lane, MessageId, Pending, Pends, Permit, Person, Pick,
+    Place, Post, Progress, PromptId, Question, RowId, SessionId, Target, Verdict, Wanted,
 };
 
 /// What a press on a request's button came to.
@@ -281,6 +282,59 @@ impl Store {
                 };
                 outbox::insert(tx, bot, place, prompt, None, Lane::Text, &edit, now)?;
             }
+            Ok(true)
+        })
+    }
+
+    /// Mentions a request once more that nobody has decided, where it is shown. Returns false where it is not shown yet, so
+    /// that this would be the first that anybody hears of it. Full.
+    pub fn remind(
+        &self,
+        session: SessionId,
+        now: i64,
+        request: &str,
+        says: impl FnOnce(&Pends) -> Formatted,
+    ) -> Result<bool> {
+        self.write(Step::Remind, |tx| {
+            let found = tx
+                .prepare_cached(&format!(
+                    "SELECT request.bot, request.token, request.prompt, request.tool, request.input, request.created,
+                            outbox.chat, outbox.topic, outbox.message, session.name, {ASKED_NOW}
+                     FROM request JOIN outbox ON outbox.id = request.row JOIN session ON session.id = request.session
+                     WHERE request.session = ?1 AND request.claude = ?2 AND request.state = 'open'"
+                ))?
+                .query_row((session.0, request), |row| {
+                    let place = place_of(row.get(6)?, row.get(7)?);
+                    let what = match row.get(10)? {
+                        Some(text) => Pending::Question { text },
+                        None => Pending::Request {
+                            tool: row.get(3)?,
+                            input: row.get(4)?,
+                        },
+                    };
+                    let pends = Pends {
+                        session,
+                        name: row.get(9)?,
+                        what,
+                        since: row.get(5)?,
+                        place: Some(place),
+                        message: row.get::<_, Option<i64>>(8)?.map(MessageId),
+                    };
+                    let prompt = row.get::<_, Option<i64>>(2)?.map(PromptId);
+                    let token: String = row.get(1)?;
+                    Ok((BotId(row.get(0)?), token, prompt, place, pends))
+                })
+                .optional()?;
+            let Some((bot, token, prompt, place, pends)) = found else {
+                return Ok(true);
+            };
+            if pends.message.is_none() {
+                return Ok(false);
+            }
+            let post = Post::message(says(&pends));
+            // By this key it is said once, whoever says it again.
+            let key = format!("remind/{token}");
+            outbox::insert(tx, bot, place, prompt, Some(&key), Lane::Text, &post, now)?;
             Ok(true)
         })
     }

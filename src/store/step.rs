@@ -79,6 +79,8 @@ steps! {
     Told "told" Normal,
     /// Nobody has decided a request in time, which is a decision.
     TimeOut "time-out" Full,
+    /// A request that nobody has decided is mentioned once more.
+    Remind "remind" Full,
     /// Requests that are over.
     CloseRequests "close-requests" Full,
     /// A turn's answer, and its end.

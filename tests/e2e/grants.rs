@@ -283,6 +283,23 @@ fn what_nobody_answers_is_denied_when_its_time_is_over() {
 }
 
 #[test]
+fn what_waits_for_long_is_mentioned_once() {
+    let mut host = host();
+    host.sessions.push_str("[limits]\nremind_after = \"1s\"\n");
+    let _chappe = host.start();
+    host.say(CALL);
+    let request = host.request_with(USER, ALWAYS);
+    let said = host.answer("default still waits for you: Bash ");
+    assert!(said.id > request.id && !said.silent);
+    host.press(&host.person(), &request, "Allow once");
+    has_run(&host, 1);
+    host.delivered();
+    let texts = host.texts();
+    let said = texts.iter().filter(|text| text.contains("still waits"));
+    assert_eq!(said.count(), 1, "{texts:?}");
+}
+
+#[test]
 fn what_is_long_is_one_file_and_one_message() {
     let host = host();
     let _chappe = host.start();

@@ -47,6 +47,10 @@ const UNREACHED: &[(&str, &str)] = &[
         "nor does it end elsewhere; tests/e2e/slots.rs ends it in all ways, and kills chappe within",
     ),
     (
+        "remind",
+        "only where a request waits for so long; tests/e2e/grants.rs lets one",
+    ),
+    (
         "time-out",
         "only where a request waits for so long; tests/e2e/grants.rs lets one",
     ),

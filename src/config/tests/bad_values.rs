@@ -411,6 +411,13 @@ const VALUES: &[(&str, &str, usize, &str, &str)] = &[
         "",
     ),
     (
+        "limits",
+        r#"remind_after = "8d""#,
+        16,
+        "`remind_after` must be at most 7d",
+        "",
+    ),
+    (
         "sessions",
         r#"stop_grace = "0s""#,
         14,

@@ -80,6 +80,8 @@ fn defaults_are_those_of_the_design() {
     assert!(!config.sessions.steers);
     assert_eq!(config.sessions.stop_grace, Duration::from_secs(5));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(20));
+    assert_eq!(config.limits.permission_timeout, None);
+    assert_eq!(config.limits.remind_after, Some(Duration::from_secs(3600)));
 }
 
 #[test]
@@ -114,6 +116,9 @@ resume_turns = "ask"
 when_busy = "steer"
 stop_grace = "300ms"
 shutdown_grace = "1h"
+[limits]
+permission_timeout = "2h"
+remind_after = "30m"
 "#
     );
     let config = good(&text, &ordinary());
@@ -160,6 +165,11 @@ shutdown_grace = "1h"
     assert!(config.sessions.ask_before_resume);
     assert_eq!(config.sessions.stop_grace, Duration::from_millis(300));
     assert_eq!(config.sessions.shutdown_grace, Duration::from_secs(3600));
+    let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+    assert_eq!(config.limits.permission_timeout, minutes(120));
+    assert_eq!(config.limits.remind_after, minutes(30));
+    let never = minimal("[limits]\nremind_after = \"0s\"");
+    assert_eq!(good(&never, &ordinary()).limits.remind_after, None);
 }
 
 #[test]

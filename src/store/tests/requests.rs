@@ -685,3 +685,43 @@ fn an_open_request_is_not_told_with_another_one_of_its_name() {
     decide(&store, "token-again", &press(3, HOME, 501));
     assert_eq!(decisions(&store, session).len(), 1);
 }
+
+#[test]
+fn a_request_that_waits_is_mentioned_once() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        let remind = |request: &str| {
+            let says =
+                |pends: &crate::chat::Pends| Formatted::plain(format!("{} waits", pends.name));
+            store
+                .remind(session, NOW + 9, request, says)
+                .expect("it is stored")
+        };
+        let said = "SELECT count(*) FROM outbox WHERE post LIKE '% waits%'";
+        assert!(!remind("r"), "nobody has seen it yet");
+        assert_eq!(number(store, said), 0);
+        deliver(store, row, 500);
+        assert!(remind("unknown"));
+        assert_eq!(number(store, said), 0);
+        assert!(remind("r"));
+        assert!(remind("r"), "said again it is the same");
+        assert_eq!(number(store, said), 1);
+        let [due] = due(store)[..] else {
+            panic!("the one message is due")
+        };
+        assert_eq!(begin(store, due).map(|ready| ready.place), Some(HOME));
+        let (second, _, row) = {
+            let session = say(store, &message(2, place(43)), "hello");
+            let (prompt, _) = give(store, session).expect("a message waits");
+            store
+                .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
+                .expect("the request is stored");
+            let row = RowId(number(store, "SELECT MAX(row) FROM request"));
+            (session, prompt, row)
+        };
+        deliver(store, row, 600);
+        decide(store, "token-s", &press(9, place(43), 600));
+        let says = |_: &crate::chat::Pends| panic!("it was decided");
+        assert_eq!(store.remind(second, NOW, "s", says), Ok(true));
+    });
+}
