@@ -1,6 +1,6 @@
 //! Claude asks a person: who may decide, what runs then, and what it looks like.
 
-use crate::host::{Host, USER};
+use crate::host::{Host, USER, until};
 use chappe::loopback::botapi::{Fault, Person, Trouble};
 
 const BOB: i64 = 1002;
@@ -77,6 +77,33 @@ fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
         !texts.iter().any(|text| text.contains("echo: not before")),
         "{texts:?}"
     );
+}
+
+#[test]
+fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::HangAfter,
+    });
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.api
+        .reply(&host.person(), request.id, "not before the review");
+    until("the denial", || {
+        let denied = "SELECT count(*) FROM request WHERE state = 'denied' AND told = 1";
+        (host.count(denied) == 1).then_some(())
+    });
+    host.api.clear_faults();
+    let decided = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said: The user denied this: not before the review");
+    assert!(!host.file("never").exists());
+    let shown = host.api.messages(USER);
+    assert!(shown.iter().all(|shown| shown.buttons.is_empty()));
 }
 
 #[test]
