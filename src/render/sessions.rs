@@ -15,9 +15,10 @@ pub use choices::{
     persona_is, personas, refused, timeout_is,
 };
 pub use moves::{
-    archived, archives, ask_again, confirm_delete, conversations, deleted, export, has_guest,
-    has_open, is_in_conversation, is_in_the_way, is_moving, is_open_elsewhere, no_archive,
-    not_moved, nothing_said, restored, taken_over, unreadable_conversations,
+    archived, archives, ask_again, confirm_delete, conversations, deleted, export, has_changed,
+    has_guest, has_open, is_in_conversation, is_in_the_way, is_moving, is_open_elsewhere,
+    no_archive, not_moved, not_put_back, nothing_said, restored, taken_over,
+    unreadable_conversations,
 };
 
 /// How many things to choose from have a button.

@@ -242,6 +242,12 @@ impl Premises<'_> {
         }
     }
 
+    /// Where its folder still is, if it could not be put back.
+    pub fn hidden(&self, kept: &KeptSession) -> Option<PathBuf> {
+        let away = self.away();
+        (kept.owns_folder && away.exists()).then_some(away)
+    }
+
     /// The session is gone: what was out of the way is removed, and Claude's transcript of it. Its folder is empty of
     /// chappe's own, where it is a person's.
     pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {

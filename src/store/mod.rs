@@ -47,7 +47,7 @@ pub use elsewhere::Marks;
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use log::{Log, Said};
-pub use moving::{Departed, Kept as KeptSession};
+pub use moving::{Departed, Kept as KeptSession, Stays};
 pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
 pub use questions::{Asking, Picked};

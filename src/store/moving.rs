@@ -32,12 +32,23 @@ pub struct Kept {
     pub cost: f64,
 }
 
-/// Why a session stays.
+/// Whether a session has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departed {
     Yes,
     /// Something came for it meanwhile.
     No,
+}
+
+/// Why a session stays that was to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// Something was chosen for it, so that what was done is not what it is now.
+    Changed,
+    /// Something of it is not finished.
+    Unfinished,
+    /// Another session, of this name, works in its folder.
+    Guest(String),
 }
 
 /// What is to become of a session; None where it stays as it is.
@@ -131,6 +142,20 @@ fn guest(tx: &Transaction<'_>, session: SessionId) -> Result<Option<String>> {
     .optional()
 }
 
+/// Why a session cannot go as it was at `revision`; None where it can.
+fn why_stays(tx: &Transaction<'_>, session: SessionId, revision: i64) -> Result<Option<Stays>> {
+    if let Some(guest) = guest(tx, session)? {
+        return Ok(Some(Stays::Guest(guest)));
+    }
+    if has_open(tx, session)? {
+        return Ok(Some(Stays::Unfinished));
+    }
+    let is_the_same = tx
+        .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND revision = ?2")?
+        .exists((session.0, revision))?;
+    Ok((!is_the_same).then_some(Stays::Changed))
+}
+
 impl Intake<'_> {
     /// The name of another session that works in the folder of this one, which then cannot go with it.
     pub fn guest(&self, session: SessionId) -> Result<Option<String>> {
@@ -214,7 +239,8 @@ impl Store {
         })
     }
 
-    /// The session is gone, unless something has come for it or it is not to go any more. Told where it was asked for. Full.
+    /// The session is gone, unless something has come for it or it is not to go any more. Told where it was asked for; so is
+    /// why it stays, by the name that it has now, unless whoever wanted something else knows. Full.
     ///
     /// `done` is what was done on the disk for it, of the session as it was at `revision`: where either is not what it is now,
     /// what was done is of no use.
@@ -225,6 +251,7 @@ impl Store {
         now: i64,
         done: (&Moving, i64),
         post: &Post,
+        stays_since: impl Fn(&str, &Stays) -> Post,
     ) -> Result<Departed> {
         self.write(Step::Depart, |tx| {
             let (carried_out, revision) = done;
@@ -233,14 +260,15 @@ impl Store {
                 // It stays, or goes in another way.
                 return Ok(Departed::No);
             }
-            let is_the_same = tx
-                .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND revision = ?2")?
-                .exists((session.0, revision))?;
-            if !is_the_same || has_open(tx, session)? || guest(tx, session)?.is_some() {
+            let place = asked_at(tx, session)?;
+            if let Some(why) = why_stays(tx, session, revision)? {
                 stays(tx, session)?;
+                let name: String = tx
+                    .prepare_cached("SELECT name FROM session WHERE id = ?1")?
+                    .query_row([session.0], |row| row.get(0))?;
+                tell(tx, bot, place, &stays_since(&name, &why), now)?;
                 return Ok(Departed::No);
             }
-            let place = asked_at(tx, session)?;
             remove(tx, session)?;
             tell(tx, bot, place, post, now)?;
             Ok(Departed::Yes)
@@ -260,6 +288,20 @@ impl Store {
             if was_to_come && !has_open(tx, session)? {
                 remove(tx, session)?;
             }
+            tell(tx, bot, place, post, now)
+        })
+    }
+
+    /// Says something where it was asked that the session goes. Normal.
+    pub fn tell_of_move(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        post: &Post,
+    ) -> Result<()> {
+        self.write(Step::Tell, |tx| {
+            let place = asked_at(tx, session)?;
             tell(tx, bot, place, post, now)
         })
     }

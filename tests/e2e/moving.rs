@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::host::{Host, USER, until};
+use crate::host::{Chappe, Host, USER, until};
 
 /// The archives, by name.
 fn archives(host: &Host) -> Vec<String> {
@@ -187,6 +187,69 @@ fn a_crash_on_the_way_changes_nothing_in_the_end() {
                 .then_some(())
         });
     }
+}
+
+/// A session that is being put away, and waits until a former attempt to write that down is repeated.
+fn going(host: &mut Host) -> Chappe {
+    let order = "before:depart=error@1-2";
+    host.environment.push(("CHAPPE_FAIL".into(), order.into()));
+    let chappe = host.start();
+    web(host);
+    host.say("/archive");
+    host.answer("Putting web away.");
+    until("its folder to be away", || {
+        (!folder(host, "web").exists()).then_some(())
+    });
+    chappe
+}
+
+#[test]
+fn a_session_for_which_something_was_chosen_meanwhile_stays_and_that_is_said() {
+    let mut host = Host::new();
+    let _chappe = going(&mut host);
+    host.say("/rename site");
+    host.answer("web is now site.");
+    let told = host.answer("site stays: something was chosen for it meanwhile.");
+    assert!(
+        told.text
+            .ends_with("/archive site puts it away as it is now."),
+        "{}",
+        told.text
+    );
+    until("its folder to be back", || {
+        folder(&host, "web").join("note").exists().then_some(())
+    });
+    until("the end of its archive", || {
+        archives(&host).is_empty().then_some(())
+    });
+    host.say("[[remember]]");
+    host.answer("remember turns=1");
+    host.say("/archive site");
+    host.answer("site is put away (");
+}
+
+#[test]
+fn a_folder_that_cannot_be_put_back_is_said_with_where_it_is() {
+    let mut host = Host::new();
+    let _chappe = going(&mut host);
+    fs::create_dir(folder(&host, "web")).expect("it can be made");
+    host.say("/rename site");
+    let told = host.answer("site stays, and its folder can't be put back: ");
+    let (_, hidden) = told
+        .text
+        .split_once("What was in it is in ")
+        .expect("it says so");
+    let (hidden, rest) = hidden.split_once(". Move that to ").expect("it says so");
+    assert!(
+        rest.starts_with(&folder(&host, "web").display().to_string()),
+        "{rest}"
+    );
+    // Done as it says.
+    fs::remove_dir(folder(&host, "web")).expect("it is empty");
+    fs::rename(hidden, folder(&host, "web")).expect("it can be moved");
+    assert!(folder(&host, "web").join("note").exists());
+    host.say("/archive site");
+    host.answer("site is put away (");
 }
 
 #[test]

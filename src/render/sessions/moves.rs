@@ -81,6 +81,37 @@ pub fn not_moved(session: &str, moving: &Moving, why: &str) -> Formatted {
     line.plain(&format!("{what}{why}. {then}")).end()
 }
 
+/// Something was chosen for a session while it was about to go, so that it stays.
+pub fn has_changed(session: &str, moving: &Moving) -> Formatted {
+    let line = Line::default()
+        .bold(session)
+        .plain(" stays: something was chosen for it meanwhile. ");
+    match moving {
+        Moving::Delete => line
+            .code(&format!("/delete {session}"))
+            .plain(" deletes it as it is now."),
+        Moving::Archive { .. } | Moving::Restore { .. } => line
+            .code(&format!("/archive {session}"))
+            .plain(" puts it away as it is now."),
+    }
+    .end()
+}
+
+/// A session stays, and its folder is not where it was.
+pub fn not_put_back(session: &str, hidden: &str, folder: &str, why: &str) -> Formatted {
+    Line::default()
+        .plain("⚠ ")
+        .bold(session)
+        .plain(&format!(
+            " stays, and its folder can't be put back: {why}. What was in it is in "
+        ))
+        .code(hidden)
+        .plain(". Move that to ")
+        .code(folder)
+        .plain(" before you write to it again.")
+        .end()
+}
+
 /// Something came for a session that cannot go with something unfinished.
 pub fn has_open(session: &str, what: &str) -> Formatted {
     Line::default()

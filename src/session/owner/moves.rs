@@ -15,7 +15,7 @@ use crate::render::sessions;
 use crate::session::machine::{Action, Event};
 use crate::session::moving::Done;
 use crate::session::prepare::NOTHING_TO_FINISH;
-use crate::store::{self, Departed, KeptSession};
+use crate::store::{self, Departed, KeptSession, Stays};
 use crate::thread;
 
 /// What came of moving a session as a whole.
@@ -103,9 +103,21 @@ impl Owner {
         };
         let name = &kept.name;
         let undo = |file: Option<&str>| {
-            if let Err(error) = outfit.premises(mark).undo(kept, file) {
-                log::error!("what moving {name} has done cannot be undone: {error}");
-            }
+            let premises = outfit.premises(mark);
+            let Err(error) = premises.undo(kept, file) else {
+                return Ok(());
+            };
+            log::error!("what moving {name} has done cannot be undone: {error}");
+            // Nobody would look for it there.
+            let Some(hidden) = premises.hidden(kept) else {
+                return Ok(());
+            };
+            let (hidden, why) = (hidden.display().to_string(), error.to_string());
+            let now_named = outfit.store.session(self.session)?;
+            let name = now_named.as_ref().map_or(name, |session| &session.name);
+            let body = sessions::not_put_back(name, &hidden, &kept.folder, &why);
+            let post = Post::message(body);
+            outfit.store.tell_of_move(bot, self.session, now, &post)
         };
         let file = match moving {
             Moving::Archive { file } => Some(file.as_str()),
@@ -131,19 +143,26 @@ impl Owner {
                 let post = Post::message(sessions::not_moved(name, moving, why));
                 outfit.store.stay(bot, self.session, now, &post)?;
                 if !matches!(moving, Moving::Restore { .. }) {
-                    undo(file);
+                    undo(file)?;
                 }
                 None
             }
         };
         if let Some(body) = gone {
             let post = Post::message(body);
+            let stays = |name: &str, why: &Stays| {
+                Post::message(match why {
+                    Stays::Changed => sessions::has_changed(name, moving),
+                    Stays::Unfinished => sessions::has_open(name, went(moving)),
+                    Stays::Guest(guest) => sessions::has_guest(name, guest),
+                })
+            };
             match outfit
                 .store
-                .depart(bot, self.session, now, (moving, *revision), &post)?
+                .depart(bot, self.session, now, (moving, *revision), &post, stays)?
             {
                 Departed::Yes => self.clear_away(),
-                Departed::No => undo(file),
+                Departed::No => undo(file)?,
             }
         }
         outfit.board.ring();
@@ -168,5 +187,13 @@ impl Owner {
             // The next start does it.
             log::warn!("what {} has left is not removed yet: {error}", self.name);
         }
+    }
+}
+
+/// What would have been done with a session that stays.
+fn went(moving: &Moving) -> &'static str {
+    match moving {
+        Moving::Delete => "deleted",
+        Moving::Archive { .. } | Moving::Restore { .. } => "put away",
     }
 }

@@ -9,6 +9,7 @@ mod grants;
 mod holds;
 mod intake;
 mod migration;
+mod moving;
 mod notices;
 mod outbox;
 mod places;
