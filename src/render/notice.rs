@@ -103,17 +103,21 @@ pub fn failed(failed: &Failed<'_>, waiting: usize) -> Notice {
     }
 }
 
-/// Messages came while chappe was away, and are old; how old the oldest is, where that can be known.
-pub fn away(count: usize, oldest: Option<Duration>) -> Notice {
+/// How many sessions are named that messages came for.
+const AWAY_NAMED_MAX: usize = 3;
+
+/// Messages came while chappe was away, and are old; how old the oldest is, where that can be known. `sessions` names whom
+/// they are for, where that does not go without saying.
+pub fn away(count: usize, oldest: Option<Duration>, sessions: &[String]) -> Notice {
     let age = match oldest {
         Some(age) if count == 1 => format!(" ({} ago)", coarse(age)),
         Some(age) => format!(" (the oldest {} ago)", coarse(age)),
         None => String::new(),
     };
-    let body = Line::default()
+    let line = Line::default().plain(they(count, "1 message", &format!("{count} messages")));
+    let body = for_sessions(line, sessions)
         .plain(&format!(
-            "{} came while I was away{age}. Until you say what becomes of {}, {} kept.",
-            they(count, "1 message", &format!("{count} messages")),
+            " came while I was away{age}. Until you say what becomes of {}, {} kept.",
             they(count, "it", "them"),
             they(count, "it is", "they are"),
         ))
@@ -132,6 +136,24 @@ pub fn away(count: usize, oldest: Option<Duration>) -> Notice {
     Notice {
         body,
         offers: vec![offers],
+    }
+}
+
+/// Names whom something is for.
+fn for_sessions(mut line: Line, sessions: &[String]) -> Line {
+    let named = sessions.len().min(AWAY_NAMED_MAX);
+    for (number, name) in sessions[..named].iter().enumerate() {
+        let before = match number {
+            0 => " for ",
+            _ if number + 1 == sessions.len() => " and ",
+            _ => ", ",
+        };
+        line = line.plain(before).bold(name);
+    }
+    match sessions.len() - named {
+        0 => line,
+        1 => line.plain(" and another session"),
+        more => line.plain(&format!(" and {more} other sessions")),
     }
 }
 
@@ -305,18 +327,38 @@ mod tests {
 
     #[test]
     fn what_came_meanwhile_is_counted_and_asked_about() {
-        let notice = away(3, Some(Duration::from_secs(2 * 3600 + 59)));
+        let notice = away(3, Some(Duration::from_secs(2 * 3600 + 59)), &[]);
         assert_eq!(
             notice.body.text,
             "3 messages came while I was away (the oldest 2 h ago). Until you say what becomes of them, they are kept."
         );
         assert_eq!(labels(&notice), ["Run all", "Only the last", "Drop"]);
-        let notice = away(1, None);
+        let notice = away(1, None, &[]);
         assert_eq!(
             notice.body.text,
             "1 message came while I was away. Until you say what becomes of it, it is kept."
         );
         assert_eq!(labels(&notice), ["Run", "Drop"]);
+    }
+
+    #[test]
+    fn whom_it_is_for_is_named_where_that_does_not_go_without_saying() {
+        let said = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let text = away(5, None, &names).body.text;
+            text.split_once(" came").expect("they came").0.to_owned()
+        };
+        assert_eq!(said(&["a"]), "5 messages for a");
+        assert_eq!(said(&["a", "b"]), "5 messages for a and b");
+        assert_eq!(said(&["a", "b", "c"]), "5 messages for a, b and c");
+        assert_eq!(
+            said(&["a", "b", "c", "d"]),
+            "5 messages for a, b, c and another session"
+        );
+        assert_eq!(
+            said(&["a", "b", "c", "d", "e"]),
+            "5 messages for a, b, c and 2 other sessions"
+        );
     }
 
     #[test]

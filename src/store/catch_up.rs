@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use super::buttons::{self, Offered};
 use super::elsewhere::Since;
 use super::holds::{self, Holding};
+use super::places::bound;
 use super::{Intake, Result, Step, Store, place_of, topic_column};
 use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId};
 
@@ -23,10 +24,12 @@ pub enum CatchUp {
 }
 
 /// Messages that a person is to be asked about, for one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     pub place: Place,
     pub count: usize,
+    /// The names of the sessions that they are for, in order; none where that is just the one that the place talks to.
+    pub sessions: Vec<String>,
     /// When the oldest was sent, in Unix seconds.
     pub oldest: i64,
 }
@@ -55,7 +58,7 @@ impl Store {
         notice: impl Fn(&Kept) -> Notice,
     ) -> Result<bool> {
         self.write(Step::AskKept, |tx| {
-            let kept: Vec<(Kept, SessionId)> = tx
+            let mut kept: Vec<(Kept, SessionId)> = tx
                 .prepare(
                     "SELECT chat, topic, COUNT(*), MIN(date), MIN(session) FROM inbox
                      WHERE state = 'asked' AND question IS NULL GROUP BY chat, topic ORDER BY MIN(id)",
@@ -64,11 +67,15 @@ impl Store {
                     let kept = Kept {
                         place: place_of(row.get(0)?, row.get(1)?),
                         count: row.get::<_, i64>(2)? as usize,
+                        sessions: Vec::new(),
                         oldest: row.get(3)?,
                     };
                     Ok((kept, SessionId(row.get(4)?)))
                 })?
                 .collect::<Result<_>>()?;
+            for (kept, _) in &mut kept {
+                kept.sessions = sessions_to_name(tx, bot, kept.place)?;
+            }
             for (kept, session) in &kept {
                 let row = buttons::post_notice(tx, bot, *session, now, kept.place, &notice(kept))?;
                 tx.execute(
@@ -149,6 +156,25 @@ impl Store {
             }
             Ok(())
         })
+    }
+}
+
+/// The names of the sessions that what is kept in a place is for, unless the place talks to that one, and it is the only
+/// one.
+fn sessions_to_name(tx: &Transaction<'_>, bot: BotId, place: Place) -> Result<Vec<String>> {
+    let named: Vec<(SessionId, String)> = tx
+        .prepare_cached(
+            "SELECT session.id, session.name FROM inbox JOIN session ON session.id = inbox.session
+             WHERE inbox.state = 'asked' AND question IS NULL AND chat = ?1 AND topic = ?2
+             GROUP BY session.id ORDER BY MIN(inbox.id)",
+        )?
+        .query_map((place.chat.0, topic_column(place)), |row| {
+            Ok((SessionId(row.get(0)?), row.get(1)?))
+        })?
+        .collect::<Result<_>>()?;
+    match &named[..] {
+        [(only, _)] if bound(tx, bot, place)? == Some(*only) => Ok(Vec::new()),
+        _ => Ok(named.into_iter().map(|(_, name)| name).collect()),
     }
 }
 

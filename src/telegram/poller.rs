@@ -304,7 +304,8 @@ impl Poll {
         let Outfit { bot, store, .. } = &self.outfit;
         if self.to_ask {
             store.ask_about_kept(*bot, now, |kept| {
-                notice::away(kept.count, absence::before_start(now, Some(kept.oldest)))
+                let age = absence::before_start(now, Some(kept.oldest));
+                notice::away(kept.count, age, &kept.sessions)
             })?;
         }
         match self.to_tell {

@@ -99,6 +99,26 @@ fn what_is_old_waits_for_a_word_and_what_comes_later_does_not() {
 }
 
 #[test]
+fn what_is_for_another_session_than_the_place_talks_to_is_asked_about_by_its_name() {
+    let host = host();
+    let chappe = host.start();
+    host.say("hello");
+    let said = host.answer("echo: hello");
+    host.say("/new web");
+    host.answer("Session web is ready");
+    host.delivered();
+    stop(chappe);
+    host.api.reply(&host.person(), said.id, "back");
+    host.say("here");
+    set_clock(&host, 2 * HOUR);
+    let _chappe = host.start();
+    let question = host.answer("2 messages for default and web came while I was away");
+    host.press(&host.person(), &question, "Run all");
+    host.answer("echo: back");
+    host.answer("echo: here");
+}
+
+#[test]
 fn all_runs_in_order_or_nothing_does() {
     for (label, expected) in [
         ("Run all", vec!["echo: hello", "echo: one\ntwo"]),

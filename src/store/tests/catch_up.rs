@@ -30,7 +30,7 @@ fn comes_late(store: &Store, arrival: &Arrival, text: &str) -> Queued {
 fn asks(store: &Store) -> Vec<Kept> {
     let asked = std::cell::RefCell::new(Vec::new());
     let notice = |kept: &Kept| {
-        asked.borrow_mut().push(*kept);
+        asked.borrow_mut().push(kept.clone());
         let offers = [
             ("all", Act::RunAll),
             ("last", Act::OnlyTheLast),
@@ -108,6 +108,7 @@ fn what_is_old_is_asked_about_once_for_each_place_with_what_came_after_it() {
             Queued::Kept
         );
         let kept = |place, count, ago| Kept {
+            sessions: Vec::new(),
             place,
             count,
             oldest: NOW - ago,
@@ -220,4 +221,27 @@ fn everybody_is_told_of_a_gap_once() {
         store.note_seen(BOT, NOW + 5).expect("it is noted");
         assert_eq!(store.seen(BOT).expect("it can be read"), Some(NOW + 5));
     });
+}
+
+#[test]
+fn whom_it_is_for_is_named_where_that_is_not_who_the_place_talks_to() {
+    let store = Store::in_memory();
+    comes_late(&store, &sent(1, HOME, HOUR), "one");
+    take_in(&store, NOW, |intake| {
+        intake.make_session(
+            HOME,
+            &New {
+                name: "web",
+                folder: Folder::In(Path::new("/sessions")),
+                persona: &Persona::default(),
+            },
+        )
+    });
+    let named = |asked: &[Kept]| -> Vec<String> {
+        let mut names = asked.iter().flat_map(|kept| &kept.sessions);
+        names.by_ref().cloned().collect()
+    };
+    assert_eq!(named(&asks(&store)), ["default"]);
+    comes_late(&store, &sent(2, HOME, HOUR), "two");
+    assert_eq!(named(&asks(&store)), [""; 0], "it goes without saying");
 }
