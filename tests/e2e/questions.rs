@@ -285,6 +285,20 @@ fn a_question_that_a_restart_cuts_off_expires_and_is_asked_again() {
 }
 
 #[test]
+fn questions_that_nobody_answers_are_denied_when_their_time_is_over() {
+    let mut host = Host::new();
+    host.sessions
+        .push_str("[limits]\npermission_timeout = \"1s\"\n");
+    let _chappe = host.start();
+    host.say("[[ask2]]");
+    let first = host.request(USER);
+    host.answer("tool said: Nobody answered within 1 s, so this was denied.");
+    let closed = host.says(USER, first.id, "✗ Denied: nobody answered within 1 s.");
+    assert!(closed.buttons.is_empty());
+    press(&host, &first, "Blue", OVER);
+}
+
+#[test]
 fn what_buttons_cannot_show_is_asked_in_plain_text() {
     let host = Host::new();
     let _chappe = host.start();
