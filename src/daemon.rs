@@ -199,6 +199,12 @@ impl Daemon {
         store
             .try_broken_again(unix_now())
             .map_err(|error| unwritable(&error))?;
+        // Whoever has asked is gone with the former chappe. Before anybody can press a button of that.
+        for session in open_sessions(&store)? {
+            store
+                .close_requests(session, unix_now(), None, "expired", texts::expired)
+                .map_err(|error| unwritable(&error))?;
+        }
         let courier = Courier::start(courier::Outfit {
             bot,
             api: api.clone(),

@@ -35,6 +35,8 @@ mod outcomes;
 mod permission;
 /// Several sessions, people and topics in the same chats.
 mod places;
+/// Presses while something else is wrong.
+mod presses;
 /// Claude asks questions with ready answers.
 mod questions;
 /// What waits behind a turn, and what is put into it.
