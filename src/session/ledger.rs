@@ -329,3 +329,6 @@ pub fn progress(shown: &Shown, asks_nobody: bool) -> Progress {
         asks_nobody,
     }
 }
+
+#[cfg(test)]
+mod walk;

@@ -136,7 +136,7 @@ impl Store {
     }
 
     #[cfg(test)]
-    fn in_memory() -> Store {
+    pub(crate) fn in_memory() -> Store {
         Store::over(Connection::open_in_memory().expect("memory is there"))
             .expect("the migrations are sound")
     }

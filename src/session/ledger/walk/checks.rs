@@ -1,0 +1,279 @@
+//! What must be true of requests, whatever has happened.
+
+use serde_json::{Value, json};
+
+use super::claude::request_line;
+use super::*;
+use crate::chat::{Pending, Rule};
+use crate::claude::protocol::{self, Message, RawJson};
+
+/// What was decided about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decided {
+    Allow {
+        /// What is allowed beyond the call at hand.
+        permit: Option<Permit>,
+    },
+    Deny {
+        /// What Claude must hear, where that was said.
+        why: Option<String>,
+    },
+}
+
+/// Something that a process has asked for.
+#[derive(Debug)]
+pub struct Ask {
+    pub request: String,
+    pub side: usize,
+    /// The process, and the chappe that had it.
+    process: i64,
+    epoch: u32,
+    pub input: String,
+    pub permits: Vec<Permit>,
+    /// Whether a person is asked.
+    pub stored: bool,
+    pub decided: Option<Decided>,
+    /// Whether nobody can decide it any more.
+    pub closed: bool,
+    /// Whether the press that decided it came from a message that does not show it, as none really does.
+    pub is_strange: bool,
+    /// Whether a decision has nothing more to do.
+    told: bool,
+    answers: u32,
+}
+
+impl Ask {
+    pub fn new(number: i64, side: usize, process: i64, epoch: u32, permits: usize) -> Ask {
+        let call = Permit::Call {
+            rules: vec![Rule {
+                tool: "Bash".to_owned(),
+                content: Some(format!("m{number}m *")),
+            }],
+        };
+        let permits = [call, Permit::Edit].into_iter().take(permits).collect();
+        Ask {
+            request: format!("r{number}"),
+            side,
+            process,
+            epoch,
+            // A number that would not survive being parsed.
+            input: format!(r#"{{"command":"m{number}m",  "n":1.00000000000000000001}}"#),
+            permits,
+            stored: false,
+            decided: None,
+            closed: false,
+            is_strange: false,
+            told: false,
+            answers: 0,
+        }
+    }
+
+    pub fn line(&self, agent: bool) -> Message {
+        let suggestions: Vec<RawJson> = self.permits.iter().flat_map(protocol::updates).collect();
+        request_line(&self.request, &self.input, &suggestions, agent)
+    }
+
+    /// What its message holds and no other one does.
+    pub fn mark(&self) -> String {
+        format!("m{}m", self.request.trim_start_matches('r'))
+    }
+
+    /// Whether a person may still decide it.
+    pub fn is_open(&self) -> bool {
+        self.stored && self.decided.is_none() && !self.closed
+    }
+}
+
+impl World {
+    fn ask(&self, request: &str) -> usize {
+        let found = self.asks.iter().position(|ask| ask.request == request);
+        found.unwrap_or_else(|| self.fail("nobody has asked that"))
+    }
+
+    /// A person is asked from now on.
+    pub fn is_asked(&mut self, wanted: &Wanted) {
+        let at = self.ask(&wanted.request);
+        self.ensure(!self.asks[at].stored, "it is asked twice");
+        let input = RawJson::from_text(self.asks[at].input.clone()).expect("it is JSON");
+        self.ensure(
+            wanted.input == input.text(),
+            "what is shown is not what was asked",
+        );
+        self.asks[at].stored = true;
+    }
+
+    /// Somebody, or nobody for too long, has decided. Every way to decide ends here.
+    pub fn decided(&mut self, at: usize, decided: Decided) {
+        let ask = &self.asks[at];
+        self.ensure(ask.is_open(), "what is not open is decided");
+        let here = ask.epoch == self.epoch;
+        self.ensure(
+            here,
+            "what a former process has asked is decided after a restart",
+        );
+        self.asks[at].decided = Some(decided);
+    }
+
+    pub fn closes(&mut self, side: usize, request: Option<&str>) {
+        for ask in &mut self.asks {
+            let named = request.is_none_or(|request| request == ask.request);
+            if ask.side == side && ask.stored && named {
+                ask.closed |= ask.decided.is_none();
+                ask.told = true;
+            }
+        }
+    }
+
+    pub fn is_told(&mut self, request: &str) {
+        let at = self.ask(request);
+        let decided = self.asks[at].decided.is_some();
+        self.ensure(decided, "it tells what nobody has decided");
+        self.asks[at].told = true;
+    }
+
+    /// A line is written to a process: where it answers a request, it says what was decided, once.
+    pub fn answers(&mut self, side: usize, line: &str) {
+        let read: Value = serde_json::from_str(line).expect("every line is JSON");
+        let response = &read["response"];
+        let Some(request) = response["request_id"].as_str() else {
+            return;
+        };
+        let at = self.ask(request);
+        let process = self.sides[side].process.as_ref();
+        let ask = &self.asks[at];
+        let same = process.is_some_and(|one| one.number == ask.process);
+        self.ensure(same, "it answers another process than the one that asked");
+        self.ensure(ask.answers == 0, "a request is answered twice");
+        self.ensure(!ask.closed, "it answers what nobody can decide any more");
+        let answer = &response["response"];
+        let allows = answer["behavior"] == "allow";
+        match &ask.decided {
+            Some(Decided::Allow { permit }) => {
+                self.ensure(allows, "what was allowed is denied");
+                let input = format!(r#""updatedInput":{}"#, ask.input);
+                self.ensure(line.contains(&input), "what runs is not what was shown");
+                let updates = permit.iter().flat_map(protocol::updates);
+                let updates = updates.map(|update| update.parse::<Value>().expect("it is JSON"));
+                let updates = Value::Array(updates.collect());
+                let said = match &answer["updatedPermissions"] {
+                    Value::Null => json!([]),
+                    said => said.clone(),
+                };
+                self.ensure(said == updates, "more is allowed than was pressed");
+            }
+            Some(Decided::Deny { why }) => {
+                self.ensure(!allows, "what was denied is allowed");
+                let heard = why.as_ref().is_none_or(|why| answer["message"] == **why);
+                self.ensure(heard, "Claude does not hear why");
+            }
+            None => {
+                self.ensure(!allows, "it is allowed, and nobody has pressed that");
+                self.ensure(!ask.stored, "it is denied while a person is asked");
+            }
+        }
+        self.asks[at].answers += 1;
+    }
+
+    pub fn check(&mut self) {
+        // To read the store takes longest.
+        let is_touched = std::mem::take(&mut self.touched);
+        if is_touched {
+            self.check_what_is_open();
+        }
+        for at in 0..self.sides.len() {
+            if is_touched {
+                self.check_what_is_told(at);
+            }
+            self.check_that_somebody_waits(at);
+        }
+    }
+
+    /// What people can decide is what they should be able to.
+    fn check_what_is_open(&mut self) {
+        let inputs = self.pending_inputs();
+        let open = self.asks.iter().filter(|ask| ask.is_open());
+        let expected: BTreeSet<String> = open.map(|ask| ask.input.clone()).collect();
+        if inputs != expected {
+            self.fail(&format!("open is {inputs:?} and should be {expected:?}"));
+        }
+    }
+
+    /// What a person could decide, by its input.
+    pub fn pending_inputs(&mut self) -> BTreeSet<String> {
+        let pending = self.take_in(|intake| intake.pending());
+        let input = |pending| match pending {
+            Pending::Request { input, .. } => Some(input),
+            _ => None,
+        };
+        let inputs = pending.into_iter().filter_map(|one| input(one.what));
+        inputs.collect()
+    }
+
+    /// What was decided stands in the store until Claude knows it, and no longer.
+    fn check_what_is_told(&self, at: usize) {
+        let work = self.store.work(self.sides[at].session);
+        let decisions = work.expect("the store can be read").decisions;
+        let untold: Vec<&str> = decisions.iter().map(|one| one.request.as_str()).collect();
+        let waits = |ask: &&Ask| ask.side == at && ask.decided.is_some() && !ask.told;
+        let expected: Vec<&str> = self
+            .asks
+            .iter()
+            .filter(waits)
+            .map(|ask| ask.request.as_str())
+            .collect();
+        let (mut untold, mut expected) = (untold, expected);
+        untold.sort_unstable();
+        expected.sort_unstable();
+        if untold != expected {
+            self.fail(&format!("untold is {untold:?} and should be {expected:?}"));
+        }
+    }
+
+    /// Once everything is heard, who waits is known, and who is asked about is waiting.
+    fn check_that_somebody_waits(&self, at: usize) {
+        let side = &self.sides[at];
+        let heard = |one: &Claude| one.out.is_empty() && one.stdin.is_empty();
+        if side.bell || side.process.as_ref().is_some_and(|one| !heard(one)) {
+            return;
+        }
+        for ask in self
+            .asks
+            .iter()
+            .filter(|ask| ask.side == at && ask.is_open())
+        {
+            let waits = |one: &Claude| one.number == ask.process && one.waits_for(&ask.request);
+            let waits = side.process.as_ref().is_some_and(waits);
+            self.ensure(waits, "a request is open, and nobody waits for it");
+        }
+        let Some(process) = side.process.as_ref().filter(|process| !process.ending) else {
+            return;
+        };
+        for (request, _) in &process.waits {
+            let ask = &self.asks[self.ask(request)];
+            self.ensure(ask.is_open(), "a process waits for what nobody can decide");
+        }
+    }
+
+    pub fn ensure_nothing_is_open(&self) {
+        let open = self.asks.iter().any(Ask::is_open);
+        self.ensure(!open, "a request is left open for ever");
+        let untold = |ask: &&Ask| ask.decided.is_some() && !ask.told;
+        let untold = self.asks.iter().find(untold);
+        self.ensure(untold.is_none(), "a decision is never told");
+        for side in &self.sides {
+            let waits = side
+                .process
+                .as_ref()
+                .is_some_and(|one| !one.waits.is_empty());
+            self.ensure(!waits, "a process waits for ever");
+        }
+        for shown in &self.shown {
+            let known = self.rows[&shown.row].1 == Some(shown.message);
+            let is_strange = self.asks[shown.ask].is_strange;
+            self.ensure(
+                !known || is_strange || shown.buttons.is_empty(),
+                "what is over keeps its buttons",
+            );
+        }
+    }
+}

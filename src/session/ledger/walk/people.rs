@@ -1,0 +1,483 @@
+//! What people do in a walk, and what stands in their chats.
+
+use super::checks::Decided;
+use super::*;
+use crate::chat::{Arrival, Inbound, Lane, Person, Press, UserId};
+use crate::render::texts;
+use crate::router::{Allowed, Me, Route};
+use crate::store::{Came, Home, Intake, Overtakes, Pressed, StopSays, Written};
+
+/// What a person does.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    Write {
+        side: usize,
+        /// Whether it goes into the turn that runs.
+        steers: bool,
+    },
+    /// A button is pressed that was ever shown.
+    Press {
+        button: usize,
+        from: From,
+        by: By,
+        /// Whether Telegram gives the press a second time.
+        twice: bool,
+    },
+    Stop {
+        side: usize,
+    },
+}
+
+/// Which message a press says it comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum From {
+    Its,
+    /// The n-th of all that were shown.
+    Another(usize),
+    /// One that nobody knows, in its chat or in the other one.
+    Unknown {
+        here: bool,
+    },
+    None,
+}
+
+pub fn from() -> impl Strategy<Value = From> {
+    prop_oneof![
+        8 => Just(From::Its),
+        2 => any::<usize>().prop_map(From::Another),
+        1 => any::<bool>().prop_map(|here| From::Unknown { here }),
+        1 => Just(From::None),
+    ]
+}
+
+/// Who presses.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    WhoWasAsked,
+    SomebodyElse,
+    Stranger,
+}
+
+pub fn by() -> impl Strategy<Value = By> {
+    prop_oneof![8 => Just(By::WhoWasAsked), 1 => Just(By::SomebodyElse), 1 => Just(By::Stranger)]
+}
+
+/// A message with a request's buttons in a chat.
+pub struct Shown {
+    pub row: RowId,
+    pub place: Place,
+    pub message: MessageId,
+    pub ask: usize,
+    /// What its buttons carry and decide.
+    all: Vec<(String, Decided)>,
+    /// What they carry as they stand there now.
+    pub buttons: Vec<String>,
+}
+
+/// A row that is on its way out.
+pub struct Flying {
+    row: RowId,
+    place: Place,
+    arrived: Option<MessageId>,
+}
+
+fn buttons_of(post: &Post) -> Vec<String> {
+    let (Post::Message { buttons, .. } | Post::Edit { buttons, .. }) = post else {
+        return Vec::new();
+    };
+    let all = buttons.iter().flatten().map(|button| button.data.clone());
+    let of_request = |data: &String| {
+        let kind = data.split(':').next().unwrap_or_default();
+        matches!(kind, "allow" | "deny" | "always")
+    };
+    all.filter(of_request).collect()
+}
+
+impl World {
+    pub fn people(&mut self, deed: &Deed) {
+        self.touched = true;
+        match *deed {
+            Deed::Write { side, steers } => self.write(side, steers),
+            Deed::Press {
+                button,
+                from,
+                by,
+                twice,
+            } => self.press(button, from, by, twice),
+            Deed::Stop { side } => self.stop(side),
+        }
+    }
+
+    /// Runs `each` for one update, as the poller does, and wakes whom it concerns.
+    pub fn take_in<T>(&mut self, each: impl FnOnce(&mut Intake<'_>) -> store::Result<T>) -> T {
+        let (mut each, mut value) = (Some(each), None);
+        let next = self.counter;
+        let accepted = self.store.accept(
+            BOT,
+            self.unix(),
+            next,
+            [()],
+            |intake, ()| {
+                value = Some(each.take().expect("there is one update")(intake)?);
+                Ok(())
+            },
+            |(), error| panic!("the update was skipped: {error}"),
+        );
+        for session in accepted.expect("the answer is stored").wake {
+            self.ring(session);
+        }
+        value.expect("the update was dealt with")
+    }
+
+    pub fn make_session(&mut self, place: Place) -> SessionId {
+        let home = Home {
+            root: "/sessions".into(),
+            persona: crate::chat::Persona::default(),
+        };
+        self.take_in(|intake| intake.session_at(place, "name", &home))
+    }
+
+    fn write(&mut self, side: usize, steers: bool) {
+        let number = self.number();
+        let Side {
+            session,
+            place,
+            user,
+            ..
+        } = self.sides[side];
+        let arrival = Arrival {
+            update: number,
+            place,
+            user: UserId(user),
+            message: Some(MessageId(number)),
+            edit_date: 0,
+            callback: None,
+            date: self.unix(),
+        };
+        self.take_in(|intake| {
+            let written = Written {
+                text: "do it",
+                origin: None,
+                arrived: 0,
+                overtakes: Overtakes {
+                    failure: "after yours",
+                    question: "left",
+                },
+                came: Came::Now,
+            };
+            intake.queue(&arrival, session, &written)?;
+            match steers {
+                true => intake.steer_one(&arrival, session),
+                false => Ok(()),
+            }
+        });
+    }
+
+    fn stop(&mut self, side: usize) {
+        self.number();
+        let session = self.sides[side].session;
+        let says = StopSays {
+            ended: &Formatted::plain("stopped"),
+            not_again: "not again",
+        };
+        self.take_in(|intake| intake.stop(session, &says, notice::held));
+    }
+
+    /// A press changes something only where it is by one who may speak, from a message that shows the request, and the
+    /// request is open.
+    fn press(&mut self, which: usize, from: From, by: By, twice: bool) {
+        let number = self.number();
+        let all = self.shown.iter().enumerate();
+        let all: Vec<(usize, usize)> = all
+            .flat_map(|(at, shown)| (0..shown.all.len()).map(move |button| (at, button)))
+            .collect();
+        let Some(at) = which.checked_rem(all.len()) else {
+            return;
+        };
+        let (at, button) = all[at];
+        let shown = &self.shown[at];
+        let (data, decides) = shown.all[button].clone();
+        let (ask, row) = (shown.ask, shown.row);
+        let side = &self.sides[self.asks[ask].side];
+        let its_chat = shown.place;
+        let source = match from {
+            From::Its => Some((its_chat, shown.message)),
+            From::Another(other) => {
+                let other = &self.shown[other % self.shown.len()];
+                Some((other.place, other.message))
+            }
+            From::Unknown { here: true } => Some((its_chat, MessageId(9_999_999))),
+            From::Unknown { here: false } => {
+                Some((place(3 - its_chat.chat.0, None), shown.message))
+            }
+            From::None => None,
+        };
+        let user = match by {
+            By::WhoWasAsked => side.user,
+            By::SomebodyElse => 3 - side.user,
+            By::Stranger => STRANGER,
+        };
+        let (tries, known) = self.rows[&row];
+        let right = source.is_some_and(|(place, message)| {
+            // A row that went out twice may stand there twice; and nobody may know yet that it arrived.
+            let shows_it = tries > 1 || known.is_none_or(|known| known == message);
+            place.chat == its_chat.chat && place.chat.0 == user && shows_it
+        });
+        let expected = right && self.asks[ask].is_open();
+        let inbound = Inbound::Press(Press {
+            callback: format!("callback{number}"),
+            from: Person {
+                id: UserId(user),
+                name: "Ada".to_owned(),
+            },
+            at: source,
+            data,
+        });
+        for time in 0..=usize::from(twice) {
+            let did = self.deal(number, &inbound);
+            let expected = expected && time == 0;
+            self.ensure(did == expected, "a press does what it should, and no more");
+            if expected {
+                let is_copy =
+                    |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
+                // Telegram itself says where a press comes from: with a right token it is from nowhere else.
+                self.asks[ask].is_strange |= !self.shown.iter().any(is_copy);
+                self.decided(ask, decides.clone());
+                // The message that was pressed is the one that is known from now on.
+                let row = self.rows.get_mut(&row).expect("it was sent");
+                row.1 = source.map(|(_, message)| message);
+            }
+        }
+    }
+
+    /// Deals with a press as the dispatch does; returns whether it has decided something.
+    fn deal(&mut self, update: i64, inbound: &Inbound) -> bool {
+        let allowed = Allowed {
+            users: MAY_SPEAK.to_vec(),
+            chats: Vec::new(),
+        };
+        let me = Me {
+            id: UserId(BOT.0),
+            name: String::new(),
+        };
+        let route = router::route(update, inbound, &allowed, &me);
+        self.take_in(|intake| {
+            let Some(arrival) = route.arrival() else {
+                return Ok(false);
+            };
+            if intake.is_repeat(arrival)? {
+                return Ok(false);
+            }
+            intake.close(arrival)?;
+            match &route {
+                Route::Decide {
+                    press,
+                    token,
+                    verdict,
+                    ..
+                } => {
+                    let pressed = intake.decide(token, *verdict, &press.from, arrival)?;
+                    let Pressed::Decided { row, shown, .. } = pressed else {
+                        return Ok(false);
+                    };
+                    let edit = Post::Edit {
+                        target: Target::Row(row),
+                        body: texts::decided(&shown, *verdict == Verdict::Allow, "Ada", "now"),
+                        buttons: Vec::new(),
+                    };
+                    intake.post(arrival.place, Lane::Text, &edit)?;
+                }
+                Route::Always { press, token, .. } => {
+                    let always = intake.decide_always(token, &press.from, arrival)?;
+                    let Pressed::Decided {
+                        row,
+                        shown,
+                        session,
+                    } = always.pressed
+                    else {
+                        return Ok(false);
+                    };
+                    let body = texts::decided_always(&shown, "Ada", "now", "that");
+                    intake.change(arrival.place, row, session, &body, &[])?;
+                }
+                _ => return Ok(false),
+            }
+            Ok(true)
+        })
+    }
+
+    /// The courier sends something that waits.
+    pub fn send(&mut self, which: usize, arrives: bool) {
+        let mut due = self.store.due(BOT).expect("it can be read");
+        // One at a time in a chat, as the pace has it: a change comes after what it changes.
+        let is_busy = |chat: ChatId| self.flying.iter().any(|one| one.place.chat == chat);
+        due.retain(|due| !is_busy(due.place.chat));
+        let Some(at) = which.checked_rem(due.len()) else {
+            return;
+        };
+        let row = due[at].row;
+        let Some(ready) = self.store.begin(row).expect("it is noted") else {
+            return;
+        };
+        let message = MessageId(1_000_000 + self.number());
+        let arrived = arrives.then_some(message);
+        self.flying.push(Flying {
+            row,
+            place: ready.place,
+            arrived,
+        });
+        let buttons = buttons_of(&ready.post);
+        match &ready.post {
+            Post::Message { body, .. } if !buttons.is_empty() => {
+                let shows = |ask: &Ask| body.text.contains(&ask.mark());
+                let ask = self.asks.iter().position(shows);
+                let ask =
+                    ask.unwrap_or_else(|| self.fail("a request does not say what it is about"));
+                self.rows.entry(row).or_insert((0, None)).0 += 1;
+                if arrived.is_some() {
+                    let all = self.meanings(ask, &buttons);
+                    self.shown.push(Shown {
+                        row,
+                        place: ready.place,
+                        message,
+                        ask,
+                        all,
+                        buttons,
+                    });
+                }
+            }
+            Post::Edit { .. } if arrived.is_some() => {
+                let edited = |shown: &&mut Shown| {
+                    shown.place.chat == ready.place.chat && Some(shown.message) == ready.edits
+                };
+                for shown in self.shown.iter_mut().filter(edited) {
+                    shown.buttons.clone_from(&buttons);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What each button decides: the call is allowed, or denied, or allowed with one of the suggestions.
+    fn meanings(&self, ask: usize, buttons: &[String]) -> Vec<(String, Decided)> {
+        let mut permits = self.asks[ask].permits.iter();
+        let meaning = |data: &String| match data.split(':').next() {
+            Some("allow") => Decided::Allow { permit: None },
+            Some("deny") => Decided::Deny { why: None },
+            _ => Decided::Allow {
+                permit: permits.next().cloned(),
+            },
+        };
+        let meanings: Vec<_> = buttons.iter().map(meaning).collect();
+        buttons.iter().cloned().zip(meanings).collect()
+    }
+
+    /// The courier hears what became of what it has sent, or not.
+    pub fn sent(&mut self, which: usize, heard: bool) {
+        let Some(at) = which.checked_rem(self.flying.len()) else {
+            return;
+        };
+        let Flying {
+            row,
+            place,
+            arrived,
+        } = self.flying.remove(at);
+        let noted = match arrived {
+            Some(message) if heard => {
+                if let Some(known) = self.rows.get_mut(&row) {
+                    known.1 = Some(message);
+                }
+                self.store.delivered(row, place.chat, Some(message))
+            }
+            // It is not known whether it arrived, or it certainly did not.
+            arrived => {
+                let may_have = arrived.is_some();
+                if let (Some(known), false) = (self.rows.get_mut(&row), may_have) {
+                    known.0 -= 1;
+                }
+                self.store.put_back(row, may_have)
+            }
+        };
+        noted.expect("it is noted");
+    }
+
+    /// Telegram says that it will never take something.
+    pub fn refuse(&mut self, which: usize) {
+        // What only changes a message is tried in plainer words, or there is nothing to change.
+        let refused = |one: &&Flying| one.arrived.is_none() && self.rows.contains_key(&one.row);
+        let refused: Vec<RowId> = self
+            .flying
+            .iter()
+            .filter(refused)
+            .map(|one| one.row)
+            .collect();
+        let Some(at) = which.checked_rem(refused.len()) else {
+            return;
+        };
+        let row = refused[at];
+        self.touched = true;
+        self.flying.retain(|flying| flying.row != row);
+        let open: BTreeSet<usize> = self.open_asks();
+        let denied = Post::message(Formatted::plain("not shown"));
+        let told = self.store.refuse(row, self.unix(), &denied);
+        if let Some(session) = told.expect("it is noted") {
+            self.ring(session);
+            // Which one it was is known by which one is not open any more.
+            let left: BTreeSet<String> = self.pending_inputs();
+            let gone = open
+                .into_iter()
+                .filter(|ask| !left.contains(&self.asks[*ask].input));
+            let gone: Vec<usize> = gone.collect();
+            self.ensure(gone.len() == 1, "one message shows one request");
+            self.decided(gone[0], Decided::Deny { why: None });
+        }
+    }
+
+    fn open_asks(&self) -> BTreeSet<usize> {
+        let open = self.asks.iter().enumerate();
+        let open = open.filter(|(_, ask)| ask.is_open());
+        open.map(|(at, _)| at).collect()
+    }
+
+    /// The courier does its part; returns whether it had one.
+    pub fn goes_out(&mut self) -> bool {
+        if !self.flying.is_empty() {
+            self.sent(0, true);
+            return true;
+        }
+        let is_due = !self.store.due(BOT).expect("it can be read").is_empty();
+        if is_due {
+            self.send(0, true);
+        }
+        is_due
+    }
+
+    /// Somebody presses a button of what is open; returns whether there is any.
+    pub fn somebody_decides(&mut self) -> bool {
+        let open = self.shown.iter().position(|shown| {
+            let known = self.rows[&shown.row].1;
+            self.asks[shown.ask].is_open() && known.is_none_or(|known| known == shown.message)
+        });
+        let Some(at) = open else {
+            return false;
+        };
+        self.touched = true;
+        let before: usize = self.shown[..at].iter().map(|shown| shown.all.len()).sum();
+        let button = before + self.counter as usize % self.shown[at].all.len();
+        self.press(button, From::Its, By::WhoWasAsked, false);
+        true
+    }
+
+    /// What works behind the turns comes to its end; returns whether there was anything.
+    pub fn agents_end(&mut self) -> bool {
+        let works = |side: &Side| {
+            let process = side.process.as_ref();
+            process.is_some_and(|one| !one.agents.is_empty() && one.waits.is_empty())
+        };
+        let Some(at) = self.sides.iter().position(works) else {
+            return false;
+        };
+        self.claude(at, &Does::AgentEnds);
+        true
+    }
+}
