@@ -1,13 +1,13 @@
 //! What chappe costs: how much later a message and its answer arrive because of it, what it writes for them, how long a
-//! stop takes, what sessions need of the host, and how long one takes to wake up.
+//! press and a stop take, what sessions need of the host, and how long one takes to wake up.
 //!
-//! `cargo bench`, or a part of it: `cargo bench --bench bench -- messages disk stops sessions`. It measures and judges
+//! `cargo bench`, or a part of it: `cargo bench --bench bench -- messages presses disk stops sessions`. It measures and judges
 //! nothing: a busy machine makes a bad number and no failure. What it measures is the executable that `cargo bench`
 //! builds, against the loopback Bot API in this process; in the place of Claude stands this program itself ([`child`]),
 //! or for stops and sessions the stand-in. Beside the messages, in the same minutes, runs the shortest path that there
 //! could be ([`relay`]). Sessions are woken up with the actual CLI too where there is one.
 //!
-//! Reading order: [`messages`], [`stops`], [`sessions`] and [`resumes`] measure, [`syncs`] counts; [`daemon`] sets chappe
+//! Reading order: [`messages`], [`presses`], [`stops`], [`sessions`] and [`resumes`] measure, [`syncs`] counts; [`daemon`] sets chappe
 //! up, [`witness`] listens to Claude, [`looks`] reads what the kernel knows, [`figures`] prints.
 
 #[path = "../support/cli.rs"]
@@ -20,6 +20,7 @@ mod daemon;
 mod figures;
 mod looks;
 mod messages;
+mod presses;
 mod relay;
 mod resumes;
 mod sessions;
@@ -43,6 +44,7 @@ const AS_WITNESS: &str = "--as-witness";
 #[derive(Clone, Copy)]
 struct Rounds {
     messages: u32,
+    presses: u32,
     stops: u32,
     sessions: sessions::Numbers,
     resumes: resumes::Rounds,
@@ -50,6 +52,7 @@ struct Rounds {
 
 const FULL: Rounds = Rounds {
     messages: 200,
+    presses: 200,
     stops: 50,
     sessions: sessions::Numbers {
         asleep: [1, 50, 200],
@@ -65,6 +68,7 @@ const FULL: Rounds = Rounds {
 /// `cargo test --all-targets` runs benches as well, and does not say `--bench`: then it is enough that all of it works.
 const TRIAL: Rounds = Rounds {
     messages: 4,
+    presses: 4,
     stops: 1,
     sessions: sessions::Numbers {
         asleep: [1, 2, 3],
@@ -77,7 +81,7 @@ const TRIAL: Rounds = Rounds {
     },
 };
 
-const PARTS: [&str; 4] = ["messages", "disk", "stops", "sessions"];
+const PARTS: [&str; 5] = ["messages", "presses", "disk", "stops", "sessions"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -107,6 +111,9 @@ fn main() -> ExitCode {
     println!("{}", looks::host(&daemon::folder_for_state()));
     if has("messages") {
         messages::measure(rounds.messages);
+    }
+    if has("presses") {
+        presses::measure(rounds.presses);
     }
     if has("disk") {
         syncs::measure(rounds.messages);

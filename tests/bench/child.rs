@@ -20,6 +20,10 @@ const TURN: Duration = Duration::from_millis(100);
 /// What a prompt holds in front of its number.
 pub const PROMPT: &str = "message number ";
 
+/// What a prompt holds in front of its number where the child asks for something before it answers. It notes when it had
+/// read the decision then.
+pub const ASK: &str = "press number ";
+
 /// What an answer holds in front of the number of its prompt.
 pub const ANSWER: &str = "answer number ";
 
@@ -58,6 +62,7 @@ fn serve(notes: &str) -> io::Result<()> {
     let mut notes = OpenOptions::new().append(true).create(true).open(notes)?;
     let mut lines = io::stdin().lock();
     let mut line = String::new();
+    let (mut prompt, mut asked) = (Value::Null, 0);
     loop {
         line.clear();
         if lines.read_line(&mut line)? == 0 {
@@ -75,6 +80,15 @@ fn serve(notes: &str) -> io::Result<()> {
                     "response": { "commands": [], "models": [] },
                 },
             }))?,
+            Some("user") if line.contains(ASK) => {
+                asked = number_after(ASK, &line).unwrap_or(0);
+                ask(&message["uuid"], asked)?;
+                prompt = message;
+            }
+            Some("control_response") if !prompt.is_null() => {
+                notes.write_all(format!("{asked} {arrived} 0\n").as_bytes())?;
+                turn(&std::mem::take(&mut prompt), asked)?;
+            }
             Some("user") => {
                 let number = number_after(PROMPT, &line).unwrap_or(0);
                 let written = turn(&message, number)?;
@@ -91,6 +105,17 @@ pub fn number_after(words: &str, text: &str) -> Option<u32> {
     let (_, after) = text.split_once(words)?;
     let end = after.find(|c: char| !c.is_ascii_digit());
     after[..end.unwrap_or(after.len())].parse().ok()
+}
+
+/// Begins with a prompt, and asks whether a command may run.
+fn ask(uuid: &Value, number: u32) -> io::Result<()> {
+    let started = json!({"type": "command_lifecycle", "command_uuid": uuid, "state": "started"});
+    say(&started)?;
+    let input = json!({"command": format!("{ASK}{number}.")});
+    say(&json!({
+        "type": "control_request", "request_id": format!("request {number}"),
+        "request": {"subtype": "can_use_tool", "tool_name": "Bash", "input": input},
+    }))
 }
 
 /// Plays a turn; returns when its `result` was about to be written.

@@ -80,12 +80,13 @@ impl Awake {
 }
 
 /// A file system without a disk.
-const MEMORY: &str = "/dev/shm";
+pub const MEMORY: &str = "/dev/shm";
 
 /// Messages with such numbers only wake whoever gets them.
 const FIRST_UNTIMED: u32 = 1_000_000;
 
-fn child_command(notes: &Path) -> Vec<String> {
+/// The child of the bench, with the file for its notes.
+pub fn child_command(notes: &Path) -> Vec<String> {
     let program = this_program();
     [&program, Path::new(AS_CHILD), notes]
         .map(|part| part.display().to_string())
@@ -156,8 +157,7 @@ struct Ways {
 impl Ways {
     /// Joins what the Bot API has seen with what the child has noted.
     fn new(exchanges: &[(u32, Exchange)], notes: &Path, clocks: &Clocks) -> Ways {
-        let notes = fs::read_to_string(notes).expect("the child has made notes");
-        let noted: HashMap<u32, (u128, u128)> = notes.lines().map(noted).collect();
+        let noted = all_noted(notes);
         let between = |from: u128, to: u128| nanos(to.saturating_sub(from));
         let ways = exchanges.iter().map(|(number, exchange)| {
             let (arrived, result) = noted[number];
@@ -172,6 +172,12 @@ impl Ways {
             outward: Sample::new(outward),
         }
     }
+}
+
+/// All that a child has noted, by number.
+pub fn all_noted(notes: &Path) -> HashMap<u32, (u128, u128)> {
+    let notes = fs::read_to_string(notes).expect("the child has made notes");
+    notes.lines().map(noted).collect()
 }
 
 /// A line of the child's notes: the number, when the prompt had been read, when the result was written.
