@@ -214,7 +214,7 @@ pub fn still_waits(one: &Pends) -> Formatted {
     match &one.what {
         Pending::Request { tool, .. } if is_plan(tool) => line.plain("its plan"),
         Pending::Request { tool, input } => line.plain(&format!("{tool} ")).code(&gist(input)),
-        Pending::Question { text } => line.code(&short(text)),
+        Pending::Question { text } => line.plain("its question ").code(&short(text)),
         Pending::Kept { .. } | Pending::Held(_) => line.plain("/pending says for what"),
     }
     .end()
@@ -455,6 +455,16 @@ mod tests {
         });
         // A private chat has no addresses.
         assert_eq!(links.collect::<Vec<_>>(), ["https://t.me/c/5/7"]);
+        let text = "Which database?\nOne of these.".to_owned();
+        let asks = one("web", Pending::Question { text }, 990, 42);
+        assert_eq!(
+            pending(std::slice::from_ref(&asks), 1_000).text,
+            "web · asks: Which database?… · 10 s"
+        );
+        assert_eq!(
+            still_waits(&asks).text,
+            "web still waits for you: its question Which database?…"
+        );
         assert_eq!(pending(&[], 0).text, "Nothing waits for you.");
         let many = vec![one(&"n".repeat(64), Pending::Kept { count: 3 }, 0, 42); 200];
         assert!(pending(&many, 1_000).text.len() < 4_096);
