@@ -411,14 +411,12 @@ impl Machine {
                 ..
             })
         );
-        self.close_asked(
-            if leaves {
-                Closed::Restarted
-            } else {
-                Closed::Withdrawn
-            },
-            out,
-        );
+        match leaves {
+            true => self.close_asked(Closed::Restarted, out),
+            false if self.tasks.is_empty() => self.close_asked(Closed::Withdrawn, out),
+            // What works on behind the turns still waits for its answer.
+            false => {}
+        }
         let by_person = matches!(turn.cut, Some(Cut { by: By::Person, .. }));
         let (joined, not_taken) = parted(turn.steered);
         let mut ends_process = false;
