@@ -139,11 +139,12 @@ const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request WHERE reque
 
 impl Store {
     /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
-    /// arrived; answers to presses are over. Normal.
+    /// arrived, but for answers to presses, of which nobody needs a second one. Those that wait may be of a press that came
+    /// since: how old they may be is looked at when they are sent. Normal.
     pub fn take_up_outbox(&self, bot: BotId) -> Result<()> {
         self.write(Step::TakeUp, |tx| {
             tx.execute(
-                "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state IN ('waiting', 'sending')",
+                "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state = 'sending'",
                 [bot.0],
             )?;
             tx.execute(

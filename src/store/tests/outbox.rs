@@ -255,7 +255,8 @@ fn what_a_crash_left_on_its_way_is_sent_again_but_not_the_answers_to_presses() {
     store.take_up_outbox(OTHER_BOT).expect("not its rows");
     assert_eq!(due(&store), [waiting_toast, waiting]);
     store.take_up_outbox(BOT).expect("it is taken up");
-    assert_eq!(due(&store), [on_the_way], "in the old order");
+    // The press may have come since; one that was on its way is not answered twice.
+    assert_eq!(due(&store), [on_the_way, waiting_toast], "in the old order");
     assert_eq!(begin(&store, on_the_way).map(|ready| ready.tries), Some(1));
     assert_eq!(begin(&store, toast), None);
 }
