@@ -202,7 +202,13 @@ impl Daemon {
         // Whoever has asked is gone with the former chappe. Before anybody can press a button of that.
         for session in open_sessions(&store)? {
             store
-                .close_requests(session, unix_now(), None, "expired", texts::expired)
+                .close_requests(
+                    session,
+                    unix_now(),
+                    None,
+                    "expired",
+                    texts::expired_by_restart,
+                )
                 .map_err(|error| unwritable(&error))?;
         }
         let courier = Courier::start(courier::Outfit {
