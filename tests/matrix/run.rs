@@ -16,6 +16,7 @@ use crate::cell::{Cell, Fault, Story};
 use crate::host::{Chappe, Host, USER, chappe, processes_of, write_program};
 use crate::person::{Asked, Player, number, pause};
 use crate::stories;
+use crate::verdict;
 
 /// How often chappe is looked at, to see whether it has died.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -232,41 +233,47 @@ fn watch(cell: &Cell, host: &Host, orders: &Orders, is_over: &dyn Fn() -> bool) 
     running.signal(Signal::SIGTERM);
     let end = running.end();
     played.log.push_str(&end.stderr);
-    if end.code != Some(0) {
-        // Where the order is about the end itself, chappe dies of it.
-        let is_ordered = now_ordered
-            .as_ref()
-            .is_some_and(|(order, _)| !order.is_empty());
-        let fault = now_ordered.map_or(Fault::Error, |(_, fault)| fault);
-        if end.code.is_none() && is_ordered && fault != Fault::Error {
-            if fault == Fault::KilledWithTree {
-                kill_all(host);
-            }
-            played
-                .deaths
-                .push(look(host, fault == Fault::KilledWithTree));
-            // The next one finds what was left, and ends in order.
-            let mut last = start(host, None, &trace);
-            let by = Instant::now() + QUIET_MAX;
-            while number(host, IS_QUIET) != Some(1)
-                && Instant::now() < by
-                && last.has_ended().is_none()
-            {
-                pause(LOOK_EVERY * 10);
-            }
-            last.signal(Signal::SIGTERM);
-            let end = last.end();
-            played.log.push_str(&end.stderr);
-            if end.code != Some(0) {
-                played
-                    .stuck
-                    .push(format!("the last chappe ended with {:?}", end.code));
-            }
-        } else {
+    // Where the order is about the end itself, chappe dies of it, or leaves what it could not write down.
+    let fault = now_ordered
+        .filter(|(order, _)| !order.is_empty())
+        .map(|(_, fault)| fault);
+    let is_cut_short = match fault {
+        None => false,
+        Some(Fault::Error) => end.code == Some(0) && number(host, verdict::NOTED) != Some(0),
+        Some(_) => end.code.is_none(),
+    };
+    if !is_cut_short {
+        if end.code != Some(0) {
             played
                 .stuck
                 .push(format!("chappe ended with {:?}", end.code));
         }
+        return played;
+    }
+    if end.code.is_none() {
+        let with_tree = fault == Some(Fault::KilledWithTree);
+        if with_tree {
+            kill_all(host);
+        }
+        played.deaths.push(look(host, with_tree));
+    }
+    // The next one finds what was left, and ends in order. Before it runs, a signal ends it out of order.
+    let mut last = start(host, None, &trace);
+    let by = Instant::now() + QUIET_MAX;
+    let runs = |last: &Chappe| last.log().contains("runs for bot");
+    while (!runs(&last) || number(host, IS_QUIET) != Some(1))
+        && Instant::now() < by
+        && last.has_ended().is_none()
+    {
+        pause(LOOK_EVERY * 10);
+    }
+    last.signal(Signal::SIGTERM);
+    let end = last.end();
+    played.log.push_str(&end.stderr);
+    if end.code != Some(0) {
+        played
+            .stuck
+            .push(format!("the last chappe ended with {:?}", end.code));
     }
     played
 }

@@ -10,6 +10,9 @@ use crate::host::{Host, processes_of};
 use crate::person::answers;
 use crate::run::{Death, Played};
 
+/// How many sessions have a process, as far as the store knows.
+pub const NOTED: &str = "SELECT count(*) FROM session WHERE pid IS NOT NULL";
+
 /// A cell, judged.
 #[derive(Debug, Default)]
 pub struct Verdict {
@@ -178,10 +181,7 @@ pub fn the_store_is_consistent(host: &Host, log: &str, verdict: &mut Verdict) {
             "SELECT count(*) FROM (SELECT 1 FROM prompt WHERE continues IS NOT NULL GROUP BY continues HAVING count(*) > 1)",
         ),
     ];
-    let in_time = (
-        "a process is noted",
-        "SELECT count(*) FROM session WHERE pid IS NOT NULL",
-    );
+    let in_time = ("a process is noted", NOTED);
     let in_time = (!log.contains("sessions did not end")).then_some(in_time);
     for (what, query) in never.into_iter().chain(in_time) {
         let count: i64 = database
