@@ -62,6 +62,17 @@ impl Desk {
         }
     }
 
+    /// Whether an update leads to anything that is stored. In a busy group nearly nothing does.
+    pub fn is_of_use(&self, update: &Decoded) -> bool {
+        let of_no_use = |route| {
+            matches!(
+                route,
+                Route::Ignore(_) | Route::TurnAway(_) | Route::Unserved(_)
+            )
+        };
+        self.route(update).is_some_and(|route| !of_no_use(route))
+    }
+
     /// Deals with an update.
     pub fn deal(
         &self,
@@ -70,9 +81,6 @@ impl Desk {
         update: &Decoded,
         ahead: &Ahead,
     ) -> store::Result<()> {
-        if let Err(why) = &update.inbound {
-            log::warn!("update {} is skipped: {why}", update.id);
-        }
         let Some(route) = self.route(update) else {
             return Ok(());
         };
@@ -82,20 +90,7 @@ impl Desk {
             return Ok(());
         }
         match &route {
-            Route::Ignore(why) => {
-                log::debug!("update {}: {why}", update.id);
-                Ok(())
-            }
-            Route::TurnAway(_) => {
-                log::debug!("update {}: a stranger pressed a button", update.id);
-                Ok(())
-            }
-            Route::Unserved(chat) => {
-                log::info!(
-                    "the group {chat} is not served: its number is not in telegram.allowed_chats"
-                );
-                Ok(())
-            }
+            Route::Ignore(_) | Route::TurnAway(_) | Route::Unserved(_) => Ok(()),
             // Done twice, these do the same once.
             Route::OpenChat(chat) => intake.open_chat(*chat),
             Route::CloseChat(chat) => intake.close_chat(*chat),

@@ -2,7 +2,8 @@
 //!
 //! One answer of getUpdates is one transaction together with the offset that confirms it, and only the next call tells
 //! Telegram so: an update is on disk before Telegram is told that it arrived. An update that does not decode, or
-//! cannot be stored, is skipped, and the others go on. Nothing of what people write is logged.
+//! cannot be stored, is skipped, and the others go on. Where nothing of an answer leads to anything, as in a busy group,
+//! it is not worth a write: only Telegram is told. Nothing of what people write is logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,7 +25,7 @@ use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
 use crate::render::{notice, texts};
-use crate::router::MENU;
+use crate::router::{MENU, Route};
 use crate::store::trouble::{self, StoreTrouble};
 use crate::store::{self, Store};
 use crate::thread;
@@ -349,8 +350,18 @@ impl Poll {
         let Outfit {
             bot, store, desk, ..
         } = &self.outfit;
-        let looked_up = updates
-            .iter()
+        let (of_use, of_no_use): (Vec<_>, Vec<_>) =
+            updates.iter().partition(|update| desk.is_of_use(update));
+        of_no_use
+            .into_iter()
+            .for_each(|update| pass_over(desk, update));
+        if of_use.is_empty() {
+            self.outfit.board.warn(None, Vec::new());
+            self.turn_away(&updates);
+            return Ok((next, raw.len()));
+        }
+        let looked_up = of_use
+            .into_iter()
             .map(|update| (update, desk.look_ahead(store, *bot, update)));
         let accepted = store.accept(
             *bot,
@@ -472,6 +483,22 @@ impl Poll {
         let wait = retry_wait(self.failures);
         self.failures = self.failures.saturating_add(1);
         Next::Wait(wait)
+    }
+}
+
+/// Says in the log what became of an update that leads to nothing.
+fn pass_over(desk: &Desk, update: &Decoded) {
+    let number = update.id;
+    if let Err(why) = &update.inbound {
+        log::warn!("update {number} is skipped: {why}");
+    }
+    match desk.route(update) {
+        Some(Route::Ignore(why)) => log::debug!("update {number}: {why}"),
+        Some(Route::TurnAway(_)) => log::debug!("update {number}: a stranger pressed a button"),
+        Some(Route::Unserved(chat)) => log::info!(
+            "the group {chat} is not served: its number is not in telegram.allowed_chats"
+        ),
+        _ => {}
     }
 }
 

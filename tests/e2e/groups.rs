@@ -131,6 +131,35 @@ fn what_is_not_meant_for_the_bot_leads_to_nothing() {
 }
 
 #[test]
+fn what_leads_to_nothing_costs_no_write() {
+    let (host, ada, eve) = host();
+    let chappe = host.start();
+    host.api.say(&ada, &named("hello"));
+    let answer = host.answer_in(GROUP, "echo: hello");
+    host.stored();
+    host.delivered();
+    let offset = || host.count("SELECT next_offset FROM bot");
+    let before = offset();
+    for line in ["lunch?", "yes", "where?"] {
+        host.api.say(&ada, line);
+        host.api.say(&eve, &named(line));
+        host.api.press(&eve, answer.id, "allow:x");
+        host.stored();
+    }
+    assert_eq!(offset(), before, "only Telegram knows that they were read");
+    // What is for the bot is stored with all that came before it, and nothing comes twice.
+    host.api.say(&ada, "at noon");
+    host.api.say(&ada, &named("and now you"));
+    host.answer_in(GROUP, "echo: and now you");
+    host.stored();
+    assert!(offset() > before);
+    chappe.crash();
+    let _chappe = host.start();
+    host.api.say(&ada, &named("[[remember]]"));
+    host.answer_in(GROUP, "remember turns=2");
+}
+
+#[test]
 fn a_stranger_in_an_allowed_group_gets_nothing_whatever_they_do() {
     let (host, ada, eve) = host();
     let _chappe = host.start();
