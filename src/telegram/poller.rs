@@ -5,6 +5,7 @@
 //! cannot be stored, is skipped, and the others go on. Where nothing of an answer leads to anything, as in a busy group,
 //! it is not worth a write: only Telegram is told. Nothing of what people write is logged.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use super::refusal::{self, Failure, Refusal};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Inbound, Post, SessionId};
+use crate::chat::{BotId, ChatId, Inbound, Post, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
@@ -62,6 +63,9 @@ const STORE_RETRY: Duration = Duration::from_secs(5);
 
 /// So many places are warned at most that nothing can be stored.
 const WARNED_MAX: usize = 20;
+
+/// So many groups are kept in mind at most that the log has named since the bot was added to them.
+const NAMED_MAX: usize = 20;
 
 /// How often finished rows are looked for and forgotten, in seconds.
 const PRUNE_EVERY: i64 = 3600;
@@ -105,6 +109,7 @@ impl Poller {
             to_tell: None,
             knows_name: false,
             menu_attempts: MENU_ATTEMPTS,
+            named: VecDeque::new(),
         };
         // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
         let fatal = poll.outfit.fatal.clone();
@@ -138,6 +143,8 @@ struct Poll {
     knows_name: bool,
     /// How often the menu may still be tried to be set; 0 once it is.
     menu_attempts: u32,
+    /// Groups that are not served, as far as the log has named them.
+    named: VecDeque<ChatId>,
 }
 
 /// What follows from a failed call.
@@ -354,7 +361,7 @@ impl Poll {
             updates.iter().partition(|update| desk.is_of_use(update));
         of_no_use
             .into_iter()
-            .for_each(|update| pass_over(desk, update));
+            .for_each(|update| pass_over(desk, &mut self.named, update));
         if of_use.is_empty() {
             self.outfit.board.warn(None, Vec::new());
             self.turn_away(&updates);
@@ -486,8 +493,9 @@ impl Poll {
     }
 }
 
-/// Says in the log what became of an update that leads to nothing.
-fn pass_over(desk: &Desk, update: &Decoded) {
+/// Says in the log what became of an update that leads to nothing. Anybody can add the bot to a group and throw it out,
+/// again and again: that names the group once. Only who may speak can have it named again.
+fn pass_over(desk: &Desk, named: &mut VecDeque<ChatId>, update: &Decoded) {
     let number = update.id;
     if let Err(why) = &update.inbound {
         log::warn!("update {number} is skipped: {why}");
@@ -495,9 +503,18 @@ fn pass_over(desk: &Desk, update: &Decoded) {
     match desk.route(update) {
         Some(Route::Ignore(why)) => log::debug!("update {number}: {why}"),
         Some(Route::TurnAway(_)) => log::debug!("update {number}: a stranger pressed a button"),
-        Some(Route::Unserved(chat)) => log::info!(
-            "the group {chat} is not served: its number is not in telegram.allowed_chats"
-        ),
+        Some(Route::Unserved(chat)) => {
+            let is_known = named.contains(&chat);
+            if !is_known {
+                named.truncate(NAMED_MAX - 1);
+                named.push_front(chat);
+            }
+            if !is_known || matches!(update.inbound, Ok(Inbound::Message(_))) {
+                log::info!(
+                    "the group {chat} is not served: its number is not in telegram.allowed_chats"
+                );
+            }
+        }
         _ => {}
     }
 }

@@ -241,6 +241,25 @@ fn a_group_that_is_not_allowed_gets_nothing_and_the_log_names_it() {
 }
 
 #[test]
+fn who_adds_the_bot_again_and_again_fills_no_log() {
+    let (host, ada, eve) = host();
+    let chappe = host.start();
+    let named = || chappe.log().matches("is not served").count();
+    for _ in 0..5 {
+        host.api.add_to_group(&eve.in_chat(OTHER_GROUP));
+    }
+    host.stored();
+    chappe.logs(&format!("the group {OTHER_GROUP} is not served"));
+    host.say("hello");
+    host.answer("echo: hello");
+    assert_eq!(named(), 1);
+    host.api.say(&ada.in_chat(OTHER_GROUP), "/status");
+    host.say("and now");
+    host.answer("echo: and now");
+    assert_eq!(named(), 2, "who may speak wants to know");
+}
+
+#[test]
 fn a_group_that_is_no_longer_allowed_gets_nothing_more_done_or_sent() {
     let (mut host, ada, _) = host();
     host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"0s\"\n".to_owned();
