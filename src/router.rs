@@ -353,7 +353,11 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                     // Also where the bot is not named any more: what it was told is taken back by that.
                     _ => Route::Edit {
                         arrival,
-                        text: said(message, text, me),
+                        text: match said(message, text, me) {
+                            // Where nothing but its name is left: Claude takes no empty prompt.
+                            nothing if nothing.is_empty() => text.into(),
+                            said => said,
+                        },
                     },
                 }
             }
@@ -977,7 +981,11 @@ mod tests {
             });
             Inbound::Edited(incoming)
         };
-        for (text, expected) in [("@my_bot do that", "do that"), ("never mind", "never mind")] {
+        for (text, expected) in [
+            ("@my_bot do that", "do that"),
+            ("never mind", "never mind"),
+            ("@my_bot,", "@my_bot,"),
+        ] {
             let inbound = edited(text, 7, GROUP);
             let Route::Edit { text, .. } = route(1, &inbound, &[7]) else {
                 panic!("{text:?}")
