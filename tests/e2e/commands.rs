@@ -1,5 +1,6 @@
 //! chappe's own commands, and messages that belong together.
 
+use chappe::router::MENU;
 use serde_json::json;
 
 use crate::host::{Host, USER, until};
@@ -37,7 +38,14 @@ fn a_session_is_made_and_the_place_goes_back_and_forth() {
     host.say("/status");
     host.answer("All well on ");
     host.say("/help");
-    host.answer("/stop");
+    let help = host.answer("/stop").text;
+    for (name, _) in MENU.iter().filter(|(name, _)| *name != "help") {
+        let is_told = help.split(|letter: char| letter != '/' && !letter.is_alphanumeric());
+        assert!(
+            is_told.into_iter().any(|word| word == format!("/{name}")),
+            "{name}"
+        );
+    }
 }
 
 #[test]
