@@ -61,7 +61,8 @@ fn a_press_that_waits_while_chappe_is_not_there_allows_nothing() {
     let press = host.press(&host.person(), &request, "Allow once");
     let _chappe = host.start();
     assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
-    host.says(USER, request.id, "✗ Expired");
+    let expired = "✗ Expired: I was restarted. Nothing was run.";
+    host.says(USER, request.id, expired);
     host.answer("tool said:");
     assert!(!host.file("made").exists());
 }
