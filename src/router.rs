@@ -67,6 +67,8 @@ pub enum Route<'a> {
         from: &'a Person,
         /// Which message of its chat it replies to: it is for the session of that one, or about what that one asks.
         reply_to: Option<MessageId>,
+        /// Whether the bot itself has written that one.
+        to_bot: bool,
     },
     /// A message was changed.
     Edit {
@@ -326,6 +328,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                             origin: message.origin.as_deref(),
                             from: person,
                             reply_to: message.reply_to,
+                            to_bot: message.replied_to == Some(me.id),
                         },
                     },
                     Body::Unsupported(what) => Route::Unsupported { arrival, what },
@@ -905,6 +908,20 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn whose_message_is_replied_to_counts_also_where_the_bot_is_named() {
+        for (author, expected) in [(Some(BOT), true), (Some(UserId(8)), false), (None, false)] {
+            let inbound = in_group("@my_bot and now?", |message| {
+                message.reply_to = Some(MessageId(2));
+                message.replied_to = author;
+            });
+            assert!(
+                matches!(route(1, &inbound, &[7]), Route::Prompt { to_bot, .. } if to_bot == expected),
+                "{author:?}"
+            );
+        }
     }
 
     #[test]

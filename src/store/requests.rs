@@ -504,9 +504,14 @@ impl Intake<'_> {
     /// The open request that a reply to the message `to` is for. None where that message shows none, or one that is over.
     ///
     /// The reply may be faster than the news under which number the request arrived. Then it is for the one request that
-    /// is on its way to its chat, if `to` is no other message that is known, and none from before. So what this finds may
-    /// be denied or answered by the reply, and never be allowed.
-    pub fn request_replied_to(&self, from: &Arrival, to: MessageId) -> Result<Option<Replied>> {
+    /// is on its way to its chat, if `to` is the bot's (`to_bot`), no other message that is known, and none from before. So
+    /// what this finds may be denied or answered by the reply, and never be allowed.
+    pub fn request_replied_to(
+        &self,
+        from: &Arrival,
+        to: MessageId,
+        to_bot: bool,
+    ) -> Result<Option<Replied>> {
         let found = |row: &Row<'_>| {
             Ok(Replied {
                 token: row.get(0)?,
@@ -525,7 +530,7 @@ impl Intake<'_> {
             )?
             .query_row(at, found)
             .optional()?;
-        if shown.is_some() {
+        if shown.is_some() || !to_bot {
             return Ok(shown);
         }
         let is_known = self

@@ -102,10 +102,11 @@ impl Desk {
                 origin,
                 from,
                 reply_to,
+                to_bot,
             } => {
                 // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
                 if let (Some(to), None, None) = (reply_to, origin, at.away)
-                    && let Some(request) = intake.request_replied_to(arrival, *to)?
+                    && let Some(request) = intake.request_replied_to(arrival, *to, *to_bot)?
                 {
                     intake.close(arrival)?;
                     return replies::to_request(intake, arrival, from, &request, *to, text);

@@ -70,7 +70,7 @@ fn pick(store: &Store, token: &str, from: &Arrival) -> Picked {
 
 /// The questions that a reply to this message is for.
 fn replied_to(intake: &mut Intake<'_>, reply: &Arrival, to: i64) -> Result<Option<Box<Asking>>> {
-    match intake.request_replied_to(reply, MessageId(to))? {
+    match intake.request_replied_to(reply, MessageId(to), true)? {
         Some(replied) => intake.asking(&replied.token),
         None => Ok(None),
     }

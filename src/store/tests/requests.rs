@@ -452,8 +452,13 @@ fn what_was_decided_and_can_no_longer_be_told_stays_decided() {
 
 /// The token of the request that a reply to this message is for.
 fn replied_to(store: &Store, place: Place, to: i64) -> Option<String> {
+    replied_to_of(store, place, to, true)
+}
+
+/// The same where the bot has written the message, or somebody else.
+fn replied_to_of(store: &Store, place: Place, to: i64, bot: bool) -> Option<String> {
     take_in(store, NOW, |intake| {
-        let found = intake.request_replied_to(&message(90, place), MessageId(to))?;
+        let found = intake.request_replied_to(&message(90, place), MessageId(to), bot)?;
         Ok(found.map(|found| found.token))
     })
 }
@@ -464,7 +469,7 @@ fn a_reply_is_for_the_open_request_that_the_message_shows() {
         let (session, _, row) = asking(store);
         deliver(store, row, 500);
         let found = take_in(store, NOW, |intake| {
-            intake.request_replied_to(&message(90, HOME), MessageId(500))
+            intake.request_replied_to(&message(90, HOME), MessageId(500), false)
         });
         let expected = Replied {
             token: "token-r".to_owned(),
@@ -492,6 +497,7 @@ fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
         assert_eq!(replied_to(store, HOME, 400), None, "another message");
         assert_eq!(replied_to(store, HOME, 399), None, "from before");
         assert_eq!(replied_to(store, HOME, 101), None, "the person's own");
+        assert_eq!(replied_to_of(store, HOME, 500, false), None, "of others");
         assert_eq!(replied_to(store, place(43), 500), None);
         // Nobody knows any more whether it arrived.
         store.put_back(row, true).expect("it waits again");
