@@ -3,6 +3,8 @@
 //! The options stand in the message with their descriptions; a button only has to be recognised. Which option it is for
 //! is known by its number, never by its label.
 
+use std::collections::HashSet;
+
 use super::request::visible;
 use super::texts::Line;
 use crate::chat::{Formatted, Pick, Progress, Question, utf16_len};
@@ -61,6 +63,7 @@ pub fn show(session: &str, sub_agent: bool, questions: &[Question], progress: &P
         .iter()
         .map(|option| cut(&on_one_line(&option.label), ASKED_MAX / count))
         .collect();
+    let labels = told_apart(labels);
     let line = options(line, question, progress, &labels);
     let line = match question.several {
         true => line.plain("\nChoose what applies, then Done."),
@@ -94,6 +97,26 @@ fn options(mut line: Line, question: &Question, progress: &Progress, labels: &[S
     line
 }
 
+/// The labels, with their numbers where the buttons of two options would say the same.
+fn told_apart(labels: Vec<String>) -> Vec<String> {
+    let mut seen = HashSet::new();
+    // As they are once they are chosen: that leaves the least room.
+    if labels
+        .iter()
+        .all(|label| seen.insert(short(&chosen(label))))
+    {
+        return labels;
+    }
+    let numbered = labels.iter().enumerate();
+    numbered
+        .map(|(at, label)| format!("{}. {label}", at + 1))
+        .collect()
+}
+
+fn chosen(label: &str) -> String {
+    format!("✓ {label}")
+}
+
 fn buttons(
     question: &Question,
     progress: &Progress,
@@ -102,7 +125,7 @@ fn buttons(
     let all = labels.iter().enumerate().map(|(option, label)| {
         let is_chosen = progress.chosen.contains(&option);
         let label = match is_chosen {
-            true => short(&format!("✓ {label}")),
+            true => short(&chosen(label)),
             false => short(label),
         };
         let pick = match question.several {
@@ -311,6 +334,29 @@ mod tests {
             "web asked\n✓ Which database? Postgres\n✓ Which features? Traces of every request that comes in\n\n\
              ✓ Answered by Ada, 14:02"
         );
+    }
+
+    #[test]
+    fn options_whose_buttons_would_say_the_same_are_numbered() {
+        let begin = "The database of the billing service";
+        let labels = [format!("{begin} (old)"), format!("{begin} (new)")];
+        let asked = question(
+            "Which?",
+            false,
+            &[(&labels[0], ""), (&labels[1], ""), ("A\nB", "")],
+        );
+        let shown = show("web", false, &[asked], &Progress::default());
+        assert_snapshot!(drawn(&shown), @r"
+        *web* asks
+        *Which?*
+        • 1. The database of the billing service (old)
+        • 2. The database of the billing service (new)
+        • 3. A B
+        [1. The database of the billin…]
+        [2. The database of the billin…]
+        [3. A B]
+        [Something else…] [Decline]
+        ");
     }
 
     #[test]
