@@ -411,13 +411,15 @@ impl Machine {
                 ..
             })
         );
+        let by_person = matches!(turn.cut, Some(Cut { by: By::Person, .. }));
         match leaves {
             true => self.close_asked(Closed::Restarted, out),
+            // Together with what works on behind the turns.
+            false if by_person => self.close_asked(Closed::Stopped, out),
             false if self.tasks.is_empty() => self.close_asked(Closed::Withdrawn, out),
             // What works on behind the turns still waits for its answer.
             false => {}
         }
-        let by_person = matches!(turn.cut, Some(Cut { by: By::Person, .. }));
         let (joined, not_taken) = parted(turn.steered);
         let mut ends_process = false;
         // A turn that was done before it heard of the interruption has its answer.

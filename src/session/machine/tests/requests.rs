@@ -336,6 +336,28 @@ fn a_request_dies_with_its_turn_and_with_its_process() {
 }
 
 #[test]
+fn what_works_on_behind_a_turn_keeps_its_request_unless_the_turn_is_stopped() {
+    let closed = |script: &str| {
+        let told = check(BUSY, script);
+        let closed = told.lines().filter(|line| line.contains("close requests"));
+        closed.map(str::trim).collect::<Vec<_>>().join(", ")
+    };
+    let ends = "
+        tasks t
+        subask r1 Bash ls
+        result ok of=1 done
+    ";
+    assert_eq!(closed(ends), "");
+    let stopped = "
+        tasks t
+        subask r1 Bash ls
+        work 0 stop
+        result ok of=1 stopped
+    ";
+    assert_eq!(closed(stopped), "close requests: all Stopped");
+}
+
+#[test]
 fn a_decision_that_the_process_does_not_take_ends_it() {
     assert_snapshot!(check(BUSY, "
         ask r1 Bash rm b
