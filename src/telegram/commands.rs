@@ -238,9 +238,14 @@ fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> stor
     intake.offer(place, session.id, &notice).map(drop)
 }
 
-/// Says what waits for a person, with a button for each session that is not the one of the place.
+/// Says what waits for a person, with a button for each session that is not the one of the place. In a group only what
+/// waits there.
 fn pending(intake: &mut Intake<'_>, place: Place) -> store::Result<()> {
-    let all = intake.pending()?;
+    let mut all = intake.pending()?;
+    if place.chat.0 < 0 {
+        // A group is read by people who may not speak to the bot: what is asked elsewhere is not for them.
+        all.retain(|one| one.place.is_some_and(|at| at.chat == place.chat));
+    }
     let current = intake.bound(place)?;
     let mut offers: Vec<(SessionId, Offer)> = Vec::new();
     for one in &all {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chappe::loopback::botapi::Person;
 use serde_json::json;
 
-use crate::host::{BOT_NAME, Host, until};
+use crate::host::{BOT_NAME, Host, USER, until};
 
 const GROUP: i64 = -100_200;
 const OTHER_GROUP: i64 = -100_300;
@@ -73,6 +73,26 @@ fn who_may_speak_is_answered_where_the_bot_is_meant() {
         Vec::<String>::new(),
         "nothing of it is private"
     );
+}
+
+#[test]
+fn what_is_asked_elsewhere_is_not_told_in_a_group() {
+    let (host, ada, _) = host();
+    let _chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch secret"}]]"#);
+    host.request(USER);
+    host.delivered();
+    host.say("/pending");
+    host.answer("touch secret");
+    host.api.say(&ada, &format!("/pending@{BOT_NAME}"));
+    host.answer_in(GROUP, "Nothing waits for you.");
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch here"}]]"#));
+    host.request(GROUP);
+    host.delivered();
+    host.api.say(&ada, &format!("/pending@{BOT_NAME}"));
+    let told = host.answer_in(GROUP, "wants Bash");
+    assert!(!told.text.contains("secret"), "{}", told.text);
 }
 
 #[test]
