@@ -358,6 +358,56 @@ fn what_works_on_behind_a_turn_keeps_its_request_unless_the_turn_is_stopped() {
 }
 
 #[test]
+fn what_works_on_behind_a_turn_is_answered_after_its_end() {
+    assert_snapshot!(check(BUSY, "
+        task started t1
+        subask r1 Bash ls
+        result ok of=1 done
+        wait 30m
+        decide r1 allow
+        task over t1
+    "), @r#"
+    > task started t1
+    > subask r1 Bash ls
+        ask r1 for 1: Bash {"it":"ls"}, by a sub-agent; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > result ok of=1 done
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+    > wait 30m
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
+        told r1
+    > task over t1
+        (due at 2400s)
+    "#);
+}
+
+#[test]
+fn what_ended_before_the_turn_leaves_nothing_open_behind_it() {
+    assert_snapshot!(check(BUSY, "
+        task started t1
+        subask r1 Bash ls
+        task over t1
+        result ok of=1 done
+        decide r1 allow
+    "), @r#"
+    > task started t1
+    > subask r1 Bash ls
+        ask r1 for 1: Bash {"it":"ls"}, by a sub-agent; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > task over t1
+    > result ok of=1 done
+        close requests: all Withdrawn
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+        (due at 600s)
+    > decide r1 allow
+        told r1
+    "#);
+}
+
+#[test]
 fn a_decision_that_the_process_does_not_take_ends_it() {
     assert_snapshot!(check(BUSY, "
         ask r1 Bash rm b
