@@ -12,6 +12,7 @@ mod checks;
 mod claude;
 mod owner;
 mod people;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -23,7 +24,7 @@ use crate::chat::{ChatId, MessageId, Permit, Place, RowId, TopicId};
 use crate::session::machine::{Event, Machine, Settings};
 use checks::Ask;
 use claude::{Claude, Does};
-use people::{Deed, Flying, Shown};
+use people::{Deed, Flying, Notice, Shown};
 
 const BOT: BotId = BotId(7);
 /// Where sessions are talked to, and by whom.
@@ -94,6 +95,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         12 => (which(), people::from(), people::by(), prop::bool::weighted(0.2))
             .prop_map(|(button, from, by, twice)| Deed::Press { button, from, by, twice }),
         2 => (0..3_usize).prop_map(|side| Deed::Stop { side }),
+        8 => (which(), words::to(), words::says(), people::by(), prop::bool::weighted(0.2))
+            .prop_map(|(shown, to, says, by, twice)| Deed::Reply { shown, to, says, by, twice }),
+        4 => (which(), people::from(), people::by(), prop::bool::weighted(0.2))
+            .prop_map(|(notice, from, by, twice)| Deed::WithThat { notice, from, by, twice }),
     ]
 }
 
@@ -177,6 +182,17 @@ struct World {
     asks: Vec<Ask>,
     /// Messages of ours with buttons of a request, as they stand in their chats.
     shown: Vec<Shown>,
+    /// Messages of ours that offer to deny a request with a message that waits for it.
+    notices: Vec<Notice>,
+    /// Of those, which have been pressed.
+    used: BTreeSet<RowId>,
+    /// Where a request is shown, and by which row.
+    shown_by: BTreeMap<usize, (Place, RowId)>,
+    /// What was written and is given to Claude, and what became the answer to a request, and so never is.
+    given: BTreeSet<String>,
+    spent: BTreeSet<String>,
+    /// The highest number of a message by which chappe knows one of its own, in each chat.
+    newest: BTreeMap<ChatId, i64>,
     /// What is on its way out.
     flying: Vec<Flying>,
     /// How often each row went out, and by which number chappe knows it.
@@ -203,6 +219,12 @@ impl World {
             sides: Vec::new(),
             asks: Vec::new(),
             shown: Vec::new(),
+            notices: Vec::new(),
+            used: BTreeSet::new(),
+            shown_by: BTreeMap::new(),
+            given: BTreeSet::new(),
+            spent: BTreeSet::new(),
+            newest: BTreeMap::new(),
             flying: Vec::new(),
             rows: BTreeMap::new(),
             times_out,

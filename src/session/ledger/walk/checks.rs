@@ -6,6 +6,7 @@ use super::claude::request_line;
 use super::*;
 use crate::chat::{Pending, Rule};
 use crate::claude::protocol::{self, Message, RawJson};
+use crate::store::Next;
 
 /// What was decided about a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +173,15 @@ impl World {
             }
         }
         self.asks[at].answers += 1;
+    }
+
+    /// Claude is given what somebody has written.
+    pub fn is_given(&mut self, next: &Next) {
+        if let Next::Given { prompt, .. } = next {
+            let spent = self.spent.contains(&prompt.text);
+            self.ensure(!spent, "what was an answer is given as a prompt as well");
+            self.given.insert(prompt.text.clone());
+        }
     }
 
     pub fn check(&mut self) {

@@ -328,11 +328,15 @@ impl World {
                 }
                 return Ok(());
             }
-            Action::GiveNext(revision) => Event::Given(given(
-                store.give_next(BOT, session, now, *revision, choose)?,
-            )),
+            Action::GiveNext(revision) => {
+                let next = store.give_next(BOT, session, now, *revision, choose)?;
+                self.is_given(&next);
+                Event::Given(given(next))
+            }
             Action::Steer(into) => {
-                Event::Steered(given(store.steer(BOT, session, *into, now, choose)?))
+                let next = store.steer(BOT, session, *into, now, choose)?;
+                self.is_given(&next);
+                Event::Steered(given(next))
             }
             Action::GiveAgain(prompt) => {
                 let again = store.give_again(*prompt)?;

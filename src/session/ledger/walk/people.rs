@@ -1,11 +1,12 @@
 //! What people do in a walk, and what stands in their chats.
 
 use super::checks::Decided;
+use super::words::{Says, To};
 use super::*;
 use crate::chat::{Arrival, Inbound, Lane, Person, Press, UserId};
 use crate::render::texts;
 use crate::router::{Allowed, Me, Route};
-use crate::store::{Came, Home, Intake, Overtakes, Pressed, StopSays, Written};
+use crate::store::{Home, Intake, Pressed, StopSays, Taken};
 
 /// What a person does.
 #[derive(Clone, Debug)]
@@ -25,6 +26,22 @@ pub enum Deed {
     },
     Stop {
         side: usize,
+    },
+    /// A text replies to a message that was ever shown, or to another one.
+    Reply {
+        shown: usize,
+        to: To,
+        says: Says,
+        by: By,
+        /// Whether Telegram gives it a second time.
+        twice: bool,
+    },
+    /// A button is pressed that was offered with a message: it is the answer.
+    WithThat {
+        notice: usize,
+        from: From,
+        by: By,
+        twice: bool,
     },
 }
 
@@ -58,6 +75,30 @@ pub enum By {
     Stranger,
 }
 
+/// Where sessions are made.
+pub fn home() -> Home {
+    Home {
+        root: "/sessions".into(),
+        persona: crate::chat::Persona::default(),
+    }
+}
+
+pub fn user(who_was_asked: i64, by: By) -> i64 {
+    match by {
+        By::WhoWasAsked => who_was_asked,
+        By::SomebodyElse => 3 - who_was_asked,
+        By::Stranger => STRANGER,
+    }
+}
+
+/// What an update came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    Nothing,
+    /// A request is decided with it.
+    Decided,
+}
+
 pub fn by() -> impl Strategy<Value = By> {
     prop_oneof![8 => Just(By::WhoWasAsked), 1 => Just(By::SomebodyElse), 1 => Just(By::Stranger)]
 }
@@ -72,6 +113,17 @@ pub struct Shown {
     all: Vec<(String, Decided)>,
     /// What they carry as they stand there now.
     pub buttons: Vec<String>,
+}
+
+/// A message in a chat that offers to deny a request with a message that waits for it.
+pub struct Notice {
+    pub row: RowId,
+    pub place: Place,
+    pub message: MessageId,
+    pub data: String,
+    pub ask: usize,
+    /// What the message says that waits.
+    pub text: String,
 }
 
 /// A row that is on its way out.
@@ -105,6 +157,19 @@ impl World {
                 twice,
             } => self.press(button, from, by, twice),
             Deed::Stop { side } => self.stop(side),
+            Deed::Reply {
+                shown,
+                to,
+                says,
+                by,
+                twice,
+            } => self.reply(shown, to, says, by, twice),
+            Deed::WithThat {
+                notice,
+                from,
+                by,
+                twice,
+            } => self.with_that(notice, from, by, twice),
         }
     }
 
@@ -130,11 +195,7 @@ impl World {
     }
 
     pub fn make_session(&mut self, place: Place) -> SessionId {
-        let home = Home {
-            root: "/sessions".into(),
-            persona: crate::chat::Persona::default(),
-        };
-        self.take_in(|intake| intake.session_at(place, "name", &home))
+        self.take_in(|intake| intake.session_at(place, "name", &home()))
     }
 
     fn write(&mut self, side: usize, steers: bool) {
@@ -154,22 +215,13 @@ impl World {
             callback: None,
             date: self.unix(),
         };
-        self.take_in(|intake| {
-            let written = Written {
-                text: "do it",
-                origin: None,
-                arrived: 0,
-                overtakes: Overtakes {
-                    failure: "after yours",
-                    question: "left",
-                },
-                came: Came::Now,
-            };
-            intake.queue(&arrival, session, &written)?;
-            match steers {
-                true => intake.steer_one(&arrival, session),
-                false => Ok(()),
+        let text = format!("do it {number}");
+        self.take_in(|intake| match steers {
+            true => {
+                words::queue(intake, &arrival, session, &text)?;
+                intake.steer_one(&arrival, session)
             }
+            false => words::waits(intake, &arrival, session, &text),
         });
     }
 
@@ -199,30 +251,11 @@ impl World {
         let (data, decides) = shown.all[button].clone();
         let (ask, row) = (shown.ask, shown.row);
         let side = &self.sides[self.asks[ask].side];
+        let its = (shown.place, shown.message);
         let its_chat = shown.place;
-        let source = match from {
-            From::Its => Some((its_chat, shown.message)),
-            From::Another(other) => {
-                let other = &self.shown[other % self.shown.len()];
-                Some((other.place, other.message))
-            }
-            From::Unknown { here: true } => Some((its_chat, MessageId(9_999_999))),
-            From::Unknown { here: false } => {
-                Some((place(3 - its_chat.chat.0, None), shown.message))
-            }
-            From::None => None,
-        };
-        let user = match by {
-            By::WhoWasAsked => side.user,
-            By::SomebodyElse => 3 - side.user,
-            By::Stranger => STRANGER,
-        };
-        let (tries, known) = self.rows[&row];
-        let right = source.is_some_and(|(place, message)| {
-            // A row that went out twice may stand there twice; and nobody may know yet that it arrived.
-            let shows_it = tries > 1 || known.is_none_or(|known| known == message);
-            place.chat == its_chat.chat && place.chat.0 == user && shows_it
-        });
+        let source = self.source(its, from);
+        let user = user(side.user, by);
+        let right = self.is_right(row, its_chat, source, user);
         let expected = right && self.asks[ask].is_open();
         let inbound = Inbound::Press(Press {
             callback: format!("callback{number}"),
@@ -236,7 +269,8 @@ impl World {
         for time in 0..=usize::from(twice) {
             let did = self.deal(number, &inbound);
             let expected = expected && time == 0;
-            self.ensure(did == expected, "a press does what it should, and no more");
+            let should = if expected { Did::Decided } else { Did::Nothing };
+            self.ensure(did == should, "a press does what it should, and no more");
             if expected {
                 let is_copy =
                     |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
@@ -250,8 +284,40 @@ impl World {
         }
     }
 
-    /// Deals with a press as the dispatch does; returns whether it has decided something.
-    fn deal(&mut self, update: i64, inbound: &Inbound) -> bool {
+    /// Which message a press says it comes from, whose button stands at `its`.
+    pub fn source(&self, its: (Place, MessageId), from: From) -> Option<(Place, MessageId)> {
+        let (its_chat, message) = its;
+        match from {
+            From::Its => Some(its),
+            From::Another(other) => {
+                let other = other.checked_rem(self.shown.len())?;
+                let other = &self.shown[other];
+                Some((other.place, other.message))
+            }
+            From::Unknown { here: true } => Some((its_chat, MessageId(9_999_999))),
+            From::Unknown { here: false } => Some((place(3 - its_chat.chat.0, None), message)),
+            From::None => None,
+        }
+    }
+
+    /// Whether a press of a row's button counts: by who may press it, from a message that may be the row's.
+    pub fn is_right(
+        &self,
+        row: RowId,
+        its_chat: Place,
+        source: Option<(Place, MessageId)>,
+        user: i64,
+    ) -> bool {
+        let (tries, known) = self.rows[&row];
+        source.is_some_and(|(place, message)| {
+            // A row that went out twice may stand there twice; and nobody may know yet that it arrived.
+            let shows_it = tries > 1 || known.is_none_or(|known| known == message);
+            place.chat == its_chat.chat && place.chat.0 == user && shows_it
+        })
+    }
+
+    /// Deals with an update as the dispatch does; returns what it has decided.
+    pub fn deal(&mut self, update: i64, inbound: &Inbound) -> Did {
         let allowed = Allowed {
             users: MAY_SPEAK.to_vec(),
             chats: Vec::new(),
@@ -263,13 +329,30 @@ impl World {
         let route = router::route(update, inbound, &allowed, &me);
         self.take_in(|intake| {
             let Some(arrival) = route.arrival() else {
-                return Ok(false);
+                return Ok(Did::Nothing);
             };
             if intake.is_repeat(arrival)? {
-                return Ok(false);
+                return Ok(Did::Nothing);
             }
-            intake.close(arrival)?;
             match &route {
+                Route::Prompt {
+                    from,
+                    text,
+                    origin,
+                    reply_to,
+                    ..
+                } => {
+                    return words::written(intake, arrival, from, text, *origin, *reply_to);
+                }
+                _ => intake.close(arrival)?,
+            }
+            match &route {
+                Route::Act { press, token, .. } => {
+                    let Taken::Now(offered) = intake.take(token, arrival)? else {
+                        return Ok(Did::Nothing);
+                    };
+                    return words::with_that(intake, arrival, &press.from, &offered);
+                }
                 Route::Decide {
                     press,
                     token,
@@ -278,7 +361,7 @@ impl World {
                 } => {
                     let pressed = intake.decide(token, *verdict, &press.from, arrival)?;
                     let Pressed::Decided { row, shown, .. } = pressed else {
-                        return Ok(false);
+                        return Ok(Did::Nothing);
                     };
                     let edit = Post::Edit {
                         target: Target::Row(row),
@@ -295,14 +378,14 @@ impl World {
                         session,
                     } = always.pressed
                     else {
-                        return Ok(false);
+                        return Ok(Did::Nothing);
                     };
                     let body = texts::decided_always(&shown, "Ada", "now", "that");
                     intake.change(arrival.place, row, session, &body, &[])?;
                 }
-                _ => return Ok(false),
+                _ => return Ok(Did::Nothing),
             }
-            Ok(true)
+            Ok(Did::Decided)
         })
     }
 
@@ -334,6 +417,7 @@ impl World {
                 let ask =
                     ask.unwrap_or_else(|| self.fail("a request does not say what it is about"));
                 self.rows.entry(row).or_insert((0, None)).0 += 1;
+                self.shown_by.insert(ask, (ready.place, row));
                 if arrived.is_some() {
                     let all = self.meanings(ask, &buttons);
                     self.shown.push(Shown {
@@ -344,6 +428,19 @@ impl World {
                         all,
                         buttons,
                     });
+                }
+            }
+            Post::Message { .. } => {
+                if let Some((data, ask, text)) = self.offered(&ready.post) {
+                    self.rows.entry(row).or_insert((0, None)).0 += 1;
+                    self.notices.extend(arrived.map(|message| Notice {
+                        row,
+                        place: ready.place,
+                        message,
+                        data,
+                        ask,
+                        text,
+                    }));
                 }
             }
             Post::Edit { .. } if arrived.is_some() => {
@@ -384,6 +481,8 @@ impl World {
         } = self.flying.remove(at);
         let noted = match arrived {
             Some(message) if heard => {
+                let newest = self.newest.entry(place.chat).or_default();
+                *newest = message.0.max(*newest);
                 if let Some(known) = self.rows.get_mut(&row) {
                     known.1 = Some(message);
                 }
@@ -433,7 +532,7 @@ impl World {
         }
     }
 
-    fn open_asks(&self) -> BTreeSet<usize> {
+    pub fn open_asks(&self) -> BTreeSet<usize> {
         let open = self.asks.iter().enumerate();
         let open = open.filter(|(_, ask)| ask.is_open());
         open.map(|(at, _)| at).collect()

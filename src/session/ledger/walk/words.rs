@@ -1,0 +1,371 @@
+//! What people write in a walk while requests are open: replies, and messages that become the answer.
+//!
+//! A text denies what it is for, and that with its words, or it changes nothing. It never allows a tool.
+
+use super::checks::Decided;
+use super::people::{By, Did, From, user};
+use super::*;
+use crate::chat::{Act, Arrival, Body, Inbound, Incoming, Person, Press, UserId};
+use crate::render::{request, texts};
+use crate::store::{Came, Intake, Offered, Overtakes, Pressed, Queued, Replied, Written};
+
+/// To which message somebody replies.
+#[derive(Clone, Copy, Debug)]
+pub enum To {
+    /// One that shows a request, or has shown it.
+    Shown,
+    /// One of the other messages of the chat.
+    Theirs,
+    /// One that nobody knows.
+    Unknown,
+}
+
+pub fn to() -> impl Strategy<Value = To> {
+    prop_oneof![8 => Just(To::Shown), 1 => Just(To::Theirs), 1 => Just(To::Unknown)]
+}
+
+/// What a reply says.
+#[derive(Clone, Copy, Debug)]
+pub enum Says {
+    /// No more than yes.
+    Yes,
+    /// Something else, in which a yes may be.
+    Other { yes: bool },
+    /// Words of somebody else, forwarded.
+    Forwarded,
+}
+
+pub fn says() -> impl Strategy<Value = Says> {
+    prop_oneof![
+        2 => Just(Says::Yes),
+        6 => any::<bool>().prop_map(|yes| Says::Other { yes }),
+        1 => Just(Says::Forwarded),
+    ]
+}
+
+/// Takes in what somebody has written, as the dispatch does.
+pub fn written(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    from: &Person,
+    text: &str,
+    origin: Option<&str>,
+    reply_to: Option<MessageId>,
+) -> store::Result<Did> {
+    if let (Some(to), None) = (reply_to, origin)
+        && let Some(asked) = intake.request_replied_to(arrival, to, true)?
+    {
+        intake.close(arrival)?;
+        return replied(intake, arrival, from, &asked, to, text);
+    }
+    let replied = match reply_to {
+        Some(message) => intake.session_of(arrival.place.chat, message)?,
+        None => None,
+    };
+    let session = match replied {
+        Some(session) => session,
+        None => intake.session_at(arrival.place, "name", &people::home())?,
+    };
+    waits(intake, arrival, session, text)?;
+    Ok(Did::Nothing)
+}
+
+fn replied(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    from: &Person,
+    asked: &Replied,
+    to: MessageId,
+    text: &str,
+) -> store::Result<Did> {
+    if router::only_agrees(text) {
+        return Ok(Did::Nothing);
+    }
+    let why = request::denied_for(&asked.tool, text);
+    let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
+    denies(intake, arrival, denied, text)
+}
+
+/// A press on the button that was offered with a message that waits.
+pub fn with_that(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    from: &Person,
+    offered: &Offered,
+) -> store::Result<Did> {
+    let Act::DenyWith {
+        request,
+        message,
+        text,
+    } = &offered.act
+    else {
+        return Ok(Did::Nothing);
+    };
+    let session = offered.session;
+    let did = match intake.may_deny_with(session, *request, *message, text)? {
+        Some(tool) => {
+            let why = request::denied_for(&tool, text);
+            let denied = intake.deny_with(session, (*request, *message), &why, from, arrival)?;
+            denies(intake, arrival, denied, text)?
+        }
+        None => Did::Nothing,
+    };
+    intake.retire(offered.row, "over")?;
+    Ok(did)
+}
+
+/// Shows that a request is denied, where it is.
+fn denies(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    denied: Pressed,
+    text: &str,
+) -> store::Result<Did> {
+    let Pressed::Decided { row, shown, .. } = denied else {
+        return Ok(Did::Nothing);
+    };
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body: texts::denied_for(&shown, false, "Ada", "now", text),
+        buttons: Vec::new(),
+    };
+    intake.post(arrival.place, crate::chat::Lane::Text, &edit)?;
+    Ok(Did::Decided)
+}
+
+pub fn queue(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    session: SessionId,
+    text: &str,
+) -> store::Result<Queued> {
+    let written = Written {
+        text,
+        origin: None,
+        arrived: 0,
+        overtakes: Overtakes {
+            failure: "after yours",
+            question: "left",
+        },
+        came: Came::Now,
+    };
+    intake.queue(arrival, session, &written)
+}
+
+/// Queues a message, and offers to make it the answer to what it waits for.
+pub fn waits(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    session: SessionId,
+    text: &str,
+) -> store::Result<()> {
+    if queue(intake, arrival, session, text)? != Queued::Waits {
+        return Ok(());
+    }
+    let asked = intake.request_in_the_way(arrival, session)?;
+    let Some(asked) = asked.filter(|asked| !asked.is_told) else {
+        return Ok(());
+    };
+    let act = Act::DenyWith {
+        request: asked.request,
+        message: asked.message,
+        text: text.to_owned(),
+    };
+    let notice = request::waits_for(&asked.tool, &asked.input, act);
+    intake.offer(arrival.place, session, &notice).map(drop)
+}
+
+impl World {
+    /// What a message of ours offers to do with a message that waits: what the button carries, which request it denies,
+    /// and with which text.
+    pub fn offered(&mut self, post: &Post) -> Option<(String, usize, String)> {
+        let Post::Message { body, buttons, .. } = post else {
+            return None;
+        };
+        let data = buttons.iter().flatten().map(|button| &button.data).next()?;
+        let token = data.strip_prefix("do:")?;
+        let act = self.store.act_for(BOT, token).expect("it can be read");
+        let Some((Act::DenyWith { text, .. }, _)) = act else {
+            return None;
+        };
+        let shows = |ask: &checks::Ask| body.text.contains(&ask.mark());
+        let ask = self.asks.iter().position(shows);
+        let ask = ask.unwrap_or_else(|| self.fail("an offer does not say what it is about"));
+        Some((data.clone(), ask, text))
+    }
+
+    /// A reply changes something only where it is by one who may speak, in words of their own, and what it is for is open.
+    pub fn reply(&mut self, which: usize, to: To, says: Says, by: By, twice: bool) {
+        let number = self.number();
+        let Some(shown) = which.checked_rem(self.shown.len()) else {
+            return;
+        };
+        let shown = &self.shown[shown];
+        let (place, row, ask) = (shown.place, shown.row, shown.ask);
+        let to = match to {
+            To::Shown => shown.message,
+            To::Theirs => MessageId(number - 1),
+            To::Unknown => MessageId(9_999_999),
+        };
+        let by = match by {
+            // In the chat of one person nobody else writes.
+            By::SomebodyElse => By::WhoWasAsked,
+            by => by,
+        };
+        let user = user(self.sides[self.asks[ask].side].user, by);
+        let text = match says {
+            Says::Yes => "Yes, go on 👍".to_owned(),
+            Says::Other { yes: true } => format!("yes, but only {number}"),
+            Says::Other { yes: false } | Says::Forwarded => format!("not {number}"),
+        };
+        let is_forwarded = matches!(says, Says::Forwarded);
+        let inbound = Inbound::Message(Incoming {
+            place,
+            private: true,
+            title: String::new(),
+            from: Some(Person {
+                id: UserId(user),
+                name: "Ada".to_owned(),
+            }),
+            message: MessageId(number),
+            date: self.unix(),
+            edit_date: 0,
+            origin: is_forwarded.then(|| "Bob".to_owned()),
+            reply_to: Some(to),
+            replied_to: Some(UserId(BOT.0)),
+            caption: String::new(),
+            body: Body::Text(text.clone()),
+        });
+        let is_for = self.replied_to(place, to, (row, ask));
+        let counts = MAY_SPEAK.contains(&user) && !is_forwarded && !matches!(says, Says::Yes);
+        let is_for = is_for.filter(|_| counts);
+        for time in 0..=usize::from(twice) {
+            let did = self.deal(number, &inbound);
+            let Some(ask) = is_for.filter(|_| time == 0) else {
+                self.ensure(did == Did::Nothing, "a reply decides what it should not");
+                continue;
+            };
+            self.ensure(did == Did::Decided, "a reply that denies changes nothing");
+            let why = Some(format!("The user denied this: {text}"));
+            self.decided(ask, Decided::Deny { why });
+            self.spent.insert(text.clone());
+            self.is_seen(ask, to);
+        }
+    }
+
+    /// The message to which somebody replies is the one that is known from now on.
+    fn is_seen(&mut self, ask: usize, message: MessageId) {
+        let mut of_ask = self.shown.iter().filter(|shown| shown.ask == ask);
+        let row = of_ask.next().map(|shown| shown.row);
+        let its = |shown: &people::Shown| shown.ask == ask && shown.message == message;
+        self.asks[ask].is_strange |= !self.shown.iter().any(its);
+        // What is on its way and did not arrive anywhere is shown by nothing yet.
+        if let Some(known) = row.and_then(|row| self.rows.get_mut(&row)) {
+            known.1 = Some(message);
+        }
+    }
+
+    /// The request for which chappe takes a reply to a message, which may be the one that a row shows.
+    fn replied_to(&mut self, place: Place, to: MessageId, its: (RowId, usize)) -> Option<usize> {
+        let arrival = Arrival {
+            update: 0,
+            place,
+            user: UserId(0),
+            message: None,
+            edit_date: 0,
+            callback: None,
+            date: 0,
+        };
+        let found = self.take_in(|intake| intake.request_replied_to(&arrival, to, true));
+        let found = found.map(|found| self.ask_of(&found.input));
+        let mut shown = self.shown.iter();
+        let known = shown
+            .find(|shown| shown.place.chat == place.chat && self.rows[&shown.row].1 == Some(to));
+        if let Some(known) = known {
+            let expected = Some(known.ask).filter(|ask| self.asks[*ask].is_open());
+            self.ensure(found == expected, "a reply is for what its message shows");
+            return found;
+        }
+        // Nobody has said yet under which number it arrived: it is for the only one that it can be for, or for none.
+        let on_its_way = self.on_their_way(place.chat);
+        let (row, ask) = its;
+        let is_its = self
+            .shown
+            .iter()
+            .any(|shown| shown.row == row && shown.message == to);
+        let newest = self.newest.get(&place.chat).copied().unwrap_or_default();
+        let is_strange = self.asks.iter().any(|ask| ask.is_strange);
+        if is_its && on_its_way == [ask] && to.0 > newest && !is_strange {
+            self.ensure(found == Some(ask), "a reply that is quick is for nothing");
+        }
+        let may = found.is_none_or(|found| on_its_way == [found]);
+        self.ensure(may, "a reply is for what it cannot be for");
+        found
+    }
+
+    /// The open requests that went out to a chat, and nobody has said that they arrived.
+    fn on_their_way(&self, chat: ChatId) -> Vec<usize> {
+        let open = self.open_asks().into_iter();
+        let unknown = |ask: &usize| {
+            let rows = self.shown_by.get(ask);
+            rows.is_some_and(|(place, row)| {
+                let (tries, known) = self.rows[row];
+                place.chat == chat && tries > 0 && known.is_none()
+            })
+        };
+        open.filter(unknown).collect()
+    }
+
+    fn ask_of(&self, input: &str) -> usize {
+        let found = self.asks.iter().position(|ask| ask.input == input);
+        found.unwrap_or_else(|| self.fail("nobody has asked that"))
+    }
+
+    /// A press makes a message the answer where it is by one who may speak, on a button that was not used, and both the
+    /// request is open and the message waits.
+    pub fn with_that(&mut self, which: usize, from: From, by: By, twice: bool) {
+        let number = self.number();
+        let Some(at) = which.checked_rem(self.notices.len()) else {
+            return;
+        };
+        let Notice {
+            row,
+            place,
+            message,
+            ask,
+            ref data,
+            ref text,
+        } = self.notices[at];
+        let (data, text) = (data.clone(), text.clone());
+        let source = self.source((place, message), from);
+        let user = user(self.sides[self.asks[ask].side].user, by);
+        let right = self.is_right(row, place, source, user);
+        let is_there = self.asks[ask].is_open() && !self.given.contains(&text);
+        let expected = right && is_there && !self.used.contains(&row);
+        if right {
+            self.used.insert(row);
+            let known = self.rows.get_mut(&row).expect("it was sent");
+            known.1 = source.map(|(_, message)| message);
+        }
+        let inbound = Inbound::Press(Press {
+            callback: format!("callback{number}"),
+            from: Person {
+                id: UserId(user),
+                name: "Ada".to_owned(),
+            },
+            at: source,
+            data,
+        });
+        for time in 0..=usize::from(twice) {
+            let did = self.deal(number, &inbound);
+            if !expected || time > 0 {
+                self.ensure(did == Did::Nothing, "an offer does what it should not");
+                continue;
+            }
+            self.ensure(did == Did::Decided, "an offer does nothing");
+            let why = Some(format!("The user denied this: {text}"));
+            self.decided(ask, Decided::Deny { why });
+            self.spent.insert(text.clone());
+        }
+    }
+}
