@@ -97,9 +97,15 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => (0..3_usize).prop_map(|side| Deed::Stop { side }),
         8 => (which(), words::to(), words::says(), people::by(), prop::bool::weighted(0.2))
             .prop_map(|(shown, to, says, by, twice)| Deed::Reply { shown, to, says, by, twice }),
+        12 => (which(), people::from(), people::by(), prop::bool::weighted(0.2))
+            .prop_map(|(button, from, by, twice)| Deed::Pick { button, from, by, twice }),
         4 => (which(), people::from(), people::by(), prop::bool::weighted(0.2))
             .prop_map(|(notice, from, by, twice)| Deed::WithThat { notice, from, by, twice }),
     ]
+}
+
+fn several() -> impl Strategy<Value = Vec<bool>> {
+    prop::collection::vec(any::<bool>(), 1..4)
 }
 
 fn does() -> impl Strategy<Value = Does> {
@@ -107,6 +113,7 @@ fn does() -> impl Strategy<Value = Does> {
         3 => Just(Does::Initialized),
         4 => prop::bool::weighted(0.2).prop_map(|unasked| Does::Begin { unasked }),
         8 => (0..4_usize, any::<bool>()).prop_map(|(permits, agent)| Does::Ask { permits, agent }),
+        6 => several().prop_map(|several| Does::Question { several }),
         3 => any::<usize>().prop_map(Does::Withdraw),
         2 => Just(Does::ToolResult),
         2 => Just(Does::Result),
@@ -139,10 +146,14 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Claude asks for something, which is shown: what seldom follows one another by chance.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    (0..3_usize, 1..3_usize, any::<bool>()).prop_map(|(side, asks, steers)| {
-        let ask = Does::Ask {
-            permits: asks,
-            agent: asks > 1,
+    let several = prop::option::of(several());
+    (0..3_usize, 1..3_usize, any::<bool>(), several).prop_map(|(side, asks, steers, several)| {
+        let ask = match several {
+            Some(several) => Does::Question { several },
+            None => Does::Ask {
+                permits: asks,
+                agent: asks > 1,
+            },
         };
         let mut steps = vec![Step::People(Deed::Write { side, steers })];
         steps.extend(vec![Step::Onward(side); 9]);
@@ -184,8 +195,9 @@ struct World {
     shown: Vec<Shown>,
     /// Messages of ours that offer to deny a request with a message that waits for it.
     notices: Vec<Notice>,
-    /// Of those, which have been pressed.
+    /// Of those, which have been pressed; and which buttons of questions have counted.
     used: BTreeSet<RowId>,
+    picked: BTreeSet<String>,
     /// Where a request is shown, and by which row.
     shown_by: BTreeMap<usize, (Place, RowId)>,
     /// What was written and is given to Claude, and what became the answer to a request, and so never is.
@@ -221,6 +233,7 @@ impl World {
             shown: Vec::new(),
             notices: Vec::new(),
             used: BTreeSet::new(),
+            picked: BTreeSet::new(),
             shown_by: BTreeMap::new(),
             given: BTreeSet::new(),
             spent: BTreeSet::new(),

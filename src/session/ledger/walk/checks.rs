@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::claude::request_line;
+use super::people::Did;
 use super::*;
-use crate::chat::{Pending, Rule};
+use crate::chat::{Pending, Pick, Rule};
 use crate::claude::protocol::{self, Message, RawJson};
 use crate::store::Next;
 
@@ -19,6 +20,61 @@ pub enum Decided {
         /// What Claude must hear, where that was said.
         why: Option<String>,
     },
+    /// What it asks has these answers.
+    Answered(Vec<String>),
+}
+
+/// What can be chosen of every question.
+const OPTIONS: [&str; 2] = ["A", "B"];
+
+/// What a process asks to be told, and how far it is answered.
+#[derive(Debug, Default)]
+pub struct Asks {
+    /// Each question, and whether several options may be chosen.
+    pub questions: Vec<(String, bool)>,
+    pub said: Vec<String>,
+    chosen: BTreeSet<usize>,
+}
+
+impl Asks {
+    /// A button of a question is pressed that counts.
+    pub fn pick(&mut self, question: usize, pick: Pick) -> Did {
+        if question != self.said.len() {
+            return Did::Nothing;
+        }
+        match pick {
+            Pick::Else => Did::Nothing,
+            Pick::Decline => Did::Decided,
+            Pick::Choose { option, on: true } => {
+                self.chosen.insert(option);
+                Did::GoesOn
+            }
+            Pick::Choose { option, on: false } => {
+                self.chosen.remove(&option);
+                Did::GoesOn
+            }
+            Pick::Answer { option } => {
+                self.chosen = [option].into();
+                self.answer(None)
+            }
+            Pick::Done => self.answer(None),
+        }
+    }
+
+    /// What is chosen is the answer, with what somebody has written.
+    pub fn answer(&mut self, text: Option<&str>) -> Did {
+        let chosen = std::mem::take(&mut self.chosen);
+        let labels = chosen.into_iter().map(|option| OPTIONS[option]);
+        let all: Vec<&str> = labels.chain(text).collect();
+        if all.is_empty() {
+            return Did::Nothing;
+        }
+        self.said.push(all.join(", "));
+        match self.said.len() < self.questions.len() {
+            true => Did::GoesOn,
+            false => Did::Decided,
+        }
+    }
 }
 
 /// Something that a process has asked for.
@@ -31,6 +87,7 @@ pub struct Ask {
     epoch: u32,
     pub input: String,
     pub permits: Vec<Permit>,
+    pub asks: Asks,
     /// Whether a person is asked.
     pub stored: bool,
     pub decided: Option<Decided>,
@@ -60,6 +117,7 @@ impl Ask {
             // A number that would not survive being parsed.
             input: format!(r#"{{"command":"m{number}m",  "n":1.00000000000000000001}}"#),
             permits,
+            asks: Asks::default(),
             stored: false,
             decided: None,
             closed: false,
@@ -69,9 +127,43 @@ impl Ask {
         }
     }
 
+    /// It asks to be told something, instead.
+    pub fn with_questions(mut self, several: &[bool]) -> Ask {
+        let mark = self.mark();
+        let several = several.iter().enumerate();
+        let questions = several.map(|(at, several)| (format!("{mark}q{at}?"), *several));
+        self.asks.questions = questions.collect();
+        let options: Vec<Value> = OPTIONS
+            .iter()
+            .map(|label| json!({"label": label}))
+            .collect();
+        let question = |(text, several): &(String, bool)| {
+            let options = Value::Array(options.clone());
+            format!(
+                r#"{{"multiSelect":{several}, "question":"{text}","options":{options},"n":1e2}}"#
+            )
+        };
+        let all: Vec<String> = self.asks.questions.iter().map(question).collect();
+        self.input = format!(r#"{{"questions":[{}]}}"#, all.join(", "));
+        self
+    }
+
     pub fn line(&self, agent: bool) -> Message {
         let suggestions: Vec<RawJson> = self.permits.iter().flat_map(protocol::updates).collect();
-        request_line(&self.request, &self.input, &suggestions, agent)
+        request_line(&self.request, self.tool(), &self.input, &suggestions, agent)
+    }
+
+    pub fn tool(&self) -> &'static str {
+        match self.asks.questions.is_empty() {
+            true => "Bash",
+            false => protocol::QUESTION_TOOL,
+        }
+    }
+
+    /// What a person is asked now.
+    pub fn asked_now(&self) -> &str {
+        let question = self.asks.questions.get(self.asks.said.len());
+        question.map_or(&self.input, |(text, _)| text)
     }
 
     /// What its message holds and no other one does.
@@ -162,6 +254,19 @@ impl World {
                 };
                 self.ensure(said == updates, "more is allowed than was pressed");
             }
+            Some(Decided::Answered(said)) => {
+                self.ensure(allows, "what was answered is denied");
+                let texts = ask.asks.questions.iter().map(|(text, _)| text.clone());
+                let said = said.iter().map(|said| json!(said));
+                let answers = Value::Object(texts.zip(said).collect());
+                let back = &answer["updatedInput"];
+                self.ensure(back["answers"] == answers, "it hears other answers");
+                let input: Value = serde_json::from_str(&ask.input).expect("it is JSON");
+                let same = back["questions"] == input["questions"];
+                self.ensure(same, "what is answered is not what was asked");
+                let alone = answer["updatedPermissions"].is_null();
+                self.ensure(alone, "an answer allows something");
+            }
             Some(Decided::Deny { why }) => {
                 self.ensure(!allows, "what was denied is allowed");
                 let heard = why.as_ref().is_none_or(|why| answer["message"] == **why);
@@ -202,17 +307,18 @@ impl World {
     fn check_what_is_open(&mut self) {
         let inputs = self.pending_inputs();
         let open = self.asks.iter().filter(|ask| ask.is_open());
-        let expected: BTreeSet<String> = open.map(|ask| ask.input.clone()).collect();
+        let expected: BTreeSet<String> = open.map(|ask| ask.asked_now().to_owned()).collect();
         if inputs != expected {
             self.fail(&format!("open is {inputs:?} and should be {expected:?}"));
         }
     }
 
-    /// What a person could decide, by its input.
+    /// What a person could decide, by its input, or by what is asked.
     pub fn pending_inputs(&mut self) -> BTreeSet<String> {
         let pending = self.take_in(|intake| intake.pending());
         let input = |pending| match pending {
             Pending::Request { input, .. } => Some(input),
+            Pending::Question { text } => Some(text),
             _ => None,
         };
         let inputs = pending.into_iter().filter_map(|one| input(one.what));

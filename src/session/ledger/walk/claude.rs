@@ -20,6 +20,10 @@ pub enum Does {
         permits: usize,
         agent: bool,
     },
+    /// Asks questions; whether several options of each may be chosen.
+    Question {
+        several: Vec<bool>,
+    },
     /// Takes the n-th request back.
     Withdraw(usize),
     /// What is queued goes into the turn.
@@ -256,6 +260,13 @@ impl World {
                 process.out.push_back(ask.line(agent || behind));
                 self.asks.push(ask);
             }
+            Does::Question { ref several } if at_work || !process.agents.is_empty() => {
+                let behind = !at_work;
+                let ask = Ask::new(number, at, process.number, epoch, 0).with_questions(several);
+                process.waits.push((ask.request.clone(), behind));
+                process.out.push_back(ask.line(behind));
+                self.asks.push(ask);
+            }
             Does::Withdraw(which) if !process.waits.is_empty() => {
                 let (request, _) = process.waits[which % process.waits.len()].clone();
                 process.withdraw(request);
@@ -286,11 +297,17 @@ impl World {
 }
 
 /// Makes the line by which Claude asks.
-pub fn request_line(request: &str, input: &str, suggestions: &[RawJson], agent: bool) -> Message {
+pub fn request_line(
+    request: &str,
+    tool: &str,
+    input: &str,
+    suggestions: &[RawJson],
+    agent: bool,
+) -> Message {
     Message::ControlRequest {
         request_id: request.to_owned(),
         request: ControlRequest::CanUseTool(Box::new(CanUseTool {
-            tool_name: "Bash".to_owned(),
+            tool_name: tool.to_owned(),
             display_name: None,
             input: RawJson::from_text(input.to_owned()).expect("it is JSON"),
             description: None,

@@ -3,7 +3,7 @@
 use super::checks::Decided;
 use super::words::{Says, To};
 use super::*;
-use crate::chat::{Arrival, Inbound, Lane, Person, Press, UserId};
+use crate::chat::{Arrival, Inbound, Lane, Person, Pick, Press, UserId};
 use crate::render::texts;
 use crate::router::{Allowed, Me, Route};
 use crate::store::{Home, Intake, Pressed, StopSays, Taken};
@@ -22,6 +22,13 @@ pub enum Deed {
         from: From,
         by: By,
         /// Whether Telegram gives the press a second time.
+        twice: bool,
+    },
+    /// A button of a question is pressed that was ever shown.
+    Pick {
+        button: usize,
+        from: From,
+        by: By,
         twice: bool,
     },
     Stop {
@@ -95,6 +102,8 @@ pub fn user(who_was_asked: i64, by: By) -> i64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Did {
     Nothing,
+    /// Something of a request is answered, or chosen.
+    GoesOn,
     /// A request is decided with it.
     Decided,
 }
@@ -111,6 +120,8 @@ pub struct Shown {
     pub ask: usize,
     /// What its buttons carry and decide.
     all: Vec<(String, Decided)>,
+    /// What its buttons carry and do, where it asks questions, and for which one.
+    picks: Vec<(String, usize, Pick)>,
     /// What they carry as they stand there now.
     pub buttons: Vec<String>,
 }
@@ -140,7 +151,7 @@ fn buttons_of(post: &Post) -> Vec<String> {
     let all = buttons.iter().flatten().map(|button| button.data.clone());
     let of_request = |data: &String| {
         let kind = data.split(':').next().unwrap_or_default();
-        matches!(kind, "allow" | "deny" | "always")
+        matches!(kind, "allow" | "deny" | "always" | "pick")
     };
     all.filter(of_request).collect()
 }
@@ -156,6 +167,12 @@ impl World {
                 by,
                 twice,
             } => self.press(button, from, by, twice),
+            Deed::Pick {
+                button,
+                from,
+                by,
+                twice,
+            } => self.pick(button, from, by, twice),
             Deed::Stop { side } => self.stop(side),
             Deed::Reply {
                 shown,
@@ -284,6 +301,65 @@ impl World {
         }
     }
 
+    /// A press on a button of a question changes something only where the same is true, the question is the one that is
+    /// asked now, and the button has not counted before.
+    fn pick(&mut self, which: usize, from: From, by: By, twice: bool) {
+        let number = self.number();
+        let all = self.shown.iter().enumerate();
+        let all: Vec<(usize, usize)> = all
+            .flat_map(|(at, shown)| (0..shown.picks.len()).map(move |button| (at, button)))
+            .collect();
+        let Some(at) = which.checked_rem(all.len()) else {
+            return;
+        };
+        let (at, button) = all[at];
+        let shown = &self.shown[at];
+        let (data, question, pick) = shown.picks[button].clone();
+        let (ask, row, its_chat) = (shown.ask, shown.row, shown.place);
+        let source = self.source((its_chat, shown.message), from);
+        let user = user(self.sides[self.asks[ask].side].user, by);
+        let right = self.is_right(row, its_chat, source, user);
+        let is_copy = |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
+        if right && !self.shown.iter().any(is_copy) {
+            // Telegram itself says where a press comes from: with a right token it is from nowhere else.
+            return;
+        }
+        let counts = right && self.asks[ask].is_open() && !self.picked.contains(&data);
+        let inbound = Inbound::Press(Press {
+            callback: format!("callback{number}"),
+            from: Person {
+                id: UserId(user),
+                name: "Ada".to_owned(),
+            },
+            at: source,
+            data: data.clone(),
+        });
+        for time in 0..=usize::from(twice) {
+            let should = match counts && time == 0 {
+                true => self.asks[ask].asks.pick(question, pick),
+                false => Did::Nothing,
+            };
+            let did = self.deal(number, &inbound);
+            self.ensure(did == should, "a pick does what it should, and no more");
+            if should == Did::Nothing {
+                continue;
+            }
+            self.picked.insert(data.clone());
+            let row = self.rows.get_mut(&row).expect("it was sent");
+            row.1 = source.map(|(_, message)| message);
+            if should == Did::Decided {
+                let said = self.asks[ask].asks.said.clone();
+                self.decided(
+                    ask,
+                    match pick {
+                        Pick::Decline => Decided::Deny { why: None },
+                        _ => Decided::Answered(said),
+                    },
+                );
+            }
+        }
+    }
+
     /// Which message a press says it comes from, whose button stands at `its`.
     pub fn source(&self, its: (Place, MessageId), from: From) -> Option<(Place, MessageId)> {
         let (its_chat, message) = its;
@@ -353,6 +429,10 @@ impl World {
                     };
                     return words::with_that(intake, arrival, &press.from, &offered);
                 }
+                Route::Pick { press, token, .. } => {
+                    let picked = intake.pick(token, &press.from, arrival)?;
+                    return words::picked(intake, arrival, picked);
+                }
                 Route::Decide {
                     press,
                     token,
@@ -410,6 +490,7 @@ impl World {
             arrived,
         });
         let buttons = buttons_of(&ready.post);
+        let picks = self.picks(&ready.post);
         match &ready.post {
             Post::Message { body, .. } if !buttons.is_empty() => {
                 let shows = |ask: &Ask| body.text.contains(&ask.mark());
@@ -426,6 +507,7 @@ impl World {
                         message,
                         ask,
                         all,
+                        picks,
                         buttons,
                     });
                 }
@@ -449,6 +531,10 @@ impl World {
                 };
                 for shown in self.shown.iter_mut().filter(edited) {
                     shown.buttons.clone_from(&buttons);
+                    let known = std::mem::take(&mut shown.picks);
+                    let is_new = |pick: &&(String, usize, Pick)| !known.contains(pick);
+                    let new: Vec<_> = picks.iter().filter(is_new).cloned().collect();
+                    shown.picks = [known, new].concat();
                 }
             }
             _ => {}
@@ -458,15 +544,53 @@ impl World {
     /// What each button decides: the call is allowed, or denied, or allowed with one of the suggestions.
     fn meanings(&self, ask: usize, buttons: &[String]) -> Vec<(String, Decided)> {
         let mut permits = self.asks[ask].permits.iter();
-        let meaning = |data: &String| match data.split(':').next() {
+        let mut meaning = |data: &String| match data.split(':').next() {
             Some("allow") => Decided::Allow { permit: None },
             Some("deny") => Decided::Deny { why: None },
             _ => Decided::Allow {
                 permit: permits.next().cloned(),
             },
         };
-        let meanings: Vec<_> = buttons.iter().map(meaning).collect();
-        buttons.iter().cloned().zip(meanings).collect()
+        let decide = buttons.iter().filter(|data| !data.starts_with("pick:"));
+        let mut all = Vec::new();
+        for data in decide {
+            all.push((data.clone(), meaning(data)));
+        }
+        all
+    }
+
+    /// What each button of a question does, and for which question, as a person reads it.
+    fn picks(&self, post: &Post) -> Vec<(String, usize, Pick)> {
+        let (Post::Message { body, buttons, .. } | Post::Edit { body, buttons, .. }) = post else {
+            return Vec::new();
+        };
+        let shows = |ask: &&checks::Ask| body.text.contains(&ask.mark());
+        let Some(ask) = self.asks.iter().find(shows) else {
+            return Vec::new();
+        };
+        // Above the one that is asked stand those that are answered.
+        let questions = ask.asks.questions.iter().enumerate();
+        let mut shown = questions.filter(|(_, (text, _))| body.text.contains(text.as_str()));
+        let Some((question, (_, several))) = shown.next_back() else {
+            return Vec::new();
+        };
+        let pick = |label: &str| match (label.trim_start_matches("✓ "), several) {
+            ("Done", _) => Pick::Done,
+            ("Decline", _) => Pick::Decline,
+            ("Something else…", _) => Pick::Else,
+            (option, false) => Pick::Answer {
+                option: usize::from(option == "B"),
+            },
+            (option, true) => Pick::Choose {
+                option: usize::from(option == "B"),
+                on: option == label,
+            },
+        };
+        let buttons = buttons.iter().flatten();
+        let buttons = buttons.filter(|button| button.data.starts_with("pick:"));
+        let pick =
+            |button: &crate::chat::Button| (button.data.clone(), question, pick(&button.label));
+        buttons.map(pick).collect()
     }
 
     /// The courier hears what became of what it has sent, or not.
@@ -525,7 +649,7 @@ impl World {
             let left: BTreeSet<String> = self.pending_inputs();
             let gone = open
                 .into_iter()
-                .filter(|ask| !left.contains(&self.asks[*ask].input));
+                .filter(|ask| !left.contains(self.asks[*ask].asked_now()));
             let gone: Vec<usize> = gone.collect();
             self.ensure(gone.len() == 1, "one message shows one request");
             self.decided(gone[0], Decided::Deny { why: None });
@@ -561,8 +685,33 @@ impl World {
             return false;
         };
         self.touched = true;
+        let chance = self.counter as usize;
+        let shown = &self.shown[at];
+        if shown.all.is_empty() {
+            let question = self.asks[shown.ask].asks.said.len();
+            // What is chosen here stays so: whoever chooses for ever answers nothing.
+            let goes_on = |(data, of, pick): &&(String, usize, Pick)| {
+                let ends = !matches!(pick, Pick::Else | Pick::Choose { on: false, .. });
+                *of == question && !self.picked.contains(data) && ends
+            };
+            let ways: Vec<String> = shown
+                .picks
+                .iter()
+                .filter(goes_on)
+                .map(|(data, ..)| data.clone())
+                .collect();
+            let Some(way) = chance.checked_rem(ways.len()) else {
+                return false;
+            };
+            let before: usize = self.shown[..at].iter().map(|shown| shown.picks.len()).sum();
+            let mut its = shown.picks.iter();
+            let button = its.position(|(data, ..)| *data == ways[way]);
+            let button = before + button.expect("it is there");
+            self.pick(button, From::Its, By::WhoWasAsked, false);
+            return true;
+        }
         let before: usize = self.shown[..at].iter().map(|shown| shown.all.len()).sum();
-        let button = before + self.counter as usize % self.shown[at].all.len();
+        let button = before + chance % shown.all.len();
         self.press(button, From::Its, By::WhoWasAsked, false);
         true
     }

@@ -6,8 +6,10 @@ use super::checks::Decided;
 use super::people::{By, Did, From, user};
 use super::*;
 use crate::chat::{Act, Arrival, Body, Inbound, Incoming, Person, Press, UserId};
-use crate::render::{request, texts};
-use crate::store::{Came, Intake, Offered, Overtakes, Pressed, Queued, Replied, Written};
+use crate::render::{question, request, texts};
+use crate::store::{
+    Asking, Came, Intake, Offered, Overtakes, Picked, Pressed, Queued, Replied, Written,
+};
 
 /// To which message somebody replies.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +80,10 @@ fn replied(
     to: MessageId,
     text: &str,
 ) -> store::Result<Did> {
+    if let Some(asking) = intake.asking(&asked.token)? {
+        let answered = intake.answer_in_words(&asking, text, from, (arrival, to))?;
+        return picked(intake, arrival, answered);
+    }
     if router::only_agrees(text) {
         return Ok(Did::Nothing);
     }
@@ -102,6 +108,12 @@ pub fn with_that(
         return Ok(Did::Nothing);
     };
     let session = offered.session;
+    if let Some(asking) = intake.asking_for(session, *request, *message, text)? {
+        let answered = intake.answer_with(&asking, *message, text, from, arrival)?;
+        let did = picked(intake, arrival, answered)?;
+        intake.retire(offered.row, "over")?;
+        return Ok(did);
+    }
     let did = match intake.may_deny_with(session, *request, *message, text)? {
         Some(tool) => {
             let why = request::denied_for(&tool, text);
@@ -112,6 +124,37 @@ pub fn with_that(
     };
     intake.retire(offered.row, "over")?;
     Ok(did)
+}
+
+/// Shows what has become of questions.
+pub fn picked(intake: &mut Intake<'_>, arrival: &Arrival, picked: Picked) -> store::Result<Did> {
+    let (row, body) = match picked {
+        Picked::GoesOn(asking) => {
+            let shown = question::show("name", false, &asking.questions, &asking.progress);
+            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
+            return Ok(Did::GoesOn);
+        }
+        Picked::Answered(asking) => {
+            let Asking {
+                row,
+                questions,
+                progress,
+                ..
+            } = *asking;
+            let by = ("Ada", "now");
+            let body = question::answered("name", false, &questions, &progress, by);
+            (row, body)
+        }
+        Picked::Declined { row, shown } => (row, question::declined(&shown, "Ada", "now")),
+        _ => return Ok(Did::Nothing),
+    };
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body,
+        buttons: Vec::new(),
+    };
+    intake.post(arrival.place, crate::chat::Lane::Text, &edit)?;
+    Ok(Did::Decided)
 }
 
 /// Shows that a request is denied, where it is.
@@ -185,12 +228,25 @@ impl World {
         let data = buttons.iter().flatten().map(|button| &button.data).next()?;
         let token = data.strip_prefix("do:")?;
         let act = self.store.act_for(BOT, token).expect("it can be read");
-        let Some((Act::DenyWith { text, .. }, _)) = act else {
+        let Some((
+            Act::DenyWith {
+                request,
+                message,
+                text,
+            },
+            session,
+        )) = act
+        else {
             return None;
         };
-        let shows = |ask: &checks::Ask| body.text.contains(&ask.mark());
-        let ask = self.asks.iter().position(shows);
-        let ask = ask.unwrap_or_else(|| self.fail("an offer does not say what it is about"));
+        // It says what it is about, but of a question: that stands right above it.
+        let asking = self.take_in(|intake| intake.asking_for(session, request, message, &text));
+        let said = match asking {
+            Some(asking) => asking.questions[0].text.clone(),
+            None => body.text.clone(),
+        };
+        let shows = |ask: &checks::Ask| said.contains(&ask.mark());
+        let ask = self.asks.iter().position(shows)?;
         Some((data.clone(), ask, text))
     }
 
@@ -237,19 +293,41 @@ impl World {
             body: Body::Text(text.clone()),
         });
         let is_for = self.replied_to(place, to, (row, ask));
-        let counts = MAY_SPEAK.contains(&user) && !is_forwarded && !matches!(says, Says::Yes);
-        let is_for = is_for.filter(|_| counts);
+        let is_for = is_for.filter(|ask| {
+            // To a question a yes is an answer.
+            let says_no = self.asks[*ask].tool() != "Bash" || !matches!(says, Says::Yes);
+            MAY_SPEAK.contains(&user) && !is_forwarded && says_no
+        });
         for time in 0..=usize::from(twice) {
             let did = self.deal(number, &inbound);
             let Some(ask) = is_for.filter(|_| time == 0) else {
                 self.ensure(did == Did::Nothing, "a reply decides what it should not");
                 continue;
             };
-            self.ensure(did == Did::Decided, "a reply that denies changes nothing");
-            let why = Some(format!("The user denied this: {text}"));
-            self.decided(ask, Decided::Deny { why });
-            self.spent.insert(text.clone());
+            self.in_words(ask, &text, did);
+            if !matches!(says, Says::Yes) {
+                self.spent.insert(text.clone());
+            }
             self.is_seen(ask, to);
+        }
+    }
+
+    /// A text has denied a request, or answered a question of it.
+    fn in_words(&mut self, at: usize, text: &str, did: Did) {
+        let ask = &mut self.asks[at];
+        let (should, decided) = match ask.tool() {
+            "Bash" => {
+                let why = Some(format!("The user denied this: {text}"));
+                (Did::Decided, Decided::Deny { why })
+            }
+            _ => {
+                let should = ask.asks.answer(Some(text));
+                (should, Decided::Answered(ask.asks.said.clone()))
+            }
+        };
+        self.ensure(did == should, "a text does what it should, and no more");
+        if should == Did::Decided {
+            self.decided(at, decided);
         }
     }
 
@@ -362,9 +440,7 @@ impl World {
                 self.ensure(did == Did::Nothing, "an offer does what it should not");
                 continue;
             }
-            self.ensure(did == Did::Decided, "an offer does nothing");
-            let why = Some(format!("The user denied this: {text}"));
-            self.decided(ask, Decided::Deny { why });
+            self.in_words(ask, &text, did);
             self.spent.insert(text.clone());
         }
     }
