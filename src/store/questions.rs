@@ -261,9 +261,11 @@ impl Intake<'_> {
         if text.trim().is_empty() || !asking.progress.answer(&asking.questions, text) {
             return Ok(Picked::NothingChosen);
         }
-        // As if something had been pressed there.
+        // As if something had been pressed there. But where nobody knows which message asks, a reply does not say it: what
+        // is asked next must not be looked for there.
+        let is_known = asking.message.is_some() || asking.question().is_none();
         let at = Arrival {
-            message: Some(to),
+            message: is_known.then_some(to),
             ..from.clone()
         };
         self.come_to(asking, person, &at)

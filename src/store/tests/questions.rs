@@ -481,3 +481,24 @@ proptest! {
         walk(&several, &deeds);
     }
 }
+
+#[test]
+fn a_reply_that_is_a_guess_does_not_say_where_the_next_question_stands() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    let mut request = asked(Some(prompt.id), "r");
+    request.wanted.questions = vec![question("a?", false), question("b?", false)];
+    let stored = store.ask(BOT, session, NOW, &request);
+    stored.expect("the request is stored");
+    let row = due(&store)[0];
+    assert!(store.begin(row).expect("it is noted").is_some());
+    store.put_back(row, true).expect("it is noted");
+    let reply = message(9, HOME);
+    let picked = take_in(&store, NOW, |intake| {
+        let asking = replied_to(intake, &reply, 77)?;
+        let asking = asking.expect("it can be for nothing else");
+        intake.answer_in_words(&asking, "own", &ada(), (&reply, MessageId(77)))
+    });
+    assert!(matches!(picked, Picked::GoesOn(_)));
+    assert_eq!(due(&store), [row], "it is sent once more");
+}

@@ -308,7 +308,7 @@ impl World {
             if !matches!(says, Says::Yes) {
                 self.spent.insert(text.clone());
             }
-            self.is_seen(ask, to);
+            self.is_seen(ask, to, did);
         }
     }
 
@@ -332,9 +332,14 @@ impl World {
     }
 
     /// The message to which somebody replies is the one that is known from now on.
-    fn is_seen(&mut self, ask: usize, message: MessageId) {
+    fn is_seen(&mut self, ask: usize, message: MessageId, did: Did) {
         let mut of_ask = self.shown.iter().filter(|shown| shown.ask == ask);
         let row = of_ask.next().map(|shown| shown.row);
+        let known = row.and_then(|row| self.rows[&row].1);
+        if did == Did::GoesOn && known.is_none() {
+            // It does not say which message asks.
+            return;
+        }
         let its = |shown: &people::Shown| shown.ask == ask && shown.message == message;
         self.asks[ask].is_strange |= !self.shown.iter().any(its);
         // What is on its way and did not arrive anywhere is shown by nothing yet.
