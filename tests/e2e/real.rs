@@ -53,9 +53,9 @@ use chappe::loopback::botapi::Shown;
 use crossbeam_channel::RecvTimeoutError;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
 
 use crate::cli;
 use crate::host::{Chappe, Host, SOON, USER, processes_of};
@@ -342,6 +342,16 @@ pub fn freeze(chappe: &Chappe) {
         });
         stands.then_some(())
     });
+}
+
+/// Kills chappe and all that it has started in the same instant: chappe first, so that it hears of no other end.
+pub fn kill_whole(chappe: Chappe) {
+    let below = chappe.descendants();
+    chappe.signal(Signal::SIGKILL);
+    for pid in below {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    chappe.ended();
 }
 
 /// Looks until there is something to see; panics when that takes too long.

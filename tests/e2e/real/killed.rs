@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Stage, freeze, until};
+use super::{Stage, freeze, kill_whole, until};
 use crate::host::{Chappe, SOON, USER};
 use crate::messages_api::{End, Kind};
 
@@ -47,12 +47,7 @@ impl Killed {
                 None
             }
             Killed::All => {
-                let below = chappe.descendants();
-                chappe.signal(Signal::SIGKILL);
-                for pid in below {
-                    let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-                }
-                chappe.ended();
+                kill_whole(chappe);
                 None
             }
         }

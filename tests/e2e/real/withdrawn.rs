@@ -6,7 +6,7 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Stage, until};
+use super::{Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
 const OVER: &str = "That request is over. Nothing was run.";
@@ -89,7 +89,7 @@ enum Death {
     Claude,
     /// chappe alone is killed; its `claude` is left without anybody to ask.
     Chappe,
-    /// Both in the same instant.
+    /// Both in the same instant, with all that they have started.
     Both,
     /// chappe is told to end.
     Shutdown,
@@ -104,8 +104,7 @@ impl Death {
                 return Some(chappe);
             }
             Death::Chappe => chappe.crash(),
-            // Dropped, it is killed with everything that it has started.
-            Death::Both => drop(chappe),
+            Death::Both => kill_whole(chappe),
             Death::Shutdown => assert_eq!(chappe.stop().code(), Some(0)),
         }
         None
