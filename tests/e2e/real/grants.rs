@@ -240,12 +240,18 @@ fn what_a_sub_agent_asks_after_the_answer_is_shown_and_answered() {
     );
     let _chappe = stage.host.start();
     for (name, label) in [("one", "Deny"), ("two", "Allow once")] {
-        let prompt = format!(r#"[[wait 1500]] [[tool Bash {{"command":"touch {name}"}}]]"#);
+        let gate = stage.gate(&format!("gate-{name}"));
+        let prompt = format!(
+            r#"[[tool Bash {{"command":"cat gate-{name}"}}]] [[tool Bash {{"command":"touch {name}"}}]]"#
+        );
         let input = serde_json::json!({
             "description": name, "subagent_type": "general-purpose", "prompt": prompt, "run_in_background": true,
         });
         stage.say(&format!("[[tool Agent {input}]] [[text Sent {name}.]]"));
+        let held = gate.reached();
         let answer = stage.host.answer(&format!("Sent {name}."));
+        // It asks only now.
+        drop(held);
         let request = stage.press(&format!("touch {name}"), label);
         assert!(request > answer.id);
         let shown = stage.host.says(USER, request, " by Ada, ");
