@@ -301,6 +301,8 @@ pub enum Moving {
     Restore { file: String },
     /// It goes for good.
     Delete,
+    /// It stays after all: what was done for its going, with this file among the archives, is undone.
+    Stay { file: Option<String> },
 }
 
 /// What was chosen for a session's process; None where the configuration's counts.

@@ -77,8 +77,20 @@ pub struct Work {
     pub open: Vec<Prompt>,
     /// What its process is to be like.
     pub manner: Manner,
-    /// Whether the whole session is to be moved, once nothing of it is at work.
-    pub moves: bool,
+    pub moves: Moves,
+}
+
+/// What is to become of the whole session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Moves {
+    /// It is where it is.
+    #[default]
+    No,
+    /// It is to be moved, once nothing of it is at work.
+    Away,
+    /// It stays after all. No process is started before what was done for its going is undone; while one lives there is
+    /// nothing to undo.
+    Back,
 }
 
 /// What a session's process is like, or is to be like.
@@ -476,8 +488,7 @@ pub struct Machine {
     has: Manner,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
-    /// Whether the session is to be moved as a whole.
-    moves: bool,
+    moves: Moves,
     /// Whether that was left open by a restart.
     by_restart: bool,
     waiting: usize,
@@ -525,7 +536,7 @@ impl Machine {
             wanted: Manner::default(),
             has: Manner::default(),
             taken_up: false,
-            moves: false,
+            moves: Moves::No,
             by_restart: true,
             waiting: 0,
             to_steer: 0,
@@ -818,7 +829,10 @@ impl Machine {
                 out.push(Action::End);
             }
             // What has come for one that is brought back waits until it is there.
-            State::Asleep if self.moves && self.cut_off.is_empty() => {
+            State::Asleep
+                if self.moves == Moves::Back
+                    || (self.moves == Moves::Away && self.cut_off.is_empty()) =>
+            {
                 self.state = State::Moving;
                 out.push(Action::Move);
             }
@@ -831,7 +845,7 @@ impl Machine {
             State::Open { .. } if self.shutdown.is_some() => {
                 self.end_by(now, Step::InputClosed, out)
             }
-            State::Open { .. } if self.moves && self.is_quiet() => {
+            State::Open { .. } if self.moves == Moves::Away && self.is_quiet() => {
                 self.end_by(now, Step::InputClosed, out);
             }
             State::Open { .. } if self.is_outdated() && self.is_at_rest() => {

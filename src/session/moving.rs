@@ -62,6 +62,7 @@ pub enum Done {
     Packed(Packed),
     TakenAway,
     Arrived(Box<Arrival>),
+    PutBack,
 }
 
 /// Removes what a crash has left of sessions that are gone, or were not there yet; `is_known` tells by its mark which one
@@ -127,6 +128,7 @@ impl Premises<'_> {
             Moving::Restore { file } => self
                 .unpack(file, Path::new(&kept.folder), may_use, is_open)
                 .map(|arrival| Done::Arrived(Box::new(arrival))),
+            Moving::Stay { file } => self.undo(kept, file.as_deref()).map(|()| Done::PutBack),
         }
     }
 
@@ -233,7 +235,7 @@ impl Premises<'_> {
         fs::rename(away, folder)
     }
 
-    /// The session stays after all: its folder is put back, its archive removed.
+    /// The session stays after all: its folder is put back, its archive removed. Wanted in the store until it is done.
     pub fn undo(&self, kept: &KeptSession, file: Option<&str>) -> io::Result<()> {
         self.put_back(kept)?;
         match file {

@@ -20,13 +20,13 @@ use nix::sys::signal::Signal;
 use super::admission::{Answer, Standing, Wait};
 use super::batch;
 use super::ledger::{self, Ledger};
-use super::machine::{Action, Closed, Event, Given, Machine, Room, Settings, Trouble, Work};
+use super::machine::{Action, Closed, Event, Given, Machine, Moves, Room, Settings, Trouble, Work};
 use super::moving::Premises;
 use super::prepare::{Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use super::slots::Slots;
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Post, SessionId};
+use crate::chat::{BotId, Moving, Post, SessionId};
 use crate::claude::process::{self, Ended, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
@@ -539,7 +539,11 @@ impl Owner {
             decisions: work.decisions,
             open: work.open,
             manner: self.outfit.setup.manner(&work.chosen),
-            moves: work.moving.is_some(),
+            moves: match work.moving {
+                None => Moves::No,
+                Some(Moving::Stay { .. }) => Moves::Back,
+                Some(_) => Moves::Away,
+            },
         }))
     }
 

@@ -36,8 +36,10 @@ pub struct Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departed {
     Yes,
-    /// Something came for it meanwhile.
-    No,
+    /// Something came for it meanwhile. What was done for its going is to be undone, which is remembered.
+    Stays,
+    /// It goes in another way.
+    Otherwise,
 }
 
 /// Why a session stays that was to go.
@@ -61,15 +63,26 @@ pub(super) fn moving(tx: &Transaction<'_>, session: SessionId) -> Result<Option<
     Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
 }
 
-/// A session that was to go stays, since something has come for it.
-pub(super) fn stays(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
-    let changed = tx
-        .prepare_cached(
-            "UPDATE session SET moving = NULL WHERE id = ?1 AND moving IS NOT NULL
-             AND json_extract(moving, '$.do') != 'restore'",
-        )?
-        .execute([session.0])?;
-    Ok(changed > 0)
+/// A session that was to go stays. What was done for its going may be on the disk: that is remembered until it is undone.
+pub(super) fn stays(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
+    let file = match moving(tx, session)? {
+        Some(Moving::Archive { file }) => Some(file),
+        Some(Moving::Delete) => None,
+        Some(Moving::Restore { .. } | Moving::Stay { .. }) | None => return Ok(()),
+    };
+    wants(tx, session, &Moving::Stay { file })
+}
+
+fn wants(tx: &Transaction<'_>, session: SessionId, moving: &Moving) -> Result<()> {
+    tx.prepare_cached("UPDATE session SET moving = ?2 WHERE id = ?1")?
+        .execute((session.0, outbox::json(moving)?))
+        .map(drop)
+}
+
+fn is_settled(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
+    tx.prepare_cached("UPDATE session SET moving = NULL WHERE id = ?1")?
+        .execute([session.0])
+        .map(drop)
 }
 
 /// Where it is told what has become of a session.
@@ -162,16 +175,20 @@ impl Intake<'_> {
         guest(self.tx, session)
     }
 
-    /// Notes that a session is to go, and where that was asked for.
+    /// Notes that a session is to go, and where that was asked for. Wanted once more, it goes into the same archive: what a
+    /// former wish has left of that is not forgotten.
     pub fn put_away(&mut self, session: SessionId, place: Place, moving: &Moving) -> Result<()> {
-        self.tx.execute(
-            "UPDATE session SET moving = ?2, moving_chat = ?3, moving_topic = ?4 WHERE id = ?1",
+        let former = match (self::moving(self.tx, session)?, moving) {
             (
-                session.0,
-                outbox::json(moving)?,
-                place.chat.0,
-                topic_column(place),
-            ),
+                Some(Moving::Archive { file } | Moving::Stay { file: Some(file) }),
+                Moving::Archive { .. },
+            ) => Some(Moving::Archive { file }),
+            _ => None,
+        };
+        wants(self.tx, session, former.as_ref().unwrap_or(moving))?;
+        self.tx.execute(
+            "UPDATE session SET moving_chat = ?2, moving_topic = ?3 WHERE id = ?1",
+            (session.0, place.chat.0, topic_column(place)),
         )?;
         self.touched.insert(session);
         Ok(())
@@ -257,8 +274,10 @@ impl Store {
             let (carried_out, revision) = done;
             let wanted = moving(tx, session)?;
             if wanted.as_ref() != Some(carried_out) {
-                // It stays, or goes in another way.
-                return Ok(Departed::No);
+                return Ok(match wanted {
+                    Some(Moving::Stay { .. }) => Departed::Stays,
+                    _ => Departed::Otherwise,
+                });
             }
             let place = asked_at(tx, session)?;
             if let Some(why) = why_stays(tx, session, revision)? {
@@ -267,7 +286,7 @@ impl Store {
                     .prepare_cached("SELECT name FROM session WHERE id = ?1")?
                     .query_row([session.0], |row| row.get(0))?;
                 tell(tx, bot, place, &stays_since(&name, &why), now)?;
-                return Ok(Departed::No);
+                return Ok(Departed::Stays);
             }
             remove(tx, session)?;
             tell(tx, bot, place, post, now)?;
@@ -275,34 +294,41 @@ impl Store {
         })
     }
 
-    /// The session stays as it is, and why is told where it was asked to go. One that was to come back goes again, unless
-    /// something has come for it. Full.
+    /// The session stays as it is, and why is told where it was asked to go; what was done for its going is still to be
+    /// undone. One that was to come back goes again, unless something has come for it. Full.
     pub fn stay(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
         self.write(Step::Stay, |tx| {
             let place = asked_at(tx, session)?;
-            let was_to_come = matches!(moving(tx, session)?, Some(Moving::Restore { .. }));
-            tx.execute(
-                "UPDATE session SET moving = NULL WHERE id = ?1",
-                [session.0],
-            )?;
-            if was_to_come && !has_open(tx, session)? {
-                remove(tx, session)?;
+            if matches!(moving(tx, session)?, Some(Moving::Restore { .. })) {
+                is_settled(tx, session)?;
+                if !has_open(tx, session)? {
+                    remove(tx, session)?;
+                }
+            } else {
+                stays(tx, session)?;
             }
             tell(tx, bot, place, post, now)
         })
     }
 
-    /// Says something where it was asked that the session goes. Normal.
-    pub fn tell_of_move(
+    /// What was done for the going of a session that stays is undone, unless it is to go again; or it cannot be, which
+    /// `post` tells where it was asked to go. Full.
+    pub fn undone(
         &self,
         bot: BotId,
         session: SessionId,
         now: i64,
-        post: &Post,
+        post: Option<&Post>,
     ) -> Result<()> {
-        self.write(Step::Tell, |tx| {
+        self.write(Step::Undone, |tx| {
             let place = asked_at(tx, session)?;
-            tell(tx, bot, place, post, now)
+            if matches!(moving(tx, session)?, Some(Moving::Stay { .. })) {
+                is_settled(tx, session)?;
+            }
+            match post {
+                Some(post) => tell(tx, bot, place, post, now),
+                None => Ok(()),
+            }
         })
     }
 

@@ -103,6 +103,8 @@ steps! {
     Depart "depart" Full,
     /// It stays after all.
     Stay "stay" Full,
+    /// What was done for its going is undone.
+    Undone "undone" Full,
     /// It is back.
     Arrive "arrive" Full,
     /// A word to whoever waits. It is said again if its cause is still there.

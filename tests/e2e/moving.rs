@@ -93,7 +93,7 @@ fn a_message_for_a_session_that_is_going_keeps_it() {
     host.answer("remember turns=2");
     assert!(folder(&host, "web").join("note").exists());
     assert_eq!(
-        host.count("SELECT count(*) FROM session WHERE moving IS NOT NULL"),
+        host.count("SELECT count(*) FROM session WHERE moving IS NOT NULL AND json_extract(moving, '$.do') != 'stay'"),
         0
     );
     assert_eq!(archives(&host), Vec::<String>::new());
@@ -161,7 +161,7 @@ fn a_session_is_deleted_after_it_was_asked_twice() {
 
 #[test]
 fn a_crash_on_the_way_changes_nothing_in_the_end() {
-    for point in ["before:depart=kill", "after:depart=kill"] {
+    for point in ["before:depart=kill@1", "after:depart=kill@1"] {
         let mut host = Host::new();
         let chappe = host.start();
         web(&host);
@@ -191,8 +191,13 @@ fn a_crash_on_the_way_changes_nothing_in_the_end() {
 
 /// A session that is being put away, and waits until a former attempt to write that down is repeated.
 fn going(host: &mut Host) -> Chappe {
-    let order = "before:depart=error@1-2";
-    host.environment.push(("CHAPPE_FAIL".into(), order.into()));
+    going_until(host, "")
+}
+
+/// The same, with more that is to happen.
+fn going_until(host: &mut Host, then: &str) -> Chappe {
+    let order = format!("before:depart=error@1-2,{then}");
+    host.environment.push(("CHAPPE_FAIL".into(), order));
     let chappe = host.start();
     web(host);
     host.say("/archive");
@@ -226,6 +231,47 @@ fn a_session_for_which_something_was_chosen_meanwhile_stays_and_that_is_said() {
     host.answer("remember turns=1");
     host.say("/archive site");
     host.answer("site is put away (");
+}
+
+#[test]
+fn a_crash_on_the_way_back_loses_no_folder() {
+    for then in [
+        "after:depart=kill@3",
+        "before:undone=kill@1",
+        "after:undone=kill@1",
+    ] {
+        let mut host = Host::new();
+        let chappe = going_until(&mut host, then);
+        host.say("/rename site");
+        chappe.ended();
+        host.environment.clear();
+        let _chappe = host.start();
+        is_back_whole(&host, then);
+        host.answer("site stays: something was chosen for it meanwhile.");
+    }
+    // Told by nobody but who writes.
+    for then in ["before:depart=kill@3", "before:undone=kill@1"] {
+        let mut host = Host::new();
+        let chappe = going_until(&mut host, then);
+        host.say("still here");
+        chappe.ended();
+        host.environment.clear();
+        let _chappe = host.start();
+        host.answer("echo: still here");
+        is_back_whole(&host, then);
+        host.say("[[remember]]");
+        host.answer("remember turns=2");
+    }
+}
+
+/// Waits until a session that was to go is as it was, and nothing is left of its going.
+fn is_back_whole(host: &Host, cut: &str) {
+    until("the end of what was to be undone", || {
+        let wishes = "SELECT count(*) FROM session WHERE moving IS NOT NULL";
+        (host.count(wishes) == 0).then_some(())
+    });
+    assert!(folder(host, "web").join("note").exists(), "{cut}");
+    assert_eq!(archives(host), Vec::<String>::new(), "{cut}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub fn is_moving(session: &str, moving: &Moving) -> Formatted {
         Moving::Archive { .. } => ("Putting ", " away. A message to it stops that."),
         Moving::Restore { .. } => ("Bringing ", " back. What you write now goes there."),
         Moving::Delete => ("Deleting ", "."),
+        Moving::Stay { .. } => ("", " stays."),
     };
     Line::default()
         .plain(before)
@@ -77,6 +78,7 @@ pub fn not_moved(session: &str, moving: &Moving, why: &str) -> Formatted {
         Moving::Archive { .. } => (" can't be put away: ", "It stays as it is."),
         Moving::Restore { .. } => (" can't be brought back: ", "Nothing of it was unpacked."),
         Moving::Delete => (" can't be deleted: ", "It stays as it is."),
+        Moving::Stay { .. } => (" can't be put back: ", "It stays as it is."),
     };
     line.plain(&format!("{what}{why}. {then}")).end()
 }
@@ -90,7 +92,7 @@ pub fn has_changed(session: &str, moving: &Moving) -> Formatted {
         Moving::Delete => line
             .code(&format!("/delete {session}"))
             .plain(" deletes it as it is now."),
-        Moving::Archive { .. } | Moving::Restore { .. } => line
+        Moving::Archive { .. } | Moving::Restore { .. } | Moving::Stay { .. } => line
             .code(&format!("/archive {session}"))
             .plain(" puts it away as it is now."),
     }

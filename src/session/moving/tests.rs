@@ -177,6 +177,45 @@ fn an_attempt_that_was_cut_off_is_made_again_from_wherever_it_was() {
 }
 
 #[test]
+fn what_was_done_is_undone_from_wherever_a_crash_has_left_it() {
+    let stays = Moving::Stay {
+        file: Some(FILE.to_owned()),
+    };
+    type Cut = fn(&Premises<'_>, &KeptSession);
+    let cuts: [Cut; 5] = [
+        // Before anything was done,
+        |_, _| {},
+        // with an archive, and the folder where it was,
+        |premises, kept| {
+            premises.pack(kept, &said(), FILE).unwrap();
+            premises.put_back(kept).unwrap();
+        },
+        // when all was done,
+        |premises, kept| drop(premises.pack(kept, &said(), FILE).unwrap()),
+        // without an archive,
+        |premises, kept| premises.take_away(kept).unwrap(),
+        // and when all was undone, but for the word of that.
+        |premises, kept| {
+            premises.pack(kept, &said(), FILE).unwrap();
+            premises.undo(kept, Some(FILE)).unwrap();
+        },
+    ];
+    for cut in cuts {
+        let host = Host::new();
+        let root = host.root();
+        let kept = host.session();
+        let premises = host.premises(&root);
+        cut(&premises, &kept);
+        clean_up(&root, |mark| mark == "mark");
+        let done = premises.carry_out(&stays, &kept, &[], |_| None, |_| true);
+        assert!(matches!(done.unwrap(), Done::PutBack));
+        assert!(Path::new(&kept.folder).join("deep/file").exists());
+        assert!(!root.join(ARCHIVES).join(FILE).exists() && !premises.away().exists());
+        assert!(host.transcript(Path::new(&kept.folder)).exists());
+    }
+}
+
+#[test]
 fn a_conversation_that_cannot_be_looked_for_keeps_its_session() {
     let host = Host::new();
     let root = host.root();

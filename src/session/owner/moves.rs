@@ -41,6 +41,20 @@ impl Owner {
             self.events.push_back(Event::Moved);
             return Ok(());
         };
+        if let Moving::Stay { .. } = &moving {
+            // Quick, and for that it needs neither a thread nor the end of anything.
+            let premises = self.outfit.premises(&session.mark);
+            let done = premises.carry_out(&moving, &kept, &[], |_| None, |_| true);
+            self.moved = Some(Box::new(Moved {
+                moving,
+                kept,
+                mark: session.mark.clone(),
+                revision: session.chosen.revision,
+                done: done.map_err(|error| error.to_string()),
+            }));
+            self.events.push_back(Event::Moved);
+            return Ok(());
+        }
         let log = store.log(self.session)?;
         let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
         let (report, moved) = bounded(1);
@@ -86,7 +100,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Makes a move true in the store, or undoes it.
+    /// Makes a move true in the store. What cannot become true is undone by the next one, which the store wants from then.
     pub(super) fn settle(&mut self) -> store::Result<()> {
         let outfit = Arc::clone(&self.outfit);
         let (bot, now) = (outfit.bot, unix_now());
@@ -102,27 +116,6 @@ impl Owner {
             return Ok(());
         };
         let name = &kept.name;
-        let undo = |file: Option<&str>| {
-            let premises = outfit.premises(mark);
-            let Err(error) = premises.undo(kept, file) else {
-                return Ok(());
-            };
-            log::error!("what moving {name} has done cannot be undone: {error}");
-            // Nobody would look for it there.
-            let Some(hidden) = premises.hidden(kept) else {
-                return Ok(());
-            };
-            let (hidden, why) = (hidden.display().to_string(), error.to_string());
-            let now_named = outfit.store.session(self.session)?;
-            let name = now_named.as_ref().map_or(name, |session| &session.name);
-            let body = sessions::not_put_back(name, &hidden, &kept.folder, &why);
-            let post = Post::message(body);
-            outfit.store.tell_of_move(bot, self.session, now, &post)
-        };
-        let file = match moving {
-            Moving::Archive { file } => Some(file.as_str()),
-            Moving::Restore { .. } | Moving::Delete => None,
-        };
         let gone = match done {
             Ok(Done::Packed(packed)) => {
                 Some(sessions::archived(name, packed.bytes, &packed.left_out))
@@ -139,12 +132,25 @@ impl Owner {
                 }
                 None
             }
+            Ok(Done::PutBack) => {
+                outfit.store.undone(bot, self.session, now, None)?;
+                None
+            }
+            Err(why) if matches!(moving, Moving::Stay { .. }) => {
+                log::error!("what moving {name} has done cannot be undone: {why}");
+                // Nobody would look for it there.
+                let hidden = outfit.premises(mark).hidden(kept).map(|hidden| {
+                    let hidden = hidden.display().to_string();
+                    Post::message(sessions::not_put_back(name, &hidden, &kept.folder, why))
+                });
+                outfit
+                    .store
+                    .undone(bot, self.session, now, hidden.as_ref())?;
+                None
+            }
             Err(why) => {
                 let post = Post::message(sessions::not_moved(name, moving, why));
                 outfit.store.stay(bot, self.session, now, &post)?;
-                if !matches!(moving, Moving::Restore { .. }) {
-                    undo(file)?;
-                }
                 None
             }
         };
@@ -162,7 +168,17 @@ impl Owner {
                 .depart(bot, self.session, now, (moving, *revision), &post, stays)?
             {
                 Departed::Yes => self.clear_away(),
-                Departed::No => undo(file)?,
+                Departed::Stays => {}
+                Departed::Otherwise => {
+                    let file = match moving {
+                        Moving::Archive { file } => Some(file.as_str()),
+                        _ => None,
+                    };
+                    // What is wanted now begins with the same.
+                    if let Err(error) = outfit.premises(mark).undo(kept, file) {
+                        log::warn!("what moving {name} has done is not undone yet: {error}");
+                    }
+                }
             }
         }
         outfit.board.ring();
@@ -194,6 +210,6 @@ impl Owner {
 fn went(moving: &Moving) -> &'static str {
     match moving {
         Moving::Delete => "deleted",
-        Moving::Archive { .. } | Moving::Restore { .. } => "put away",
+        Moving::Archive { .. } | Moving::Restore { .. } | Moving::Stay { .. } => "put away",
     }
 }

@@ -46,12 +46,68 @@ fn what_nothing_came_for_goes_and_what_something_was_chosen_for_stays_and_says_s
         let (session, revision) = going(store);
         assert_eq!(
             departs(store, session, revision - 1),
-            (Departed::No, vec![Stays::Changed])
+            (Departed::Stays, vec![Stays::Changed])
         );
     });
     on_both(|store| {
         let (session, revision) = going(store);
         assert_eq!(departs(store, session, revision), (Departed::Yes, vec![]));
+    });
+}
+
+fn wish(store: &Store, session: SessionId) -> Option<Moving> {
+    store.work(session).expect("it can be read").moving
+}
+
+/// An owner that only comes now is told of it, and of nothing else.
+fn is_still_to_be_undone(store: &Store, session: SessionId, file: Option<&str>) {
+    let file = file.map(str::to_owned);
+    assert_eq!(wish(store, session), Some(Moving::Stay { file }));
+    let open = store.open_sessions().expect("it can be read");
+    assert!(open.contains(&session), "the next start looks at it");
+}
+
+#[test]
+fn what_is_to_be_undone_is_wanted_until_it_is() {
+    let file = "web-20261128-140205.tar.zst".to_owned();
+    let archive = Moving::Archive { file: file.clone() };
+    on_both(|store| {
+        let (session, revision) = going(store);
+        // A message comes, with what was wanted already done on the disk.
+        say(store, &message(1, HOME), "still here");
+        is_still_to_be_undone(store, session, None);
+        say(store, &message(2, HOME), "and here");
+        is_still_to_be_undone(store, session, None);
+        let stays = |_: &str, _: &Stays| panic!("who wrote knows");
+        let done = (&Moving::Delete, revision);
+        let departed = store.depart(BOT, session, NOW, done, &post("it is gone"), stays);
+        assert_eq!(departed.expect("it can be written"), Departed::Stays);
+        is_still_to_be_undone(store, session, None);
+        store.undone(BOT, session, NOW, None).expect("it is stored");
+        assert_eq!(wish(store, session), None);
+    });
+    on_both(|store| {
+        let (session, revision) = going(store);
+        departs(store, session, revision - 1);
+        is_still_to_be_undone(store, session, None);
+    });
+    on_both(|store| {
+        let (session, _) = going(store);
+        take_in(store, NOW, |intake| {
+            intake.put_away(session, HOME, &archive)
+        });
+        let failed = store.stay(BOT, session, NOW, &post("no room"));
+        failed.expect("it is stored");
+        is_still_to_be_undone(store, session, Some(&file));
+        // To go again, it goes where it was to go.
+        let other = Moving::Archive {
+            file: "web-20261128-140206.tar.zst".to_owned(),
+        };
+        take_in(store, NOW, |intake| intake.put_away(session, HOME, &other));
+        assert_eq!(wish(store, session), Some(archive.clone()));
+        // That an undoing has ended which began before is no end of this.
+        store.undone(BOT, session, NOW, None).expect("it is stored");
+        assert_eq!(wish(store, session), Some(archive.clone()));
     });
 }
 
@@ -68,6 +124,9 @@ fn a_folder_in_which_another_session_works_meanwhile_stays_and_that_is_said() {
             intake.make_session(place(43), &new)
         });
         let why = Stays::Guest("guest".to_owned());
-        assert_eq!(departs(store, session, revision), (Departed::No, vec![why]));
+        assert_eq!(
+            departs(store, session, revision),
+            (Departed::Stays, vec![why])
+        );
     });
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::chat::{Choice, Waiting};
 use crate::claude::trace::{Progress, Trace};
-use crate::session::machine::{Action, Closed, Given, Manner, Room, Work};
+use crate::session::machine::{Action, Closed, Given, Manner, Moves, Room, Work};
 use crate::session::recovery::{Acted, Facts};
 use crate::store::{Living, Next};
 
@@ -76,7 +76,7 @@ impl World {
                 mode: "default".to_owned(),
                 idle_timeout: Some(Duration::from_secs(600)),
             },
-            moves: false,
+            moves: Moves::No,
         })
     }
 

@@ -109,6 +109,27 @@ fn what_was_chosen_in_the_moment_of_giving_is_looked_at_first() {
 }
 
 #[test]
+fn a_session_that_stays_after_all_gets_its_folder_back_before_a_process() {
+    assert_snapshot!(check("", "
+        moves back
+    "), @"
+    > moves back
+        close requests: all Restarted
+        move
+    ");
+    // Where a process lives, nothing was taken away.
+    assert_snapshot!(check(OPEN, "
+        moves back
+        exit 0
+    "), @r#"
+    > moves back
+    > exit 0
+        move
+        (nothing is due)
+    "#);
+}
+
+#[test]
 fn a_session_that_moves_ends_its_process_first() {
     assert_snapshot!(check(OPEN, "
         moves

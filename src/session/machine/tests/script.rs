@@ -112,7 +112,7 @@ struct Play {
     settings: Settings,
     /// What the process is to be like, as the store has it.
     manner: Manner,
-    moves: bool,
+    moves: Moves,
     machine: Machine,
     base: Instant,
     now: Instant,
@@ -137,7 +137,7 @@ impl Play {
         let base = Instant::now();
         Play {
             settings: settings(),
-            moves: false,
+            moves: Moves::No,
             manner: Manner {
                 mode: "default".to_owned(),
                 idle_timeout: Some(Duration::from_secs(600)),

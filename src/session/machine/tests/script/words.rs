@@ -52,7 +52,11 @@ impl Play {
                 Event::Started(self.manner.clone(), slept)
             }
             "moves" => {
-                self.moves = rest != "no";
+                self.moves = match rest {
+                    "no" => Moves::No,
+                    "back" => Moves::Back,
+                    _ => Moves::Away,
+                };
                 self.works(vec![], false)
             }
             "moved" => Event::Moved,

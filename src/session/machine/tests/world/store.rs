@@ -300,7 +300,7 @@ impl Store {
             decisions: self.requests.iter().filter_map(decided).collect(),
             open: self.open().map(|id| self.prompt(id)).collect(),
             manner: self.manner.clone(),
-            moves: false,
+            moves: Moves::No,
         }
     }
 
