@@ -208,6 +208,7 @@ impl Daemon {
                     None,
                     "expired",
                     texts::expired_by_restart,
+                    texts::unheard,
                 )
                 .map_err(|error| unwritable(&error))?;
         }

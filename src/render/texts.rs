@@ -316,6 +316,14 @@ pub fn decided_always(shown: &Formatted, by: &str, time: &str, what: &str) -> Fo
     below(shown, &format!("✓ Allowed by {by}, {time}, always: {what}"))
 }
 
+/// Below a request that was allowed when its process was gone, or about to be.
+pub fn unheard(shown: &Formatted) -> Formatted {
+    below(
+        shown,
+        "⚠ Allowed, but Claude may not have heard it. It asks again if that is still needed.",
+    )
+}
+
 /// Below a request that nobody has decided in time.
 pub fn timed_out(shown: &Formatted, limit: Duration) -> Formatted {
     below(

@@ -710,8 +710,9 @@ impl Owner {
                     Closed::Expired => ("expired", texts::expired),
                     Closed::Restarted => ("expired", texts::expired_by_restart),
                 };
-                store.close_requests(session, now, request.as_deref(), state, line)?;
-                self.is_over(request.as_deref());
+                let request = request.as_deref();
+                store.close_requests(session, now, request, state, line, texts::unheard)?;
+                self.is_over(request);
                 board.ring();
             }
             Action::Finish(finished) => {

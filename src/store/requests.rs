@@ -340,7 +340,8 @@ impl Store {
     }
 
     /// Closes requests that can no longer be answered: the one that Claude names, or all of the session (`None`).
-    /// What was shown loses its buttons and gets `line` below it; what was not sent yet is never sent. Full.
+    /// What was shown loses its buttons and gets a line below it; what was not sent yet is never sent. What was allowed and
+    /// may not have been heard stays allowed, and says so (`unheard`). Full.
     pub fn close_requests(
         &self,
         session: SessionId,
@@ -348,6 +349,7 @@ impl Store {
         request: Option<&str>,
         state: &'static str,
         with_line: impl Fn(&Formatted) -> Formatted,
+        unheard: impl Fn(&Formatted) -> Formatted,
     ) -> Result<()> {
         self.write(Step::CloseRequests, |tx| {
             let unsettled: Vec<Unsettled> = tx
@@ -371,23 +373,27 @@ impl Store {
                 })?
                 .collect::<Result<_>>()?;
             for one in unsettled {
-                if one.state != "open" {
+                let shown = match serde_json::from_str(&one.post) {
+                    Ok(Post::Message { body, .. }) => body,
+                    _ => Formatted::default(),
+                };
+                let body = if one.state == "open" {
+                    tx.execute("UPDATE request SET state = ?2, told = 1 WHERE id = ?1", (one.id, state))?;
+                    waits_no_more(tx, session, one.id, now)?;
+                    let unsent = tx.execute(
+                        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
+                        [one.row.0],
+                    )?;
+                    (unsent == 0).then(|| with_line(&shown))
+                } else {
                     // What was decided stays decided; there is nobody left to tell it to.
                     tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
-                    continue;
-                }
-                tx.execute("UPDATE request SET state = ?2, told = 1 WHERE id = ?1", (one.id, state))?;
-                waits_no_more(tx, session, one.id, now)?;
-                let unsent = tx
-                    .execute("UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'", [one.row.0])?;
-                if unsent == 0 {
-                    let shown = match serde_json::from_str(&one.post) {
-                        Ok(Post::Message { body, .. }) => body,
-                        _ => Formatted::default(),
-                    };
+                    (one.state == "allowed").then(|| unheard(&shown))
+                };
+                if let Some(body) = body {
                     let edit = Post::Edit {
                         target: Target::Row(one.row),
-                        body: with_line(&shown),
+                        body,
                         buttons: Vec::new(),
                     };
                     outbox::insert(tx, one.bot, one.place, one.prompt, None, Lane::Text, &edit, now)?;

@@ -271,9 +271,14 @@ fn what_is_closed_says_what_was_shown_last() {
     let next = goes_on(pick(&store, "first-0", &press(1, HOME, 500)));
     show(&store, &next);
     store
-        .close_requests(session, NOW, None, "expired", |shown| {
-            Formatted::plain(format!("{}: over", shown.text))
-        })
+        .close_requests(
+            session,
+            NOW,
+            None,
+            "expired",
+            |shown| Formatted::plain(format!("{}: over", shown.text)),
+            Formatted::clone,
+        )
         .expect("it is closed");
     let posts = words(&store, "SELECT post FROM outbox ORDER BY id DESC LIMIT 1");
     let expected = Post::Edit {
@@ -437,7 +442,14 @@ fn walk(several: &[bool], deeds: &[Deed]) {
             }
             Deed::Close => {
                 store
-                    .close_requests(session, NOW, None, "withdrawn", Formatted::clone)
+                    .close_requests(
+                        session,
+                        NOW,
+                        None,
+                        "withdrawn",
+                        Formatted::clone,
+                        Formatted::clone,
+                    )
                     .expect("it is closed");
                 expected.is_over = true;
                 was_allowed = false;

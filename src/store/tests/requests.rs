@@ -37,9 +37,14 @@ fn decisions(store: &Store, session: SessionId) -> Vec<Decision> {
 
 fn expire(store: &Store, session: SessionId, request: Option<&str>) {
     store
-        .close_requests(session, NOW, request, "expired", |shown| {
-            Formatted::plain(format!("{} (expired)", shown.text))
-        })
+        .close_requests(
+            session,
+            NOW,
+            request,
+            "expired",
+            |shown| Formatted::plain(format!("{} (expired)", shown.text)),
+            |shown| Formatted::plain(format!("{} (unheard)", shown.text)),
+        )
         .expect("the requests are closed");
 }
 
@@ -447,7 +452,24 @@ fn what_was_decided_and_can_no_longer_be_told_stays_decided() {
         words(&store, "SELECT state || told FROM request"),
         ["allowed1"]
     );
-    assert_eq!(due(&store), [], "its message says so already");
+    // Nobody knows whether it was heard.
+    let [edit] = due(&store)[..] else {
+        panic!("its message says so")
+    };
+    let edit = begin(&store, edit).expect("it waits").post;
+    assert!(
+        matches!(&edit, Post::Edit { target: Target::Row(of), body, .. } if *of == row && body.text.ends_with("(unheard)")),
+        "{edit:?}"
+    );
+    expire(&store, session, None);
+    assert_eq!(
+        number(
+            &store,
+            "SELECT count(*) FROM outbox WHERE state = 'waiting'"
+        ),
+        0,
+        "once"
+    );
 }
 
 /// The token of the request that a reply to this message is for.

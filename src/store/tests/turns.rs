@@ -398,7 +398,7 @@ fn a_session_is_open_while_anything_of_it_is() {
         .expect("the turn is closed");
     assert_eq!(open(), [session], "a request is open");
     store
-        .close_requests(session, NOW, None, "expired", Clone::clone)
+        .close_requests(session, NOW, None, "expired", Clone::clone, Clone::clone)
         .expect("it is closed");
     assert_eq!(open(), []);
     let living = Living {

@@ -255,14 +255,26 @@ impl Walk {
                 if let Some(request) = choose_one(&self.requests, request) {
                     let claude = Some(request.claude.as_str());
                     let session = request.session;
-                    self.store
-                        .close_requests(session, NOW, claude, "withdrawn", Clone::clone)?;
+                    self.store.close_requests(
+                        session,
+                        NOW,
+                        claude,
+                        "withdrawn",
+                        Clone::clone,
+                        Clone::clone,
+                    )?;
                 }
             }
             Step::CloseAll { session } => {
                 if let Some(session) = self.session(session) {
-                    self.store
-                        .close_requests(session, NOW, None, "expired", Clone::clone)?;
+                    self.store.close_requests(
+                        session,
+                        NOW,
+                        None,
+                        "expired",
+                        Clone::clone,
+                        Clone::clone,
+                    )?;
                 }
             }
             Step::Finish { prompt, blocks } => self.finish(prompt, blocks)?,

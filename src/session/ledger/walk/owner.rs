@@ -226,9 +226,9 @@ impl World {
         let open = begun.expect("the store can be used");
         for session in &open {
             let line = crate::render::texts::expired;
-            let closed = self
-                .store
-                .close_requests(*session, now, None, "expired", line);
+            let closed =
+                self.store
+                    .close_requests(*session, now, None, "expired", line, Clone::clone);
             closed.expect("the store can be used");
             let at = self.sides.iter().position(|side| side.session == *session);
             self.closes(at.expect("it is one of the sessions"), None);
@@ -384,7 +384,14 @@ impl World {
                     Closed::Expired | Closed::Restarted => "expired",
                 };
                 let line = crate::render::texts::expired;
-                store.close_requests(session, now, request.as_deref(), state, line)?;
+                store.close_requests(
+                    session,
+                    now,
+                    request.as_deref(),
+                    state,
+                    line,
+                    Clone::clone,
+                )?;
                 self.closes(at, request.as_deref());
                 return Ok(());
             }
