@@ -270,7 +270,10 @@ impl World {
         };
         let user = user(self.sides[self.asks[ask].side].user, by);
         let text = match says {
-            Says::Yes => "Yes, go on 👍".to_owned(),
+            // Each in words of its own, so that it is known again.
+            Says::Yes => format!("{number:b} 👍")
+                .replace('1', "yes ")
+                .replace('0', "ok "),
             Says::Other { yes: true } => format!("yes, but only {number}"),
             Says::Other { yes: false } | Says::Forwarded => format!("not {number}"),
         };
