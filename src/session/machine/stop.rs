@@ -31,8 +31,10 @@ impl Machine {
                 // Whether a turn runs that nobody has asked for, is not known here; where none does, this does nothing.
                 out.push(interrupt());
                 self.stop_tasks(out);
-                let anything = self.stop_cut_off(out) || runs;
-                out.push(Action::Stopped { anything });
+                // With the end of what was cut off the stop is noted as done.
+                if !self.stop_cut_off(out) {
+                    out.push(Action::Stopped { anything: runs });
+                }
             }
             // What is open stays so, and the next start hears of the stop before it decides about it.
             State::Ending { .. } | State::Over if self.shutdown.is_some() => {}

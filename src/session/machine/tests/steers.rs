@@ -513,6 +513,36 @@ fn claude_dies_and_what_it_does_not_have_is_given_again() {
 }
 
 #[test]
+fn a_stop_that_ends_what_is_to_be_given_again_is_done_once() {
+    let told = check(
+        BUSY,
+        "
+        work 1 steer=1
+        steered 2 into=1 and this
+        exit 137
+        wait 1s
+        prepared 1=missing 2=missing
+        started
+        initialized
+        given again 1
+        work 0 stop
+        lifecycle cancelled 1
+        work 0 stop
+    ",
+    );
+    let ends = told.lines().map(str::trim);
+    let ends = ends.filter(|line| line.starts_with("finish") || line.starts_with("stopped"));
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [
+            "finish 1: Stopped [], $0.00, 0 tools, took 0ns",
+            "finish 2: Stopped [], $0.00, 0 tools, took unknown"
+        ],
+        "{told}"
+    );
+}
+
+#[test]
 fn chappe_dies_and_the_answer_of_the_turn_is_that_of_both() {
     assert_snapshot!(check(NOTHING, "
         work 0 open=1 open=2x1+1
