@@ -119,6 +119,8 @@ struct Unsettled {
     row: RowId,
     place: Place,
     prompt: Option<PromptId>,
+    /// Whether a press has said which message shows it, although nobody knows what became of the call.
+    is_seen: bool,
 }
 
 /// Takes away the buttons that would deny a request which is over with a message that waited for it.
@@ -355,7 +357,7 @@ impl Store {
             let unsettled: Vec<Unsettled> = tx
                 .prepare_cached(
                     "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
-                            outbox.prompt
+                            outbox.prompt, outbox.message IS NOT NULL
                      FROM request JOIN outbox ON outbox.id = request.row
                      WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
                        AND (?2 IS NULL OR request.claude = ?2)",
@@ -369,6 +371,7 @@ impl Store {
                         row: RowId(row.get(4)?),
                         place: place_of(row.get(5)?, row.get(6)?),
                         prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
+                        is_seen: row.get(8)?,
                     })
                 })?
                 .collect::<Result<_>>()?;
@@ -384,7 +387,7 @@ impl Store {
                         "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
                         [one.row.0],
                     )?;
-                    (unsent == 0).then(|| with_line(&shown))
+                    (unsent == 0 || one.is_seen).then(|| with_line(&shown))
                 } else {
                     // What was decided stays decided; there is nobody left to tell it to.
                     tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;

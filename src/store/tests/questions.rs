@@ -265,6 +265,38 @@ fn words_answer_what_is_asked_then_with_what_is_chosen() {
 }
 
 #[test]
+fn what_is_over_loses_its_buttons_also_where_only_a_press_has_said_that_it_arrived() {
+    let store = Store::in_memory();
+    let (session, row) = asking(&store, vec![question("a?", false), question("b?", false)]);
+    // As if the call that shows it were on its way still.
+    run(
+        &store,
+        "UPDATE outbox SET state = 'sending', message = NULL WHERE lane = 1",
+    );
+    goes_on(pick(&store, "first-0", &press(1, HOME, 500)));
+    store.put_back(row, true).expect("nobody knows");
+    store
+        .close_requests(
+            session,
+            NOW,
+            None,
+            "expired",
+            Formatted::clone,
+            Formatted::clone,
+        )
+        .expect("it is closed");
+    let [edit] = due(&store)[..] else {
+        panic!("its message is to change")
+    };
+    let edit = begin(&store, edit).expect("it waits");
+    assert_eq!(edit.edits, Some(MessageId(500)));
+    assert!(
+        matches!(&edit.post, Post::Edit { buttons, .. } if buttons.is_empty()),
+        "{edit:?}"
+    );
+}
+
+#[test]
 fn what_is_closed_says_what_was_shown_last() {
     let store = Store::in_memory();
     let (session, row) = asking(&store, vec![question("a?", false), question("b?", false)]);
