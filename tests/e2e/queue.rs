@@ -122,6 +122,17 @@ fn steered(host: &Host) {
     until("the text on its way", || {
         (host.count(STEERED) > 0).then_some(())
     });
+    // It is stored before it is written, and a turn that has ended by then takes nothing in.
+    until("the text with Claude", || {
+        let projects = host.folder.path().join("claude/projects");
+        let folders = fs::read_dir(projects).ok()?.flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten());
+        let rows = files.flatten().map(|file| {
+            let rows = fs::read_to_string(file.path()).unwrap_or_default();
+            rows.matches("\"enqueue\"").count()
+        });
+        (rows.sum::<usize>() > 1).then_some(())
+    });
 }
 
 #[test]
