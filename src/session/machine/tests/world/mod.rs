@@ -340,12 +340,10 @@ impl World {
     }
 
     /// What chappe has heard of a turn that nobody has asked for. It is in no transcript that is looked at. Of one that
-    /// begins in a process that is being ended, nobody can tell that it is not of a prompt. Left out is one into which a
-    /// prompt was taken: what was said before that goes with the process, which is known and not right.
+    /// begins in a process that is being ended, nobody can tell that it is not of a prompt.
     fn heard_unasked(&self, claude: &Claude) -> Vec<String> {
         let turn = claude.turn.as_ref();
-        let turn = turn.filter(|turn| turn.uuid.is_none() && turn.joined.is_empty());
-        let turn = turn.filter(|turn| !turn.is_late);
+        let turn = turn.filter(|turn| turn.uuid.is_none() && !turn.is_late);
         let said = turn.into_iter().flat_map(|turn| &turn.said);
         let is_unread = |text: &String| {
             let mut unread = claude.out.iter();
