@@ -102,3 +102,27 @@ fn the_limit_of_steps_offers_to_go_on() {
     assert_eq!(stage.host.toast(&press), "Going on.");
     stage.host.answer("I have looked.");
 }
+
+#[test]
+fn a_conversation_that_is_gone_is_begun_anew_only_by_a_press() {
+    let Some(stage) = Stage::new("a_conversation_that_is_gone_is_begun_anew_only_by_a_press")
+    else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let projects = stage.host.folder.path().join("claude/projects");
+    std::fs::remove_dir_all(projects).expect("Claude has kept the conversation there");
+
+    let _chappe = stage.host.start();
+    stage.say("are you there");
+    let notice = stage.host.answer("I can't bring default back");
+    assert_eq!(labels(&notice), ["Try again", "Start fresh", "Drop"]);
+    let press = stage
+        .host
+        .press(&stage.host.person(), &notice, "Start fresh");
+    assert_eq!(stage.host.toast(&press), "Started fresh.");
+    stage.host.answer("echo: are you there");
+}
