@@ -4,6 +4,10 @@
 //! is for it. What a stranger sends leads to nothing at all: no answer, no row, no thread. Only that their press on a
 //! button of an allowed group does nothing, they are told, for Telegram shows it as unfinished otherwise.
 
+mod agreement;
+
+pub use agreement::only_agrees;
+
 use std::borrow::Cow;
 
 use crate::chat::{
@@ -611,104 +615,6 @@ fn command_of(text: &str) -> Option<Command<'_>> {
         "/status" => Some(Command::Status),
         _ => None,
     }
-}
-
-/// Words that say no more than yes, alone or together.
-const AGREEING: &[&str] = &[
-    "yes",
-    "y",
-    "yep",
-    "yeah",
-    "yup",
-    "yea",
-    "ok",
-    "okay",
-    "okey",
-    "k",
-    "kk",
-    "sure",
-    "fine",
-    "good",
-    "great",
-    "perfect",
-    "right",
-    "correct",
-    "agree",
-    "agreed",
-    "alright",
-    "absolutely",
-    "definitely",
-    "please",
-    "go",
-    "ahead",
-    "on",
-    "do",
-    "it",
-    "allow",
-    "allowed",
-    "approve",
-    "approved",
-    "accept",
-    "accepted",
-    "always",
-    "lgtm",
-    "ja",
-    "jo",
-    "jep",
-    "jap",
-    "klar",
-    "gern",
-    "gerne",
-    "gut",
-    "passt",
-    "mach",
-    "machs",
-    "es",
-    "bitte",
-    "si",
-    "sí",
-    "claro",
-    "vale",
-    "dale",
-    "oui",
-    "sim",
-    "da",
-    "tak",
-    "hai",
-];
-
-/// Signs that say the same.
-const AGREEING_SIGNS: &[char] = &['👍', '👌', '✅', '✔', '☑', '🆗', '💯', '🙏', '🤝', '🚀'];
-
-/// Whether a reply to a request says no more than yes: then it is neither a reason to deny it, nor enough to allow it.
-pub fn only_agrees(text: &str) -> bool {
-    let mut words = vec![String::new()];
-    let mut has_sign = false;
-    for letter in text.chars() {
-        match letter {
-            sign if AGREEING_SIGNS.contains(&sign) => {
-                has_sign = true;
-                words.push(String::new());
-            }
-            letter if letter.is_alphanumeric() => {
-                if let Some(word) = words.last_mut() {
-                    word.extend(letter.to_lowercase());
-                }
-            }
-            // How a sign is coloured.
-            '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}' => {}
-            letter
-                if letter.is_whitespace()
-                    || letter.is_ascii_punctuation()
-                    || matches!(letter, '…' | '¡' | '\u{2018}'..='\u{201f}') =>
-            {
-                words.push(String::new());
-            }
-            _ => return false,
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    (has_sign || !words.is_empty()) && words.iter().all(|word| AGREEING.contains(&word.as_str()))
 }
 
 /// What `/new` is followed by: a name, a persona if the next word is no path, and a path.
