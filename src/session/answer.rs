@@ -107,6 +107,13 @@ impl Collector {
         std::mem::take(&mut self.before)
     }
 
+    /// Takes what was said so far for somebody else: what comes now answers another prompt.
+    pub fn so_far(&mut self) -> Vec<Block> {
+        let mut blocks = std::mem::take(&mut self.before);
+        blocks.append(&mut self.after);
+        blocks
+    }
+
     /// Ends the turn: the answer, and how many tools were called.
     pub fn finish(&mut self) -> (Vec<Block>, u32) {
         let said = std::mem::take(self);
@@ -183,6 +190,23 @@ mod tests {
         said.tool_call("m1");
         assert_eq!(said.before_request().len(), 1);
         assert!(said.before_request().is_empty());
+    }
+
+    #[test]
+    fn what_was_said_so_far_is_no_part_of_the_answer() {
+        let mut said = Collector::default();
+        said.text("m1", "a build has ended");
+        said.tool_call("m1");
+        said.text("m1", "its log is short");
+        let texts: Vec<_> = said.so_far().into_iter().map(|block| block.text).collect();
+        assert_eq!(texts, ["a build has ended", "its log is short"]);
+        said.text("m1", "and four is even");
+        let (answer, tools) = said.finish();
+        let keys: Vec<_> = answer
+            .iter()
+            .map(|block| (&*block.text, block.index))
+            .collect();
+        assert_eq!((keys, tools), (vec![("and four is even", 3)], 1));
     }
 
     #[test]

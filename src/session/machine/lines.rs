@@ -540,6 +540,19 @@ impl Machine {
         let before = out.len();
         if !turn.taken && says_so(&turn.prompt) {
             turn.taken = true;
+            // The line that says so comes before the first block of its turn. Only commands of the CLI's own have
+            // answered by then.
+            let blocks = match turn.prompt.is_command {
+                true => Vec::new(),
+                false => self.said.so_far(),
+            };
+            if !blocks.is_empty() {
+                // Taken into a turn that nobody had asked for.
+                out.push(Action::Unasked {
+                    blocks,
+                    spent: Spent::default(),
+                });
+            }
             out.push(Action::Taken(turn.prompt.id));
         }
         for one in &mut turn.steered {

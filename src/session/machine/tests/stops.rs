@@ -152,8 +152,8 @@ fn without_lifecycle_lines_every_sign_of_a_beginning_is_answered_by_an_interrupt
         answer not taken back 1
         answer interrupt
         init
-        say so
         replay 1
+        say so
         result broken interrupted
     "), @r#"
     > work 0 stop
@@ -166,10 +166,10 @@ fn without_lifecycle_lines_every_sign_of_a_beginning_is_answered_by_an_interrupt
     > answer interrupt
     > init
         write request {"cancel_queued":true,"subtype":"interrupt"}
-    > say so
     > replay 1
         taken 1
         write request {"cancel_queued":true,"subtype":"interrupt"}
+    > say so
     > result broken interrupted
         finish 1: Stopped [m1/0 "so"], $0.00, 0 tools, took 0ns
         hide

@@ -373,6 +373,40 @@ fn what_claude_takes_into_a_turn_that_nobody_asked_for_ends_with_it() {
         hide
         (due at 600s)
     "#);
+    // What was said before is no part of its answer, and is told above it.
+    assert_snapshot!(check(OPEN, "
+        init
+        say a build has ended
+        work 1
+        given 1 hi
+        tool Bash tail log
+        toolresult done
+        replay 1
+        say both
+        result ok origin cost=0.5 both
+    "), @r#"
+    > init
+    > say a build has ended
+    > work 1
+        givenext
+        (nothing is due)
+    > given 1 hi
+        write u1 "hi"
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > tool Bash tail log
+        acted 1: Bash {"command":"tail log"}
+        show 1 since 0ns: Tool { name: "Bash", target: "tail log" } since 0ns, 0 wait
+    > toolresult done
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > replay 1
+        unasked: [m1/0 "a build has ended"], $0.00
+        taken 1
+    > say both
+    > result ok origin cost=0.5 both
+        finish 1: Answered [m3/0 "both"], $0.50, 1 tools, took 0ns
+        hide
+        (due at 600s)
+    "#);
     // The older version does not say whom a result is about.
     assert_snapshot!(check(OPEN, "
         init

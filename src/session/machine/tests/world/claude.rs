@@ -69,8 +69,10 @@ pub struct Turn {
     pub joined: Vec<String>,
     /// Whether the line that repeats the prompt was written, or another sign.
     pub announced: bool,
-    /// What was said since the last tool.
+    /// What was said since the last tool, and since a prompt was taken into a turn that nobody had asked for.
     pub said: Vec<String>,
+    /// What was said in such a turn before, since the last tool.
+    pub said_before: Vec<String>,
     pub interrupted: bool,
     /// Whether the process was about to end already when it began.
     pub is_late: bool,
@@ -247,6 +249,7 @@ impl Claude {
             joined: Vec::new(),
             announced: tells,
             said: Vec::new(),
+            said_before: Vec::new(),
             interrupted: false,
             is_late: self.ending,
         });
@@ -263,6 +266,9 @@ impl Claude {
             self.out.push_back(replay(uuid.clone()));
             self.tell(&uuid, Lifecycle::Started);
             let turn = self.turn.as_mut().expect("a tool of a turn has ended");
+            if turn.uuid.is_none() && turn.joined.is_empty() {
+                turn.said_before = std::mem::take(&mut turn.said);
+            }
             turn.joined.push(uuid);
         }
     }

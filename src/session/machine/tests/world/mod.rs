@@ -339,12 +339,18 @@ impl World {
         }
     }
 
-    /// What chappe has heard of a turn that nobody has asked for. It is in no transcript that is looked at. Of one that
-    /// begins in a process that is being ended, nobody can tell that it is not of a prompt.
+    /// What chappe has heard of a turn that nobody has asked for, until a prompt was taken into it: what is said then is
+    /// that prompt's. It is in no transcript that is looked at. Of a turn that begins in a process that is being ended,
+    /// nobody can tell that it is not of a prompt.
     fn heard_unasked(&self, claude: &Claude) -> Vec<String> {
         let turn = claude.turn.as_ref();
         let turn = turn.filter(|turn| turn.uuid.is_none() && !turn.is_late);
-        let said = turn.into_iter().flat_map(|turn| &turn.said);
+        let said = turn
+            .into_iter()
+            .flat_map(|turn| match turn.joined.is_empty() {
+                true => &turn.said,
+                false => &turn.said_before,
+            });
         let is_unread = |text: &String| {
             let mut unread = claude.out.iter();
             unread.any(|line| matches!(line, Message::Assistant(said) if said.message_id == *text))

@@ -134,7 +134,7 @@ impl World {
         let comes_later = about.any(|uuid| is_ending || stays_open(uuid));
         let goes_astray = is_ending && self.is_confused;
         if !broken_off && !comes_later && !goes_astray {
-            for text in &turn.said {
+            for text in turn.said_before.iter().chain(&turn.said) {
                 self.ensure(self.delivered.contains(text), "what Claude said is lost");
             }
         }
