@@ -35,6 +35,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::failpoint;
@@ -147,6 +148,8 @@ impl Store {
         connection.pragma_update(None, "synchronous", "FULL")?;
         // A page cache that fits small hosts; the tables are small.
         connection.pragma_update(None, "cache_size", -1024)?;
+        // Else SQLite plans what has a parameter anew each time it is run, where a table has an index over some of its rows.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.set_prepared_statement_cache_capacity(64);
         schema::migrate(&mut connection)?;
         Ok(Store {

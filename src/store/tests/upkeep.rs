@@ -626,3 +626,19 @@ fn full_transactions_are_synced_and_normal_ones_are_not() {
         "{normal} with {each} normal ones, {nothing} with none"
     );
 }
+
+#[test]
+fn a_statement_is_planned_once_whatever_it_is_run_with() {
+    let store = Store::in_memory();
+    let planned_anew = store.read(|tx| {
+        let mut statement = tx.prepare(
+            "SELECT id FROM request WHERE session = ?1 AND state != ?2 AND (state = 'open' OR told = 0)
+             UNION SELECT id FROM outbox WHERE bot = ?1 AND state = ?2 AND chat = ?1",
+        )?;
+        for (number, word) in [(1, "open"), (2, "waiting")] {
+            assert!(!statement.exists((number, word))?);
+        }
+        Ok(statement.get_status(rusqlite::StatementStatus::RePrepare))
+    });
+    assert_eq!(planned_anew, Ok(0));
+}
