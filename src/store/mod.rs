@@ -138,8 +138,11 @@ impl Store {
 
     #[cfg(test)]
     pub(crate) fn in_memory() -> Store {
-        Store::over(Connection::open_in_memory().expect("memory is there"))
-            .expect("the migrations are sound")
+        let connection = Connection::open_in_memory().expect("memory is there");
+        connection
+            .execute_batch(schema::tables())
+            .expect("these tables were made before");
+        Store::over(connection).expect("they are up to date")
     }
 
     fn over(mut connection: Connection) -> Result<Store> {

@@ -378,3 +378,21 @@ pub fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
     transaction.commit()
 }
+
+/// What makes the tables as the migrations leave them. To change tables takes longer than most of what is tested with
+/// them, so it is done once for all.
+#[cfg(test)]
+pub fn tables() -> &'static str {
+    static TABLES: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TABLES.get_or_init(|| {
+        let mut migrated = Connection::open_in_memory().expect("memory is there");
+        migrate(&mut migrated).expect("the migrations are sound");
+        let version = format!("PRAGMA user_version = {};", MIGRATIONS.len());
+        let mut made = migrated
+            .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid")
+            .expect("every database has it");
+        let made = made.query_map([], |row| row.get::<_, String>(0));
+        let made = made.expect("it can be read").map(|sql| sql.expect("it is a text"));
+        made.chain([version]).collect::<Vec<_>>().join(";\n")
+    })
+}
