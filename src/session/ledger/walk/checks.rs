@@ -292,11 +292,14 @@ impl World {
     pub fn check(&mut self) {
         // To read the store takes longest.
         let is_touched = std::mem::take(&mut self.touched);
-        if is_touched {
+        // Where nobody was ever asked there is nothing that could be open, or told.
+        let asked = self.asks.iter().filter(|ask| ask.stored);
+        let asked: BTreeSet<usize> = asked.map(|ask| ask.side).collect();
+        if is_touched && !asked.is_empty() {
             self.check_what_is_open();
         }
         for at in 0..self.sides.len() {
-            if is_touched {
+            if is_touched && asked.contains(&at) {
                 self.check_what_is_told(at);
             }
             self.check_that_somebody_waits(at);
