@@ -18,7 +18,8 @@
 //! # The way of a message
 //!
 //! 1. [`telegram::poller`] holds the long poll. Each update is decoded alone ([`telegram::update`]), [`router`] says
-//!    what it means and who may speak, and one transaction of the [`store`] takes the whole answer with its offset.
+//!    what it means and who may speak, and one transaction of the [`store`] takes the whole answer with its offset. What
+//!    is for something that Claude asks is dealt with by [`requests`].
 //! 2. [`session::registry`] wakes the session's owner, or starts one.
 //! 3. [`session::owner`] reads its rows and does what [`session::machine`] decides: start `claude` (once
 //!    [`session::admission`] has a place for it: [`claude::process`], [`claude::arguments`]), give it the prompt
@@ -59,6 +60,7 @@ pub mod loopback;
 pub mod notify;
 pub mod pulse;
 pub mod render;
+pub mod requests;
 pub mod router;
 pub mod session;
 pub mod store;

@@ -7,17 +7,14 @@
 use super::ahead::Ahead;
 use super::commands;
 use super::desk::{Desk, say, stop};
-use super::picks;
-use super::replies;
 use super::update::Decoded;
-use crate::chat::{
-    Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId, Target, Verdict,
-};
-use crate::render::{grants, texts};
+use crate::chat::{Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId};
+use crate::render::texts;
+use crate::requests::presses;
+use crate::requests::replies::{self, Said};
 use crate::router::{Behind, Command, Route};
 use crate::store::{
-    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Pressed, Queued, Release, Stop, Taken,
-    Written,
+    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Queued, Release, Stop, Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -104,12 +101,17 @@ impl Desk {
                 reply_to,
                 to_bot,
             } => {
-                // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
-                if let (Some(to), None, None) = (reply_to, origin, at.away)
-                    && let Some(request) = intake.request_replied_to(arrival, *to, *to_bot)?
-                {
-                    intake.close(arrival)?;
-                    return replies::to_request(intake, arrival, from, &request, *to, text);
+                let said = Said {
+                    arrival,
+                    from,
+                    text,
+                    origin: *origin,
+                    reply_to: *reply_to,
+                    to_bot: *to_bot,
+                    while_away: at.away.is_some(),
+                };
+                if replies::to_request(intake, &said)?.is_some() {
+                    return Ok(());
                 }
                 let replied = match reply_to {
                     Some(message) => intake.session_of(arrival.place.chat, *message)?,
@@ -183,8 +185,8 @@ impl Desk {
                 verdict,
             } => {
                 intake.close(arrival)?;
-                let toast = decide(intake, arrival, press, token, *verdict)?;
-                answer(intake, arrival, press, toast)
+                let came = presses::decide(intake, arrival, &press.from, token, *verdict)?;
+                answer(intake, arrival, press, came.toast)
             }
             Route::Always {
                 arrival,
@@ -192,8 +194,8 @@ impl Desk {
                 token,
             } => {
                 intake.close(arrival)?;
-                let toast = allow_always(intake, arrival, press, token)?;
-                answer(intake, arrival, press, toast)
+                let came = presses::allow_always(intake, arrival, &press.from, token)?;
+                answer(intake, arrival, press, came.toast)
             }
             Route::Pick {
                 arrival,
@@ -201,9 +203,8 @@ impl Desk {
                 token,
             } => {
                 intake.close(arrival)?;
-                let picked = intake.pick(token, &press.from, arrival)?;
-                let toast = picks::show(intake, arrival, &press.from, picked)?;
-                answer(intake, arrival, press, toast)
+                let came = presses::pick(intake, arrival, &press.from, token)?;
+                answer(intake, arrival, press, came.toast)
             }
             Route::Revise {
                 arrival,
@@ -211,12 +212,8 @@ impl Desk {
                 token,
             } => {
                 intake.close(arrival)?;
-                let toast = match intake.is_open(token, arrival)? {
-                    Some(true) => texts::TOAST_REVISE,
-                    Some(false) => texts::TOAST_OVER,
-                    None => texts::TOAST_FOREIGN,
-                };
-                answer(intake, arrival, press, toast)
+                let came = presses::revise(intake, arrival, token)?;
+                answer(intake, arrival, press, came.toast)
             }
             Route::StopTurn {
                 arrival,
@@ -325,8 +322,8 @@ impl Desk {
             Act::GoOn => (texts::GO_ON.to_owned(), "Going on."),
             Act::DenyWith { .. } => {
                 intake.close(arrival)?;
-                let toast = replies::deny_with(intake, arrival, &press.from, &offered)?;
-                return answer(intake, arrival, press, &toast);
+                let came = replies::deny_with(intake, arrival, &press.from, &offered)?;
+                return answer(intake, arrival, press, came.toast);
             }
             act => {
                 intake.close(arrival)?;
@@ -476,62 +473,6 @@ fn carry_out(
         texts::TOAST_DONE_BEFORE
     }
     .to_owned())
-}
-
-fn decide(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    press: &Press,
-    token: &str,
-    verdict: Verdict,
-) -> store::Result<&'static str> {
-    Ok(match intake.decide(token, verdict, &press.from, arrival)? {
-        Pressed::Decided { row, shown, .. } => {
-            let allowed = verdict == Verdict::Allow;
-            let time = intake.time_of_day()?;
-            let body = texts::decided(&shown, allowed, &press.from.name, &time);
-            let edit = Post::Edit {
-                target: Target::Row(row),
-                body,
-                buttons: Vec::new(),
-            };
-            intake.post(arrival.place, Lane::Text, &edit)?;
-            if allowed {
-                texts::TOAST_ALLOWED
-            } else {
-                texts::TOAST_DENIED
-            }
-        }
-        Pressed::Over => texts::TOAST_OVER,
-        Pressed::Foreign => texts::TOAST_FOREIGN,
-    })
-}
-
-/// Allows a call, and what the button says from now on.
-fn allow_always(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    press: &Press,
-    token: &str,
-) -> store::Result<&'static str> {
-    let always = intake.decide_always(token, &press.from, arrival)?;
-    Ok(match always.pressed {
-        Pressed::Decided {
-            row,
-            shown,
-            session,
-        } => {
-            let time = intake.time_of_day()?;
-            let words = always.permit.as_ref().and_then(grants::words);
-            let words = words.unwrap_or_default();
-            let body = texts::decided_always(&shown, &press.from.name, &time, &words);
-            let offers = always.grant.map_or_else(Vec::new, grants::offers);
-            intake.change(arrival.place, row, session, &body, &offers)?;
-            texts::TOAST_ALLOWED
-        }
-        Pressed::Over => texts::TOAST_OVER,
-        Pressed::Foreign => texts::TOAST_FOREIGN,
-    })
 }
 
 fn answer(

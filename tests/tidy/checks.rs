@@ -141,7 +141,8 @@ pub fn check_circles(sources: &[Source]) -> Vec<String> {
 }
 
 pub fn check_side_effects(source: &Source) -> Vec<String> {
-    let is_pure = own_line(source).is_some_and(|(_, layer)| layer == Layer::Pure);
+    let is_pure =
+        own_line(source).is_some_and(|(_, layer)| matches!(layer, Layer::Pure | Layer::Step));
     let begins_with = |name: &[String], what: &str| {
         let what: Vec<&str> = what.split("::").collect();
         name.len() >= what.len() && name.iter().zip(&what).all(|(have, want)| have == want)

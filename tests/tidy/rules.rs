@@ -9,6 +9,8 @@ pub enum Layer {
     Pure,
     /// One kind of side effect each.
     Adapter,
+    /// What is done within a transaction of the store: no side effect of its own, no clock, and no wait.
+    Step,
     /// Loops that wait.
     Thread,
     /// Puts all together. Nothing imports it.
@@ -44,8 +46,6 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/ahead", Layer::Thread),
     ("telegram/commands", Layer::Thread),
     ("telegram/desk", Layer::Thread),
-    ("telegram/picks", Layer::Thread),
-    ("telegram/replies", Layer::Thread),
     ("telegram/courier", Layer::Thread),
     ("telegram/senders", Layer::Thread),
     ("telegram/files", Layer::Thread),
@@ -67,6 +67,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("claude/transcript", Layer::Adapter),
     ("router", Layer::Pure),
     ("render", Layer::Pure),
+    ("requests", Layer::Step),
     ("store", Layer::Adapter),
     ("notify", Layer::Adapter),
     ("workplace", Layer::Adapter),

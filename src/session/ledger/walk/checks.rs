@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::claude::request_line;
-use super::people::Did;
 use super::*;
 use crate::chat::{Pending, Pick, Rule};
 use crate::claude::protocol::{self, Message, RawJson};
+use crate::requests::Did;
 use crate::store::Next;
 
 /// What was decided about a request.

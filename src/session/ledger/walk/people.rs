@@ -3,10 +3,11 @@
 use super::checks::Decided;
 use super::words::{Says, To};
 use super::*;
-use crate::chat::{Arrival, Inbound, Lane, Person, Pick, Press, UserId};
-use crate::render::texts;
+use crate::chat::{Arrival, Inbound, Person, Pick, Press, UserId};
+use crate::requests::replies::{self, Said};
+use crate::requests::{Did, presses};
 use crate::router::{Allowed, Me, Route};
-use crate::store::{Home, Intake, Pressed, StopSays, Taken};
+use crate::store::{Home, Intake, StopSays, Taken};
 
 /// What a person does.
 #[derive(Clone, Debug)]
@@ -96,16 +97,6 @@ pub fn user(who_was_asked: i64, by: By) -> i64 {
         By::SomebodyElse => 3 - who_was_asked,
         By::Stranger => STRANGER,
     }
-}
-
-/// What an update came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Did {
-    Nothing,
-    /// Something of a request is answered, or chosen.
-    GoesOn,
-    /// A request is decided with it.
-    Decided,
 }
 
 pub fn by() -> impl Strategy<Value = By> {
@@ -410,62 +401,49 @@ impl World {
             if intake.is_repeat(arrival)? {
                 return Ok(Did::Nothing);
             }
-            match &route {
-                Route::Prompt {
+            if let Route::Prompt {
+                from,
+                text,
+                origin,
+                reply_to,
+                to_bot,
+                ..
+            } = &route
+            {
+                let said = Said {
+                    arrival,
                     from,
                     text,
-                    origin,
-                    reply_to,
-                    ..
-                } => {
-                    return words::written(intake, arrival, from, text, *origin, *reply_to);
-                }
-                _ => intake.close(arrival)?,
+                    origin: *origin,
+                    reply_to: *reply_to,
+                    to_bot: *to_bot,
+                    while_away: false,
+                };
+                return words::written(intake, &said);
             }
-            match &route {
+            intake.close(arrival)?;
+            let came = match &route {
                 Route::Act { press, token, .. } => {
                     let Taken::Now(offered) = intake.take(token, arrival)? else {
                         return Ok(Did::Nothing);
                     };
-                    return words::with_that(intake, arrival, &press.from, &offered);
+                    replies::deny_with(intake, arrival, &press.from, &offered)
                 }
                 Route::Pick { press, token, .. } => {
-                    let picked = intake.pick(token, &press.from, arrival)?;
-                    return words::picked(intake, arrival, picked);
+                    presses::pick(intake, arrival, &press.from, token)
                 }
                 Route::Decide {
                     press,
                     token,
                     verdict,
                     ..
-                } => {
-                    let pressed = intake.decide(token, *verdict, &press.from, arrival)?;
-                    let Pressed::Decided { row, shown, .. } = pressed else {
-                        return Ok(Did::Nothing);
-                    };
-                    let edit = Post::Edit {
-                        target: Target::Row(row),
-                        body: texts::decided(&shown, *verdict == Verdict::Allow, "Ada", "now"),
-                        buttons: Vec::new(),
-                    };
-                    intake.post(arrival.place, Lane::Text, &edit)?;
-                }
+                } => presses::decide(intake, arrival, &press.from, token, *verdict),
                 Route::Always { press, token, .. } => {
-                    let always = intake.decide_always(token, &press.from, arrival)?;
-                    let Pressed::Decided {
-                        row,
-                        shown,
-                        session,
-                    } = always.pressed
-                    else {
-                        return Ok(Did::Nothing);
-                    };
-                    let body = texts::decided_always(&shown, "Ada", "now", "that");
-                    intake.change(arrival.place, row, session, &body, &[])?;
+                    presses::allow_always(intake, arrival, &press.from, token)
                 }
                 _ => return Ok(Did::Nothing),
-            }
-            Ok(Did::Decided)
+            };
+            came.map(|came| came.did)
         })
     }
 

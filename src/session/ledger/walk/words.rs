@@ -3,13 +3,12 @@
 //! A text denies what it is for, and that with its words, or it changes nothing. It never allows a tool.
 
 use super::checks::Decided;
-use super::people::{By, Did, From, user};
+use super::people::{By, From, user};
 use super::*;
 use crate::chat::{Act, Arrival, Body, Inbound, Incoming, Person, Press, UserId};
-use crate::render::{question, request, texts};
-use crate::store::{
-    Asking, Came, Intake, Offered, Overtakes, Picked, Pressed, Queued, Replied, Written,
-};
+use crate::requests::Did;
+use crate::requests::replies::{self, Said};
+use crate::store::{Came, Intake, Overtakes, Queued, Written};
 
 /// To which message somebody replies.
 #[derive(Clone, Copy, Debug)]
@@ -46,21 +45,12 @@ pub fn says() -> impl Strategy<Value = Says> {
 }
 
 /// Takes in what somebody has written, as the dispatch does.
-pub fn written(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    from: &Person,
-    text: &str,
-    origin: Option<&str>,
-    reply_to: Option<MessageId>,
-) -> store::Result<Did> {
-    if let (Some(to), None) = (reply_to, origin)
-        && let Some(asked) = intake.request_replied_to(arrival, to, true)?
-    {
-        intake.close(arrival)?;
-        return replied(intake, arrival, from, &asked, to, text);
+pub fn written(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Did> {
+    if let Some(did) = replies::to_request(intake, said)? {
+        return Ok(did);
     }
-    let replied = match reply_to {
+    let arrival = said.arrival;
+    let replied = match said.reply_to {
         Some(message) => intake.session_of(arrival.place.chat, message)?,
         None => None,
     };
@@ -68,112 +58,8 @@ pub fn written(
         Some(session) => session,
         None => intake.session_at(arrival.place, "name", &people::home())?,
     };
-    waits(intake, arrival, session, text)?;
+    waits(intake, arrival, session, said.text)?;
     Ok(Did::Nothing)
-}
-
-fn replied(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    from: &Person,
-    asked: &Replied,
-    to: MessageId,
-    text: &str,
-) -> store::Result<Did> {
-    if let Some(asking) = intake.asking(&asked.token)? {
-        let answered = intake.answer_in_words(&asking, text, from, (arrival, to))?;
-        return picked(intake, arrival, answered);
-    }
-    if router::only_agrees(text) {
-        return Ok(Did::Nothing);
-    }
-    let why = request::denied_for(&asked.tool, text);
-    let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
-    denies(intake, arrival, denied, text)
-}
-
-/// A press on the button that was offered with a message that waits.
-pub fn with_that(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    from: &Person,
-    offered: &Offered,
-) -> store::Result<Did> {
-    let Act::DenyWith {
-        request,
-        message,
-        text,
-    } = &offered.act
-    else {
-        return Ok(Did::Nothing);
-    };
-    let session = offered.session;
-    if let Some(asking) = intake.asking_for(session, *request, *message, text)? {
-        let answered = intake.answer_with(&asking, *message, text, from, arrival)?;
-        let did = picked(intake, arrival, answered)?;
-        intake.retire(offered.row, "over")?;
-        return Ok(did);
-    }
-    let did = match intake.may_deny_with(session, *request, *message, text)? {
-        Some(tool) => {
-            let why = request::denied_for(&tool, text);
-            let denied = intake.deny_with(session, (*request, *message), &why, from, arrival)?;
-            denies(intake, arrival, denied, text)?
-        }
-        None => Did::Nothing,
-    };
-    intake.retire(offered.row, "over")?;
-    Ok(did)
-}
-
-/// Shows what has become of questions.
-pub fn picked(intake: &mut Intake<'_>, arrival: &Arrival, picked: Picked) -> store::Result<Did> {
-    let (row, body) = match picked {
-        Picked::GoesOn(asking) => {
-            let shown = question::show("name", false, &asking.questions, &asking.progress);
-            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
-            return Ok(Did::GoesOn);
-        }
-        Picked::Answered(asking) => {
-            let Asking {
-                row,
-                questions,
-                progress,
-                ..
-            } = *asking;
-            let by = ("Ada", "now");
-            let body = question::answered("name", false, &questions, &progress, by);
-            (row, body)
-        }
-        Picked::Declined { row, shown } => (row, question::declined(&shown, "Ada", "now")),
-        _ => return Ok(Did::Nothing),
-    };
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body,
-        buttons: Vec::new(),
-    };
-    intake.post(arrival.place, crate::chat::Lane::Text, &edit)?;
-    Ok(Did::Decided)
-}
-
-/// Shows that a request is denied, where it is.
-fn denies(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    denied: Pressed,
-    text: &str,
-) -> store::Result<Did> {
-    let Pressed::Decided { row, shown, .. } = denied else {
-        return Ok(Did::Nothing);
-    };
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body: texts::denied_for(&shown, false, "Ada", "now", text),
-        buttons: Vec::new(),
-    };
-    intake.post(arrival.place, crate::chat::Lane::Text, &edit)?;
-    Ok(Did::Decided)
 }
 
 pub fn queue(
@@ -202,20 +88,10 @@ pub fn waits(
     session: SessionId,
     text: &str,
 ) -> store::Result<()> {
-    if queue(intake, arrival, session, text)? != Queued::Waits {
-        return Ok(());
+    match queue(intake, arrival, session, text)? {
+        Queued::Waits => replies::wait_for_answer(intake, arrival, session, text),
+        Queued::Kept | Queued::Refused => Ok(()),
     }
-    let asked = intake.request_in_the_way(arrival, session)?;
-    let Some(asked) = asked.filter(|asked| !asked.is_told) else {
-        return Ok(());
-    };
-    let act = Act::DenyWith {
-        request: asked.request,
-        message: asked.message,
-        text: text.to_owned(),
-    };
-    let notice = request::waits_for(&asked.tool, &asked.input, act);
-    intake.offer(arrival.place, session, &notice).map(drop)
 }
 
 impl World {

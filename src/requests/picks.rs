@@ -2,18 +2,19 @@
 //!
 //! What counts was decided by the store; here it is only put into the message that asks.
 
+use super::{Came, Did};
 use crate::chat::{Arrival, Formatted, Lane, Person, Post, RowId, Target};
 use crate::render::{question, texts};
 use crate::store::{self, Asking, Intake, Picked};
 
-/// Shows what has become of questions; returns what the person reads at once.
+/// Shows what has become of questions.
 pub fn show(
     intake: &mut Intake<'_>,
     arrival: &Arrival,
     person: &Person,
     picked: Picked,
-) -> store::Result<&'static str> {
-    Ok(match picked {
+) -> store::Result<Came> {
+    let (did, toast) = match picked {
         Picked::GoesOn(asking) => {
             let Asking {
                 session,
@@ -25,7 +26,7 @@ pub fn show(
             let name = intake.name_of(*session)?;
             let shown = question::show(&name, *sub_agent, questions, progress);
             intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
-            question::TOAST_NOTED
+            (Did::GoesOn, question::TOAST_NOTED)
         }
         Picked::Answered(asking) => {
             let name = intake.name_of(asking.session)?;
@@ -38,21 +39,22 @@ pub fn show(
                 (&person.name, &time),
             );
             close(intake, arrival, asking.row, body)?;
-            question::TOAST_ANSWERED
+            (Did::Decided, question::TOAST_ANSWERED)
         }
         Picked::Declined { row, shown } => {
             let time = intake.time_of_day()?;
             let body = question::declined(&shown, &person.name, &time);
             close(intake, arrival, row, body)?;
-            question::TOAST_DECLINED
+            (Did::Decided, question::TOAST_DECLINED)
         }
-        Picked::InWords => question::TOAST_IN_WORDS,
-        Picked::NothingChosen => question::TOAST_NOTHING_CHOSEN,
-        Picked::Used => question::TOAST_USED,
-        Picked::AnsweredBefore => question::TOAST_ANSWERED_BEFORE,
-        Picked::Over => question::TOAST_OVER,
-        Picked::Foreign => texts::TOAST_FOREIGN,
-    })
+        Picked::InWords => (Did::Nothing, question::TOAST_IN_WORDS),
+        Picked::NothingChosen => (Did::Nothing, question::TOAST_NOTHING_CHOSEN),
+        Picked::Used => (Did::Nothing, question::TOAST_USED),
+        Picked::AnsweredBefore => (Did::Nothing, question::TOAST_ANSWERED_BEFORE),
+        Picked::Over => (Did::Nothing, question::TOAST_OVER),
+        Picked::Foreign => (Did::Nothing, texts::TOAST_FOREIGN),
+    };
+    Ok(Came { did, toast })
 }
 
 /// Lets the message of a row show how its questions ended, without buttons.

@@ -1,0 +1,152 @@
+//! What people write while a request is open: replies to it, and messages that wait for it.
+//!
+//! A text may deny a request, or say what should be different. It never allows one: for that there are the
+//! buttons. Only where Claude asks questions it is the answer, whatever it says.
+
+use super::{Came, Did, picks};
+use crate::chat::{
+    Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId, Target,
+};
+use crate::render::{request, texts};
+use crate::router;
+use crate::store::{self, Intake, Offered, Pressed};
+
+/// Below what said that a message waits, once its button was pressed.
+const IT_WAS: &str = "✓ It was the answer.";
+const IS_OVER: &str = "✗ That is over.";
+
+/// What a person has written.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    pub arrival: &'a Arrival,
+    pub from: &'a Person,
+    pub text: &'a str,
+    /// Who wrote it, where it was forwarded.
+    pub origin: Option<&'a str>,
+    /// To which message it replies, and whether that is the bot's.
+    pub reply_to: Option<MessageId>,
+    pub to_bot: bool,
+    /// Whether it came while chappe was away.
+    pub while_away: bool,
+}
+
+/// Deals with what replies to a message that shows an open request. Returns what it came to; None where it is for no
+/// request: then it is a message like all others.
+pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Option<Did>> {
+    let Said {
+        arrival,
+        from,
+        text,
+        to_bot,
+        ..
+    } = *said;
+    // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
+    let (Some(to), None, false) = (said.reply_to, said.origin, said.while_away) else {
+        return Ok(None);
+    };
+    let Some(asked) = intake.request_replied_to(arrival, to, to_bot)? else {
+        return Ok(None);
+    };
+    intake.close(arrival)?;
+    if let Some(asking) = intake.asking(&asked.token)? {
+        let picked = intake.answer_in_words(&asking, text, from, (arrival, to))?;
+        return picks::show(intake, arrival, from, picked).map(|came| Some(came.did));
+    }
+    if router::only_agrees(text) {
+        let press = Post::message(Formatted::plain(texts::PRESS_TO_ALLOW));
+        intake.post(arrival.place, Lane::Text, &press)?;
+        return Ok(Some(Did::Nothing));
+    }
+    let why = request::denied_for(&asked.tool, text);
+    let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
+    show(intake, arrival.place, denied, &asked.tool, from, text).map(Some)
+}
+
+/// Says once for each request that a message waits for its answer, and offers to deny it with the message.
+pub fn wait_for_answer(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    session: SessionId,
+    text: &str,
+) -> store::Result<()> {
+    let Some(asked) = intake.request_in_the_way(arrival, session)? else {
+        return Ok(());
+    };
+    if asked.is_told {
+        return Ok(());
+    }
+    let act = Act::DenyWith {
+        request: asked.request,
+        message: asked.message,
+        text: text.to_owned(),
+    };
+    let notice = request::waits_for(&asked.tool, &asked.input, act);
+    intake.offer(arrival.place, session, &notice).map(drop)
+}
+
+/// A press on the button that was offered with that.
+pub fn deny_with(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    from: &Person,
+    offered: &Offered,
+) -> store::Result<Came> {
+    let Act::DenyWith {
+        request,
+        message,
+        text,
+    } = &offered.act
+    else {
+        return Ok(Came::to_nothing(texts::TOAST_DONE_BEFORE));
+    };
+    let session = offered.session;
+    let came = match intake.asking_for(session, *request, *message, text)? {
+        Some(asking) => {
+            let picked = intake.answer_with(&asking, *message, text, from, arrival)?;
+            picks::show(intake, arrival, from, picked)?
+        }
+        None => match intake.may_deny_with(session, *request, *message, text)? {
+            Some(tool) => {
+                let why = request::denied_for(&tool, text);
+                let denied =
+                    intake.deny_with(session, (*request, *message), &why, from, arrival)?;
+                match show(intake, arrival.place, denied, &tool, from, text)? {
+                    Did::Nothing => Came::to_nothing(texts::TOAST_DONE_BEFORE),
+                    did => Came {
+                        did,
+                        toast: texts::TOAST_DENIED,
+                    },
+                }
+            }
+            None => Came::to_nothing(texts::TOAST_DONE_BEFORE),
+        },
+    };
+    let line = match came.did {
+        Did::Nothing => IS_OVER,
+        Did::GoesOn | Did::Decided => IT_WAS,
+    };
+    intake.retire(offered.row, line)?;
+    Ok(came)
+}
+
+/// Shows on its message that a request was denied, and why.
+fn show(
+    intake: &mut Intake<'_>,
+    place: Place,
+    denied: Pressed,
+    tool: &str,
+    by: &Person,
+    reason: &str,
+) -> store::Result<Did> {
+    let Pressed::Decided { row, shown, .. } = denied else {
+        return Ok(Did::Nothing);
+    };
+    let time = intake.time_of_day()?;
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body: texts::denied_for(&shown, request::is_plan(tool), &by.name, &time, reason),
+        buttons: Vec::new(),
+    };
+    intake.post(place, Lane::Text, &edit)?;
+    Ok(Did::Decided)
+}
