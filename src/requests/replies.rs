@@ -9,7 +9,7 @@ use crate::chat::{
 };
 use crate::render::{request, texts};
 use crate::router;
-use crate::store::{self, Intake, Offered, Pressed};
+use crate::store::{self, Intake, Offered, Pressed, Replied};
 
 /// Below what said that a message waits, once its button was pressed.
 const IT_WAS: &str = "✓ It was the answer.";
@@ -33,33 +33,46 @@ pub struct Said<'a> {
 /// Deals with what replies to a message that shows an open request. Returns what it came to; None where it is for no
 /// request: then it is a message like all others.
 pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Option<Did>> {
-    let Said {
-        arrival,
-        from,
-        text,
-        to_bot,
-        ..
-    } = *said;
+    let arrival = said.arrival;
     // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
     let (Some(to), None, false) = (said.reply_to, said.origin, said.while_away) else {
         return Ok(None);
     };
-    let Some(asked) = intake.request_replied_to(arrival, to, to_bot)? else {
+    let Some(asked) = intake.request_replied_to(arrival, to, said.to_bot)? else {
         return Ok(None);
     };
-    intake.close(arrival)?;
+    let did = reply(intake, said, &asked, to)?;
+    match did {
+        Did::Nothing => intake.close(arrival)?,
+        Did::GoesOn | Did::Decided => intake.close_answer(arrival, asked.session, said.text)?,
+    }
+    Ok(Some(did))
+}
+
+fn reply(
+    intake: &mut Intake<'_>,
+    said: &Said<'_>,
+    asked: &Replied,
+    to: MessageId,
+) -> store::Result<Did> {
+    let Said {
+        arrival,
+        from,
+        text,
+        ..
+    } = *said;
     if let Some(asking) = intake.asking(&asked.token)? {
         let picked = intake.answer_in_words(&asking, text, from, (arrival, to))?;
-        return picks::show(intake, arrival, from, picked).map(|came| Some(came.did));
+        return picks::show(intake, arrival, from, picked).map(|came| came.did);
     }
     if router::only_agrees(text) {
         let press = Post::message(Formatted::plain(texts::PRESS_TO_ALLOW));
         intake.post(arrival.place, Lane::Text, &press)?;
-        return Ok(Some(Did::Nothing));
+        return Ok(Did::Nothing);
     }
     let why = request::denied_for(&asked.tool, text);
     let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
-    show(intake, arrival.place, denied, &asked.tool, from, text).map(Some)
+    show(intake, arrival.place, denied, &asked.tool, from, text)
 }
 
 /// Says once for each request that a message waits for its answer, and offers to deny it with the message.

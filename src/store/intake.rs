@@ -67,7 +67,7 @@ pub struct Overtakes<'a> {
 pub enum Edited {
     /// The message still waited; it says the new text now.
     InTime,
-    /// The session had been given the old text before.
+    /// The session had been given the old text before, or it was an answer.
     TooLate(SessionId),
     /// Nothing that was given or waits has another text than before.
     Nothing,
@@ -283,7 +283,8 @@ impl Intake<'_> {
                 buttons::line_has_moved(self.tx, session, self.now)?;
                 Edited::InTime
             }
-            Some((id, state, _, session)) if state == "given" => {
+            // Given to Claude as a prompt, or as the answer to what it has asked.
+            Some((id, state, _, session)) if state == "given" || state == "closed" => {
                 // The new text is kept, so that the same change is answered once.
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
@@ -296,6 +297,24 @@ impl Intake<'_> {
     /// Notes an update that was dealt with at once.
     pub fn close(&mut self, arrival: &Arrival) -> Result<()> {
         self.insert(arrival, None, "closed")
+    }
+
+    /// Notes what a person has written that was the answer to a request of a session, or a part of it: whoever changes it
+    /// later is told that it is too late.
+    pub fn close_answer(
+        &mut self,
+        arrival: &Arrival,
+        session: SessionId,
+        text: &str,
+    ) -> Result<()> {
+        let written = Written {
+            text,
+            origin: None,
+            arrived: 0,
+            overtakes: Overtakes::default(),
+            came: Came::Now,
+        };
+        self.insert(arrival, Some((session, &written, 0)), "closed")
     }
 
     fn insert(

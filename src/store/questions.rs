@@ -243,7 +243,7 @@ impl Intake<'_> {
         };
         let picked = self.answer_in_words(asking, text, person, (from, MessageId(shown)))?;
         if matches!(picked, Picked::GoesOn(_) | Picked::Answered(_)) {
-            self.drop_one(asking.session, message, "")?;
+            self.became_answer(asking.session, message)?;
         }
         Ok(picked)
     }

@@ -648,9 +648,19 @@ impl Intake<'_> {
         };
         let pressed = self.deny(&token, why, person, from, MessageId(shown))?;
         if matches!(pressed, Pressed::Decided { .. }) {
-            self.drop_one(session, message, "")?;
+            self.became_answer(session, message)?;
         }
         Ok(pressed)
+    }
+
+    /// A message that waited is the answer to a request: it is given to nobody, and it is too late to change it.
+    pub(super) fn became_answer(&mut self, session: SessionId, message: i64) -> Result<()> {
+        if self.drop_one(session, message, "")? {
+            self.tx
+                .prepare_cached("UPDATE inbox SET state = 'closed' WHERE id = ?1")?
+                .execute([message])?;
+        }
+        Ok(())
     }
 
     /// Whether the request of this token is open; None where there is none, or where the press came from another message

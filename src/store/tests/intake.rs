@@ -412,6 +412,26 @@ fn a_change_in_time_is_what_claude_gets() {
 }
 
 #[test]
+fn a_change_of_what_was_an_answer_is_too_late_and_told_once() {
+    on_both(|store| {
+        let (session, _) = given(store);
+        let answer = message(2, HOME);
+        take_in(store, NOW, |intake| {
+            intake.close_answer(&answer, session, "no")
+        });
+        assert_eq!(edit(store, &answer, "no"), Edited::Nothing, "unchanged");
+        assert_eq!(edit(store, &answer, "yes"), Edited::TooLate(session));
+        assert_eq!(edit(store, &answer, "yes"), Edited::Nothing, "told");
+        let work = store.work(session).expect("it can be read");
+        assert_eq!(
+            (work.waiting, work.open.len()),
+            (0, 1),
+            "nothing comes of it"
+        );
+    });
+}
+
+#[test]
 fn a_change_too_late_is_told_once_and_changes_no_prompt() {
     on_both(|store| {
         let (session, prompt) = given(store);
