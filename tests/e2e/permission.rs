@@ -107,6 +107,44 @@ fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
 }
 
 #[test]
+fn a_change_of_the_reply_that_denied_comes_too_late_and_is_told_once() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    let too_late = "I had already given that to Claude.";
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let mine = host.api.reply(&ada, request.id, "not before the review");
+    host.answer("tool said: The user denied this: not before the review");
+    host.api.edit(&ada, mine, "after the review");
+    let offer = host.answer(too_late);
+    // As when Telegram shows what a link leads to.
+    host.api.edit(&ada, mine, "after the review");
+    let press = host.press(&ada, &offer, "Send as a correction");
+    assert_eq!(host.toast(&press), "Sent as a correction.");
+    host.answer("after the review");
+    assert!(!host.file("never").exists());
+
+    // What was made the answer by a button is no other.
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    host.request_with(USER, "Allow once");
+    host.delivered();
+    let mine = host.say("use another name");
+    let offer = host.request_with(USER, "Deny with this");
+    let press = host.press(&ada, &offer, "Deny with this");
+    assert_eq!(host.toast(&press), "Denied");
+    host.answer("tool said: The user denied this: use another name");
+    host.api.edit(&ada, mine, "use the other name");
+    let told = |text: &&String| text.contains(too_late);
+    host.wait("it to be told once more", |view| {
+        let told = view.from_bot(USER).filter(|one| told(&&one.text));
+        (told.count() == 2).then_some(())
+    });
+    assert_eq!(host.texts().iter().filter(told).count(), 2);
+}
+
+#[test]
 fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
     let host = Host::new();
     let _chappe = host.start();
