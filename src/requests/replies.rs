@@ -41,7 +41,7 @@ pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Opt
     let Some(asked) = intake.request_replied_to(arrival, to, said.to_bot)? else {
         return Ok(None);
     };
-    let did = reply(intake, said, &asked, to)?;
+    let did = reply(intake, said, &asked)?;
     match did {
         Did::Nothing => intake.close(arrival)?,
         Did::GoesOn | Did::Decided => intake.close_answer(arrival, asked.session, said.text)?,
@@ -49,12 +49,7 @@ pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Opt
     Ok(Some(did))
 }
 
-fn reply(
-    intake: &mut Intake<'_>,
-    said: &Said<'_>,
-    asked: &Replied,
-    to: MessageId,
-) -> store::Result<Did> {
+fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Result<Did> {
     let Said {
         arrival,
         from,
@@ -62,7 +57,7 @@ fn reply(
         ..
     } = *said;
     if let Some(asking) = intake.asking(&asked.token)? {
-        let picked = intake.answer_in_words(&asking, text, from, (arrival, to))?;
+        let picked = intake.answer_in_words(&asking, text, from, (arrival, asked.shown))?;
         return picks::show(intake, arrival, from, picked).map(|came| came.did);
     }
     if router::only_agrees(text) {
@@ -71,7 +66,7 @@ fn reply(
         return Ok(Did::Nothing);
     }
     let why = request::denied_for(&asked.tool, text);
-    let denied = intake.deny(&asked.token, &why, from, arrival, to)?;
+    let denied = intake.deny(&asked.token, &why, from, arrival, asked.shown)?;
     show(intake, arrival.place, denied, &asked.tool, from, text)
 }
 

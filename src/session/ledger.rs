@@ -176,7 +176,7 @@ impl Ledger<'_> {
                 buttons: Vec::new(),
                 silent: true,
             };
-            (format!("{token}/{part}"), post)
+            (store::key_above(&token, part), post)
         });
         above.extend(input);
         let [allow, deny] = shown.labels;

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::elsewhere::Since;
-use super::{Result, Step, Store, place_of, topic_column, turns};
+use super::{Result, Step, Store, place_of, requests, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -252,7 +252,10 @@ impl Store {
     pub fn delivered(&self, row: RowId, chat: ChatId, message: Option<MessageId>) -> Result<()> {
         self.write(Step::Delivered, |tx| {
             if next_post(tx, row)? {
-                return Ok(());
+                return match message {
+                    Some(message) => requests::note_part(tx, row, chat, message),
+                    None => Ok(()),
+                };
             }
             let here = tx
                 .prepare_cached(

@@ -241,7 +241,7 @@ impl Intake<'_> {
         let Some(shown) = asking.message else {
             return Ok(Picked::Foreign);
         };
-        let picked = self.answer_in_words(asking, text, person, (from, MessageId(shown)))?;
+        let picked = self.answer_in_words(asking, text, person, (from, Some(MessageId(shown))))?;
         if matches!(picked, Picked::GoesOn(_) | Picked::Answered(_)) {
             self.became_answer(asking.session, message)?;
         }
@@ -249,13 +249,13 @@ impl Intake<'_> {
     }
 
     /// Answers the question that is asked now in a person's own words, together with what is chosen of its options.
-    /// `from` is where they wrote, `to` the message to which they replied: it shows the question.
+    /// `from` is where they wrote, `to` the message that shows the question, as far as that is known.
     pub fn answer_in_words(
         &mut self,
         asking: &Asking,
         text: &str,
         person: &Person,
-        (from, to): (&Arrival, MessageId),
+        (from, to): (&Arrival, Option<MessageId>),
     ) -> Result<Picked> {
         let mut asking = asking.clone();
         if text.trim().is_empty() || !asking.progress.answer(&asking.questions, text) {
@@ -265,7 +265,7 @@ impl Intake<'_> {
         // is asked next must not be looked for there.
         let is_known = asking.message.is_some() || asking.question().is_none();
         let at = Arrival {
-            message: is_known.then_some(to),
+            message: to.filter(|_| is_known),
             ..from.clone()
         };
         self.come_to(asking, person, &at)

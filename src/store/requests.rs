@@ -6,8 +6,8 @@ use super::pending::ASKED_NOW;
 use super::{Error, Intake, Result, Step, Store, place_of};
 use super::{outbox, questions};
 use crate::chat::{
-    Arrival, BotId, Decision, Formatted, Lane, MessageId, Pending, Pends, Permit, Person, Pick,
-    Place, Post, Progress, PromptId, Question, RowId, SessionId, Target, Verdict, Wanted,
+    Arrival, BotId, ChatId, Decision, Formatted, Lane, MessageId, Pending, Pends, Permit, Person,
+    Pick, Place, Post, Progress, PromptId, Question, RowId, SessionId, Target, Verdict, Wanted,
 };
 
 /// What a press on a request's button came to.
@@ -45,6 +45,8 @@ pub struct Replied {
     pub tool: String,
     /// The tool's input as it was shown, JSON.
     pub input: String,
+    /// The message with its buttons, at which a reply counts like a press; None where nobody knows it yet.
+    pub shown: Option<MessageId>,
 }
 
 /// The open request for which a message waits.
@@ -97,6 +99,44 @@ impl Decided<'_> {
             why: None,
         }
     }
+}
+
+/// How the keys of rows begin that stand above a request as a part of it, and of those that mention it once more. The
+/// request's token follows.
+const ABOVE: &str = "above/";
+const REMINDER: &str = "remind/";
+
+/// The key of a part of a request that goes out above the message with its buttons.
+pub fn key_above(token: &str, part: usize) -> String {
+    format!("{ABOVE}{token}/{part}")
+}
+
+/// The token of the request to which the row of a key belongs.
+fn token_of(key: &str) -> Option<&str> {
+    let above = key
+        .strip_prefix(ABOVE)
+        .and_then(|rest| rest.split('/').next());
+    above.or_else(|| key.strip_prefix(REMINDER))
+}
+
+/// Notes which message is the part of a row that went out before the one with a request's buttons, where it shows one: a
+/// reply to it is one to the request. What it said is not kept a second time.
+pub(super) fn note_part(
+    tx: &Transaction<'_>,
+    row: RowId,
+    chat: ChatId,
+    message: MessageId,
+) -> Result<()> {
+    let said = Post::message(Formatted::default());
+    tx.prepare_cached(
+        "INSERT INTO outbox (bot, chat, topic, key, lane, post, state, message, created, session)
+         SELECT outbox.bot, outbox.chat, outbox.topic, ?4 || request.token || '/sent/' || ?3, outbox.lane, ?5, 'delivered', ?3,
+                outbox.created, request.session
+         FROM outbox JOIN request ON request.row = outbox.id WHERE outbox.id = ?1 AND outbox.chat = ?2
+         ON CONFLICT (key) DO NOTHING",
+    )?
+    .execute((row.0, chat.0, message.0, ABOVE, outbox::json(&said)?))
+    .map(drop)
 }
 
 /// A request at whose message somebody looks.
@@ -335,7 +375,7 @@ impl Store {
             }
             let post = Post::message(says(&pends));
             // By this key it is said once, whoever says it again.
-            let key = format!("remind/{token}");
+            let key = format!("{REMINDER}{token}");
             outbox::insert(tx, bot, place, prompt, Some(&key), Lane::Text, &post, now)?;
             Ok(true)
         })
@@ -488,18 +528,19 @@ impl Intake<'_> {
         Ok(always)
     }
 
-    /// Denies a request by a reply to the message `to`, if that shows the request. `why` is for Claude.
+    /// Denies a request by a reply to the message `to`, if that shows the request (None: where nobody knows yet which one
+    /// does). `why` is for Claude.
     pub fn deny(
         &mut self,
         token: &str,
         why: &str,
         person: &Person,
         from: &Arrival,
-        to: MessageId,
+        to: Option<MessageId>,
     ) -> Result<Pressed> {
         // It counts like a press on that message.
         let there = Arrival {
-            message: Some(to),
+            message: to,
             ..from.clone()
         };
         let decided = Decided {
@@ -510,7 +551,8 @@ impl Intake<'_> {
         self.settle(token, decided, person, &there)
     }
 
-    /// The open request that a reply to the message `to` is for. None where that message shows none, or one that is over.
+    /// The open request that a reply to the message `to` is for: that shows it, or a part of what stands above it, or it
+    /// was mentioned there once more. None where that message shows none, or one that is over.
     ///
     /// The reply may be faster than the news under which number the request arrived. Then it is for the one request that
     /// is on its way to its chat, if `to` is the bot's (`to_bot`), no other message that is known, and none from before. So
@@ -527,18 +569,34 @@ impl Intake<'_> {
                 session: SessionId(row.get(1)?),
                 tool: row.get(2)?,
                 input: row.get(3)?,
+                shown: row.get::<_, Option<i64>>(4)?.map(MessageId),
             })
         };
         let at = (self.bot.0, from.place.chat.0, to.0);
         let shown = self
             .tx
             .prepare_cached(
-                "SELECT request.token, request.session, request.tool, request.input
+                "SELECT request.token, request.session, request.tool, request.input, outbox.message
                  FROM outbox JOIN request ON request.row = outbox.id
                  WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.message = ?3 AND request.state = 'open'",
             )?
             .query_row(at, found)
             .optional()?;
+        let shown = match shown {
+            None => match self.request_beside(at)? {
+                Some(token) => self
+                    .tx
+                    .prepare_cached(
+                        "SELECT request.token, request.session, request.tool, request.input, outbox.message
+                         FROM request JOIN outbox ON outbox.id = request.row
+                         WHERE request.token = ?1 AND request.bot = ?2 AND request.state = 'open'",
+                    )?
+                    .query_row((token, self.bot.0), found)
+                    .optional()?,
+                None => None,
+            },
+            shown => shown,
+        };
         if shown.is_some() || !to_bot {
             return Ok(shown);
         }
@@ -556,7 +614,7 @@ impl Intake<'_> {
         let mut on_their_way: Vec<Replied> = self
             .tx
             .prepare_cached(
-                "SELECT request.token, request.session, request.tool, request.input
+                "SELECT request.token, request.session, request.tool, request.input, ?3
                  FROM outbox JOIN request ON request.row = outbox.id
                  WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.state IN ('waiting', 'sending')
                    AND outbox.message IS NULL AND outbox.rest IS NULL AND outbox.tries > 0 AND request.state = 'open'
@@ -570,6 +628,20 @@ impl Intake<'_> {
             1 => Ok(on_their_way.pop()),
             _ => Ok(None),
         }
+    }
+
+    /// The token of the request to which a message belongs that does not show it: by its bot, chat and number.
+    fn request_beside(&self, at: (i64, i64, i64)) -> Result<Option<String>> {
+        let key: Option<Option<String>> = self
+            .tx
+            .prepare_cached("SELECT key FROM outbox WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND key IS NOT NULL")?
+            .query_row(at, |row| row.get(0))
+            .optional()?;
+        Ok(key
+            .flatten()
+            .as_deref()
+            .and_then(token_of)
+            .map(str::to_owned))
     }
 
     /// The newest open request of a session for which a message waits that was just queued. None where none is shown in
@@ -646,7 +718,7 @@ impl Intake<'_> {
         let Some(shown) = shown else {
             return Ok(Pressed::Foreign);
         };
-        let pressed = self.deny(&token, why, person, from, MessageId(shown))?;
+        let pressed = self.deny(&token, why, person, from, Some(MessageId(shown)))?;
         if matches!(pressed, Pressed::Decided { .. }) {
             self.became_answer(session, message)?;
         }

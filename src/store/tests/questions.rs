@@ -242,7 +242,7 @@ fn words_answer_what_is_asked_then_with_what_is_chosen() {
         take_in(&store, NOW, |intake| {
             let asking = replied_to(intake, &reply, 500)?;
             let asking = asking.expect("it is asked there");
-            intake.answer_in_words(&asking, text, &ada(), (&reply, MessageId(500)))
+            intake.answer_in_words(&asking, text, &ada(), (&reply, Some(MessageId(500))))
         })
     };
     assert_eq!(say(" \n"), Picked::NothingChosen);
@@ -456,7 +456,7 @@ fn walk(several: &[bool], deeds: &[Deed]) {
                 let Some(asking) = found else { continue };
                 let text = if *words { "words" } else { " " };
                 let picked = take_in(&store, NOW, |intake| {
-                    intake.answer_in_words(&asking, text, &ada(), (&reply, MessageId(500)))
+                    intake.answer_in_words(&asking, text, &ada(), (&reply, Some(MessageId(500))))
                 });
                 let word = match words {
                     true => {
@@ -541,7 +541,7 @@ fn a_reply_that_is_a_guess_does_not_say_where_the_next_question_stands() {
     let picked = take_in(&store, NOW, |intake| {
         let asking = replied_to(intake, &reply, 77)?;
         let asking = asking.expect("it can be for nothing else");
-        intake.answer_in_words(&asking, "own", &ada(), (&reply, MessageId(77)))
+        intake.answer_in_words(&asking, "own", &ada(), (&reply, Some(MessageId(77))))
     });
     assert!(matches!(picked, Picked::GoesOn(_)));
     assert_eq!(due(&store), [row], "it is sent once more");

@@ -498,6 +498,7 @@ fn a_reply_is_for_the_open_request_that_the_message_shows() {
             session,
             tool: "Bash".to_owned(),
             input: r#"{"command":"ls"}"#.to_owned(),
+            shown: Some(MessageId(500)),
         };
         assert_eq!(found, Some(expected));
         assert_eq!(replied_to(store, HOME, 501), None);
@@ -547,7 +548,7 @@ fn a_reply_denies_with_its_reason_once() {
                     "because",
                     &ada(),
                     &message(90, place),
-                    MessageId(to),
+                    Some(MessageId(to)),
                 )
             })
         };
@@ -751,5 +752,58 @@ fn a_request_that_waits_is_mentioned_once() {
         decide(store, "token-s", &press(9, place(43), 600));
         let says = |_: &crate::chat::Pends| panic!("it was decided");
         assert_eq!(store.remind(second, NOW, "s", says), Ok(true));
+    });
+}
+
+#[test]
+fn a_reply_to_what_belongs_to_a_request_is_for_the_request() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let request = Asked {
+            before: vec![
+                ("u/0".to_owned(), post("I will")),
+                (key_above("token-r", 0), post("its first part")),
+            ],
+            file: Some(post("all of it")),
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &request)
+            .expect("the request is stored");
+        let row = RowId(number(store, "SELECT row FROM request"));
+        for message in [300, 301] {
+            deliver(store, due(store)[0], message);
+        }
+        let found = |to: i64| {
+            take_in(store, NOW, |intake| {
+                intake.request_replied_to(&message(90, HOME), MessageId(to), true)
+            })
+        };
+        let shown = |to: i64| found(to).map(|found| found.shown);
+        assert_eq!(shown(300), None, "what Claude said just before");
+        assert_eq!(shown(301), Some(None), "nobody has seen the request");
+        deliver(store, row, 302);
+        assert_eq!(shown(302), Some(None), "all of it, above the request");
+        deliver(store, row, 303);
+        let says = |_: &crate::chat::Pends| Formatted::plain("still waits");
+        assert_eq!(store.remind(session, NOW, "r", says), Ok(true));
+        let reminder = RowId(number(store, "SELECT MAX(id) FROM outbox"));
+        deliver(store, reminder, 304);
+        for to in [301, 302, 303, 304] {
+            assert_eq!(shown(to), Some(Some(MessageId(303))), "{to}");
+            assert_eq!(replied_to(store, place(43), to), None);
+        }
+        let other = take_in(store, NOW, |intake| {
+            intake.session_of(HOME.chat, MessageId(302))
+        });
+        assert_eq!(other, Some(session), "else it is for its session");
+        let denied = take_in(store, NOW, |intake| {
+            let reply = message(91, HOME);
+            intake.deny("token-r", "because", &ada(), &reply, Some(MessageId(303)))
+        });
+        assert!(matches!(denied, Pressed::Decided { .. }));
+        for to in [301, 302, 303, 304] {
+            assert_eq!(found(to), None, "it is over");
+        }
     });
 }
