@@ -107,6 +107,55 @@ fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
 }
 
 #[test]
+fn a_reply_to_the_file_above_a_request_is_one_to_the_request() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    let long = "x".repeat(4_000);
+    host.say(&format!(
+        r#"[[tool Bash {{"command":"touch never; echo {long}"}}]]"#
+    ));
+    let request = host.request(USER);
+    host.delivered();
+    let above = host.wait("the file above", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .find(|shown| shown.id < request.id && !shown.text.contains("Bash"))
+            .cloned()
+    });
+    host.api.reply(&ada, above.id, "Ok!");
+    host.answer("Press a button to allow.");
+    host.api.reply(&ada, above.id, "not before the review");
+    let decided = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said: The user denied this: not before the review");
+    assert!(!host.file("never").exists());
+    // It is over, so this is for the session like any other message.
+    host.api.reply(&ada, above.id, "and now");
+    host.answer("echo: and now");
+}
+
+#[test]
+fn a_reply_to_what_mentions_a_request_once_more_is_one_to_the_request() {
+    let mut host = Host::new();
+    host.sessions.push_str("[limits]\nremind_after = \"1s\"\n");
+    host.write_config();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    let reminder = host.answer("still waits");
+    host.delivered();
+    host.api.reply(&ada, reminder.id, "Ok!");
+    host.answer("Press a button to allow.");
+    host.api.reply(&ada, reminder.id, "not before the review");
+    let decided = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said: The user denied this: not before the review");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
 fn a_change_of_the_reply_that_denied_comes_too_late_and_is_told_once() {
     let host = Host::new();
     let _chappe = host.start();
