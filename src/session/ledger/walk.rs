@@ -114,6 +114,7 @@ fn does() -> impl Strategy<Value = Does> {
         4 => prop::bool::weighted(0.2).prop_map(|unasked| Does::Begin { unasked }),
         8 => (0..4_usize, any::<bool>()).prop_map(|(permits, agent)| Does::Ask { permits, agent }),
         6 => several().prop_map(|several| Does::Question { several }),
+        4 => any::<bool>().prop_map(|agent| Does::Plan { agent }),
         3 => any::<usize>().prop_map(Does::Withdraw),
         2 => Just(Does::ToolResult),
         2 => Just(Does::Result),
@@ -146,15 +147,12 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// Claude asks for something, which is shown: what seldom follows one another by chance.
 fn scene() -> impl Strategy<Value = Vec<Step>> {
-    let several = prop::option::of(several());
-    (0..3_usize, 1..3_usize, any::<bool>(), several).prop_map(|(side, asks, steers, several)| {
-        let ask = match several {
-            Some(several) => Does::Question { several },
-            None => Does::Ask {
-                permits: asks,
-                agent: asks > 1,
-            },
-        };
+    let ask = prop_oneof![
+        2 => (1..3_usize).prop_map(|asks| (asks, Does::Ask { permits: asks, agent: asks > 1 })),
+        2 => (1..3_usize, several()).prop_map(|(asks, several)| (asks, Does::Question { several })),
+        1 => any::<bool>().prop_map(|agent| (1, Does::Plan { agent })),
+    ];
+    (0..3_usize, any::<bool>(), ask).prop_map(|(side, steers, (asks, ask))| {
         let mut steps = vec![Step::People(Deed::Write { side, steers })];
         steps.extend(vec![Step::Onward(side); 9]);
         steps.extend(vec![Step::Claude(side, ask); asks]);
@@ -198,6 +196,8 @@ struct World {
     /// Of those, which have been pressed; and which buttons of questions have counted.
     used: BTreeSet<RowId>,
     picked: BTreeSet<String>,
+    /// The requests as the store counts them, from 1.
+    stored: Vec<usize>,
     /// Where a request is shown, and by which row.
     shown_by: BTreeMap<usize, (Place, RowId)>,
     /// What was written and is given to Claude, and what became the answer to a request, and so never is.
@@ -234,6 +234,7 @@ impl World {
             notices: Vec::new(),
             used: BTreeSet::new(),
             picked: BTreeSet::new(),
+            stored: Vec::new(),
             shown_by: BTreeMap::new(),
             given: BTreeSet::new(),
             spent: BTreeSet::new(),

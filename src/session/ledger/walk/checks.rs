@@ -87,6 +87,7 @@ pub struct Ask {
     epoch: u32,
     pub input: String,
     pub permits: Vec<Permit>,
+    is_plan: bool,
     pub asks: Asks,
     /// Whether a person is asked.
     pub stored: bool,
@@ -117,6 +118,7 @@ impl Ask {
             // A number that would not survive being parsed.
             input: format!(r#"{{"command":"m{number}m",  "n":1.00000000000000000001}}"#),
             permits,
+            is_plan: false,
             asks: Asks::default(),
             stored: false,
             decided: None,
@@ -148,15 +150,40 @@ impl Ask {
         self
     }
 
+    /// It shows a plan, instead. With it edits may be accepted, whatever Claude suggests.
+    pub fn with_plan(mut self) -> Ask {
+        self.is_plan = true;
+        self.permits = vec![Permit::Edit];
+        // So much space that it would not survive being parsed.
+        self.input = format!(r#"{{"plan":"{}",  "planFilePath":"/plan"}}"#, self.mark());
+        self
+    }
+
     pub fn line(&self, agent: bool) -> Message {
-        let suggestions: Vec<RawJson> = self.permits.iter().flat_map(protocol::updates).collect();
+        let suggested = self.permits.iter().filter(|_| !self.is_plan);
+        let suggestions: Vec<RawJson> = suggested.flat_map(protocol::updates).collect();
         request_line(&self.request, self.tool(), &self.input, &suggestions, agent)
     }
 
     pub fn tool(&self) -> &'static str {
-        match self.asks.questions.is_empty() {
-            true => "Bash",
-            false => protocol::QUESTION_TOOL,
+        match self.is_question() {
+            true => protocol::QUESTION_TOOL,
+            false if self.is_plan => protocol::PLAN_TOOL,
+            false => "Bash",
+        }
+    }
+
+    pub fn is_question(&self) -> bool {
+        !self.asks.questions.is_empty()
+    }
+
+    /// What Claude hears of a text that denies it.
+    pub fn denied_for(&self, text: &str) -> String {
+        match self.is_plan {
+            true => {
+                format!("The user did not approve this plan yet. What should be different: {text}")
+            }
+            false => format!("The user denied this: {text}"),
         }
     }
 
@@ -193,6 +220,7 @@ impl World {
             "what is shown is not what was asked",
         );
         self.asks[at].stored = true;
+        self.stored.push(at);
     }
 
     /// Somebody, or nobody for too long, has decided. Every way to decide ends here.

@@ -24,6 +24,10 @@ pub enum Does {
     Question {
         several: Vec<bool>,
     },
+    /// Shows a plan.
+    Plan {
+        agent: bool,
+    },
     /// Takes the n-th request back.
     Withdraw(usize),
     /// What is queued goes into the turn.
@@ -256,6 +260,13 @@ impl World {
             Does::Ask { permits, agent } if at_work || !process.agents.is_empty() => {
                 let behind = !at_work;
                 let ask = Ask::new(number, at, process.number, epoch, permits);
+                process.waits.push((ask.request.clone(), behind));
+                process.out.push_back(ask.line(agent || behind));
+                self.asks.push(ask);
+            }
+            Does::Plan { agent } if at_work || !process.agents.is_empty() => {
+                let behind = !at_work;
+                let ask = Ask::new(number, at, process.number, epoch, 0).with_plan();
                 process.waits.push((ask.request.clone(), behind));
                 process.out.push_back(ask.line(agent || behind));
                 self.asks.push(ask);

@@ -109,8 +109,8 @@ pub struct Shown {
     pub place: Place,
     pub message: MessageId,
     pub ask: usize,
-    /// What its buttons carry and decide.
-    all: Vec<(String, Decided)>,
+    /// What its buttons carry and decide; None for what decides nothing.
+    all: Vec<(String, Option<Decided>)>,
     /// What its buttons carry and do, where it asks questions, and for which one.
     picks: Vec<(String, usize, Pick)>,
     /// What they carry as they stand there now.
@@ -142,7 +142,7 @@ fn buttons_of(post: &Post) -> Vec<String> {
     let all = buttons.iter().flatten().map(|button| button.data.clone());
     let of_request = |data: &String| {
         let kind = data.split(':').next().unwrap_or_default();
-        matches!(kind, "allow" | "deny" | "always" | "pick")
+        matches!(kind, "allow" | "deny" | "always" | "revise" | "pick")
     };
     all.filter(of_request).collect()
 }
@@ -264,7 +264,7 @@ impl World {
         let source = self.source(its, from);
         let user = user(side.user, by);
         let right = self.is_right(row, its_chat, source, user);
-        let expected = right && self.asks[ask].is_open();
+        let decides = decides.filter(|_| right && self.asks[ask].is_open());
         let inbound = Inbound::Press(Press {
             callback: format!("callback{number}"),
             from: Person {
@@ -276,15 +276,18 @@ impl World {
         });
         for time in 0..=usize::from(twice) {
             let did = self.deal(number, &inbound);
-            let expected = expected && time == 0;
-            let should = if expected { Did::Decided } else { Did::Nothing };
+            let decides = decides.clone().filter(|_| time == 0);
+            let should = match decides {
+                Some(_) => Did::Decided,
+                None => Did::Nothing,
+            };
             self.ensure(did == should, "a press does what it should, and no more");
-            if expected {
+            if let Some(decides) = decides {
                 let is_copy =
                     |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
                 // Telegram itself says where a press comes from: with a right token it is from nowhere else.
                 self.asks[ask].is_strange |= !self.shown.iter().any(is_copy);
-                self.decided(ask, decides.clone());
+                self.decided(ask, decides);
                 // The message that was pressed is the one that is known from now on.
                 let row = self.rows.get_mut(&row).expect("it was sent");
                 row.1 = source.map(|(_, message)| message);
@@ -441,6 +444,7 @@ impl World {
                 Route::Always { press, token, .. } => {
                     presses::allow_always(intake, arrival, &press.from, token)
                 }
+                Route::Revise { token, .. } => presses::revise(intake, arrival, token),
                 _ => return Ok(Did::Nothing),
             };
             came.map(|came| came.did)
@@ -520,14 +524,16 @@ impl World {
     }
 
     /// What each button decides: the call is allowed, or denied, or allowed with one of the suggestions.
-    fn meanings(&self, ask: usize, buttons: &[String]) -> Vec<(String, Decided)> {
+    fn meanings(&self, ask: usize, buttons: &[String]) -> Vec<(String, Option<Decided>)> {
         let mut permits = self.asks[ask].permits.iter();
         let mut meaning = |data: &String| match data.split(':').next() {
-            Some("allow") => Decided::Allow { permit: None },
-            Some("deny") => Decided::Deny { why: None },
-            _ => Decided::Allow {
+            Some("allow") => Some(Decided::Allow { permit: None }),
+            Some("deny") => Some(Decided::Deny { why: None }),
+            // It only says how to let Claude know what should be different.
+            Some("revise") => None,
+            _ => Some(Decided::Allow {
                 permit: permits.next().cloned(),
-            },
+            }),
         };
         let decide = buttons.iter().filter(|data| !data.starts_with("pick:"));
         let mut all = Vec::new();
@@ -689,7 +695,10 @@ impl World {
             return true;
         }
         let before: usize = self.shown[..at].iter().map(|shown| shown.all.len()).sum();
-        let button = before + chance % shown.all.len();
+        let deciding = shown.all.iter().enumerate();
+        let deciding = deciding.filter(|(_, (_, decides))| decides.is_some());
+        let deciding: Vec<usize> = deciding.map(|(at, _)| at).collect();
+        let button = before + deciding[chance % deciding.len()];
         self.press(button, From::Its, By::WhoWasAsked, false);
         true
     }

@@ -104,25 +104,13 @@ impl World {
         let data = buttons.iter().flatten().map(|button| &button.data).next()?;
         let token = data.strip_prefix("do:")?;
         let act = self.store.act_for(BOT, token).expect("it can be read");
-        let Some((
-            Act::DenyWith {
-                request,
-                message,
-                text,
-            },
-            session,
-        )) = act
-        else {
+        let Some((Act::DenyWith { request, text, .. }, _)) = act else {
             return None;
         };
-        // It says what it is about, but of a question: that stands right above it.
-        let asking = self.take_in(|intake| intake.asking_for(session, request, message, &text));
-        let said = match asking {
-            Some(asking) => asking.questions[0].text.clone(),
-            None => body.text.clone(),
-        };
-        let shows = |ask: &checks::Ask| said.contains(&ask.mark());
-        let ask = self.asks.iter().position(shows)?;
+        let ask = self.stored[request as usize - 1];
+        let one = &self.asks[ask];
+        let says = one.tool() != "Bash" || body.text.contains(&one.mark());
+        self.ensure(says, "an offer does not say what it is about");
         Some((data.clone(), ask, text))
     }
 
@@ -174,7 +162,7 @@ impl World {
         let is_for = self.replied_to(place, to, (row, ask));
         let is_for = is_for.filter(|ask| {
             // To a question a yes is an answer.
-            let says_no = self.asks[*ask].tool() != "Bash" || !matches!(says, Says::Yes);
+            let says_no = self.asks[*ask].is_question() || !matches!(says, Says::Yes);
             MAY_SPEAK.contains(&user) && !is_forwarded && says_no
         });
         for time in 0..=usize::from(twice) {
@@ -194,12 +182,12 @@ impl World {
     /// A text has denied a request, or answered a question of it.
     fn in_words(&mut self, at: usize, text: &str, did: Did) {
         let ask = &mut self.asks[at];
-        let (should, decided) = match ask.tool() {
-            "Bash" => {
-                let why = Some(format!("The user denied this: {text}"));
+        let (should, decided) = match ask.is_question() {
+            false => {
+                let why = Some(ask.denied_for(text));
                 (Did::Decided, Decided::Deny { why })
             }
-            _ => {
+            true => {
                 let should = ask.asks.answer(Some(text));
                 (should, Decided::Answered(ask.asks.said.clone()))
             }
