@@ -1,7 +1,8 @@
 //! What goes out in place of a post that Telegram refused, rung by rung. Pure.
 //!
 //! Formatted, then plain, then a file with the text, then a line that says that something could not be shown, then
-//! nothing. A request stops after plain: nobody may allow what they cannot read below its own buttons.
+//! nothing. The message of a request with its buttons stops after plain: nobody may allow what they cannot read right above
+//! them. What is shown of a request before that may come as a file, and stops there.
 
 use super::{split, texts};
 use crate::chat::{Formatted, Lane, Post, Target, utf16_len};
@@ -12,6 +13,7 @@ const HALVED_MIN: usize = 512;
 
 /// The name of a file that stands in for a message.
 const FILE_NAME: &str = "answer.md";
+const REQUEST_FILE_NAME: &str = "request.md";
 
 /// What is to be different about what goes in place of a refused post.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +50,16 @@ fn simpler(post: Post, lane: Lane) -> Vec<Post> {
             let plain = split::without_spans(body);
             in_parts(post, plain)
         }
+        Post::Message {
+            body,
+            buttons,
+            silent,
+        } if lane == Lane::Request && buttons.is_empty() => vec![Post::Document {
+            name: REQUEST_FILE_NAME.to_owned(),
+            text: body.text,
+            caption: Formatted::plain(texts::REQUEST_AS_A_FILE),
+            silent,
+        }],
         Post::Message { body, silent, .. }
             if lane != Lane::Request && body.text != texts::NOT_SHOWN =>
         {
@@ -224,6 +236,24 @@ mod tests {
         assert_eq!(
             instead(asked, Lane::Request, Change::WithoutButtons),
             Vec::new()
+        );
+    }
+
+    #[test]
+    fn what_is_shown_of_a_request_above_its_buttons_is_a_file_or_nothing() {
+        let file = Post::Document {
+            name: "request.md".into(),
+            text: "a plan".into(),
+            caption: Formatted::plain(texts::REQUEST_AS_A_FILE),
+            silent: false,
+        };
+        assert_eq!(
+            rungs(message(bold("a plan"), 0), Lane::Request),
+            [
+                message(bold("a plan"), 0),
+                message(Formatted::plain("a plan"), 0),
+                file
+            ]
         );
     }
 

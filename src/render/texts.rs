@@ -11,6 +11,9 @@ use crate::chat::{Formatted, Span, Style, Unwritable, utf16_len};
 /// Below a file that stands in for a part that Telegram refused as a message.
 pub const AS_A_FILE: &str = "This part of the answer comes as a file.";
 
+/// The same for a part of what is asked for.
+pub const REQUEST_AS_A_FILE: &str = "This part of what is asked for comes as a file.";
+
 /// Below a file with the rest of an answer that is too long for messages.
 pub const REST_AS_A_FILE: &str = "The rest of the answer, as a file.";
 
@@ -19,6 +22,10 @@ pub const NOT_SHOWN: &str = "A part of the answer could not be shown here.";
 
 /// When a request cannot be shown in any form: what nobody can see, nobody can allow.
 pub const REQUEST_NOT_SHOWN: &str = "Claude asked for something that could not be shown here, so it was denied. Ask Claude what it was.";
+
+/// The same for Claude.
+pub const NOBODY_SAW: &str = "This could not be shown to the user, so it was denied. Nobody has said no to it; tell the user in other words, \
+    and shorter, what it was, and ask again if it is still needed.";
 
 pub const EDITED_TOO_LATE: &str = "I had already given that to Claude.";
 

@@ -169,16 +169,11 @@ impl Ledger<'_> {
             Some(prompt) => self.store.prompt_uuid(prompt)?,
             None => None,
         };
-        let mut above = answer::blocks(turn.as_deref().unwrap_or(&token), before);
-        let input = shown.above.into_iter().enumerate().map(|(part, body)| {
-            let post = Post::Message {
-                body,
-                buttons: Vec::new(),
-                silent: true,
-            };
-            (store::key_above(&token, part), post)
+        let parts = shown.above.into_iter().map(|body| Post::Message {
+            body,
+            buttons: Vec::new(),
+            silent: true,
         });
-        above.extend(input);
         let [allow, deny] = shown.labels;
         let button = |label: &str, verdict| Button {
             label: label.to_owned(),
@@ -205,7 +200,8 @@ impl Ledger<'_> {
         let asked = Asked {
             prompt,
             wanted: wanted.clone(),
-            before: above,
+            before: answer::blocks(turn.as_deref().unwrap_or(&token), before),
+            parts: parts.collect(),
             post: Post::Message {
                 body: shown.body,
                 buttons,
@@ -261,6 +257,7 @@ impl Ledger<'_> {
             token,
             choices: Vec::new(),
             picks,
+            parts: Vec::new(),
             file: None,
         };
         self.store.ask(self.bot, self.session, self.now, &asked)

@@ -52,7 +52,7 @@ pub use moving::{Departed, Kept as KeptSession, Stays};
 pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
 pub use questions::{Asking, Picked};
-pub use requests::{Always, Asked, InTheWay, Pressed, Replied, key_above};
+pub use requests::{Always, Asked, InTheWay, Pressed, Replied};
 pub use sessions::{Living, Session};
 pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};

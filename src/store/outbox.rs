@@ -79,7 +79,7 @@ pub(super) fn insert(
 fn replies(tx: &Transaction<'_>, row: RowId, place: Place) -> Result<Option<MessageId>> {
     tx.prepare_cached(
         "WITH RECURSIVE asked (prompt) AS (
-             SELECT prompt FROM outbox row WHERE id = ?1 AND prompt IS NOT NULL AND (lane = ?2 OR NOT EXISTS (
+             SELECT prompt FROM outbox row WHERE id = ?1 AND prompt IS NOT NULL AND ((lane = ?2 AND part_of IS NULL) OR NOT EXISTS (
                  SELECT 1 FROM outbox before WHERE before.prompt = row.prompt AND before.lane = row.lane
                      AND before.id < row.id AND json_extract(before.post, '$.do') IN ('message', 'document')))
              UNION SELECT prompt.continues FROM prompt JOIN asked ON prompt.id = asked.prompt
@@ -324,23 +324,37 @@ impl Store {
         })
     }
 
-    /// Telegram will never take this. Where it shows a request, nobody can decide that any more: it is denied, and the
-    /// session that must tell Claude so is returned. Else what is left to go out in the row's place goes on. Full: a
-    /// decision is one.
-    pub fn refuse(&self, row: RowId, now: i64, denied: &Post) -> Result<Option<SessionId>> {
+    /// Telegram will never take this. Where it shows a request, or a part of one, nobody can decide that any more: it is
+    /// denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to go out in the
+    /// row's place goes on. Full: a decision is one.
+    pub fn refuse(
+        &self,
+        row: RowId,
+        now: i64,
+        denied: &Post,
+        why: &str,
+    ) -> Result<Option<SessionId>> {
         self.write(Step::Refuse, |tx| {
             let asked = tx
                 .query_row(
-                    "UPDATE request SET state = 'denied' WHERE row = ?1 AND state = 'open' RETURNING session, bot",
-                    [row.0],
-                    |request| Ok((SessionId(request.get(0)?), BotId(request.get(1)?))),
+                    "UPDATE request SET state = 'denied', why = ?2
+                     WHERE state = 'open' AND (row = ?1 OR token = (SELECT part_of FROM outbox WHERE id = ?1))
+                     RETURNING session, bot, token",
+                    (row.0, why),
+                    |request| Ok((SessionId(request.get(0)?), BotId(request.get(1)?), request.get::<_, String>(2)?)),
                 )
                 .optional()?;
             if asked.is_none() && next_post(tx, row)? {
                 return Ok(None);
             }
             tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
-            let Some((session, bot)) = asked else { return Ok(None) };
+            let Some((session, bot, token)) = asked else { return Ok(None) };
+            // What is shown of it before the message with its buttons goes before that: both wait still.
+            tx.execute(
+                "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting' AND bot = ?2
+                 AND (part_of = ?1 OR id = (SELECT row FROM request WHERE token = ?1))",
+                (token, bot.0),
+            )?;
             let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                 Ok(place_of(row.get(0)?, row.get(1)?))
             })?;

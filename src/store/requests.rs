@@ -76,6 +76,9 @@ pub struct Asked {
     pub picks: Vec<(String, usize, Pick)>,
     /// What Claude wrote just before, with keys; goes above it.
     pub before: Vec<(String, Post)>,
+    /// What is asked for, where that takes messages of its own; above the file. Where one of them cannot be shown, the
+    /// request is denied.
+    pub parts: Vec<Post>,
     /// A file with all of it, right above the message with the buttons; where it cannot be shown, the request is denied.
     pub file: Option<Post>,
     /// The message with the buttons.
@@ -107,7 +110,7 @@ const ABOVE: &str = "above/";
 const REMINDER: &str = "remind/";
 
 /// The key of a part of a request that goes out above the message with its buttons.
-pub fn key_above(token: &str, part: usize) -> String {
+fn key_above(token: &str, part: usize) -> String {
     format!("{ABOVE}{token}/{part}")
 }
 
@@ -223,6 +226,12 @@ impl Store {
             let Some(place) = place else { return Err(Error::QueryReturnedNoRows) };
             for (key, post) in &asked.before {
                 outbox::insert(tx, bot, place, asked.prompt, Some(key), Lane::Text, post, now)?;
+            }
+            for (at, part) in asked.parts.iter().enumerate() {
+                let key = key_above(&asked.token, at);
+                let row = outbox::insert(tx, bot, place, asked.prompt, Some(&key), Lane::Request, part, now)?;
+                tx.prepare_cached("UPDATE outbox SET part_of = ?2 WHERE id = ?1")?
+                    .execute((row.0, &asked.token))?;
             }
             let first = asked.file.as_ref().unwrap_or(&asked.post);
             let row = outbox::insert(tx, bot, place, asked.prompt, None, Lane::Request, first, now)?;

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     GRANTS,
     STEERING,
     QUESTIONS,
+    PARTS_OF_REQUESTS,
 ];
 
 const FIRST: &str = "
@@ -353,6 +354,12 @@ CREATE TABLE pick (
     used     INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX pick_by_request ON pick (request, question);
+";
+
+const PARTS_OF_REQUESTS: &str = "
+-- The token of the request of which this row shows a part, above the message with its buttons; NULL for all others. Where
+-- it cannot be shown, nobody may allow the request. (Numbers of requests are given again.)
+ALTER TABLE outbox ADD COLUMN part_of TEXT;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -425,7 +425,11 @@ impl Scheduler {
             buttons: Vec::new(),
             silent: false,
         };
-        if let Some(session) = self.outfit.store.refuse(row, unix_now(), &denied)? {
+        if let Some(session) =
+            self.outfit
+                .store
+                .refuse(row, unix_now(), &denied, texts::NOBODY_SAW)?
+        {
             (self.outfit.wake)(session);
         }
         Ok(())

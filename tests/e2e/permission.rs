@@ -281,7 +281,7 @@ fn what_telegram_will_not_show_is_denied_and_told() {
     });
     host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
     host.answer("so it was denied");
-    host.answer("tool said: The user denied this.");
+    host.answer("tool said: This could not be shown to the user, so it was denied.");
     assert!(!host.file("never").exists());
     let buttons = host
         .api
@@ -289,6 +289,52 @@ fn what_telegram_will_not_show_is_denied_and_told() {
         .into_iter()
         .flat_map(|shown| shown.buttons);
     assert_eq!(buttons.count(), 0, "nobody can allow what nobody could see");
+}
+
+#[test]
+fn a_plan_that_telegram_will_not_show_is_a_file_or_is_denied() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let refused = |method, times| {
+        host.api.fault(Fault {
+            method,
+            chat: Some(USER),
+            times,
+            what: Trouble::Answer {
+                code: 400,
+                description: "Bad Request: something about it".to_owned(),
+                parameters: None,
+            },
+        });
+    };
+    // Too long for the message with the buttons, so it goes out above.
+    let text = "word ".repeat(700);
+    let plan = format!(r#"[[tool ExitPlanMode {{"plan":"Do **it** {text}"}}]]"#);
+    refused("sendMessage", 2);
+    host.say(&plan);
+    let request = host.request_with(USER, "Approve");
+    let file = host.wait("the plan as a file", |view| {
+        let file = view.from_bot(USER).find(|shown| shown.id < request.id)?;
+        view.file_text(file).map(str::to_owned)
+    });
+    assert_eq!(file.trim_end(), format!("Do it {}", text.trim_end()));
+    host.press(&host.person(), &request, "Approve");
+    host.answer("tool said: User has approved");
+    host.delivered();
+
+    refused("sendMessage", 2);
+    refused("sendDocument", 1);
+    host.say(&plan);
+    host.answer("so it was denied");
+    host.answer("tool said: This could not be shown to the user, so it was denied.");
+    host.delivered();
+    let buttons = host.api.messages(USER);
+    let buttons = buttons.into_iter().flat_map(|shown| shown.buttons);
+    assert_eq!(
+        buttons.count(),
+        0,
+        "nobody can approve what nobody could see"
+    );
 }
 
 #[test]

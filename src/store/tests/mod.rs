@@ -331,6 +331,7 @@ fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
         token: format!("token-{request}"),
         choices: Vec::new(),
         picks: Vec::new(),
+        parts: Vec::new(),
         file: None,
         before: Vec::new(),
         post: post(&format!("may I {request}?")),

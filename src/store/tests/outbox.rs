@@ -112,7 +112,7 @@ fn a_refused_part_does_not_hold_up_the_request_below_it() {
     };
     begin(&store, above).expect("it waits");
     store
-        .refuse(above, NOW, &post("denied"))
+        .refuse(above, NOW, &post("denied"), "unseen")
         .expect("it is settled");
     assert_eq!(due(&store), [RowId(above.0 + 1)]);
 }
@@ -153,7 +153,7 @@ fn what_is_refused_makes_room_for_the_next() {
     let second = put(&store, HOME, Lane::Text, "second");
     begin(&store, first).expect("it waits");
     store
-        .refuse(first, NOW, &post("denied"))
+        .refuse(first, NOW, &post("denied"), "unseen")
         .expect("it is settled");
     assert_eq!(due(&store), [second]);
     assert_eq!(begin(&store, first), None);
@@ -190,7 +190,7 @@ fn one_of_several_posts_is_refused_or_tried_again_alone() {
     store.put_back(row, true).expect("nobody knows");
     assert_eq!(begin(&store, row).map(|ready| ready.tries), Some(1));
     store
-        .refuse(row, NOW, &post("denied"))
+        .refuse(row, NOW, &post("denied"), "unseen")
         .expect("it is settled");
     drop(store);
     let store = open(&path);
@@ -216,11 +216,67 @@ fn a_request_in_parts_is_denied_whole() {
         .expect("it is replaced");
     begin(&store, row).expect("it waits");
     assert_eq!(
-        store.refuse(row, NOW, &post("denied")),
+        store.refuse(row, NOW, &post("denied"), "unseen"),
         Ok(Some(session)),
         "what follows cannot be understood alone"
     );
     assert_eq!(settle_all(&store), ["denied"]);
+}
+
+#[test]
+fn a_request_of_which_a_part_is_not_shown_is_denied() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let whole = Asked {
+            before: vec![("b/0".to_owned(), post("Claude said"))],
+            parts: vec![post("a plan"), post("of two parts")],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &whole)
+            .expect("the request is stored");
+        let said = due(store)[0];
+        deliver(store, said, 1);
+        let [part] = due(store)[..] else {
+            panic!("one after the other")
+        };
+        assert_eq!(begin(store, part).as_ref().map(text_of), Some("a plan"));
+        assert_eq!(
+            store.refuse(part, NOW, &post("denied"), "unseen"),
+            Ok(Some(session))
+        );
+        let denied = store.work(session).expect("it can be read").decisions;
+        assert_eq!(denied.len(), 1);
+        assert_eq!(
+            (denied[0].verdict, denied[0].why.as_deref()),
+            (crate::chat::Verdict::Deny, Some("unseen"))
+        );
+        assert_eq!(settle_all(store), ["denied"]);
+    });
+}
+
+#[test]
+fn a_request_goes_out_below_its_parts_whatever_turn_it_is_of() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store
+        .finish(
+            BOT,
+            session,
+            NOW,
+            &closing(prompt.id, &[]),
+            not_held,
+            told_of,
+        )
+        .expect("the turn is closed");
+    let whole = Asked {
+        parts: vec![post("a plan"), post("of two parts")],
+        ..asked(None, "r")
+    };
+    store
+        .ask(BOT, session, NOW, &whole)
+        .expect("the request is stored");
+    assert_eq!(settle_all(&store), ["a plan", "of two parts", "may I r?"]);
 }
 
 #[test]

@@ -760,10 +760,8 @@ fn a_reply_to_what_belongs_to_a_request_is_for_the_request() {
     on_both(|store| {
         let (session, prompt) = given(store);
         let request = Asked {
-            before: vec![
-                ("u/0".to_owned(), post("I will")),
-                (key_above("token-r", 0), post("its first part")),
-            ],
+            before: vec![("u/0".to_owned(), post("I will"))],
+            parts: vec![post("its first part")],
             file: Some(post("all of it")),
             ..asked(Some(prompt.id), "r")
         };

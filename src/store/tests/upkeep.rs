@@ -526,7 +526,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check(
             "refuse",
             Full,
-            store.refuse(row, NOW, &post("denied")).map(drop),
+            store.refuse(row, NOW, &post("denied"), "unseen").map(drop),
         );
         let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
         check("unasked", Full, unasked);

@@ -626,7 +626,9 @@ impl World {
         self.flying.retain(|flying| flying.row != row);
         let open: BTreeSet<usize> = self.open_asks();
         let denied = Post::message(Formatted::plain("not shown"));
-        let told = self.store.refuse(row, self.unix(), &denied);
+        let told = self
+            .store
+            .refuse(row, self.unix(), &denied, texts::NOBODY_SAW);
         if let Some(session) = told.expect("it is noted") {
             self.ring(session);
             // Which one it was is known by which one is not open any more.
@@ -636,7 +638,8 @@ impl World {
                 .filter(|ask| !left.contains(self.asks[*ask].asked_now()));
             let gone: Vec<usize> = gone.collect();
             self.ensure(gone.len() == 1, "one message shows one request");
-            self.decided(gone[0], Decided::Deny { why: None });
+            let why = Some(texts::NOBODY_SAW.to_owned());
+            self.decided(gone[0], Decided::Deny { why });
         }
     }
 

@@ -47,7 +47,7 @@ impl Walk {
         match how {
             0 => self.store.put_back(row, false)?,
             1 => self.store.put_back(row, true)?,
-            2 => drop(self.store.refuse(row, NOW, &post("denied"))?),
+            2 => drop(self.store.refuse(row, NOW, &post("denied"), "unseen")?),
             3 => self.store.replace(row, &[post("simpler")])?,
             _ => {
                 self.last_message += 1;
