@@ -164,7 +164,9 @@ impl Daemon {
             pulses: Arc::clone(&pulses),
             fatal: fatal_out.clone(),
             host: host_name(),
+            clearing: Mutex::new(()),
         });
+        let clears = Arc::clone(&outfit);
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {
             let registry = registry.clone();
             let start = move |session, ears| match registry.upgrade() {
@@ -228,7 +230,7 @@ impl Daemon {
         })
         .map_err(no_thread)?;
         moving::remove_unfinished(&config.sessions.root);
-        clean_up(&store, &config.sessions.root);
+        clean_up(clears);
         // What a former chappe left goes before what is new.
         for session in open_sessions(&store)? {
             registry.wake(session);
@@ -518,11 +520,12 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
 }
 
 /// Has removed what a crash has left of sessions that are gone.
-fn clean_up(store: &Arc<Store>, root: &Path) {
-    let (store, root) = (Arc::clone(store), root.to_owned());
+fn clean_up(outfit: Arc<owner::Outfit>) {
     let cleans = thread::spawn("clean-up", move || {
+        outfit.clear_left();
         // Where that cannot be known, nothing is removed.
-        moving::clean_up(&root, |mark| store.knows_mark(mark).unwrap_or(true));
+        let is_known = |mark: &str| outfit.store.knows_mark(mark).unwrap_or(true);
+        moving::clean_up(&outfit.root, is_known);
     });
     if let Err(error) = cleans {
         log::warn!("what a former chappe left is not removed yet: {error}");

@@ -250,10 +250,9 @@ impl Premises<'_> {
         (kept.owns_folder && away.exists()).then_some(away)
     }
 
-    /// The session is gone: what was out of the way is removed, and Claude's transcript of it. Its folder is empty of
-    /// chappe's own, where it is a person's.
+    /// The session is gone: Claude's transcript of it is removed. Its folder is empty of chappe's own, where it is a
+    /// person's.
     pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {
-        remove_tree(&self.away())?;
         let mirror = Path::new(&kept.folder).join(MIRROR);
         if !kept.owns_folder && is_mirror(&mirror) {
             remove_file(&mirror)?;
@@ -263,6 +262,11 @@ impl Premises<'_> {
             remove_file(&path)?;
         }
         Ok(())
+    }
+
+    /// The session is gone: its folder, which was out of the way, is removed.
+    pub fn clear_folder(&self) -> io::Result<()> {
+        remove_tree(&self.away())
     }
 
     /// Brings a session back out of an archive, into this folder; `may_use` says whether it may work in a directory that is

@@ -75,6 +75,8 @@ pub struct Outfit {
     pub root: PathBuf,
     /// The directory that a path leads to, if sessions may work there.
     pub may_use: MayUse,
+    /// Held while conversations of sessions that are gone are removed, so that none goes that is being brought back.
+    pub clearing: Mutex<()>,
 }
 
 impl Outfit {

@@ -7,7 +7,10 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::log::{self, Said};
-use super::{Home, Intake, Made, New, Result, Step, Store, holds, outbox, place_of, topic_column};
+use super::{
+    Home, Intake, Made, New, Result, Step, Store, holds, left_behind, outbox, place_of,
+    topic_column,
+};
 use crate::chat::{BotId, Lane, Moving, Place, Post, SessionId};
 use crate::store::places::Folder;
 
@@ -133,6 +136,29 @@ fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
     Ok(())
 }
 
+fn kept(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Kept>> {
+    tx.prepare_cached("SELECT * FROM session WHERE id = ?1")?
+        .query_row([session.0], |row| {
+            Ok(Kept {
+                name: row.get("name")?,
+                folder: row.get("folder")?,
+                owns_folder: row.get("own")?,
+                claude: row.get("claude")?,
+                said: row.get("said")?,
+                persona: row.get("persona")?,
+                prompt: row.get("prompt")?,
+                model: row.get("model")?,
+                mode: row.get("mode")?,
+                max_turns: row.get("max_turns")?,
+                idle: row.get("idle")?,
+                created: row.get("created")?,
+                active: row.get("active")?,
+                cost: row.get("cost")?,
+            })
+        })
+        .optional()
+}
+
 /// Whether anything of a session is not finished.
 fn has_open(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
     let has_prompt = tx
@@ -232,32 +258,12 @@ impl Intake<'_> {
 impl Store {
     /// What is kept of a session when it is put away; None where it is gone.
     pub fn kept(&self, session: SessionId) -> Result<Option<Kept>> {
-        self.read(|tx| {
-            tx.prepare_cached("SELECT * FROM session WHERE id = ?1")?
-                .query_row([session.0], |row| {
-                    Ok(Kept {
-                        name: row.get("name")?,
-                        folder: row.get("folder")?,
-                        owns_folder: row.get("own")?,
-                        claude: row.get("claude")?,
-                        said: row.get("said")?,
-                        persona: row.get("persona")?,
-                        prompt: row.get("prompt")?,
-                        model: row.get("model")?,
-                        mode: row.get("mode")?,
-                        max_turns: row.get("max_turns")?,
-                        idle: row.get("idle")?,
-                        created: row.get("created")?,
-                        active: row.get("active")?,
-                        cost: row.get("cost")?,
-                    })
-                })
-                .optional()
-        })
+        self.read(|tx| kept(tx, session))
     }
 
     /// The session is gone, unless something has come for it or it is not to go any more. Told where it was asked for; so is
-    /// why it stays, by the name that it has now, unless whoever wanted something else knows. Full.
+    /// why it stays, by the name that it has now, unless whoever wanted something else knows. What it leaves on the disk is noted.
+    /// Full.
     ///
     /// `done` is what was done on the disk for it, of the session as it was at `revision`: where either is not what it is now,
     /// what was done is of no use.
@@ -287,6 +293,9 @@ impl Store {
                     .query_row([session.0], |row| row.get(0))?;
                 tell(tx, bot, place, &stays_since(&name, &why), now)?;
                 return Ok(Departed::Stays);
+            }
+            if let Some(kept) = kept(tx, session)? {
+                left_behind::note(tx, session, &kept)?;
             }
             remove(tx, session)?;
             tell(tx, bot, place, post, now)?;

@@ -20,6 +20,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     STEERING,
     QUESTIONS,
     PARTS_OF_REQUESTS,
+    LEFT_BEHIND,
 ];
 
 const FIRST: &str = "
@@ -360,6 +361,15 @@ const PARTS_OF_REQUESTS: &str = "
 -- The token of the request of which this row shows a part, above the message with its buttons; NULL for all others. Where
 -- it cannot be shown, nobody may allow the request. (Numbers of requests are given again.)
 ALTER TABLE outbox ADD COLUMN part_of TEXT;
+";
+
+const LEFT_BEHIND: &str = "
+-- What sessions that are gone have left on the disk, until it is removed: `mark` was the session's, `kept` what it was
+-- (JSON).
+CREATE TABLE left_behind (
+    mark TEXT PRIMARY KEY,
+    kept TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

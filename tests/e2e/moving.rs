@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use rusqlite::Connection;
+
 use crate::host::{Chappe, Host, USER, until};
 
 /// The archives, by name.
@@ -187,6 +189,87 @@ fn a_crash_on_the_way_changes_nothing_in_the_end() {
                 .then_some(())
         });
     }
+}
+
+/// Claude's transcripts of a conversation.
+fn transcripts(host: &Host, conversation: &str) -> usize {
+    let projects = fs::read_dir(host.folder.path().join("claude/projects"));
+    let projects = projects.into_iter().flatten().flatten();
+    let file = format!("{conversation}.jsonl");
+    projects
+        .filter(|project| project.path().join(&file).exists())
+        .count()
+}
+
+/// Claude's name of the conversation of the session web.
+fn conversation(host: &Host) -> String {
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database
+        .query_row("SELECT claude FROM session WHERE name = 'web'", [], |row| {
+            row.get(0)
+        })
+        .expect("it has one")
+}
+
+#[test]
+fn a_crash_right_after_the_end_of_a_session_leaves_no_transcript() {
+    let mut host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    let conversation = conversation(&host);
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let order = "after:depart=kill@1".into();
+    host.environment.push(("CHAPPE_FAIL".into(), order));
+    let chappe = host.start();
+    host.say("/delete web");
+    let asked = host.answer("⚠ Delete web with its folder");
+    host.press(&host.person(), &asked, "Delete web");
+    let asked = host.answer("It cannot be had back.");
+    host.press(&host.person(), &asked, "Yes, for good");
+    chappe.ended();
+    assert_eq!(
+        transcripts(&host, &conversation),
+        1,
+        "nobody has removed it"
+    );
+    host.environment.clear();
+    let _chappe = host.start();
+    host.answer("web is deleted.");
+    until("the end of its transcript", || {
+        (transcripts(&host, &conversation) == 0).then_some(())
+    });
+    until("the end of what is to be removed", || {
+        (host.count("SELECT count(*) FROM left_behind") == 0).then_some(())
+    });
+}
+
+#[test]
+fn what_is_still_to_be_removed_of_a_session_that_has_come_back_stays() {
+    let host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    let conversation = conversation(&host);
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    // As if it had come back before the end of its removal was written down.
+    let kept = format!(
+        r#"{{"name":"web","folder":"/nowhere","owns_folder":true,"claude":"{conversation}","said":true,"persona":"",
+            "prompt":"","created":0,"active":0,"cost":0.0}}"#
+    );
+    Connection::open(host.state_dir().join("chappe.db"))
+        .expect("it is there")
+        .execute(
+            "INSERT INTO left_behind (mark, kept) VALUES ('m', ?1)",
+            [kept],
+        )
+        .expect("it can be written");
+    let _chappe = host.start();
+    until("the end of what is to be removed", || {
+        (host.count("SELECT count(*) FROM left_behind") == 0).then_some(())
+    });
+    host.say("[[remember]]");
+    host.answer("remember turns=1 texts=[\"hello\"]");
 }
 
 /// A session that is being put away, and waits until a former attempt to write that down is repeated.

@@ -3,8 +3,8 @@
 //! What is done on the disk stands in `session::moving`.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use crossbeam_channel::bounded;
 
@@ -15,7 +15,7 @@ use crate::render::sessions;
 use crate::session::machine::{Action, Event};
 use crate::session::moving::Done;
 use crate::session::prepare::NOTHING_TO_FINISH;
-use crate::store::{self, Departed, KeptSession, Stays};
+use crate::store::{self, Departed, KeptSession, LeftBehind, Stays};
 use crate::thread;
 
 /// What came of moving a session as a whole.
@@ -64,8 +64,7 @@ impl Owner {
         let started = thread::spawn(format!("s{}-move", self.session), move || {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
-            // Where that cannot be known, nothing is brought back.
-            let is_open = |claude: &str| outfit.store.knows_conversation(claude).unwrap_or(true);
+            let is_open = |claude: &str| outfit.is_taken(claude);
             // Nothing goes on in a folder that is about to go.
             let ended =
                 outfit
@@ -190,19 +189,60 @@ impl Owner {
 
     /// Removes what a session has left that is gone.
     pub(super) fn clear_away(&self) {
-        let Some(Moved { kept, mark, .. }) = self.moved.as_deref() else {
+        let Some(Moved { mark, .. }) = self.moved.as_deref() else {
             return;
         };
-        let (outfit, kept, mark) = (Arc::clone(&self.outfit), kept.clone(), mark.clone());
+        let (outfit, mark) = (Arc::clone(&self.outfit), mark.clone());
         let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
-            if let Err(error) = outfit.premises(&mark).clear(&kept) {
-                log::warn!("what {} has left cannot be removed: {error}", kept.name);
+            outfit.clear_left();
+            if let Err(error) = outfit.premises(&mark).clear_folder() {
+                log::warn!("a folder that is out of the way cannot be removed: {error}");
             }
         });
         if let Err(error) = cleared {
             // The next start does it.
             log::warn!("what {} has left is not removed yet: {error}", self.name);
         }
+    }
+}
+
+impl Outfit {
+    /// Removes the conversations of sessions that are gone, but for those in which another session is. What cannot be
+    /// removed is tried again at the next start.
+    pub fn clear_left(&self) {
+        let _alone = self.alone();
+        let left = match self.store.left_behind() {
+            Ok(left) => left,
+            Err(error) => return log::warn!("what is to be removed cannot be read: {error}"),
+        };
+        for LeftBehind { mark, kept } in left {
+            let removed = match self.store.knows_conversation(&kept.claude) {
+                Ok(true) => Ok(()),
+                Ok(false) => self.premises(&mark).clear(&kept),
+                Err(error) => Err(io::Error::other(error)),
+            };
+            let cleared =
+                removed.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
+            if let Err(error) = cleared {
+                log::warn!("what {} has left cannot be removed: {error}", kept.name);
+            }
+        }
+    }
+
+    /// Whether a conversation cannot be brought back, because a session is in it. Where it can be, it is not removed any
+    /// more for the session that had it.
+    fn is_taken(&self, claude: &str) -> bool {
+        let _alone = self.alone();
+        let is_taken = self.store.knows_conversation(claude).and_then(|taken| {
+            self.store.keep_conversation(claude)?;
+            Ok(taken)
+        });
+        // Where that cannot be known, nothing is brought back.
+        is_taken.unwrap_or(true)
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.clearing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

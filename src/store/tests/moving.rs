@@ -130,3 +130,33 @@ fn a_folder_in_which_another_session_works_meanwhile_stays_and_that_is_said() {
         );
     });
 }
+
+#[test]
+fn what_a_session_leaves_that_goes_is_known_until_it_is_removed_or_brought_back() {
+    on_both(|store| {
+        let (session, revision) = going(store);
+        let kept = store.kept(session).expect("it can be read");
+        let kept = kept.expect("it is there");
+        departs(store, session, revision - 1);
+        assert_eq!(store.left_behind(), Ok(vec![]), "it stays");
+        take_in(store, NOW, |intake| {
+            intake.put_away(session, HOME, &Moving::Delete)
+        });
+        for row in due(store) {
+            deliver(store, row, 1);
+        }
+        departs(store, session, revision);
+        let left = store.left_behind().expect("it can be read");
+        let of: Vec<_> = left.iter().map(|left| &left.kept).collect();
+        assert_eq!(of, [&kept]);
+        store.keep_conversation("another").expect("it is stored");
+        store.cleared("another").expect("it is stored");
+        assert_eq!(store.left_behind().as_ref(), Ok(&left));
+        match store.place {
+            None => store.keep_conversation(&kept.claude),
+            Some(_) => store.cleared(&left[0].mark),
+        }
+        .expect("it is stored");
+        assert_eq!(store.left_behind(), Ok(vec![]));
+    });
+}
