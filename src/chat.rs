@@ -299,8 +299,11 @@ pub enum Moving {
     Archive { file: String },
     /// Out of this one.
     Restore { file: String },
-    /// It goes for good.
-    Delete,
+    /// It goes for good, and with it this file among the archives, into which it was to go before.
+    Delete {
+        #[serde(default)]
+        file: Option<String>,
+    },
     /// It stays after all: what was done for its going, with this file among the archives, is undone.
     Stay { file: Option<String> },
 }

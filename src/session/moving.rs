@@ -124,7 +124,10 @@ impl Premises<'_> {
     ) -> io::Result<Done> {
         match moving {
             Moving::Archive { file } => self.pack(kept, said, file).map(Done::Packed),
-            Moving::Delete => self.take_away(kept).map(|()| Done::TakenAway),
+            Moving::Delete { file } => {
+                self.undo(kept, file.as_deref())?;
+                self.take_away(kept).map(|()| Done::TakenAway)
+            }
             Moving::Restore { file } => self
                 .unpack(file, Path::new(&kept.folder), may_use, is_open)
                 .map(|arrival| Done::Arrived(Box::new(arrival))),

@@ -70,7 +70,7 @@ pub(super) fn moving(tx: &Transaction<'_>, session: SessionId) -> Result<Option<
 pub(super) fn stays(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
     let file = match moving(tx, session)? {
         Some(Moving::Archive { file }) => Some(file),
-        Some(Moving::Delete) => None,
+        Some(Moving::Delete { file }) => file,
         Some(Moving::Restore { .. } | Moving::Stay { .. }) | None => return Ok(()),
     };
     wants(tx, session, &Moving::Stay { file })
@@ -201,14 +201,17 @@ impl Intake<'_> {
         guest(self.tx, session)
     }
 
-    /// Notes that a session is to go, and where that was asked for. Wanted once more, it goes into the same archive: what a
-    /// former wish has left of that is not forgotten.
+    /// Notes that a session is to go, and where that was asked for. Wanted once more, it goes into the same archive, or that
+    /// goes as well: what a former wish has left of it is not forgotten.
     pub fn put_away(&mut self, session: SessionId, place: Place, moving: &Moving) -> Result<()> {
-        let former = match (self::moving(self.tx, session)?, moving) {
-            (
-                Some(Moving::Archive { file } | Moving::Stay { file: Some(file) }),
-                Moving::Archive { .. },
-            ) => Some(Moving::Archive { file }),
+        let left = match self::moving(self.tx, session)? {
+            Some(Moving::Archive { file }) => Some(file),
+            Some(Moving::Stay { file } | Moving::Delete { file }) => file,
+            Some(Moving::Restore { .. }) | None => None,
+        };
+        let former = match (left, moving) {
+            (Some(file), Moving::Archive { .. }) => Some(Moving::Archive { file }),
+            (file @ Some(_), Moving::Delete { .. }) => Some(Moving::Delete { file }),
             _ => None,
         };
         wants(self.tx, session, former.as_ref().unwrap_or(moving))?;

@@ -291,6 +291,52 @@ fn going_until(host: &mut Host, then: &str) -> Chappe {
     chappe
 }
 
+/// Has the session web deleted, as often as that takes.
+fn delete_web(host: &Host) {
+    host.say("/delete web");
+    let asked = host.answer("⚠ Delete web with its folder");
+    host.press(&host.person(), &asked, "Delete web");
+    let asked = host.answer("It cannot be had back.");
+    let press = host.press(&host.person(), &asked, "Yes, for good");
+    assert_eq!(host.toast(&press), "Done");
+}
+
+/// Waits until nothing is left of the session web, and no archive either.
+fn is_gone_whole(host: &Host) {
+    host.answer("web is deleted.");
+    until("the end of its folder", || {
+        let left = fs::read_dir(host.sessions_root()).expect("it is there");
+        let left = left.flatten().map(|entry| entry.file_name());
+        let mut left = left.map(|name| name.to_string_lossy().into_owned());
+        (!left.any(|name| name == "web" || name.starts_with(".away-"))).then_some(())
+    });
+    assert_eq!(archives(host), Vec::<String>::new());
+    let texts = host.texts();
+    assert!(
+        !texts.iter().any(|text| text.contains("is put away")),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn a_session_that_is_deleted_while_it_is_put_away_leaves_no_archive() {
+    let mut host = Host::new();
+    let _chappe = going_until(&mut host, "before:depart=error@3-9");
+    assert_eq!(archives(&host).len(), 1, "nobody has heard of it");
+    delete_web(&host);
+    is_gone_whole(&host);
+
+    // The same, with a crash between the two.
+    let mut host = Host::new();
+    let chappe = going_until(&mut host, "before:depart=error@3-");
+    delete_web(&host);
+    assert_eq!(archives(&host).len(), 1);
+    chappe.crash();
+    host.environment.clear();
+    let _chappe = host.start();
+    is_gone_whole(&host);
+}
+
 #[test]
 fn a_session_for_which_something_was_chosen_meanwhile_stays_and_that_is_said() {
     let mut host = Host::new();

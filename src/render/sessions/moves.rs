@@ -33,7 +33,7 @@ pub fn is_moving(session: &str, moving: &Moving) -> Formatted {
     let (before, after) = match moving {
         Moving::Archive { .. } => ("Putting ", " away. A message to it stops that."),
         Moving::Restore { .. } => ("Bringing ", " back. What you write now goes there."),
-        Moving::Delete => ("Deleting ", "."),
+        Moving::Delete { .. } => ("Deleting ", "."),
         Moving::Stay { .. } => ("", " stays."),
     };
     Line::default()
@@ -77,7 +77,7 @@ pub fn not_moved(session: &str, moving: &Moving, why: &str) -> Formatted {
     let (what, then) = match moving {
         Moving::Archive { .. } => (" can't be put away: ", "It stays as it is."),
         Moving::Restore { .. } => (" can't be brought back: ", "Nothing of it was unpacked."),
-        Moving::Delete => (" can't be deleted: ", "It stays as it is."),
+        Moving::Delete { .. } => (" can't be deleted: ", "It stays as it is."),
         Moving::Stay { .. } => (" can't be put back: ", "It stays as it is."),
     };
     line.plain(&format!("{what}{why}. {then}")).end()
@@ -89,7 +89,7 @@ pub fn has_changed(session: &str, moving: &Moving) -> Formatted {
         .bold(session)
         .plain(" stays: something was chosen for it meanwhile. ");
     match moving {
-        Moving::Delete => line
+        Moving::Delete { .. } => line
             .code(&format!("/delete {session}"))
             .plain(" deletes it as it is now."),
         Moving::Archive { .. } | Moving::Restore { .. } | Moving::Stay { .. } => line

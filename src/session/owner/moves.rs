@@ -249,7 +249,7 @@ impl Outfit {
 /// What would have been done with a session that stays.
 fn went(moving: &Moving) -> &'static str {
     match moving {
-        Moving::Delete => "deleted",
+        Moving::Delete { .. } => "deleted",
         Moving::Archive { .. } | Moving::Restore { .. } | Moving::Stay { .. } => "put away",
     }
 }

@@ -4,6 +4,8 @@ use super::*;
 use crate::chat::Moving;
 use crate::store::{Departed, Stays};
 
+const DELETE: Moving = Moving::Delete { file: None };
+
 /// A session of its own folder that is to be deleted, and its revision.
 fn going(store: &Store) -> (SessionId, i64) {
     take_in(store, NOW, |intake| {
@@ -14,9 +16,7 @@ fn going(store: &Store) -> (SessionId, i64) {
         };
         intake.make_session(HOME, &new)?;
         let session = intake.bound(HOME)?.expect("it was made");
-        intake
-            .put_away(session, HOME, &Moving::Delete)
-            .map(|()| session)
+        intake.put_away(session, HOME, &DELETE).map(|()| session)
     });
     let session = take_in(store, NOW, |intake| intake.bound(HOME)).expect("it is there");
     let kept = store.session(session).expect("it can be read");
@@ -31,7 +31,7 @@ fn departs(store: &Store, session: SessionId, revision: i64) -> (Departed, Vec<S
         told.borrow_mut().push(why.clone());
         post("it stays")
     };
-    let done = (&Moving::Delete, revision);
+    let done = (&DELETE, revision);
     let departed = store
         .depart(BOT, session, NOW, done, &post("it is gone"), stays)
         .expect("it can be written");
@@ -79,7 +79,7 @@ fn what_is_to_be_undone_is_wanted_until_it_is() {
         say(store, &message(2, HOME), "and here");
         is_still_to_be_undone(store, session, None);
         let stays = |_: &str, _: &Stays| panic!("who wrote knows");
-        let done = (&Moving::Delete, revision);
+        let done = (&DELETE, revision);
         let departed = store.depart(BOT, session, NOW, done, &post("it is gone"), stays);
         assert_eq!(departed.expect("it can be written"), Departed::Stays);
         is_still_to_be_undone(store, session, None);
@@ -108,6 +108,14 @@ fn what_is_to_be_undone_is_wanted_until_it_is() {
         // That an undoing has ended which began before is no end of this.
         store.undone(BOT, session, NOW, None).expect("it is stored");
         assert_eq!(wish(store, session), Some(archive.clone()));
+        // To go for good, it goes with that.
+        let gone = Moving::Delete {
+            file: Some(file.clone()),
+        };
+        take_in(store, NOW, |intake| intake.put_away(session, HOME, &DELETE));
+        assert_eq!(wish(store, session), Some(gone));
+        say(store, &message(3, HOME), "still here");
+        is_still_to_be_undone(store, session, Some(&file));
     });
 }
 
@@ -139,9 +147,7 @@ fn what_a_session_leaves_that_goes_is_known_until_it_is_removed_or_brought_back(
         let kept = kept.expect("it is there");
         departs(store, session, revision - 1);
         assert_eq!(store.left_behind(), Ok(vec![]), "it stays");
-        take_in(store, NOW, |intake| {
-            intake.put_away(session, HOME, &Moving::Delete)
-        });
+        take_in(store, NOW, |intake| intake.put_away(session, HOME, &DELETE));
         for row in due(store) {
             deliver(store, row, 1);
         }

@@ -206,8 +206,9 @@ impl Desk {
                 sessions::has_guest(&session.name, &guest)
             }
             Act::DeleteForGood => {
-                intake.put_away(session.id, place, &Moving::Delete)?;
-                sessions::is_moving(&session.name, &Moving::Delete)
+                let moving = Moving::Delete { file: None };
+                intake.put_away(session.id, place, &moving)?;
+                sessions::is_moving(&session.name, &moving)
             }
             Act::Restore { file } => match ahead {
                 Ahead::Archives(all) => match all.iter().find(|one| one.file == *file) {
