@@ -223,6 +223,12 @@ impl Intake<'_> {
         Ok(())
     }
 
+    /// What a session waits for that is not back yet, so that there is nothing that could go; None for all others.
+    pub fn coming_back(&self, session: SessionId) -> Result<Option<Moving>> {
+        let moving = moving(self.tx, session)?;
+        Ok(moving.filter(|moving| matches!(moving, Moving::Restore { .. })))
+    }
+
     /// Whether anything of a session is not finished, so that it cannot go.
     pub fn has_open(&self, session: SessionId) -> Result<bool> {
         has_open(self.tx, session)

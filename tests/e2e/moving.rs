@@ -338,6 +338,29 @@ fn a_session_that_is_deleted_while_it_is_put_away_leaves_no_archive() {
 }
 
 #[test]
+fn a_session_that_is_coming_back_does_not_go_before_it_is_there() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.delivered();
+    // In one answer of Telegram: it is not back yet.
+    host.api.go_dark();
+    host.say("/restore web");
+    host.say("/archive web");
+    host.api.come_back().expect("the port is free");
+    host.answer("web is back, and remembers.");
+    host.delivered();
+    assert_eq!(archives(&host).len(), 1);
+    let going = host.texts();
+    let going = going.iter().filter(|text| text.starts_with("Putting web"));
+    assert_eq!(going.count(), 1, "the first time only");
+    host.say("[[remember]]");
+    host.answer("remember turns=1");
+}
+
+#[test]
 fn a_session_for_which_something_was_chosen_meanwhile_stays_and_that_is_said() {
     let mut host = Host::new();
     let _chappe = going(&mut host);

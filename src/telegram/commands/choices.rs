@@ -206,8 +206,15 @@ impl Desk {
                 sessions::has_guest(&session.name, &guest)
             }
             Act::DeleteForGood => {
-                let moving = Moving::Delete { file: None };
-                intake.put_away(session.id, place, &moving)?;
+                let coming = intake.coming_back(session.id)?;
+                let moving = match coming {
+                    Some(coming) => coming,
+                    None => {
+                        let going = Moving::Delete { file: None };
+                        intake.put_away(session.id, place, &going)?;
+                        going
+                    }
+                };
                 sessions::is_moving(&session.name, &moving)
             }
             Act::Restore { file } => match ahead {

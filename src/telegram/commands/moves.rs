@@ -23,6 +23,9 @@ impl Desk {
             let notice = self.confirm_delete(session, false);
             return intake.offer(place, session.id, &notice).map(drop);
         }
+        if let Some(moving) = intake.coming_back(session.id)? {
+            return say(intake, place, sessions::is_moving(&session.name, &moving));
+        }
         if intake.has_open(session.id)? {
             return say(intake, place, sessions::has_open(&session.name, "put away"));
         }
