@@ -16,7 +16,7 @@ mod room;
 mod steer;
 mod stop;
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::answer::Collector;
@@ -394,6 +394,15 @@ enum State {
     Over,
 }
 
+/// Who waits for the answer to a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asker {
+    /// Claude itself, in its turn.
+    Claude,
+    /// One that may work on behind the turn.
+    SubAgent,
+}
+
 /// Whose it is what a process says while it is being ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Says {
@@ -510,7 +519,7 @@ pub struct Machine {
     /// How often in a row the host had no process to give.
     host_full: u32,
     /// Requests of this process that nobody has decided.
-    asked: HashSet<String>,
+    asked: BTreeMap<String, Asker>,
     said: Collector,
     /// What the API last failed with in this turn, as the CLI calls it.
     api_error: Option<String>,
@@ -549,7 +558,7 @@ impl Machine {
             failed_starts: 0,
             last_failure: None,
             host_full: 0,
-            asked: HashSet::new(),
+            asked: BTreeMap::new(),
             said: Collector::default(),
             api_error: None,
             limit_until: None,
@@ -706,7 +715,7 @@ impl Machine {
             // It gets no more lines; what it asked is closed when it has ended.
             return;
         }
-        if !self.asked.remove(&decision.request) {
+        if self.asked.remove(&decision.request).is_none() {
             // The process that asked is gone, or took it back in the same moment.
             out.push(Action::Told {
                 request: decision.request.clone(),

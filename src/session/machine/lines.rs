@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::life::{INITIALIZE, closed};
 use super::steer::{about, ids, parted, taken_in};
-use super::{Action, Again, By, Closed, Cut, Finished, Machine, Pause, Says, State, Step};
+use super::{Action, Again, Asker, By, Closed, Cut, Finished, Machine, Pause, Says, State, Step};
 use crate::board::Doing;
 use crate::chat::{Block, Hold, Outcome, Prompt, Spent, Wanted};
 use crate::claude::protocol::{
@@ -112,7 +112,7 @@ impl Machine {
                 request_id,
                 request,
             } => self.on_request(now, request_id, request, out),
-            Message::ControlCancel { request_id } if self.asked.remove(&request_id) => {
+            Message::ControlCancel { request_id } if self.asked.remove(&request_id).is_some() => {
                 out.push(Action::CloseRequests {
                     request: Some(request_id),
                     why: self.taken_back(),
@@ -252,7 +252,11 @@ impl Machine {
                 return;
             }
         };
-        if !self.asked.insert(request_id.clone()) {
+        let asker = match wanted.agent_id {
+            Some(_) => Asker::SubAgent,
+            None => Asker::Claude,
+        };
+        if self.asked.insert(request_id.clone(), asker).is_some() {
             // It is shown already.
             return;
         }
@@ -393,6 +397,9 @@ impl Machine {
                     spent,
                 });
             }
+            if matches!(self.state, State::Busy(_) | State::Open { .. }) {
+                self.close_own(out);
+            }
             self.has_not_begun(now);
             self.quiet_since(now, out);
             return;
@@ -418,7 +425,7 @@ impl Machine {
             false if by_person => self.close_asked(Closed::Stopped, out),
             false if self.tasks.is_empty() => self.close_asked(Closed::Withdrawn, out),
             // What works on behind the turns still waits for its answer.
-            false => {}
+            false => self.close_own(out),
         }
         let (joined, not_taken) = parted(turn.steered);
         let mut ends_process = false;

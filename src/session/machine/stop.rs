@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::life::{INTERRUPT, closed};
-use super::{Action, By, Closed, Cut, Finished, Machine, State, Turn, show};
+use super::{Action, Asker, By, Closed, Cut, Finished, Machine, State, Turn, show};
 use crate::board::Doing;
 use crate::chat::{Outcome, Prompt, Spent};
 use crate::claude::protocol::{self, ControlCommand};
@@ -215,6 +215,17 @@ impl Machine {
         if !self.asked.is_empty() {
             self.asked.clear();
             out.push(Action::CloseRequests { request: None, why });
+        }
+    }
+
+    /// A turn has ended: what Claude itself has asked in it waits for no answer any more, whatever works on behind it.
+    pub(super) fn close_own(&mut self, out: &mut Vec<Action>) {
+        let own = |_: &String, asker: &mut Asker| *asker == Asker::Claude;
+        for (request, _) in self.asked.extract_if(.., own) {
+            out.push(Action::CloseRequests {
+                request: Some(request),
+                why: Closed::Withdrawn,
+            });
         }
     }
 }

@@ -408,6 +408,54 @@ fn what_ended_before_the_turn_leaves_nothing_open_behind_it() {
 }
 
 #[test]
+fn claude_itself_waits_for_no_answer_once_its_turn_has_ended() {
+    assert_snapshot!(check(BUSY, "
+        tasks t
+        subask r1 Bash ls
+        ask r2 Bash rm b
+        result ok of=1 done
+        decide r2 allow
+        decide r1 allow
+    "), @r#"
+    > tasks t
+    > subask r1 Bash ls
+        ask r1 for 1: Bash {"it":"ls"}, by a sub-agent; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > ask r2 Bash rm b
+        ask r2 for 1: Bash {"it":"rm b"}; before: []
+    > result ok of=1 done
+        close requests: r2 Withdrawn
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+    > decide r2 allow
+        told r2
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
+        told r1
+    "#);
+    assert_snapshot!(check(OPEN, "
+        tasks t
+        subask r1 Bash ls
+        ask r2 Bash rm b
+        result ok origin done
+        decide r1 allow
+    "), @r#"
+    > tasks t
+        (nothing is due)
+    > subask r1 Bash ls
+        ask r1 for nobody: Bash {"it":"ls"}, by a sub-agent; before: []
+    > ask r2 Bash rm b
+        ask r2 for nobody: Bash {"it":"rm b"}; before: []
+    > result ok origin done
+        unasked: [result/0 "done"], $0.00
+        close requests: r2 Withdrawn
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"ls"}}
+        told r1
+    "#);
+}
+
+#[test]
 fn a_decision_that_the_process_does_not_take_ends_it() {
     assert_snapshot!(check(BUSY, "
         ask r1 Bash rm b
