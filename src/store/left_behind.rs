@@ -39,9 +39,9 @@ impl Store {
                 match row? {
                     (mark, Ok(kept)) => left.push(LeftBehind { mark, kept }),
                     // Rather it stays than that something else goes.
-                    (mark, Err(error)) => {
+                    (mark, Err(_)) => {
                         let mark: String = mark;
-                        log::error!("what {mark} has left cannot be read and stays: {error}");
+                        log::error!("what the session {mark} has left cannot be read and stays");
                     }
                 }
             }

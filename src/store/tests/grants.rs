@@ -101,6 +101,21 @@ fn it_reaches_the_session_its_folder_or_all() {
 }
 
 #[test]
+fn what_was_allowed_for_an_hour_is_forgotten_in_the_end() {
+    let store = Store::in_memory();
+    let (_, grant) = granted(&store);
+    let day = 24 * 3600;
+    let left = |now| {
+        store.prune(now).expect("it is pruned");
+        number(&store, "SELECT COUNT(*) FROM granted")
+    };
+    assert_eq!(left(NOW + 400 * day), 1, "what has no end stays");
+    take_in(&store, NOW, |intake| intake.limit_grant(grant));
+    assert_eq!(left(NOW + day), 1);
+    assert_eq!(left(NOW + 31 * day), 0);
+}
+
+#[test]
 fn what_is_over_is_given_to_nobody_also_where_the_clock_was_set_back() {
     for (now, is_over) in [
         (NOW + 3_599, false),
