@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::prepare::{MIRROR, config_dir, is_mirror};
-use crate::archive::{self, Attached, Document, Packed};
+use crate::archive::{self, Attached, Document, Packed, Refused};
 use crate::chat::Moving;
 use crate::claude::transcript;
 use crate::store::{KeptSession, Said};
@@ -299,7 +299,11 @@ impl Premises<'_> {
         may_use: impl Fn(&str) -> Option<PathBuf>,
         is_open: impl Fn(&str) -> bool,
     ) -> io::Result<Arrival> {
-        let unpacked = archive::unpack(&self.archive(file), staging)?;
+        // What is wrong with it as a whole, before what is wrong in it.
+        let unpacked = archive::unpack(&self.archive(file), staging).map_err(|why| match why {
+            Refused::Io(error) => error,
+            why => io::Error::new(ErrorKind::InvalidData, why.to_string()),
+        })?;
         let document = |name: &str| {
             let missing = || io::Error::new(ErrorKind::InvalidData, format!("it has no {name}"));
             unpacked.documents.get(name).ok_or_else(missing)

@@ -336,6 +336,28 @@ fn an_archive_that_was_cut_brings_nothing() {
 }
 
 #[test]
+fn an_archive_that_is_not_safe_says_so() {
+    let host = Host::new();
+    let root = host.root();
+    let premises = host.premises(&root);
+    fs::create_dir(root.join(ARCHIVES)).unwrap();
+    let archive = File::create(root.join(ARCHIVES).join(FILE)).unwrap();
+    let mut encoder = zstd::stream::write::Encoder::new(archive, 1).unwrap();
+    encoder.include_checksum(true).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    let mut tar = tar::Builder::new(encoder);
+    tar.append_link(&mut header, "folder", "/etc").unwrap();
+    tar.into_inner().unwrap().finish().unwrap();
+    let folder = root.join("web");
+    let refused = premises.unpack(FILE, &folder, |_| None, |_| false);
+    let why = refused.err().unwrap().to_string();
+    assert_eq!(why, "the archive is not safe to unpack: `folder` is a link");
+    assert!(!folder.exists() && !premises.staging().exists());
+}
+
+#[test]
 fn a_folder_that_is_a_persons_stays_where_it_is() {
     let host = Host::new();
     let root = host.root();
