@@ -239,6 +239,8 @@ impl Store {
                  AND date < ?1",
                 [now - REPEAT_WINDOW],
             )?;
+            // Whoever was not on the lists for so long is not asked about it any more.
+            tx.execute("DELETE FROM inbox WHERE received < ?1 AND state = 'barred'", [now - KEPT])?;
             // A chat that stayed closed for so long is not told about a month ago when it opens.
             tx.execute(
                 "UPDATE outbox SET state = 'refused' WHERE created < ?1 AND state = 'waiting' AND EXISTS (

@@ -183,8 +183,8 @@ impl Store {
     }
 
     /// Applies the lists of those who may speak, and of the groups where they may, to what waits: what is not on them any
-    /// more gets nothing done. The lists never change while chappe runs, so once at the start is enough; what is sent is
-    /// looked at when it is sent. Full.
+    /// more gets nothing done. Whoever is on them again is asked what is to become of what they had written. The lists
+    /// never change while chappe runs, so once at the start is enough; what is sent is looked at when it is sent. Full.
     pub fn admit_only(&self, users: &[i64], chats: &[i64], now: i64) -> Result<()> {
         let list = |ids: &[i64]| {
             serde_json::to_string(ids).map_err(|error| Error::ToSqlConversionFailure(error.into()))
@@ -192,9 +192,15 @@ impl Store {
         let (users, chats) = (list(users)?, list(chats)?);
         self.write(Step::Admit, |tx| {
             tx.execute(
-                "UPDATE inbox SET state = 'refused' WHERE state IN ('waiting', 'asked')
+                "UPDATE inbox SET state = 'barred', question = NULL WHERE state IN ('waiting', 'asked')
                  AND (user NOT IN (SELECT value FROM json_each(?1))
                       OR chat < 0 AND chat NOT IN (SELECT value FROM json_each(?2)))",
+                (&users, &chats),
+            )?;
+            tx.execute(
+                "UPDATE inbox SET state = 'asked' WHERE state = 'barred'
+                 AND user IN (SELECT value FROM json_each(?1))
+                 AND (chat > 0 OR chat IN (SELECT value FROM json_each(?2)))",
                 (&users, &chats),
             )?;
             // Nor is anything of theirs that was cut off taken up again.

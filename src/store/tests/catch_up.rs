@@ -245,3 +245,42 @@ fn whom_it_is_for_is_named_where_that_is_not_who_the_place_talks_to() {
     comes_late(&store, &sent(2, HOME, HOUR), "two");
     assert_eq!(named(&asks(&store)), [""; 0], "it goes without saying");
 }
+
+#[test]
+fn who_was_off_the_lists_is_asked_about_what_they_had_written() {
+    on_both(|store| {
+        let group = place(-5);
+        let by_ada = |number| Arrival {
+            user: UserId(42),
+            ..message(number, group)
+        };
+        say(store, &message(1, HOME), "at home");
+        say(store, &by_ada(2), "in the group");
+        let admit = |users: &[i64], chats: &[i64]| {
+            let admitted = store.admit_only(users, chats, NOW);
+            admitted.expect("the lists are applied");
+        };
+        let sessions = words(store, "SELECT CAST(id AS TEXT) FROM session ORDER BY id");
+        assert_eq!(sessions.len(), 2);
+        // Taken off the lists, nobody is asked.
+        admit(&[], &[-5]);
+        assert_eq!(asks(store), []);
+        admit(&[42], &[]);
+        let asked = asks(store);
+        let asked: Vec<_> = asked.iter().map(|kept| (kept.place, kept.count)).collect();
+        assert_eq!(asked, [(HOME, 1)]);
+        // A question that nobody may answer any more is asked again.
+        admit(&[], &[]);
+        assert_eq!(asks(store), []);
+        admit(&[42], &[-5]);
+        let asked = asks(store);
+        let asked: Vec<_> = asked.iter().map(|kept| (kept.place, kept.count)).collect();
+        assert_eq!(asked, [(HOME, 1), (group, 1)]);
+        assert_eq!(asks(store), [], "once");
+        // After a month there is nothing to ask about.
+        admit(&[], &[]);
+        store.prune(NOW + 31 * 24 * HOUR).expect("it is old");
+        admit(&[42], &[-5]);
+        assert_eq!(asks(store), []);
+    });
+}

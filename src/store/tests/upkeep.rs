@@ -211,7 +211,7 @@ fn nothing_of_people_who_are_gone_is_done() {
         assert_eq!((work.waiting, work.open), (1, Vec::new()));
         assert_eq!(
             words(store, "SELECT state || ' ' || text FROM inbox ORDER BY id"),
-            ["given hello", "refused theirs", "waiting by somebody else"]
+            ["given hello", "barred theirs", "waiting by somebody else"]
         );
         assert_eq!(
             words(

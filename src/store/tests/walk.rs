@@ -314,7 +314,7 @@ impl Walk {
     fn check(&self) {
         let none = [
             "SELECT COUNT(*) FROM pragma_foreign_key_check",
-            "SELECT COUNT(*) FROM inbox WHERE state NOT IN ('waiting', 'given', 'closed', 'refused', 'dropped')",
+            "SELECT COUNT(*) FROM inbox WHERE state NOT IN ('waiting', 'given', 'closed', 'refused', 'dropped', 'barred')",
             "SELECT COUNT(*) FROM inbox WHERE (state = 'given') != (prompt IS NOT NULL)",
             "SELECT COUNT(*) FROM inbox WHERE state = 'waiting' AND (session IS NULL OR text IS NULL)",
             "SELECT COUNT(*) FROM prompt WHERE state NOT IN ('queued', 'sent', 'taken', 'closed')",
