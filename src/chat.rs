@@ -297,8 +297,12 @@ pub struct Persona {
 pub enum Moving {
     /// Into this file among the archives.
     Archive { file: String },
-    /// Out of this one.
-    Restore { file: String },
+    /// Out of this one. Where that was asked, another session was talked to before, if any.
+    Restore {
+        file: String,
+        #[serde(default)]
+        before: Option<SessionId>,
+    },
     /// It goes for good, and with it this file among the archives, into which it was to go before.
     Delete {
         #[serde(default)]

@@ -128,7 +128,7 @@ impl Premises<'_> {
                 self.undo(kept, file.as_deref())?;
                 self.take_away(kept).map(|()| Done::TakenAway)
             }
-            Moving::Restore { file } => self
+            Moving::Restore { file, .. } => self
                 .unpack(file, Path::new(&kept.folder), may_use, is_open)
                 .map(|arrival| Done::Arrived(Box::new(arrival))),
             Moving::Stay { file } => self.undo(kept, file.as_deref()).map(|()| Done::PutBack),

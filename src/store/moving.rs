@@ -97,6 +97,22 @@ fn asked_at(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Place>> {
     Ok(place)
 }
 
+/// Lets a place talk to the session that it talked to before this one, if that is still there.
+fn talks_again(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Place,
+    session: SessionId,
+    before: SessionId,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE binding SET session = ?5 WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND session = ?4
+         AND EXISTS (SELECT 1 FROM session WHERE id = ?5)",
+    )?
+    .execute((bot.0, place.chat.0, topic_column(place), session.0, before.0))
+    .map(drop)
+}
+
 fn tell(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -313,13 +329,17 @@ impl Store {
     }
 
     /// The session stays as it is, and why is told where it was asked to go; what was done for its going is still to be
-    /// undone. One that was to come back goes again, unless something has come for it. Full.
+    /// undone. One that was to come back goes again, unless something has come for it; where it was asked for, what was
+    /// talked to before is talked to again. Full.
     pub fn stay(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
         self.write(Step::Stay, |tx| {
             let place = asked_at(tx, session)?;
-            if matches!(moving(tx, session)?, Some(Moving::Restore { .. })) {
+            if let Some(Moving::Restore { before, .. }) = moving(tx, session)? {
                 is_settled(tx, session)?;
                 if !has_open(tx, session)? {
+                    if let (Some(place), Some(before)) = (place, before) {
+                        talks_again(tx, bot, place, session, before)?;
+                    }
                     remove(tx, session)?;
                 }
             } else {

@@ -166,3 +166,28 @@ fn what_a_session_leaves_that_goes_is_known_until_it_is_removed_or_brought_back(
         assert_eq!(store.left_behind(), Ok(vec![]));
     });
 }
+
+#[test]
+fn where_an_archive_brings_nothing_back_the_place_talks_to_whom_it_talked_before() {
+    on_both(|store| {
+        let (first, _) = given(store);
+        let fails = |before| {
+            let file = "web-20261128-140205.tar.zst".to_owned();
+            let moving = Moving::Restore { file, before };
+            let made = take_in(store, NOW, |intake| {
+                intake.bring_back(HOME, "web", &home(), &moving)
+            });
+            let Made::Yes { session, .. } = made else {
+                panic!("the name is free");
+            };
+            store
+                .stay(BOT, session, NOW, &post("it is damaged"))
+                .expect("it is written");
+            take_in(store, NOW, |intake| intake.bound(HOME))
+        };
+        assert_eq!(fails(Some(first)), Some(first));
+        // One that is gone meanwhile is not talked to.
+        assert_eq!(fails(Some(SessionId(first.0 + 90))), None);
+        assert_eq!(fails(None), None);
+    });
+}

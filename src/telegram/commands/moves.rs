@@ -87,6 +87,7 @@ impl Desk {
     ) -> store::Result<Formatted> {
         let moving = Moving::Restore {
             file: archived.file.clone(),
+            before: intake.bound(place)?,
         };
         match intake.bring_back(place, &archived.name, &self.home, &moving)? {
             Made::Yes { .. } => Ok(sessions::is_moving(&archived.name, &moving)),
