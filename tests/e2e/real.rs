@@ -49,7 +49,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use chappe::loopback::botapi::Shown;
+use chappe::loopback::botapi::{Person, Shown};
 use crossbeam_channel::RecvTimeoutError;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -114,10 +114,15 @@ impl Stage {
 
     /// Says something and waits for a message below it that contains `answer`.
     pub fn ask(&self, text: &str, answer: &str) -> Shown {
-        let said = self.say(text);
+        self.ask_as(&self.host.person(), text, answer)
+    }
+
+    /// The same as somebody, or in a place, of one's own.
+    pub fn ask_as(&self, who: &Person, text: &str, answer: &str) -> Shown {
+        let said = self.host.api.say(who, text);
         let what = format!("an answer to {text:?} with {answer:?}");
         self.host.wait(&what, |view| {
-            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            let mut below = view.from_bot(who.chat).filter(|shown| shown.id > said);
             below.find(|shown| shown.text.contains(answer)).cloned()
         })
     }

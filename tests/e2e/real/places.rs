@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use chappe::loopback::botapi::{Person, Shown};
+use chappe::loopback::botapi::Person;
 
 use super::{Stage, until};
 use crate::host::USER;
@@ -37,17 +37,6 @@ fn told(stage: &Stage, text: &str) -> Vec<String> {
         .find(|turn| turn.texts.iter().any(|told| told == text));
     last.map(|turn| turn.texts)
         .unwrap_or_else(|| panic!("nobody was told {text:?}"))
-}
-
-/// Says something in a place and waits for the answer below it in that chat.
-fn ask_in(stage: &Stage, who: &Person, text: &str, answer: &str) -> Shown {
-    let said = stage.host.api.say(who, text);
-    let chat = who.chat;
-    let what = format!("an answer to {text:?} with {answer:?}");
-    stage.host.wait(&what, |view| {
-        let mut below = view.from_bot(chat).filter(|shown| shown.id > said);
-        below.find(|shown| shown.text.contains(answer)).cloned()
-    })
 }
 
 #[test]
@@ -118,19 +107,19 @@ fn a_session_answers_in_its_topic_and_in_the_chat_when_that_is_gone() {
     };
     let _chappe = stage.host.start();
     let first = stage.host.person().in_topic(5);
-    let answer = ask_in(&stage, &first, "one", "echo: one");
+    let answer = stage.ask_as(&first, "one", "echo: one");
     assert_eq!(answer.topic, Some(5));
-    ask_in(&stage, &first, "/new web", "has a topic of its own");
+    stage.ask_as(&first, "/new web", "has a topic of its own");
     let ready = stage.host.answer("Session web is ready in ");
     let topic = ready.topic.expect("it stands in a topic");
     assert_ne!(topic, 5);
     let there = stage.host.person().in_topic(topic);
-    let answer = ask_in(&stage, &there, "two", "echo: two");
+    let answer = stage.ask_as(&there, "two", "echo: two");
     assert_eq!(
         (answer.topic, answer.text.as_str()),
         (Some(topic), "echo: two")
     );
-    let answer = ask_in(&stage, &first, "three", "echo: three");
+    let answer = stage.ask_as(&first, "three", "echo: three");
     assert_eq!(answer.topic, Some(5));
     assert_eq!(told(&stage, "three"), ["one", "three"]);
     assert_eq!(stage.claudes().len(), 2);
@@ -151,15 +140,40 @@ fn a_session_answers_in_its_topic_and_in_the_chat_when_that_is_gone() {
     );
     // The session itself is none the worse for it.
     let general = stage.host.person();
-    ask_in(
-        &stage,
-        &general,
-        "/session web",
-        "What you write now goes to web.",
-    );
-    let answer = ask_in(&stage, &general, "four", "echo: four");
+    stage.ask_as(&general, "/session web", "What you write now goes to web.");
+    let answer = stage.ask_as(&general, "four", "echo: four");
     assert_eq!(answer.topic, None);
     assert_eq!(told(&stage, "four"), ["two", call, "four"]);
+}
+
+#[test]
+fn what_a_closed_topic_does_not_take_reaches_the_person_until_it_is_opened() {
+    let test = "what_a_closed_topic_does_not_take_reaches_the_person_until_it_is_opened";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("elsewhere", "echo: elsewhere");
+    let topic = stage.host.person().in_topic(5);
+    let gate = stage.gate_in("ada-topic-5", "gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.host.api.say(&topic, call);
+    let held = gate.reached();
+    stage.host.delivered();
+    stage.host.api.close_topic(USER, 5);
+    drop(held);
+    let answer = stage.host.answer("tool said:");
+    assert_eq!(answer.topic, None);
+    let head = "ada-topic-5:\ntool said:";
+    assert!(answer.text.starts_with(head), "{}", answer.text);
+    assert_eq!(count(&stage, "tool said:"), 1);
+    // Nobody else is harmed, and the session neither.
+    stage.ask("still elsewhere", "echo: still elsewhere");
+    stage.host.delivered();
+    stage.host.api.reopen_topic(USER, 5);
+    let answer = stage.ask_as(&topic, "again", "echo: again");
+    assert_eq!(answer.topic, Some(5), "{}", answer.text);
+    assert_eq!(told(&stage, "again"), [call, "again"]);
 }
 
 #[test]
@@ -210,7 +224,7 @@ fn two_people_talk_at_once_and_neither_hears_the_other() {
     stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
     let held = gate.reached();
     // Bob has an answer while Ada's turn runs.
-    ask_in(&stage, &bob, "from Bob", "echo: from Bob");
+    stage.ask_as(&bob, "from Bob", "echo: from Bob");
     assert_eq!(stage.claudes().len(), 2);
     let sessions = "SELECT count(DISTINCT session) FROM binding";
     assert_eq!(stage.host.count(sessions), 2);
@@ -219,7 +233,7 @@ fn two_people_talk_at_once_and_neither_hears_the_other() {
     drop(held);
     stage.host.answer("tool said:");
     stage.ask("from Ada", "echo: from Ada");
-    ask_in(&stage, &bob, "[[remember]]", r#"texts=["from Bob"]"#);
+    stage.ask_as(&bob, "[[remember]]", r#"texts=["from Bob"]"#);
     stage.host.delivered();
     let of_ada = stage.host.texts_in(USER);
     assert!(
@@ -288,7 +302,7 @@ fn of_two_hundred_sessions_the_one_that_talks_costs_a_process() {
     stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
     let chappe = stage.host.start();
     // Before anything talks there are as many threads as there ever are at rest.
-    ask_in(&stage, &people[0], "/new s0-0", "Session s0-0 is ready");
+    stage.ask_as(&people[0], "/new s0-0", "Session s0-0 is ready");
     let at_rest = chappe.threads().len();
     for (n, person) in people.iter().enumerate() {
         for m in (0..SESSIONS_EACH).filter(|m| (n, *m) != (0, 0)) {
@@ -303,22 +317,17 @@ fn of_two_hundred_sessions_the_one_that_talks_costs_a_process() {
     assert_eq!(stage.host.count("SELECT count(*) FROM session"), sessions);
     // Only what is talked to has a process, a folder and threads.
     let ada = &people[0];
-    ask_in(
-        &stage,
-        ada,
-        "/session s7-3",
-        "What you write now goes to s7-3.",
-    );
-    ask_in(&stage, ada, "one", "echo: one");
+    stage.ask_as(ada, "/session s7-3", "What you write now goes to s7-3.");
+    stage.ask_as(ada, "one", "echo: one");
     assert_eq!(stage.claudes().len(), 1);
-    let list = ask_in(&stage, ada, "/sessions", "s7-3");
+    let list = stage.ask_as(ada, "/sessions", "s7-3");
     let first = list.text.lines().find(|line| line.contains("s7-3"));
     assert!(first.is_some(), "{}", list.text);
     assert!(list.text.contains("… and 180 more"), "{}", list.text);
     until("the end of the process and of its threads", || {
         (stage.claudes().is_empty() && chappe.threads().len() <= at_rest).then_some(())
     });
-    ask_in(&stage, ada, "[[remember]]", r#"turns=1 texts=["one"]"#);
+    stage.ask_as(ada, "[[remember]]", r#"turns=1 texts=["one"]"#);
     stage.host.delivered();
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
