@@ -112,3 +112,73 @@ fn a_conversation_that_is_cleared_begins_anew_in_the_same_folder() {
     stage.ask("two", "echo: two");
     stage.remembers(&["two"]);
 }
+
+#[test]
+fn a_broken_persona_is_told_with_its_place_and_breaks_nothing_else() {
+    let Some(stage) = Stage::new("a_broken_persona_is_told_with_its_place_and_breaks_nothing_else")
+    else {
+        return;
+    };
+    let folder = stage.host.folder.path().join("personas");
+    fs::create_dir(&folder).expect("it can be made");
+    let write = |name: &str, text: &[u8]| {
+        fs::write(folder.join(name), text).expect("it can be written");
+    };
+    write(
+        "broken.toml",
+        b"description = \"x\"\nsystem_promt = \"y\"\n",
+    );
+    let line = "system_prompt = \"Talk like a pirate.\"\n# ".to_owned();
+    write("big.toml", (line + &"x".repeat(10 << 20)).as_bytes());
+    write("noise.toml", &[0xff, 0xfe, 0x00]);
+    write("pirate.toml", b"system_prompt = \"Talk like a pirate.\"\n");
+    // They are there from the beginning, and chappe starts all the same.
+    let chappe = stage.host.start();
+    stage.ask("/new ship pirate", "Session ship is ready");
+    stage.ask("ahoy", "echo: ahoy");
+    assert!(system(&stage).contains("Talk like a pirate."));
+    let gate = stage.gate_in("ship", "gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.say(call);
+    let held = gate.reached();
+    let claude = stage.claude();
+    for (persona, place, why) in [
+        ("broken", "broken.toml:2:1", "system_prompt"),
+        ("big", "big.toml", "more than 65536 bytes"),
+        ("noise", "noise.toml", "UTF-8"),
+    ] {
+        for command in [
+            format!("/new {persona}-one {persona}"),
+            format!("/persona {persona}"),
+        ] {
+            let told = stage.ask(&command, "That persona can't be used:");
+            for part in [place, why, "nothing else is touched by it."] {
+                assert!(told.text.contains(part), "{part:?}: {}", told.text);
+            }
+        }
+    }
+    let list = stage.ask("/persona", "ship is pirate.");
+    for line in [
+        "broken: ⚠ its file is wrong",
+        "big: ⚠ its file is wrong",
+        "planner: Turns",
+    ] {
+        assert!(list.text.contains(line), "{line:?}: {}", list.text);
+    }
+    assert_eq!(stage.host.count("SELECT count(*) FROM session"), 1);
+    drop(held);
+    stage.host.answer("tool said:");
+    assert_eq!(stage.claude(), claude, "it was not disturbed");
+    // Who Claude is in a session stays, also when the file breaks afterwards.
+    write("pirate.toml", b"system_prompt = [\n");
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let _chappe = stage.host.start();
+    stage.remembers(&["ahoy", call]);
+    assert!(system(&stage).contains("Talk like a pirate."));
+    // Mended, it is used.
+    write("broken.toml", b"system_prompt = \"Talk like a parrot.\"\n");
+    stage.ask("/new cage broken", "Session cage is ready");
+    stage.ask("hello", "echo: hello");
+    assert!(system(&stage).contains("Talk like a parrot."));
+}
