@@ -13,6 +13,8 @@ mod denied;
 mod elsewhere;
 /// Ends in the middle of a turn, by whatever hand.
 mod endings;
+/// What a session needs to go on is gone.
+mod gone;
 /// Each request for itself, rules, and modes.
 mod grants;
 /// A group in which not everybody may decide.
@@ -189,6 +191,13 @@ impl Stage {
             .into_iter()
             .filter(|request| request.kind == Kind::Turn)
             .collect()
+    }
+
+    /// How many of them were made where Claude had been told this.
+    pub fn turns_told(&self, text: &str) -> usize {
+        let turns = self.turns();
+        let was_told = |turn: &&Request| turn.texts.iter().any(|told| told == text);
+        turns.iter().filter(was_told).count()
     }
 
     /// What Claude has written down of all conversations.
