@@ -31,6 +31,8 @@ mod plans;
 mod questions;
 /// What waits behind a turn.
 mod queue;
+/// Somebody may not speak any more.
+mod removed;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
