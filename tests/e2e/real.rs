@@ -3,6 +3,8 @@
 //! What chappe assumes of the CLI is proved here, with whatever version is installed. Without a CLI each story says by
 //! name that it was skipped, and passes. What stands between `[[` and `]]` tells the model's stand-in what to do.
 
+/// A session goes, and comes back only as it went.
+mod archives;
 /// What came while chappe was away, and a CLI that was replaced.
 mod away;
 /// Turns, what is remembered of them, and what they cost.

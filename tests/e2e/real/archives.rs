@@ -1,0 +1,173 @@
+//! What was put away comes back only as it was: an archive that was cut, or that somebody has changed, is refused whole,
+//! which is said, and nothing of it is left anywhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tar::{EntryType, Header};
+
+use super::Stage;
+
+/// The one archive there is.
+fn archive(stage: &Stage) -> PathBuf {
+    let files = fs::read_dir(stage.host.sessions_root().join(".archive"));
+    let mut files = files.expect("something was put away").flatten();
+    files.next().expect("something was put away").path()
+}
+
+/// Everything below a folder, but what chappe and Claude keep changing for themselves.
+fn tree(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(path.clone());
+            }
+            found.insert(path);
+        }
+    }
+    found
+}
+
+/// What may be left of an archive: beside the sessions, among Claude's conversations, and where a bad name may lead.
+fn all(stage: &Stage) -> BTreeSet<PathBuf> {
+    let host = stage.host.folder.path();
+    let mut all = tree(&stage.host.sessions_root());
+    // Folders without anything in them Claude makes and removes as it likes.
+    let kept = tree(&host.join("claude/projects")).into_iter();
+    all.extend(kept.filter(|path| path.is_file()));
+    let entries = fs::read_dir(host).expect("it is there").flatten();
+    all.extend(entries.map(|entry| entry.path()));
+    all
+}
+
+/// An entry of a tar by hand, with a name that the crate would not write.
+fn entry(kind: EntryType, name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    let old = header.as_old_mut();
+    old.name[..name.len()].copy_from_slice(name.as_bytes());
+    old.linkname[..4].copy_from_slice(b"/etc");
+    header.set_cksum();
+    let padding = vec![0; content.len().next_multiple_of(512) - content.len()];
+    [header.as_bytes(), content, &padding].concat()
+}
+
+/// An archive with one more entry, of which its manifest knows.
+fn with_entry(whole: &[u8], added: &[u8], bytes: usize) -> Vec<u8> {
+    let tar = zstd::decode_all(whole).expect("it is whole");
+    let mut entries = tar::Archive::new(Cursor::new(&tar));
+    let entries = entries.entries().expect("it is a tar").raw(true);
+    let mut entries = entries.map(|entry| entry.expect("it can be read"));
+    let mut last = entries
+        .find(|entry| entry.path_bytes() == b"manifest.json".as_slice())
+        .expect("it ends so");
+    let at = usize::try_from(last.raw_header_position()).expect("it is in memory");
+    let mut manifest = String::new();
+    last.read_to_string(&mut manifest).expect("it is JSON");
+    let mut manifest: serde_json::Value = serde_json::from_str(&manifest).expect("it is JSON");
+    for (name, more) in [("entries", 1), ("bytes", bytes)] {
+        let before = manifest[name].as_u64().expect("it is a number");
+        manifest[name] = (before + more as u64).into();
+    }
+    let manifest = entry(
+        EntryType::Regular,
+        "manifest.json",
+        manifest.to_string().as_bytes(),
+    );
+    let tar = [&tar[..at], added, &manifest, &[0; 1024]].concat();
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).expect("an encoder");
+    encoder.include_checksum(true).expect("it can");
+    encoder.write_all(&tar).expect("it is memory");
+    encoder.finish().expect("it is memory")
+}
+
+#[test]
+fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers() {
+    use EntryType::{Block, Char, Fifo, Link, Regular, Symlink};
+    let test = "an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("first", "echo: first");
+    stage.ask("/new web", "Session web is ready");
+    stage.ask("the word is cormorant", "echo: the word is cormorant");
+    let folder = stage.host.sessions_root().join("web");
+    fs::write(folder.join("note"), "kept").expect("it can be written");
+    stage.ask("/archive", "web is put away (");
+    stage.ask("/session default", "What you write now goes to default.");
+    let archive = archive(&stage);
+    let whole = fs::read(&archive).expect("it is there");
+    let outside = stage.host.folder.path().join("x");
+    let outside = outside.to_str().expect("it is UTF-8");
+    let added = |kind, name: &str, content: &[u8]| {
+        with_entry(&whole, &entry(kind, name, content), content.len())
+    };
+    let cut = whole[..whole.len() * 2 / 3].to_vec();
+    let mut changed = whole.clone();
+    changed[whole.len() - 1] ^= 1;
+    let cases = [
+        (cut, "the archive is not complete: its end is missing"),
+        (changed, "the archive is damaged: "),
+        (b"something else".to_vec(), "this file is not an archive"),
+        (
+            added(Regular, "../x", b"x"),
+            "`../x` leads out of the archive",
+        ),
+        (
+            added(Regular, "folder/../../x", b"x"),
+            "leads out of the archive",
+        ),
+        (added(Regular, outside, b"x"), "is an absolute path"),
+        (added(Symlink, "folder/x", b""), "is a link"),
+        (added(Link, "folder/x", b""), "is a link"),
+        (added(Char, "folder/x", b""), "is a device"),
+        (added(Block, "folder/x", b""), "is a device"),
+        (added(Fifo, "folder/x", b""), "is a fifo"),
+        (added(Regular, "folder/note", b"x"), "is there twice"),
+    ];
+    let before = all(&stage);
+    for (bytes, why) in cases {
+        fs::write(&archive, bytes).expect("it can be written");
+        let told = stage.ask("/restore web", "⚠ web can't be brought back: ");
+        assert!(told.text.contains(why), "{why}: {}", told.text);
+        let is_unsafe = !["complete", "damaged", "not an archive"]
+            .iter()
+            .any(|word| why.contains(word));
+        assert_eq!(
+            told.text.contains("the archive is not safe to unpack: "),
+            is_unsafe,
+            "{}",
+            told.text
+        );
+        assert!(
+            told.text.ends_with("Nothing of it was unpacked."),
+            "{}",
+            told.text
+        );
+        assert_eq!(all(&stage), before, "{why}");
+        let sessions = "SELECT count(*) FROM session WHERE name = 'web'";
+        assert_eq!(stage.host.count(sessions), 0, "{why}");
+    }
+    // The others go on as before, and what was put away is still there for who puts the archive back.
+    stage.remembers(&["first"]);
+    fs::write(&archive, added(Regular, "folder/more", b"x")).expect("it can be written");
+    stage.ask("/restore web", "web is back, and remembers.");
+    assert_eq!(
+        fs::read_to_string(folder.join("more")).ok().as_deref(),
+        Some("x")
+    );
+    assert_eq!(
+        fs::read_to_string(folder.join("note")).ok().as_deref(),
+        Some("kept")
+    );
+    stage.remembers(&["the word is cormorant"]);
+}
