@@ -23,6 +23,8 @@ mod grants;
 mod groups;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
+/// What a session may be called, and where it may work.
+mod names;
 /// Who Claude is in a session, and what was chosen for it.
 mod personas;
 /// Several sessions, people and topics in the same chats.

@@ -150,6 +150,23 @@ impl Host {
     /// Starts chappe with the configuration as it is written, in a place where a file of the host's folder stands over one
     /// of the system. None where this user cannot do that, which is said.
     pub fn start_with_file_over(&self, file: &str, over: &str, test: &str) -> Option<Chappe> {
+        let file = self.folder.path().join(file);
+        self.start_after(
+            "mount --bind \"$1\" \"$2\"",
+            &[&file, Path::new(over)],
+            test,
+        )
+    }
+
+    /// The same where a folder of the host's folder can only be read, by whomever.
+    pub fn start_with_folder_read_only(&self, folder: &str, test: &str) -> Option<Chappe> {
+        let folder = self.folder.path().join(folder);
+        let mount = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"";
+        self.start_after(mount, &[&folder], test)
+    }
+
+    /// Starts chappe where a line of shell has changed, for it alone, what is mounted.
+    fn start_after(&self, mount: &str, paths: &[&Path], test: &str) -> Option<Chappe> {
         let mut unshare = Command::new("unshare");
         let can = unshare.args(["-m", "true"]).stderr(Stdio::null()).status();
         if !can.is_ok_and(|status| status.success()) {
@@ -162,13 +179,14 @@ impl Host {
         let mut command = Command::new("unshare");
         command
             .args(["-m", "sh", "-c"])
-            .arg("mount --bind \"$1\" \"$2\" && exec \"$3\" --config \"$4\" run")
+            .arg(format!(
+                "{mount} && exec \"$CHAPPE\" --config \"$CONFIG\" run"
+            ))
             .arg("sh")
-            .arg(self.folder.path().join(file))
-            .arg(over)
-            .arg(chappe())
-            .arg(self.config_file())
+            .args(paths)
             .env_clear()
+            .env("CHAPPE", chappe())
+            .env("CONFIG", self.config_file())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
             .env("RUST_LOG", "debug");
