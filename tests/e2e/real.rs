@@ -21,6 +21,8 @@ mod gone;
 mod grants;
 /// A group in which not everybody may decide.
 mod groups;
+/// The time-out of a quiet process against what is written just then.
+mod idle;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
 /// What a session may be called, and where it may work.
