@@ -231,6 +231,19 @@ pub fn cannot_resume(session: &str, folder: &str, waiting: usize) -> Notice {
     }
 }
 
+/// A session could not be brought back, which `body` says, and something waits for it.
+pub fn not_brought_back(mut body: Formatted, waiting: usize) -> Notice {
+    body.text.push('\n');
+    body.text.push_str(kept(waiting));
+    Notice {
+        body,
+        offers: vec![vec![
+            Offer::new("Try again", Act::Retry),
+            Offer::new(drop_label(waiting, ""), Act::Drop),
+        ]],
+    }
+}
+
 fn kept(waiting: usize) -> &'static str {
     match waiting {
         0 | 1 => "Your message is kept.",

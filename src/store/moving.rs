@@ -6,12 +6,13 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
+use super::holds::{Held, Holding};
 use super::log::{self, Said};
 use super::{
     Home, Intake, Made, New, Result, Step, Store, holds, left_behind, outbox, place_of,
     topic_column,
 };
-use crate::chat::{BotId, Lane, Moving, Place, Post, SessionId};
+use crate::chat::{BotId, Hold, Lane, Moving, Notice, Place, Post, SessionId};
 use crate::store::places::Folder;
 
 /// What is kept of a session when it is put away, besides its folder and what was said.
@@ -64,6 +65,17 @@ pub(super) fn moving(tx: &Transaction<'_>, session: SessionId) -> Result<Option<
         .optional()?
         .flatten();
     Ok(json.and_then(|json| serde_json::from_str(&json).ok()))
+}
+
+/// What is to be done now of what is to become of a session: one that could not be brought back waits for a person.
+pub(super) fn to_do(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    held: Option<Held>,
+) -> Result<Option<Moving>> {
+    let is_broken = held.is_some_and(|held| held.reason == Hold::Broken);
+    let moving = moving(tx, session)?;
+    Ok(moving.filter(|moving| !(is_broken && matches!(moving, Moving::Restore { .. }))))
 }
 
 /// A session that was to go stays. What was done for its going may be on the disk: that is remembered until it is undone.
@@ -329,22 +341,36 @@ impl Store {
     }
 
     /// The session stays as it is, and why is told where it was asked to go; what was done for its going is still to be
-    /// undone. One that was to come back goes again, unless something has come for it; where it was asked for, what was
-    /// talked to before is talked to again. Full.
-    pub fn stay(&self, bot: BotId, session: SessionId, now: i64, post: &Post) -> Result<()> {
+    /// undone. One that was to come back goes again, and where it was asked for, what was talked to before is talked to
+    /// again; unless something has come for it: that is held and asked about, for it is not to begin anew. Full.
+    pub fn stay(
+        &self,
+        bot: BotId,
+        session: SessionId,
+        now: i64,
+        post: &Post,
+        held: impl FnOnce(usize) -> Notice,
+    ) -> Result<()> {
         self.write(Step::Stay, |tx| {
             let place = asked_at(tx, session)?;
-            if let Some(Moving::Restore { before, .. }) = moving(tx, session)? {
-                is_settled(tx, session)?;
-                if !has_open(tx, session)? {
-                    if let (Some(place), Some(before)) = (place, before) {
-                        talks_again(tx, bot, place, session, before)?;
-                    }
-                    remove(tx, session)?;
-                }
-            } else {
+            let Some(Moving::Restore { before, .. }) = moving(tx, session)? else {
                 stays(tx, session)?;
+                return tell(tx, bot, place, post, now);
+            };
+            if let (Some(place), true) = (place, has_open(tx, session)?) {
+                let holding = Holding {
+                    reason: Hold::Broken,
+                    until: None,
+                    retry: None,
+                };
+                holds::hold(tx, session, now, None, &holding)?;
+                let notice = held(holds::waiting(tx, session)?);
+                return holds::tell(tx, bot, session, now, place, &notice, None);
             }
+            if let (Some(place), Some(before)) = (place, before) {
+                talks_again(tx, bot, place, session, before)?;
+            }
+            remove(tx, session)?;
             tell(tx, bot, place, post, now)
         })
     }

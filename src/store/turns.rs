@@ -216,13 +216,14 @@ impl Store {
                 .query_row([session.0], |row| Ok((row.get("stop")?, chosen_from(row)?)))
                 .optional()?;
             let (stop, chosen) = of_session.unwrap_or_default();
+            let held = holds::held(tx, session)?;
             Ok(Work {
                 waiting: holds::waiting(tx, session)?,
                 to_steer: to_steer(tx, session)?,
-                held: holds::held(tx, session)?,
+                held,
                 stop,
                 chosen,
-                moving: super::moving::moving(tx, session)?,
+                moving: super::moving::to_do(tx, session, held)?,
                 decisions: super::requests::decisions(tx, session)?,
                 open,
             })

@@ -484,6 +484,62 @@ fn an_archive_that_was_tampered_with_is_refused_whole() {
 }
 
 #[test]
+fn what_is_written_to_a_session_that_cannot_be_brought_back_waits_for_it() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    web(&host);
+    host.say("/archive web");
+    host.answer("web is put away (");
+    host.say("/session default");
+    host.answer("What you write now goes to default.");
+    let archive = host
+        .sessions_root()
+        .join(".archive")
+        .join(&archives(&host)[0]);
+    let whole = fs::read(&archive).expect("it is there");
+    fs::write(&archive, &whole[..whole.len() / 2]).expect("it can be written");
+    // In one answer of Telegram: the message comes while it is being brought back.
+    let in_vain = |text: &str| {
+        host.api.go_dark();
+        host.say("/restore web");
+        let said = host.say(text);
+        host.api.come_back().expect("the port is free");
+        host.wait("what is said to that", |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below
+                .find(|shown| shown.text.starts_with("⚠ web can't be brought back: "))
+                .cloned()
+        })
+    };
+    let told = in_vain("are you there");
+    let kept = "Nothing of it was unpacked.\nYour message is kept.";
+    assert!(told.text.ends_with(kept), "{}", told.text);
+    host.delivered();
+    // Dropped, there is nothing left to bring back, and the place is where it was.
+    let press = host.press(&host.person(), &told, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    until("the end of what was to come back", || {
+        let web = "SELECT count(*) FROM session WHERE name = 'web'";
+        (host.count(web) == 0).then_some(())
+    });
+    host.say("[[remember]]");
+    host.answer("remember turns=1 texts=[\"first\"]");
+    // With the whole archive, it comes back and is given what waits.
+    let told = in_vain("and now");
+    host.delivered();
+    fs::write(&archive, &whole).expect("it can be written");
+    let press = host.press(&host.person(), &told, "Try again");
+    assert_eq!(host.toast(&press), "Trying again.");
+    host.answer("web is back, and remembers.");
+    host.answer("echo: and now");
+    host.say("[[remember]] there");
+    host.answer("remember turns=2 texts=[\"hello\", \"and now\"]");
+    assert!(folder(&host, "web").join("note").exists());
+}
+
+#[test]
 fn what_was_said_is_had_as_a_file() {
     let host = Host::new();
     let _chappe = host.start();

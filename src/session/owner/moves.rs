@@ -11,7 +11,7 @@ use crossbeam_channel::bounded;
 use super::{Outfit, Owner};
 use crate::chat::{Moving, Post};
 use crate::clock::unix_now;
-use crate::render::sessions;
+use crate::render::{notice, sessions};
 use crate::session::machine::{Action, Event};
 use crate::session::moving::Done;
 use crate::session::prepare::NOTHING_TO_FINISH;
@@ -148,8 +148,10 @@ impl Owner {
                 None
             }
             Err(why) => {
-                let post = Post::message(sessions::not_moved(name, moving, why));
-                outfit.store.stay(bot, self.session, now, &post)?;
+                let body = sessions::not_moved(name, moving, why);
+                let post = Post::message(body.clone());
+                let held = |waiting| notice::not_brought_back(body, waiting);
+                outfit.store.stay(bot, self.session, now, &post, held)?;
                 None
             }
         };

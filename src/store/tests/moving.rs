@@ -96,7 +96,7 @@ fn what_is_to_be_undone_is_wanted_until_it_is() {
         take_in(store, NOW, |intake| {
             intake.put_away(session, HOME, &archive)
         });
-        let failed = store.stay(BOT, session, NOW, &post("no room"));
+        let failed = store.stay(BOT, session, NOW, &post("no room"), |_| panic!("it stays"));
         failed.expect("it is stored");
         is_still_to_be_undone(store, session, Some(&file));
         // To go again, it goes where it was to go.
@@ -181,7 +181,9 @@ fn where_an_archive_brings_nothing_back_the_place_talks_to_whom_it_talked_before
                 panic!("the name is free");
             };
             store
-                .stay(BOT, session, NOW, &post("it is damaged"))
+                .stay(BOT, session, NOW, &post("it is damaged"), |_| {
+                    panic!("nothing waits")
+                })
                 .expect("it is written");
             take_in(store, NOW, |intake| intake.bound(HOME))
         };
@@ -189,5 +191,41 @@ fn where_an_archive_brings_nothing_back_the_place_talks_to_whom_it_talked_before
         // One that is gone meanwhile is not talked to.
         assert_eq!(fails(Some(SessionId(first.0 + 90))), None);
         assert_eq!(fails(None), None);
+    });
+}
+
+#[test]
+fn what_came_for_a_session_that_is_not_brought_back_waits_and_is_not_given() {
+    on_both(|store| {
+        let file = "web-20261128-140205.tar.zst".to_owned();
+        let moving = Moving::Restore { file, before: None };
+        let made = take_in(store, NOW, |intake| {
+            intake.bring_back(HOME, "web", &home(), &moving)
+        });
+        let Made::Yes { session, .. } = made else {
+            panic!("the name is free");
+        };
+        say(store, &message(1, HOME), "are you there");
+        let fails = |count| {
+            let held = |waiting| {
+                assert_eq!(waiting, count);
+                Notice {
+                    body: Formatted::plain("it is damaged"),
+                    offers: Vec::new(),
+                }
+            };
+            store
+                .stay(BOT, session, NOW, &post("never"), held)
+                .expect("it is written");
+            assert_eq!(wish(store, session), None, "nothing is done by itself");
+            assert_eq!(give_all(store, session), Vec::<String>::new());
+        };
+        fails(1);
+        // Somebody writes again, or chappe is started again: so is that.
+        say(store, &message(2, HOME), "hello");
+        assert_eq!(wish(store, session), Some(moving.clone()));
+        fails(2);
+        store.try_broken_again(NOW).expect("they are looked at");
+        assert_eq!(wish(store, session), Some(moving.clone()));
     });
 }
