@@ -171,3 +171,41 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
     );
     stage.remembers(&["the word is cormorant"]);
 }
+
+#[test]
+fn what_is_written_to_a_session_that_cannot_be_brought_back_is_not_begun_anew() {
+    let test = "what_is_written_to_a_session_that_cannot_be_brought_back_is_not_begun_anew";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("first", "echo: first");
+    stage.ask("/new web", "Session web is ready");
+    stage.ask("the word is cormorant", "echo: the word is cormorant");
+    stage.ask("/archive", "web is put away (");
+    let archive = archive(&stage);
+    let whole = fs::read(&archive).expect("it is there");
+    fs::write(&archive, &whole[..whole.len() / 2]).expect("it can be written");
+    // In one answer of Telegram: the message comes while it is being brought back.
+    stage.host.api.go_dark();
+    stage.say("/restore web");
+    stage.say("are you there");
+    stage.host.api.come_back().expect("the port is free");
+    let told = stage.host.answer("⚠ web can't be brought back: ");
+    assert!(
+        told.text.ends_with("\nYour message is kept."),
+        "{}",
+        told.text
+    );
+    stage.ask("/session default", "What you write now goes to default.");
+    stage.remembers(&["first"]);
+    assert_eq!(stage.turns_told("are you there"), 0);
+    stage.host.delivered();
+    fs::write(&archive, &whole).expect("it can be written");
+    let press = stage.host.press(&stage.host.person(), &told, "Try again");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    stage.host.answer("web is back, and remembers.");
+    stage.host.answer("echo: are you there");
+    stage.ask("/session web", "What you write now goes to web.");
+    stage.remembers(&["the word is cormorant", "are you there"]);
+}
