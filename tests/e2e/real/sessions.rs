@@ -104,6 +104,43 @@ fn a_conversation_from_the_desk_is_taken_over_and_goes_back() {
 }
 
 #[test]
+fn what_a_session_says_of_itself_goes_on_at_the_desk_and_comes_back() {
+    const TEST: &str = "what_a_session_says_of_itself_goes_on_at_the_desk_and_comes_back";
+    let Some(mut stage) = Stage::new(TEST) else {
+        return;
+    };
+    stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
+    let _chappe = stage.host.start();
+    stage.ask("in the chat", "echo: in the chat");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    let about = stage.ask("/session", "At the desk it goes on by\n");
+    let mut lines = about.text.lines();
+    let line = lines.find(|line| line.contains("claude --resume "));
+    let line = line.expect("it says how");
+    // As it says, by a shell that knows `claude`.
+    let claude = cli::real_claude(TEST).expect("the stage has one");
+    let environment =
+        cli::environment(&stage.model.url(), &stage.host.folder.path().join("claude"));
+    let path = std::env::var("PATH").expect("it is set");
+    let folder = claude.parent().expect("it lies in a folder");
+    let said = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{line} -p 'at the desk'"))
+        .current_dir("/")
+        .env_clear()
+        .envs(environment)
+        .env("PATH", format!("{}:{path}", folder.display()))
+        .stdin(Stdio::null())
+        .output()
+        .expect("there is a shell");
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    assert_eq!(said.trim_end(), "echo: at the desk");
+    stage.remembers(&["in the chat", "at the desk"]);
+}
+
+#[test]
 fn what_somebody_else_has_open_is_not_taken() {
     const TEST: &str = "what_somebody_else_has_open_is_not_taken";
     let Some(mut stage) = Stage::new(TEST) else {
