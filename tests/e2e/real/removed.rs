@@ -137,3 +137,46 @@ fn what_waits_behind_the_turn_of_who_was_removed_is_run() {
         "{heard:?}"
     );
 }
+
+#[test]
+fn a_press_of_who_was_removed_does_nothing_and_is_not_answered() {
+    let test = "a_press_of_who_was_removed_does_nothing_and_is_not_answered";
+    let Some((mut stage, bob)) = stage(test) else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.ask("of Ada", "echo: of Ada");
+    stage.ask_as(&bob, "of Bob", "echo: of Bob");
+    let call = r#"[[tool Bash {"command":"touch made"}]]"#;
+    stage.host.api.say(&bob, call);
+    let request = stage.host.request(BOB);
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let (calls, turns) = (calls_for_bob(&stage), stage.turns_told("of Bob"));
+    stage.host.allowed_users = vec![USER];
+    let chappe = stage.host.start();
+    let press = stage.host.press(&bob, &request, "Allow once");
+    stage.ask("and now", "echo: and now");
+    stage.host.stored();
+    stage.host.delivered();
+    let toasts = stage.host.api.calls().into_iter();
+    let mut toasts = toasts.filter(|call| call.method == "answerCallbackQuery");
+    assert!(toasts.all(|call| call.params["callback_query_id"] != press.as_str()));
+    assert_eq!(calls_for_bob(&stage), calls);
+    assert_eq!(stage.turns_told("of Bob"), turns);
+    assert_eq!(chappe.stop().code(), Some(0));
+    // Back on the list, he is told the truth: what was asked is over.
+    stage.host.allowed_users.push(BOB);
+    let chappe = stage.host.start();
+    let press = stage.host.press(&bob, &request, "Allow once");
+    assert_eq!(
+        stage.host.toast(&press),
+        "That request is over. Nothing was run."
+    );
+    stage.ask_as(&bob, "[[remember]]", "remember turns=2");
+    let made = stage.host.sessions_root().join("bob/made");
+    assert!(!made.exists());
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
+}
