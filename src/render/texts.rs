@@ -55,6 +55,7 @@ pub const SEND_NOW: &str = "Send now";
 pub const DROP: &str = "Drop";
 
 pub const TOAST_ALLOWED: &str = "Allowed";
+pub const TOAST_APPROVED: &str = "Approved";
 pub const TOAST_DENIED: &str = "Denied";
 pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
 pub const TOAST_REVISE: &str = "Reply to the plan with what should be different.";
@@ -282,14 +283,21 @@ pub fn too_many(waiting: i64) -> Formatted {
     ))
 }
 
-/// Below a request that was decided.
-pub fn decided(shown: &Formatted, allowed: bool, by: &str, time: &str) -> Formatted {
-    let verdict = if allowed {
-        "✓ Allowed by"
-    } else {
-        "✗ Denied by"
-    };
-    below(shown, &format!("{verdict} {by}, {time}"))
+/// Below a request that was allowed, or a plan that was approved.
+pub fn allowed(shown: &Formatted, is_plan: bool, by: &str, time: &str) -> Formatted {
+    below(shown, &format!("{} {by}, {time}", allowed_by(is_plan)))
+}
+
+/// Below a request that was denied.
+pub fn denied(shown: &Formatted, by: &str, time: &str) -> Formatted {
+    below(shown, &format!("✗ Denied by {by}, {time}"))
+}
+
+fn allowed_by(is_plan: bool) -> &'static str {
+    match is_plan {
+        true => "✓ Approved by",
+        false => "✓ Allowed by",
+    }
 }
 
 /// To a reply to a request that says no more than yes.
@@ -318,9 +326,16 @@ pub fn denied_for(
     below(shown, &format!("{verdict} {by}, {time}: {reason}"))
 }
 
-/// Below a request that was allowed, together with more than the call at hand.
-pub fn decided_always(shown: &Formatted, by: &str, time: &str, what: &str) -> Formatted {
-    below(shown, &format!("✓ Allowed by {by}, {time}, always: {what}"))
+/// Below a request that was allowed, or a plan that was approved, together with more than the call at hand.
+pub fn allowed_always(
+    shown: &Formatted,
+    is_plan: bool,
+    by: &str,
+    time: &str,
+    what: &str,
+) -> Formatted {
+    let verdict = allowed_by(is_plan);
+    below(shown, &format!("{verdict} {by}, {time}, always: {what}"))
 }
 
 /// Below a request that was allowed when its process was gone, or about to be.
@@ -429,6 +444,32 @@ pub fn turn_limit() -> Formatted {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_is_approved_and_a_call_is_allowed() {
+        let shown = Formatted::plain("asked");
+        let last = |body: Formatted| body.text.lines().last().map(str::to_owned);
+        let said = [false, true].map(|is_plan| {
+            [
+                last(allowed(&shown, is_plan, "Ada", "14:02")),
+                last(allowed_always(&shown, is_plan, "Ada", "14:02", "that")),
+            ]
+        });
+        let line = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            said,
+            [
+                [
+                    line("✓ Allowed by Ada, 14:02"),
+                    line("✓ Allowed by Ada, 14:02, always: that")
+                ],
+                [
+                    line("✓ Approved by Ada, 14:02"),
+                    line("✓ Approved by Ada, 14:02, always: that")
+                ]
+            ]
+        );
+    }
 
     #[test]
     fn lines_count_in_utf16() {

@@ -4,6 +4,7 @@
 
 use super::{Came, picks};
 use crate::chat::{Arrival, Lane, Person, Post, Target, Verdict};
+use crate::render::request::is_plan;
 use crate::render::{grants, texts};
 use crate::store::{self, Intake, Pressed};
 
@@ -16,25 +17,36 @@ pub fn decide(
     verdict: Verdict,
 ) -> store::Result<Came> {
     Ok(match intake.decide(token, verdict, from, arrival)? {
-        Pressed::Decided { row, shown, .. } => {
-            let allowed = verdict == Verdict::Allow;
-            let time = intake.time_of_day()?;
-            let body = texts::decided(&shown, allowed, &from.name, &time);
+        Pressed::Decided {
+            row, shown, tool, ..
+        } => {
+            let (by, time) = (&from.name, intake.time_of_day()?);
+            let body = match verdict {
+                Verdict::Allow => texts::allowed(&shown, is_plan(&tool), by, &time),
+                Verdict::Deny => texts::denied(&shown, by, &time),
+            };
             let edit = Post::Edit {
                 target: Target::Row(row),
                 body,
                 buttons: Vec::new(),
             };
             intake.post(arrival.place, Lane::Text, &edit)?;
-            Came::decided(if allowed {
-                texts::TOAST_ALLOWED
-            } else {
-                texts::TOAST_DENIED
+            Came::decided(match verdict {
+                Verdict::Allow => allowed_toast(&tool),
+                Verdict::Deny => texts::TOAST_DENIED,
             })
         }
         Pressed::Over => Came::to_nothing(texts::TOAST_OVER),
         Pressed::Foreign => Came::to_nothing(texts::TOAST_FOREIGN),
     })
+}
+
+/// To a press that has allowed the use of this tool.
+fn allowed_toast(tool: &str) -> &'static str {
+    match is_plan(tool) {
+        true => texts::TOAST_APPROVED,
+        false => texts::TOAST_ALLOWED,
+    }
 }
 
 /// Allows a call, and what the button says from now on.
@@ -50,14 +62,15 @@ pub fn allow_always(
             row,
             shown,
             session,
+            tool,
         } => {
-            let time = intake.time_of_day()?;
+            let (by, time) = (&from.name, intake.time_of_day()?);
             let words = always.permit.as_ref().and_then(grants::words);
             let words = words.unwrap_or_default();
-            let body = texts::decided_always(&shown, &from.name, &time, &words);
+            let body = texts::allowed_always(&shown, is_plan(&tool), by, &time, &words);
             let offers = always.grant.map_or_else(Vec::new, grants::offers);
             intake.change(arrival.place, row, session, &body, &offers)?;
-            Came::decided(texts::TOAST_ALLOWED)
+            Came::decided(allowed_toast(&tool))
         }
         Pressed::Over => Came::to_nothing(texts::TOAST_OVER),
         Pressed::Foreign => Came::to_nothing(texts::TOAST_FOREIGN),

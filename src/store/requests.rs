@@ -13,11 +13,12 @@ use crate::chat::{
 /// What a press on a request's button came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pressed {
-    /// It decided the request. `shown` is what the message said.
+    /// It decided the request. `shown` is what the message said, `tool` what Claude wanted to use.
     Decided {
         row: RowId,
         shown: Formatted,
         session: SessionId,
+        tool: String,
     },
     /// The request had been decided, withdrawn or had expired before.
     Over,
@@ -146,6 +147,7 @@ pub(super) fn note_part(
 struct Found {
     request: i64,
     session: SessionId,
+    tool: String,
     state: String,
     row: RowId,
     post: String,
@@ -757,7 +759,7 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "SELECT request.id, request.session, request.state, outbox.id, outbox.chat, outbox.topic,
-                        outbox.message, outbox.tries, outbox.post, request.questions, request.progress
+                        outbox.message, outbox.tries, outbox.post, request.questions, request.progress, request.tool
                  FROM request JOIN outbox ON outbox.id = request.row
                  WHERE request.token = ?1 AND request.bot = ?2",
             )?
@@ -766,6 +768,7 @@ impl Intake<'_> {
                     Found {
                         request: row.get(0)?,
                         session: SessionId(row.get(1)?),
+                        tool: row.get(11)?,
                         state: row.get(2)?,
                         row: RowId(row.get(3)?),
                         post: row.get(8)?,
@@ -796,6 +799,7 @@ impl Intake<'_> {
         let Found {
             request,
             session,
+            tool,
             state,
             row,
             post,
@@ -833,6 +837,7 @@ impl Intake<'_> {
             row,
             shown,
             session,
+            tool,
         })
     }
 }

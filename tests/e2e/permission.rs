@@ -435,8 +435,13 @@ fn a_plan_is_revised_by_a_reply_and_edits_are_accepted_with_it() {
     host.say("[[plan]]");
     let request = host.request(USER);
     let edits = host.press(&ada, &request, "Approve, and accept edits");
-    assert_eq!(host.toast(&edits), "Allowed");
-    host.says(USER, request.id, "always: edits in this session");
+    assert_eq!(host.toast(&edits), "Approved");
+    let approved = host.says(USER, request.id, "✓ Approved by Ada, ");
+    assert!(
+        approved.text.ends_with(", always: edits in this session"),
+        "{}",
+        approved.text
+    );
     host.answer("approved");
     let write = |name: &str| {
         let path = host.file(name);
@@ -465,8 +470,8 @@ fn a_plan_is_shown_whole() {
         assert!(request.text.contains(line), "{}", request.text);
     }
     let press = host.press(&host.person(), &request, "Approve");
-    assert_eq!(host.toast(&press), "Allowed");
-    host.says(USER, request.id, "✓ Allowed by Ada");
+    assert_eq!(host.toast(&press), "Approved");
+    host.says(USER, request.id, "✓ Approved by Ada");
     host.answer("approved");
 }
 

@@ -136,7 +136,8 @@ fn a_press_on_the_message_that_shows_it_decides_once() {
                         Pressed::Decided {
                             row,
                             shown,
-                            session
+                            session,
+                            tool: "Bash".to_owned(),
                         }
                     );
                     Ok(())
