@@ -25,7 +25,7 @@ pub fn blocks(turn: &str, blocks: &[Block]) -> Vec<(String, Post)> {
 
 /// So many messages at most; what goes beyond comes as one file. Telegram takes about one a second, and a phone that
 /// rings for minutes helps nobody.
-const PARTS_MAX: usize = 20;
+pub const PARTS_MAX: usize = 20;
 
 /// The name of the file with what goes beyond.
 const REST: &str = "rest-of-the-answer.txt";

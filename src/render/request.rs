@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::answer::PARTS_MAX;
 use super::split::SPANS_MAX;
 use super::texts::{Line, below_mark};
 use super::{grants, lists, markdown};
@@ -237,6 +238,17 @@ fn plan(input: &Value, session: &str) -> Shown {
     };
     // Whatever else is approved with it is shown as well.
     let more = more_of_plan(input);
+    if above.len() > PARTS_MAX {
+        // Like an answer; but as a file of its own, without which nothing can be approved.
+        above.truncate(1);
+        body.text
+            .push_str(". It begins above; all of it stands in the file.");
+        let all = match more.is_empty() {
+            true => text.to_owned(),
+            false => format!("{text}\n\nwith\n{more}"),
+        };
+        return plan_with(above, Some(("plan.md", all)), body);
+    }
     let is_long = utf16_len(&more) > BEGINNING_MAX;
     match above.as_slice() {
         // With its buttons in one message, where there is room for all that may be said below it later.
@@ -258,9 +270,17 @@ fn plan(input: &Value, session: &str) -> Shown {
         };
         body.text.push_str(&format!("\nwith\n{shown}"));
     }
+    plan_with(above, is_long.then_some(("request.txt", more)), body)
+}
+
+fn plan_with(
+    above: Vec<Formatted>,
+    file: Option<(&'static str, String)>,
+    body: Formatted,
+) -> Shown {
     Shown {
         above,
-        file: is_long.then_some(("request.txt", more)),
+        file,
         body,
         labels: ["Approve", "Revise"],
         always: vec![("Approve, and accept edits".to_owned(), Permit::Edit)],
@@ -650,6 +670,21 @@ mod tests {
         let shown = plan(&serde_json::json!({"plan": "word ".repeat(700)}));
         assert_eq!(shown.above.len(), 1);
         assert_eq!(shown.body.text, "web has this plan and wants to start.");
+    }
+
+    #[test]
+    fn a_plan_of_too_many_messages_is_a_file_with_its_beginning_above() {
+        let plan = format!("begins\n\n{}", "word ".repeat(20_000));
+        let input = serde_json::json!({"plan": plan, "more": "than that"}).to_string();
+        let shown = show(&wanted("ExitPlanMode", &input), "web", "/w");
+        assert_eq!(shown.above.len(), 1);
+        assert!(shown.above[0].text.starts_with("begins"));
+        assert_eq!(
+            shown.body.text,
+            "web has this plan and wants to start. It begins above; all of it stands in the file."
+        );
+        let all = format!("{plan}\n\nwith\nmore: than that");
+        assert_eq!(shown.file, Some(("plan.md", all)));
     }
 
     #[test]
