@@ -28,7 +28,7 @@ use crate::config::persona::{NoPersona, Personas};
 use crate::config::{Config, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
-use crate::render::{elsewhere, notice, texts};
+use crate::render::{elsewhere, notice, request, texts};
 use crate::router::{Allowed, Me};
 use crate::session::admission::Limits;
 use crate::session::machine::Settings;
@@ -210,7 +210,7 @@ impl Daemon {
                     None,
                     "expired",
                     texts::expired_by_restart,
-                    texts::unheard,
+                    request::unheard,
                 )
                 .map_err(|error| unwritable(&error))?;
         }

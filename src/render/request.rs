@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::answer::PARTS_MAX;
 use super::split::SPANS_MAX;
 use super::texts::{Line, below_mark};
-use super::{grants, lists, markdown};
+use super::{grants, lists, markdown, texts};
 use crate::chat::{Act, Formatted, Notice, Offer, Permit, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
@@ -48,6 +48,16 @@ pub fn denied_for(tool: &str, reason: &str) -> String {
         }
         _ => format!("The user denied this: {reason}"),
     }
+}
+
+/// Below a request for the use of a tool that was allowed, where Claude may not have heard of that.
+pub fn unheard(tool: &str, shown: &Formatted) -> Formatted {
+    let how = match tool {
+        PLAN_TOOL => "Approved",
+        QUESTION_TOOL => "Answered",
+        _ => "Allowed",
+    };
+    texts::unheard(shown, how)
 }
 
 /// To a message that waits for the answer to a request, with a button that makes the message the answer.
@@ -685,6 +695,14 @@ mod tests {
         );
         let all = format!("{plan}\n\nwith\nmore: than that");
         assert_eq!(shown.file, Some(("plan.md", all)));
+    }
+
+    #[test]
+    fn what_claude_may_not_have_heard_is_named_by_what_was_pressed() {
+        let said = |tool: &str| unheard(tool, &Formatted::plain("asked")).text;
+        assert!(said("Bash").starts_with("asked\n\n⚠ Allowed, but "));
+        assert!(said("ExitPlanMode").starts_with("asked\n\n⚠ Approved, but "));
+        assert!(said("AskUserQuestion").starts_with("asked\n\n⚠ Answered, but "));
     }
 
     #[test]

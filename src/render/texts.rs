@@ -338,11 +338,13 @@ pub fn allowed_always(
     below(shown, &format!("{verdict} {by}, {time}, always: {what}"))
 }
 
-/// Below a request that was allowed when its process was gone, or about to be.
-pub fn unheard(shown: &Formatted) -> Formatted {
+/// Below a request that was allowed when its process was gone, or about to be. `how` says so in a word.
+pub fn unheard(shown: &Formatted, how: &str) -> Formatted {
     below(
         shown,
-        "⚠ Allowed, but Claude may not have heard it. It asks again if that is still needed.",
+        &format!(
+            "⚠ {how}, but Claude may not have heard it. It asks again if that is still needed."
+        ),
     )
 }
 

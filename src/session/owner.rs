@@ -32,7 +32,7 @@ use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, lists, sessions, texts};
+use crate::render::{answer, lists, request, sessions, texts};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Next, Store};
 use crate::thread;
@@ -713,7 +713,7 @@ impl Owner {
                     Closed::Restarted => ("expired", texts::expired_by_restart),
                 };
                 let request = request.as_deref();
-                store.close_requests(session, now, request, state, line, texts::unheard)?;
+                store.close_requests(session, now, request, state, line, request::unheard)?;
                 self.is_over(request);
                 board.ring();
             }

@@ -159,6 +159,7 @@ struct Found {
 struct Unsettled {
     id: i64,
     bot: BotId,
+    tool: String,
     state: String,
     post: String,
     row: RowId,
@@ -394,7 +395,7 @@ impl Store {
 
     /// Closes requests that can no longer be answered: the one that Claude names, or all of the session (`None`).
     /// What was shown loses its buttons and gets a line below it; what was not sent yet is never sent. What was allowed and
-    /// may not have been heard stays allowed, and says so (`unheard`). Full.
+    /// may not have been heard stays allowed, and says so (`unheard`, with the tool that was to be used). Full.
     pub fn close_requests(
         &self,
         session: SessionId,
@@ -402,13 +403,13 @@ impl Store {
         request: Option<&str>,
         state: &'static str,
         with_line: impl Fn(&Formatted) -> Formatted,
-        unheard: impl Fn(&Formatted) -> Formatted,
+        unheard: impl Fn(&str, &Formatted) -> Formatted,
     ) -> Result<()> {
         self.write(Step::CloseRequests, |tx| {
             let unsettled: Vec<Unsettled> = tx
                 .prepare_cached(
                     "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
-                            outbox.prompt, outbox.message IS NOT NULL
+                            outbox.prompt, outbox.message IS NOT NULL, request.tool
                      FROM request JOIN outbox ON outbox.id = request.row
                      WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
                        AND (?2 IS NULL OR request.claude = ?2)",
@@ -423,6 +424,7 @@ impl Store {
                         place: place_of(row.get(5)?, row.get(6)?),
                         prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
                         is_seen: row.get(8)?,
+                        tool: row.get(9)?,
                     })
                 })?
                 .collect::<Result<_>>()?;
@@ -442,7 +444,7 @@ impl Store {
                 } else {
                     // What was decided stays decided; there is nobody left to tell it to.
                     tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
-                    (one.state == "allowed").then(|| unheard(&shown))
+                    (one.state == "allowed").then(|| unheard(&one.tool, &shown))
                 };
                 if let Some(body) = body {
                     let edit = Post::Edit {

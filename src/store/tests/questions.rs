@@ -282,7 +282,7 @@ fn what_is_over_loses_its_buttons_also_where_only_a_press_has_said_that_it_arriv
             None,
             "expired",
             Formatted::clone,
-            Formatted::clone,
+            |_, shown| shown.clone(),
         )
         .expect("it is closed");
     let [edit] = due(&store)[..] else {
@@ -309,7 +309,7 @@ fn what_is_closed_says_what_was_shown_last() {
             None,
             "expired",
             |shown| Formatted::plain(format!("{}: over", shown.text)),
-            Formatted::clone,
+            |_, shown| shown.clone(),
         )
         .expect("it is closed");
     let posts = words(&store, "SELECT post FROM outbox ORDER BY id DESC LIMIT 1");
@@ -480,7 +480,7 @@ fn walk(several: &[bool], deeds: &[Deed]) {
                         None,
                         "withdrawn",
                         Formatted::clone,
-                        Formatted::clone,
+                        |_, shown| shown.clone(),
                     )
                     .expect("it is closed");
                 expected.is_over = true;

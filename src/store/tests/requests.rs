@@ -43,7 +43,7 @@ fn expire(store: &Store, session: SessionId, request: Option<&str>) {
             request,
             "expired",
             |shown| Formatted::plain(format!("{} (expired)", shown.text)),
-            |shown| Formatted::plain(format!("{} (unheard)", shown.text)),
+            |tool, shown| Formatted::plain(format!("{} ({tool} unheard)", shown.text)),
         )
         .expect("the requests are closed");
 }
@@ -459,7 +459,7 @@ fn what_was_decided_and_can_no_longer_be_told_stays_decided() {
     };
     let edit = begin(&store, edit).expect("it waits").post;
     assert!(
-        matches!(&edit, Post::Edit { target: Target::Row(of), body, .. } if *of == row && body.text.ends_with("(unheard)")),
+        matches!(&edit, Post::Edit { target: Target::Row(of), body, .. } if *of == row && body.text.ends_with("(Bash unheard)")),
         "{edit:?}"
     );
     expire(&store, session, None);

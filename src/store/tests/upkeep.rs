@@ -23,7 +23,9 @@ fn what_is_finished_is_forgotten_in_its_time() {
             .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
             .expect("the request is stored");
         store
-            .close_requests(session, NOW, None, "withdrawn", Clone::clone, Clone::clone)
+            .close_requests(session, NOW, None, "withdrawn", Clone::clone, |_, shown| {
+                shown.clone()
+            })
             .expect("it is closed");
         store
             .finish(
@@ -510,7 +512,9 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("ask", Full, store.ask(BOT, session, NOW, &request));
         check("told", Normal, store.told(session, "r"));
         let closed =
-            store.close_requests(session, NOW, None, "expired", Clone::clone, Clone::clone);
+            store.close_requests(session, NOW, None, "expired", Clone::clone, |_, shown| {
+                shown.clone()
+            });
         check("close_requests", Full, closed);
         let answer = closing(prompt, &[("a/0", "answer")]);
         check(

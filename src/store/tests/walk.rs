@@ -261,7 +261,7 @@ impl Walk {
                         claude,
                         "withdrawn",
                         Clone::clone,
-                        Clone::clone,
+                        |_, shown| shown.clone(),
                     )?;
                 }
             }
@@ -273,7 +273,7 @@ impl Walk {
                         None,
                         "expired",
                         Clone::clone,
-                        Clone::clone,
+                        |_, shown| shown.clone(),
                     )?;
                 }
             }

@@ -226,9 +226,14 @@ impl World {
         let open = begun.expect("the store can be used");
         for session in &open {
             let line = crate::render::texts::expired;
-            let closed =
-                self.store
-                    .close_requests(*session, now, None, "expired", line, Clone::clone);
+            let closed = self.store.close_requests(
+                *session,
+                now,
+                None,
+                "expired",
+                line,
+                crate::render::request::unheard,
+            );
             closed.expect("the store can be used");
             let at = self.sides.iter().position(|side| side.session == *session);
             self.closes(at.expect("it is one of the sessions"), None);
@@ -390,7 +395,7 @@ impl World {
                     request.as_deref(),
                     state,
                     line,
-                    Clone::clone,
+                    crate::render::request::unheard,
                 )?;
                 self.closes(at, request.as_deref());
                 return Ok(());
