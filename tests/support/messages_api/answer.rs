@@ -286,8 +286,11 @@ fn tool_steps(
             "AskUserQuestion",
             json!({"questions": [colour(), features()]}),
         )],
-        Directive::Plan => {
-            let plan = "# The plan\n\n1. Read `a.txt`\n2. Change **b**\n3. Run the tests";
+        Directive::Plan(steps) => {
+            let plan = match steps {
+                Some(steps) => filler::plan(*steps),
+                None => "# The plan\n\n1. Read `a.txt`\n2. Change **b**\n3. Run the tests".into(),
+            };
             match conversation.plan_file(prompt.message) {
                 Some(file) => vec![
                     call("Write", json!({"file_path": file, "content": plan})),

@@ -1,4 +1,5 @@
-//! Markdown of any length, with all that makes rendering hard: nesting, tables, code, markup characters, emoji.
+//! Markdown of any length: with all that makes rendering hard (nesting, tables, code, markup characters, emoji), and as a
+//! plan.
 
 const PARTS: [&str; 6] = [
     "# Heading\n\nA paragraph with **bold**, *italic*, ~~strike~~, `inline code` and a \
@@ -25,4 +26,11 @@ pub fn markdown(length: usize) -> String {
         characters.extend(text.chars());
     }
     characters.into_iter().take(length).collect()
+}
+
+/// Returns a plan with so many steps, each with its number in its words.
+pub fn plan(steps: usize) -> String {
+    let steps =
+        (1..=steps).map(|step| format!("{step}. Step {step} is done before the next one.\n"));
+    format!("# The plan\n\n{}", steps.collect::<String>())
 }

@@ -13,7 +13,7 @@
 //! | `[[once COMMAND]]` | a shell command; a model that goes on with it adds `--unless-done` |
 //! | `[[parallel NAME {json} ;; NAME {json}]]` | several calls in one message |
 //! | `[[ask]]` `[[ask2]]` | AskUserQuestion with one question; with two, the second of several choices |
-//! | `[[plan]]` | ExitPlanMode; before it Write, if plan mode has named a file for the plan |
+//! | `[[plan]]` `[[plan N]]` | ExitPlanMode (with a plan of N steps); before it Write, if plan mode has named a file for the plan |
 //! | `[[todo]]` | the task list tools that are on offer |
 //! | `[[agent T]]` | a sub-agent with the prompt T; `<[ … ]>` stands for its own directives |
 //! | `[[wait MS]]` | a pause before the first byte of each answer |
@@ -49,7 +49,7 @@ pub enum Directive {
     Once(String),
     Ask,
     AskTwo,
-    Plan,
+    Plan(Option<usize>),
     Todo,
     Agent(String),
     Wait(Duration),
@@ -127,7 +127,8 @@ fn directive(name: &str, argument: &str) -> Result<Directive, String> {
         "once" => Ok(Directive::Once(argument.to_owned())),
         "ask" => Ok(Directive::Ask),
         "ask2" => Ok(Directive::AskTwo),
-        "plan" => Ok(Directive::Plan),
+        "plan" if argument.is_empty() => Ok(Directive::Plan(None)),
+        "plan" => number(argument).map(|steps| Directive::Plan(Some(steps))),
         "todo" => Ok(Directive::Todo),
         "agent" => Ok(Directive::Agent(
             argument.replace("<[", "[[").replace("]>", "]]"),
