@@ -1,8 +1,8 @@
 //! What waits behind a turn, with the actual CLI: it is changed, sent into the turn, or dropped, and Claude gets what was
 //! decided and nothing else.
 
-use super::Stage;
-use crate::host::Chappe;
+use super::{Stage, until};
+use crate::host::{Chappe, USER};
 
 /// Starts chappe, and has Claude come to a tool that is held up; returns what holds it.
 fn in_a_tool(stage: &mut Stage) -> (Chappe, impl Drop + use<>) {
@@ -13,6 +13,15 @@ fn in_a_tool(stage: &mut Stage) -> (Chappe, impl Drop + use<>) {
     let held = gate.reached();
     stage.status("Running");
     (chappe, held)
+}
+
+/// Waits until Claude itself has a text for the turn that runs; a turn that ends before would not take it in.
+fn with_claude(stage: &Stage, text: &str) {
+    until("the text with Claude", || {
+        let rows = stage.transcripts();
+        let has = |row: &str| row.contains("\"enqueue\"") && row.contains(text);
+        rows.lines().any(has).then_some(())
+    });
 }
 
 /// How often Claude knows of a text.
@@ -41,6 +50,26 @@ fn a_waiting_message_is_given_as_it_was_changed() {
 }
 
 #[test]
+fn what_was_given_already_is_corrected_by_a_press() {
+    let Some(mut stage) = Stage::new("what_was_given_already_is_corrected_by_a_press") else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    stage.host.api.edit(&stage.host.person(), 1, "use spaces");
+    let told = stage.host.answer("I had already given that to Claude.");
+    let press = stage
+        .host
+        .press(&stage.host.person(), &told, "Send as a correction");
+    assert_eq!(stage.host.toast(&press), "Sent as a correction.");
+    drop(held);
+    stage.host.answer("tool said:");
+    stage
+        .host
+        .answer("echo: A correction of what I wrote before:\nuse spaces");
+    assert_eq!(known(&stage, "use spaces"), 1);
+}
+
+#[test]
 fn what_waits_is_sent_into_the_turn_by_its_button() {
     let Some(mut stage) = Stage::new("what_waits_is_sent_into_the_turn_by_its_button") else {
         return;
@@ -50,10 +79,7 @@ fn what_waits_is_sent_into_the_turn_by_its_button() {
     let (status, data) = stage.button("1 waiting", "Send now");
     let press = stage.host.api.press(&stage.host.person(), status, &data);
     assert_eq!(stage.host.toast(&press), "Sending it into the turn.");
-    super::until("the text on its way", || {
-        let steered = "SELECT count(*) FROM prompt WHERE steered IS NOT NULL";
-        (stage.host.count(steered) == 1).then_some(())
-    });
+    with_claude(&stage, "use tabs");
     drop(held);
     stage.host.answer("steered: use tabs");
     assert_eq!(known(&stage, "use tabs"), 1);
@@ -79,4 +105,69 @@ fn what_is_dropped_is_never_given() {
     stage.host.answer("echo: one cormorant\nthree gulls");
     assert_eq!(known(&stage, "herons"), 0);
     assert_eq!(known(&stage, "gulls"), 1);
+}
+
+#[test]
+fn what_waits_is_dropped_by_the_button_below_the_turn() {
+    let Some(mut stage) = Stage::new("what_waits_is_dropped_by_the_button_below_the_turn") else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    stage.say("two herons");
+    stage.say("three gulls");
+    let (status, data) = stage.button("2 waiting", "Drop");
+    let ada = stage.host.person();
+    let press = stage.host.api.press(&ada, status, &data);
+    assert_eq!(stage.host.toast(&press), "Dropped.");
+    let again = stage.host.api.press(&ada, status, &data);
+    assert_eq!(stage.host.toast(&again), "Nothing waits any more.");
+    stage.ask("/queue", "Nothing waits in default.");
+    drop(held);
+    stage.host.answer("tool said:");
+    stage.host.says(USER, status, "✓ ");
+    let late = stage.host.api.press(&ada, status, &data);
+    assert_eq!(stage.host.toast(&late), "That turn is over.");
+    assert_eq!(known(&stage, "herons") + known(&stage, "gulls"), 0);
+}
+
+#[test]
+fn what_waits_is_sent_into_the_turn_from_the_list() {
+    let Some(mut stage) = Stage::new("what_waits_is_sent_into_the_turn_from_the_list") else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    let message = stage.say("one cormorant");
+    stage.host.stored();
+    stage
+        .host
+        .api
+        .edit(&stage.host.person(), message, "one heron");
+    stage.host.stored();
+    let list = stage.ask("/queue", "1 waiting\n1. one heron");
+    let press = stage.host.press(&stage.host.person(), &list, "Send now");
+    assert_eq!(stage.host.toast(&press), "Sent.");
+    with_claude(&stage, "one heron");
+    drop(held);
+    stage.host.answer("steered: one heron");
+    assert_eq!(known(&stage, "one heron"), 1);
+    assert_eq!(known(&stage, "cormorant"), 0);
+}
+
+#[test]
+fn where_it_is_set_what_comes_while_a_turn_runs_goes_into_it() {
+    let test = "where_it_is_set_what_comes_while_a_turn_runs_goes_into_it";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.sessions.push_str("when_busy = \"steer\"\n");
+    let (_chappe, held) = in_a_tool(&mut stage);
+    stage.say("use tabs");
+    with_claude(&stage, "use tabs");
+    drop(held);
+    stage.host.answer("steered: use tabs");
+    // Where no turn runs it begins one.
+    stage.ask("and now", "echo: and now");
+    assert_eq!(known(&stage, "use tabs"), 1);
+    let steered = "SELECT count(*) FROM prompt WHERE steered IS NOT NULL";
+    assert_eq!(stage.host.count(steered), 1);
 }
