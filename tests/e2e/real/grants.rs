@@ -153,6 +153,86 @@ fn what_is_revoked_is_asked_again_when_the_turn_is_over() {
 }
 
 #[test]
+fn what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer() {
+    let Some(stage) = Stage::new("what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer")
+    else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    // Its buttons come with its verdict.
+    let (_, hour) = stage.button("✓ Allowed by Ada, ", "For 1 hour");
+    let press = stage.host.api.press(&stage.host.person(), request, &hour);
+    assert_eq!(
+        stage.host.toast(&press),
+        "For 1 hour. /grants takes it back."
+    );
+    let shown = stage.host.says(USER, request, "✓ For 1 hour.");
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    let list = stage.ask("/grants", "1. git init * · here, for ");
+    assert!(list.text.contains(" more · Ada, "), "{list:?}");
+    assert_eq!(list.buttons.len(), 1, "{list:?}");
+    stage.ask(&init("two"), "tool said:");
+    stage.host.delivered();
+    drop(chappe);
+    let _chappe = stage.host.start();
+    stage.ask(&init("three"), "tool said:");
+    for name in ["one", "two", "three"] {
+        assert!(stage.folder().join(name).exists(), "{name}");
+    }
+    assert_eq!(asked(&stage), 1);
+    let database = stage.host.state_dir().join("chappe.db");
+    let database = rusqlite::Connection::open(database).expect("it is there");
+    database.busy_timeout(SOON).expect("it can be set");
+    let changed = database.execute("UPDATE granted SET until = 1000", []);
+    assert_eq!(changed, Ok(1), "the hour is over");
+    // The process is the one that was told of it.
+    stage.say(&init("four"));
+    stage.press("git init four", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("four").exists());
+    stage.ask("/grants", "Nothing is allowed for good in default");
+}
+
+#[test]
+fn what_is_allowed_everywhere_reaches_a_claude_that_runs_elsewhere() {
+    let test = "what_is_allowed_everywhere_reaches_a_claude_that_runs_elsewhere";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    stage.ask("/new web", "Session web is ready");
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let (_, wide) = stage.button("✓ Allowed by Ada, ", "Everywhere");
+    let press = stage.host.api.press(&stage.host.person(), request, &wide);
+    assert_eq!(
+        stage.host.toast(&press),
+        "In all sessions. /grants takes it back."
+    );
+    stage.ask("/session default", "What you write now goes to default.");
+    stage.ask(&init("two"), "tool said:");
+    assert!(stage.folder().join("two").exists());
+    assert_eq!(asked(&stage), 1);
+    let list = stage.ask("/grants", "1. git init * · everywhere · Ada, ");
+    let press = stage
+        .host
+        .press(&stage.host.person(), &list, "Revoke 1: git init *");
+    assert_eq!(
+        stage.host.toast(&press),
+        "Revoked: git init *. Claude asks again."
+    );
+    stage.say(&init("three"));
+    stage.press("git init three", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("three").exists());
+}
+
+#[test]
 fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
     let Some(mut stage) = Stage::new("what_is_denied_by_a_rule_is_denied_in_every_mode") else {
         return;
