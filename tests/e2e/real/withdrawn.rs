@@ -158,6 +158,119 @@ fn asks_again_after(test: &str, death: Death) {
     assert_eq!(open_requests(&stage), 0);
 }
 
+/// What else is asked: a plan, or a question; with what its message says, the button that decides it, the tool by which it is
+/// asked, what a late press is told, and what Claude hears in the end.
+struct Asks {
+    prompt: &'static str,
+    shows: &'static str,
+    button: &'static str,
+    tool: &'static str,
+    over: &'static str,
+    told: &'static str,
+}
+
+const PLAN: Asks = Asks {
+    prompt: "[[plan]]",
+    shows: "Change b",
+    button: "Approve",
+    tool: "ExitPlanMode",
+    over: OVER,
+    told: "User has approved",
+};
+
+const QUESTION: Asks = Asks {
+    prompt: "[[ask]]",
+    shows: "Which colour should the button be?",
+    button: "Green",
+    tool: "AskUserQuestion",
+    over: "That question is over. Claude does not wait for an answer.",
+    told: "\"Which colour should the button be?\"=\"Green\"",
+};
+
+/// Whoever dies: what was asked is over, and is asked again as it was.
+fn is_asked_again_after(test: &str, asks: &Asks, death: Death) {
+    let Some(mut stage) = stage(test) else {
+        return;
+    };
+    stage.set_claude("permission_mode = \"plan\"");
+    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
+    let chappe = stage.host.start();
+    stage.say(asks.prompt);
+    let (request, data) = stage.button(asks.shows, asks.button);
+    stage.host.delivered();
+    until("the call in the transcript", || {
+        stage.transcripts().contains(asks.tool).then_some(())
+    });
+    let left = death.come(&stage, chappe);
+    let _chappe = left.unwrap_or_else(|| stage.host.start());
+    let ended = stage.host.says(USER, request, "✗ Expired: ");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    let ada = stage.host.person();
+    let late = stage.host.api.press(&ada, request, &data);
+    assert_eq!(stage.host.toast(&late), asks.over);
+    let again = stage.host.wait("to be asked again", |view| {
+        let asks_again = |shown: &&chappe::loopback::botapi::Shown| {
+            let mut labels = shown.buttons.iter().flatten();
+            shown.id > request
+                && shown.text.contains(asks.shows)
+                && labels.any(|(label, _)| label == asks.button)
+        };
+        view.from_bot(USER).find(asks_again).cloned()
+    });
+    stage.host.press(&ada, &again, asks.button);
+    stage.host.answer(asks.told);
+    assert!(!stage.told_by_tool().is_error);
+    assert_eq!(open_requests(&stage), 0);
+    let asked = stage.host.count("SELECT count(*) FROM request");
+    assert_eq!(asked, 2);
+}
+
+#[test]
+fn claude_dies_while_it_shows_a_plan() {
+    is_asked_again_after("claude_dies_while_it_shows_a_plan", &PLAN, Death::Claude);
+}
+
+#[test]
+fn chappe_dies_while_claude_shows_a_plan() {
+    is_asked_again_after(
+        "chappe_dies_while_claude_shows_a_plan",
+        &PLAN,
+        Death::Chappe,
+    );
+}
+
+#[test]
+fn both_die_while_claude_shows_a_plan() {
+    is_asked_again_after("both_die_while_claude_shows_a_plan", &PLAN, Death::Both);
+}
+
+#[test]
+fn chappe_ends_while_claude_shows_a_plan() {
+    is_asked_again_after(
+        "chappe_ends_while_claude_shows_a_plan",
+        &PLAN,
+        Death::Shutdown,
+    );
+}
+
+#[test]
+fn chappe_dies_while_claude_asks_a_question() {
+    is_asked_again_after(
+        "chappe_dies_while_claude_asks_a_question",
+        &QUESTION,
+        Death::Chappe,
+    );
+}
+
+#[test]
+fn both_die_while_claude_asks_a_question() {
+    is_asked_again_after(
+        "both_die_while_claude_asks_a_question",
+        &QUESTION,
+        Death::Both,
+    );
+}
+
 #[test]
 fn claude_dies_while_it_asks() {
     asks_again_after("claude_dies_while_it_asks", Death::Claude);
