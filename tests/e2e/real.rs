@@ -51,6 +51,8 @@ mod steer;
 mod stop;
 /// When the API fails.
 mod trouble;
+/// What is written while Claude waits for a person.
+mod waiting;
 /// Requests that end without a decision.
 mod withdrawn;
 

@@ -1,0 +1,188 @@
+//! What is written while Claude waits for a person: it is kept and says what it waits for. It is the answer where somebody
+//! says so, and else a message of its own; it is never both.
+
+use super::{Stage, kill_whole, until};
+use crate::host::{Host, USER};
+use chappe::loopback::botapi::Shown;
+
+const COLOUR: &str = "Which colour should the button be?";
+
+/// What Claude wants to be allowed, and what a person writes instead of pressing a button.
+const CALL: &str = r#"[[tool Bash {"command":"touch made"}]]"#;
+const TEXT: &str = "use another name";
+
+/// Waits until chappe knows where its request stands, writes `text`, and returns what is said of it.
+fn wrote(host: &Host, text: &str, label: &str) -> Shown {
+    // Who writes before that can hardly have read it.
+    host.delivered();
+    host.say(text);
+    host.request_with(USER, label)
+}
+
+/// How many of the requests for steps of turns were about `text` as a prompt.
+fn ran(stage: &Stage, text: &str) -> usize {
+    let turns = stage.turns();
+    turns
+        .iter()
+        .filter(|turn| turn.last_text() == Some(text))
+        .count()
+}
+
+/// Waits until the button of a notice is gone, and checks that a late press does nothing.
+fn is_over(stage: &Stage, notice: &Shown, label: &str) {
+    stage.host.wait("the button to go", |view| {
+        let mut all = view.from_bot(USER);
+        let shown = all.find(|shown| shown.id == notice.id)?;
+        shown.buttons.is_empty().then_some(())
+    });
+    let press = stage.host.press(&stage.host.person(), notice, label);
+    assert_eq!(stage.host.toast(&press), "That is over. Nothing was done.");
+}
+
+#[test]
+fn a_message_that_waits_for_a_request_denies_it_by_its_button() {
+    let Some(stage) = Stage::new("a_message_that_waits_for_a_request_denies_it_by_its_button")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(CALL);
+    let (request, _) = stage.button("touch made", "Allow once");
+    let notice = wrote(&stage.host, TEXT, "Deny with this");
+    assert_eq!(
+        notice.text,
+        "That waits for your answer to the request above: touch made"
+    );
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!((stage.host.count(open), stage.turns().len()), (1, 1));
+    let press = stage
+        .host
+        .press(&stage.host.person(), &notice, "Deny with this");
+    assert_eq!(stage.host.toast(&press), "Denied");
+    stage
+        .host
+        .answer("tool said: The user denied this: use another name");
+    let told = stage.told_by_tool();
+    assert!(
+        told.is_error && told.text == "The user denied this: use another name",
+        "{told:?}"
+    );
+    let denied = stage.host.says(USER, request, "✗ Denied by Ada, ");
+    assert!(denied.text.ends_with(": use another name") && denied.buttons.is_empty());
+    stage.host.says(USER, notice.id, "✓ It was the answer.");
+    is_over(&stage, &notice, "Deny with this");
+    // It was no message for Claude beside that.
+    stage.remembers(&[CALL]);
+    assert_eq!(ran(&stage, TEXT), 0);
+    assert!(!stage.folder().join("made").exists());
+}
+
+#[test]
+fn a_message_that_waits_for_a_request_runs_once_after_the_turn() {
+    let Some(stage) = Stage::new("a_message_that_waits_for_a_request_runs_once_after_the_turn")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(CALL);
+    stage.button("touch made", "Allow once");
+    let notice = wrote(&stage.host, TEXT, "Deny with this");
+    stage.press("touch made", "Allow once");
+    let answer = stage.host.answer("tool said:");
+    let next = stage.host.answer("echo: use another name");
+    assert!(answer.id < next.id);
+    assert!(!answer.text.contains("denied"));
+    is_over(&stage, &notice, "Deny with this");
+    stage.remembers(&[CALL, TEXT]);
+    assert_eq!(ran(&stage, TEXT), 1);
+    assert!(stage.folder().join("made").exists());
+}
+
+#[test]
+fn a_message_that_waits_for_a_question_answers_it_by_its_button() {
+    let Some(stage) = Stage::new("a_message_that_waits_for_a_question_answers_it_by_its_button")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask]]");
+    let (request, _) = stage.button(COLOUR, "Green");
+    let notice = wrote(&stage.host, "as green as grass", "Answer with this");
+    assert_eq!(
+        notice.text,
+        "That waits for your answer to the question above."
+    );
+    let press = stage
+        .host
+        .press(&stage.host.person(), &notice, "Answer with this");
+    assert_eq!(stage.host.toast(&press), "Answered");
+    stage.host.answer("tool said:");
+    let told = stage.told_by_tool();
+    let answer = format!("\"{COLOUR}\"=\"as green as grass\"");
+    assert!(!told.is_error && told.text.contains(&answer), "{told:?}");
+    stage.host.says(USER, request, "✓ Answered by Ada, ");
+    stage.host.says(USER, notice.id, "✓ It was the answer.");
+    is_over(&stage, &notice, "Answer with this");
+    stage.remembers(&["[[ask]]"]);
+    assert_eq!(ran(&stage, "as green as grass"), 0);
+}
+
+#[test]
+fn a_message_that_waits_for_a_question_runs_once_after_the_turn() {
+    let Some(stage) = Stage::new("a_message_that_waits_for_a_question_runs_once_after_the_turn")
+    else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask]]");
+    stage.button(COLOUR, "Green");
+    let notice = wrote(&stage.host, TEXT, "Answer with this");
+    stage.press(COLOUR, "Green");
+    let answer = stage.host.answer("tool said:");
+    assert!(answer.text.contains(&format!("\"{COLOUR}\"=\"Green\"")));
+    let next = stage.host.answer("echo: use another name");
+    assert!(answer.id < next.id);
+    is_over(&stage, &notice, "Answer with this");
+    stage.remembers(&["[[ask]]", TEXT]);
+    assert_eq!(ran(&stage, TEXT), 1);
+}
+
+#[test]
+fn what_waits_for_a_request_is_kept_when_everything_is_killed() {
+    let Some(stage) = Stage::new("what_waits_for_a_request_is_kept_when_everything_is_killed")
+    else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say(CALL);
+    let (request, _) = stage.button("touch made", "Allow once");
+    let notice = wrote(&stage.host, TEXT, "Deny with this");
+    until("the call in the transcript", || {
+        stage.transcripts().contains("tool_use").then_some(())
+    });
+    stage.host.delivered();
+    kill_whole(chappe);
+    let _chappe = stage.host.start();
+    stage
+        .host
+        .says(USER, request, "✗ Expired: I was restarted.");
+    // What it would have denied is over, and it denies nothing else.
+    is_over(&stage, &notice, "Deny with this");
+    let again = stage.host.wait("to be asked again", |view| {
+        let mut later = view.from_bot(USER).filter(|shown| shown.id > request);
+        later
+            .find(|shown| {
+                let mut labels = shown.buttons.iter().flatten();
+                labels.any(|(label, _)| label == "Allow once")
+            })
+            .cloned()
+    });
+    stage.host.press(&stage.host.person(), &again, "Allow once");
+    stage.host.answer("tool said:");
+    stage.host.answer("echo: use another name");
+    let memory = stage.memory();
+    assert_eq!(memory.len(), 3, "{memory:#?}");
+    assert_eq!((memory[0].as_str(), memory[2].as_str()), (CALL, TEXT));
+    assert_eq!(ran(&stage, TEXT), 1);
+    assert!(stage.folder().join("made").exists());
+}
