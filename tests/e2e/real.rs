@@ -11,6 +11,8 @@ mod away;
 mod conversation;
 /// A person says no, and why.
 mod denied;
+/// A reply is faster than the news of what it replies to.
+mod early;
 /// Somebody else has the session open.
 mod elsewhere;
 /// Ends in the middle of a turn, by whatever hand.
