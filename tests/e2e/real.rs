@@ -41,6 +41,8 @@ mod questions;
 mod queue;
 /// Somebody may not speak any more.
 mod removed;
+/// What nobody has decided for long.
+mod reminders;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.
