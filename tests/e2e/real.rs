@@ -29,6 +29,8 @@ mod idle;
 mod killed;
 /// What a session may be called, and where it may work.
 mod names;
+/// What Claude may do without asking, chosen by buttons.
+mod modes;
 /// Who Claude is in a session, and what was chosen for it.
 mod personas;
 /// Several sessions, people and topics in the same chats.
