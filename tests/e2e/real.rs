@@ -31,6 +31,8 @@ mod killed;
 mod names;
 /// What Claude may do without asking, chosen by buttons.
 mod modes;
+/// What waits for a person, over all sessions.
+mod pending;
 /// Who Claude is in a session, and what was chosen for it.
 mod personas;
 /// Several sessions, people and topics in the same chats.
