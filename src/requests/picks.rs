@@ -3,17 +3,12 @@
 //! What counts was decided by the store; here it is only put into the message that asks.
 
 use super::{Came, Did};
-use crate::chat::{Arrival, Formatted, Lane, Person, Post, RowId, Target};
+use crate::chat::Person;
 use crate::render::{question, texts};
 use crate::store::{self, Asking, Intake, Picked};
 
 /// Shows what has become of questions.
-pub fn show(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    person: &Person,
-    picked: Picked,
-) -> store::Result<Came> {
+pub fn show(intake: &mut Intake<'_>, person: &Person, picked: Picked) -> store::Result<Came> {
     let (did, toast) = match picked {
         Picked::GoesOn(asking) => {
             let Asking {
@@ -25,7 +20,7 @@ pub fn show(
             } = &*asking;
             let name = intake.name_of(*session)?;
             let shown = question::show(&name, *sub_agent, questions, progress);
-            intake.ask_on(arrival.place, &asking, &shown.body, &shown.buttons)?;
+            intake.ask_on(&asking, &shown.body, &shown.buttons)?;
             (Did::GoesOn, question::TOAST_NOTED)
         }
         Picked::Answered(asking) => {
@@ -38,13 +33,13 @@ pub fn show(
                 &asking.progress,
                 (&person.name, &time),
             );
-            close(intake, arrival, asking.row, body)?;
+            intake.show(asking.row, &body, Vec::new())?;
             (Did::Decided, question::TOAST_ANSWERED)
         }
         Picked::Declined { row, shown } => {
             let time = intake.time_of_day()?;
             let body = question::declined(&shown, &person.name, &time);
-            close(intake, arrival, row, body)?;
+            intake.show(row, &body, Vec::new())?;
             (Did::Decided, question::TOAST_DECLINED)
         }
         Picked::InWords => (Did::Nothing, question::TOAST_IN_WORDS),
@@ -55,19 +50,4 @@ pub fn show(
         Picked::Foreign => (Did::Nothing, texts::TOAST_FOREIGN),
     };
     Ok(Came { did, toast })
-}
-
-/// Lets the message of a row show how its questions ended, without buttons.
-fn close(
-    intake: &mut Intake<'_>,
-    arrival: &Arrival,
-    row: RowId,
-    body: Formatted,
-) -> store::Result<()> {
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body,
-        buttons: Vec::new(),
-    };
-    intake.post(arrival.place, Lane::Text, &edit).map(drop)
 }

@@ -3,7 +3,7 @@
 //! Which of them counts was decided by the store; here it is only shown. A button that no request knows does nothing.
 
 use super::{Came, picks};
-use crate::chat::{Arrival, Lane, Person, Post, Target, Verdict};
+use crate::chat::{Arrival, Person, Verdict};
 use crate::render::request::is_plan;
 use crate::render::{grants, texts};
 use crate::store::{self, Intake, Pressed};
@@ -25,12 +25,7 @@ pub fn decide(
                 Verdict::Allow => texts::allowed(&shown, is_plan(&tool), by, &time),
                 Verdict::Deny => texts::denied(&shown, by, &time),
             };
-            let edit = Post::Edit {
-                target: Target::Row(row),
-                body,
-                buttons: Vec::new(),
-            };
-            intake.post(arrival.place, Lane::Text, &edit)?;
+            intake.show(row, &body, Vec::new())?;
             Came::decided(match verdict {
                 Verdict::Allow => allowed_toast(&tool),
                 Verdict::Deny => texts::TOAST_DENIED,
@@ -69,7 +64,7 @@ pub fn allow_always(
             let words = words.unwrap_or_default();
             let body = texts::allowed_always(&shown, is_plan(&tool), by, &time, &words);
             let offers = always.grant.map_or_else(Vec::new, grants::offers);
-            intake.change(arrival.place, row, session, &body, &offers)?;
+            intake.change(row, session, &body, &offers)?;
             Came::decided(allowed_toast(&tool))
         }
         Pressed::Over => Came::to_nothing(texts::TOAST_OVER),
@@ -85,7 +80,7 @@ pub fn pick(
     token: &str,
 ) -> store::Result<Came> {
     let picked = intake.pick(token, from, arrival)?;
-    picks::show(intake, arrival, from, picked)
+    picks::show(intake, from, picked)
 }
 
 /// Says how to let Claude know what should be different. Nothing is decided with it.

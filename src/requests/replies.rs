@@ -4,9 +4,7 @@
 //! buttons. Only where Claude asks questions it is the answer, whatever it says.
 
 use super::{Came, Did, picks};
-use crate::chat::{
-    Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId, Target,
-};
+use crate::chat::{Act, Arrival, Formatted, Lane, MessageId, Person, Post, SessionId};
 use crate::render::{request, texts};
 use crate::router;
 use crate::store::{self, Intake, Offered, Pressed, Replied};
@@ -58,7 +56,7 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
     } = *said;
     if let Some(asking) = intake.asking(&asked.token)? {
         let picked = intake.answer_in_words(&asking, text, from, (arrival, asked.shown))?;
-        return picks::show(intake, arrival, from, picked).map(|came| came.did);
+        return picks::show(intake, from, picked).map(|came| came.did);
     }
     if router::only_agrees(text) {
         let press = Post::message(Formatted::plain(texts::PRESS_TO_ALLOW));
@@ -67,7 +65,7 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
     }
     let why = request::denied_for(&asked.tool, text);
     let denied = intake.deny(&asked.token, &why, from, arrival, asked.shown)?;
-    show(intake, arrival.place, denied, &asked.tool, from, text)
+    show(intake, denied, &asked.tool, from, text)
 }
 
 /// Says once for each request that a message waits for its answer, and offers to deny it with the message.
@@ -111,14 +109,14 @@ pub fn deny_with(
     let came = match intake.asking_for(session, *request, *message, text)? {
         Some(asking) => {
             let picked = intake.answer_with(&asking, *message, text, from, arrival)?;
-            picks::show(intake, arrival, from, picked)?
+            picks::show(intake, from, picked)?
         }
         None => match intake.may_deny_with(session, *request, *message, text)? {
             Some(tool) => {
                 let why = request::denied_for(&tool, text);
                 let denied =
                     intake.deny_with(session, (*request, *message), &why, from, arrival)?;
-                match show(intake, arrival.place, denied, &tool, from, text)? {
+                match show(intake, denied, &tool, from, text)? {
                     Did::Nothing => Came::to_nothing(texts::TOAST_DONE_BEFORE),
                     did => Came {
                         did,
@@ -140,7 +138,6 @@ pub fn deny_with(
 /// Shows on its message that a request was denied, and why.
 fn show(
     intake: &mut Intake<'_>,
-    place: Place,
     denied: Pressed,
     tool: &str,
     by: &Person,
@@ -150,11 +147,7 @@ fn show(
         return Ok(Did::Nothing);
     };
     let time = intake.time_of_day()?;
-    let edit = Post::Edit {
-        target: Target::Row(row),
-        body: texts::denied_for(&shown, request::is_plan(tool), &by.name, &time, reason),
-        buttons: Vec::new(),
-    };
-    intake.post(place, Lane::Text, &edit)?;
+    let body = texts::denied_for(&shown, request::is_plan(tool), &by.name, &time, reason);
+    intake.show(row, &body, Vec::new())?;
     Ok(Did::Decided)
 }

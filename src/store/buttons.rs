@@ -56,22 +56,15 @@ impl Intake<'_> {
     /// Lets the message of a row show this from now on, with these buttons and no others.
     pub fn change(
         &mut self,
-        place: Place,
         row: RowId,
         session: SessionId,
         body: &Formatted,
         offers: &[Vec<Offer>],
     ) -> Result<()> {
-        self.posted = true;
         let buttons = offer(self.tx, self.bot, session, row, self.now, offers)?;
         // What is said below it later goes below this.
         outbox::rewrite(self.tx, row, &Post::message(body.clone()))?;
-        let edit = Post::Edit {
-            target: Target::Row(row),
-            body: body.clone(),
-            buttons,
-        };
-        self.post(place, Lane::Text, &edit).map(drop)
+        self.show(row, body, buttons)
     }
 
     /// The time of day, as the clock on the wall of the host shows it.

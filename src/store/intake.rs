@@ -9,8 +9,10 @@ use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
 use super::buttons;
 use super::holds::{self, Release};
-use super::{Marks, Result, Step, Store, WAITING_MAX, topic_column};
-use crate::chat::{Arrival, BotId, ChatId, Hold, Lane, Place, Post, RowId, SessionId};
+use super::{Marks, Result, Step, Store, WAITING_MAX, place_of, topic_column};
+use crate::chat::{
+    Arrival, BotId, Button, ChatId, Formatted, Hold, Lane, Place, Post, RowId, SessionId, Target,
+};
 
 /// What an accepted answer of getUpdates makes necessary.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -374,5 +376,22 @@ impl Intake<'_> {
     pub fn post(&mut self, place: Place, lane: Lane, post: &Post) -> Result<RowId> {
         self.posted = true;
         super::outbox::insert(self.tx, self.bot, place, None, None, lane, post, self.now)
+    }
+
+    /// Lets the message of a row show this from now on. That goes where the row goes, whoever asks for it from elsewhere:
+    /// only within a place is the order kept.
+    pub fn show(&mut self, row: RowId, body: &Formatted, buttons: Vec<Vec<Button>>) -> Result<()> {
+        let place = self
+            .tx
+            .prepare_cached("SELECT chat, topic FROM outbox WHERE id = ?1")?
+            .query_row([row.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some(place) = place else { return Ok(()) };
+        let edit = Post::Edit {
+            target: Target::Row(row),
+            body: body.clone(),
+            buttons,
+        };
+        self.post(place, Lane::Text, &edit).map(drop)
     }
 }

@@ -7,8 +7,8 @@
 use rusqlite::OptionalExtension;
 
 use super::buttons::{self, Offered};
-use super::{Intake, Result, outbox, place_of};
-use crate::chat::{Arrival, InLine, Lane, Notice, Post, RowId, SessionId, Target};
+use super::{Intake, Result, outbox};
+use crate::chat::{Arrival, InLine, Notice, Post, RowId, SessionId};
 
 impl Intake<'_> {
     /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
@@ -116,14 +116,6 @@ impl Intake<'_> {
 
     /// Shows something else in the message whose button was pressed, with other buttons.
     pub fn show_anew(&mut self, offered: &Offered, notice: &Notice) -> Result<()> {
-        let place = self
-            .tx
-            .prepare_cached("SELECT chat, topic FROM outbox WHERE id = ?1")?
-            .query_row([offered.row.0], |row| {
-                Ok(place_of(row.get(0)?, row.get(1)?))
-            })
-            .optional()?;
-        let Some(place) = place else { return Ok(()) };
         let buttons = buttons::offer(
             self.tx,
             self.bot,
@@ -132,29 +124,13 @@ impl Intake<'_> {
             self.now,
             &notice.offers,
         )?;
-        let edit = Post::Edit {
-            target: Target::Row(offered.row),
-            body: notice.body.clone(),
-            buttons: buttons.clone(),
-        };
-        outbox::insert(
-            self.tx,
-            self.bot,
-            place,
-            None,
-            None,
-            Lane::Text,
-            &edit,
-            self.now,
-        )?;
+        self.show(offered.row, &notice.body, buttons.clone())?;
         let shown = Post::Message {
             body: notice.body.clone(),
             buttons,
             silent: false,
         };
-        outbox::rewrite(self.tx, offered.row, &shown)?;
-        self.posted = true;
-        Ok(())
+        outbox::rewrite(self.tx, offered.row, &shown)
     }
 
     /// Takes the buttons of a question away where nothing is left that it asks about.

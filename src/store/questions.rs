@@ -9,8 +9,8 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use super::requests::{Decided, Pressed, note_arrival, shows_it};
 use super::{Error, Intake, Result, outbox, place_of};
 use crate::chat::{
-    Arrival, Button, Formatted, Lane, MessageId, Person, Pick, Place, Post, Progress, Question,
-    RowId, SessionId, Target, Verdict,
+    Arrival, Button, Formatted, MessageId, Person, Pick, Place, Post, Progress, Question, RowId,
+    SessionId, Verdict,
 };
 
 /// A request that asks questions.
@@ -293,12 +293,10 @@ impl Intake<'_> {
     /// Lets a request's message show this from now on, with these buttons and no others.
     pub fn ask_on(
         &mut self,
-        place: Place,
         asking: &Asking,
         body: &Formatted,
         picks: &[Vec<(String, Pick)>],
     ) -> Result<()> {
-        self.posted = true;
         let mut button = |(label, pick): &(String, Pick)| {
             Ok(Button {
                 label: label.clone(),
@@ -316,12 +314,7 @@ impl Intake<'_> {
             silent: false,
         };
         outbox::rewrite(self.tx, asking.row, &shown)?;
-        let edit = Post::Edit {
-            target: Target::Row(asking.row),
-            body: body.clone(),
-            buttons,
-        };
-        self.post(place, Lane::Text, &edit).map(drop)
+        self.show(asking.row, body, buttons)
     }
 }
 

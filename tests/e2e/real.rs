@@ -27,10 +27,10 @@ mod groups;
 mod idle;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
-/// What a session may be called, and where it may work.
-mod names;
 /// What Claude may do without asking, chosen by buttons.
 mod modes;
+/// What a session may be called, and where it may work.
+mod names;
 /// What waits for a person, over all sessions.
 mod pending;
 /// Who Claude is in a session, and what was chosen for it.
@@ -43,10 +43,10 @@ mod plans;
 mod questions;
 /// What waits behind a turn.
 mod queue;
-/// Somebody may not speak any more.
-mod removed;
 /// What nobody has decided for long.
 mod reminders;
+/// Somebody may not speak any more.
+mod removed;
 /// What Claude wants to be allowed.
 mod requests;
 /// What neither Claude nor its tools get to see of chappe.

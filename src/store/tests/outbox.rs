@@ -33,6 +33,23 @@ fn rows_of_a_place_go_out_in_the_order_in_which_they_were_stored() {
 }
 
 #[test]
+fn what_a_message_shows_from_now_on_goes_behind_it_whoever_asks_for_that_from_elsewhere() {
+    let store = Store::in_memory();
+    let row = put(&store, topic(42, 9), Lane::Text, "first");
+    take_in(&store, NOW, |intake| {
+        intake.show(row, &Formatted::plain("changed"), Vec::new())
+    });
+    assert_eq!(due(&store), [row], "one place, one after the other");
+    deliver(&store, row, 300);
+    let [edit] = due(&store)[..] else {
+        panic!("only the change is due")
+    };
+    let ready = begin(&store, edit).expect("it waits");
+    let at = (ready.place, ready.edits);
+    assert_eq!(at, (topic(42, 9), Some(MessageId(300))));
+}
+
+#[test]
 fn each_lane_of_a_place_has_a_first_row() {
     on_both(|store| {
         let lanes = [Lane::Reaction, Lane::Text, Lane::Request, Lane::Toast];

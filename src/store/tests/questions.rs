@@ -85,9 +85,7 @@ fn show(store: &Store, asking: &Asking) -> Vec<(String, Pick)> {
         .map(|pick| vec![(format!("{pick:?}"), *pick)])
         .collect();
     let body = Formatted::plain(format!("{:?}", asking.progress));
-    take_in(store, NOW, |intake| {
-        intake.ask_on(HOME, asking, &body, &rows)
-    });
+    take_in(store, NOW, |intake| intake.ask_on(asking, &body, &rows));
     let posts = words(store, "SELECT post FROM outbox ORDER BY id DESC LIMIT 1");
     let Ok(Post::Edit {
         target: Target::Row(row),
