@@ -9,11 +9,15 @@ use super::outbox::{self, json};
 use super::{Result, Step, Store, place_of, places, topic_column};
 use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 
+/// So often a chat is followed from one to the next. Telegram moves one once; what goes round in a circle ends here.
+const MOVES_MAX: usize = 8;
+
 /// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
 /// or for none. `?1` is the bot, `?2` the old chat, `?3` the new one.
 ///
 /// - What the old chat was bound to counts: the new one can only be bound to what a message made that came too early.
-/// - A reaction has nothing left to stand on. What still has buttons to press is shown again, since they stayed behind.
+/// - A reaction has nothing left to stand on. What waits for a person is shown again, since its buttons stayed behind; not
+///   what only offers something, as a list does, or a call that was allowed: there may be very many of those.
 /// - Of two flood waits the longer one counts.
 /// - Where it went is kept of a chat that talked to a session, for as long as there is a store: whoever allowed the one has
 ///   allowed the other.
@@ -29,7 +33,9 @@ const MOVE_CHAT: &[&str] = &[
              WHEN lane = 3 AND state IN ('waiting', 'sending') THEN 'refused'
              WHEN state = 'delivered' AND (
                  EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id AND request.state = 'open')
-                 OR EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id AND button.used = 0)) THEN 'waiting'
+                 OR EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id AND button.used = 0
+                     AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh', 'go_on',
+                         'deny_with', 'stop_other', 'run_all', 'only_the_last', 'drop_all'))) THEN 'waiting'
              ELSE state END,
          tries = iif(state = 'delivered', 0, tries)
      WHERE bot = ?1 AND chat = ?2",
@@ -129,6 +135,26 @@ impl Store {
             )?
             .query_map([begin], |row| Ok((ChatId(row.get(0)?), ChatId(row.get(1)?))))?
             .collect()
+        })
+    }
+
+    /// What a chat of this bot is now; it may have become another one more than once.
+    pub fn chat_now(&self, bot: BotId, chat: ChatId) -> Result<ChatId> {
+        self.read(|tx| {
+            let mut now = chat;
+            for _ in 0..MOVES_MAX {
+                let next = tx
+                    .prepare_cached(
+                        "SELECT CAST(value AS INTEGER) FROM known WHERE name = 'moved ' || ?1 || ' ' || ?2",
+                    )?
+                    .query_row((bot.0, now.0), |row| row.get(0).map(ChatId))
+                    .optional()?;
+                match next {
+                    Some(next) => now = next,
+                    None => break,
+                }
+            }
+            Ok(now)
         })
     }
 

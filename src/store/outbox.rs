@@ -376,13 +376,13 @@ impl Store {
         })
     }
 
-    /// Notes which message shows a turn's status, so that it can be brought to an end later. Where another prompt goes
-    /// on with the turn by now, the message shows that one. Normal.
-    pub fn status_shown(&self, prompt: PromptId, message: MessageId) -> Result<()> {
+    /// Notes which message of a chat shows a turn's status, so that it can be brought to an end later. Where another prompt
+    /// goes on with the turn by now, the message shows that one; where the chat has moved meanwhile, it shows none. Normal.
+    pub fn status_shown(&self, prompt: PromptId, chat: ChatId, message: MessageId) -> Result<()> {
         self.write(Step::StatusShown, |tx| {
             tx.execute(
-                "UPDATE prompt SET status_message = ?2 WHERE id = ?1",
-                (turns::last_of(tx, prompt)?.0, message.0),
+                "UPDATE prompt SET status_message = ?3 WHERE id = ?1 AND chat = ?2",
+                (turns::last_of(tx, prompt)?.0, chat.0, message.0),
             )
             .map(drop)
         })

@@ -201,11 +201,8 @@ impl Scheduler {
             let now = Instant::now();
             let due = self.outfit.store.due(self.outfit.bot)?;
             let closed = self.outfit.store.closed_chats(self.outfit.bot)?;
-            let mut board = self.outfit.board.look();
-            board.retain(|progress| {
-                !closed.contains(&progress.place.chat)
-                    && self.outfit.allowed.chat(progress.place.chat)
-            });
+            let mut board = self.look_at_board()?;
+            board.retain(|progress| !closed.contains(&progress.place.chat));
             let plan = self.pacing.plan(now, &due, &board);
             let Some(call) = plan.call else {
                 return Ok(plan.look_again);
@@ -215,6 +212,25 @@ impl Scheduler {
                 self.senders.hand(call, request);
             }
         }
+    }
+
+    /// What stands on the board for chats that may get it, each where it is now: a group may have become another one since
+    /// the turn began.
+    fn look_at_board(&mut self) -> StoreResult<Vec<Progress>> {
+        let mut board = self.outfit.board.look();
+        for progress in &mut board {
+            let chat = &mut progress.place.chat;
+            if chat.0 < 0 {
+                *chat = self.outfit.store.chat_now(self.outfit.bot, *chat)?;
+            }
+        }
+        let mut shown = Vec::new();
+        for progress in board {
+            if self.may_get(progress.place.chat)? {
+                shown.push(progress);
+            }
+        }
+        Ok(shown)
     }
 
     fn store_failed(&mut self, error: &store::Error) {
@@ -472,7 +488,9 @@ impl Scheduler {
             Settle::AvoidTopic(place) => store.avoid_topic(*bot, *place, ladder::marked),
             Settle::TopicMade(row, topic) => self.topic(*row, Some(*topic)),
             Settle::NoTopic(row) => self.topic(*row, None),
-            Settle::StatusShown(prompt, message) => store.status_shown(*prompt, *message),
+            Settle::StatusShown(prompt, chat, message) => {
+                store.status_shown(*prompt, *chat, *message)
+            }
             Settle::Flooded { chat, now, until } => store.flooded(*bot, *chat, *now, *until),
             Settle::NoReactions(chat) => {
                 self.no_reactions.insert(*chat);

@@ -195,6 +195,7 @@ struct Chat {
 
 /// The status message of a turn.
 struct Status {
+    chat: ChatId,
     message: Option<MessageId>,
     doing: Doing,
     interruption: Option<Interruption>,
@@ -278,10 +279,7 @@ impl Pacing {
             };
             let at = self.status_at(now, progress).max(free);
             if at <= now {
-                let message = self
-                    .statuses
-                    .get(&progress.prompt)
-                    .and_then(|status| status.message);
+                let message = self.shown(progress).and_then(|status| status.message);
                 let call = Call::Status {
                     progress: progress.clone(),
                     message,
@@ -397,12 +395,18 @@ impl Pacing {
 
     /// Whether a turn in a group needs no "typing", since its status stands there.
     fn shows_enough(&self, progress: &Progress) -> bool {
-        is_group(progress.place.chat) && self.statuses.contains_key(&progress.prompt)
+        is_group(progress.place.chat) && self.shown(progress).is_some()
+    }
+
+    /// The status message of a turn, if it has one where it is now: a message does not move with its chat.
+    fn shown(&self, progress: &Progress) -> Option<&Status> {
+        let status = self.statuses.get(&progress.prompt);
+        status.filter(|status| status.chat == progress.place.chat)
     }
 
     /// When a turn's status is to be shown next.
     fn status_at(&self, now: Instant, progress: &Progress) -> Instant {
-        let Some(shown) = self.statuses.get(&progress.prompt) else {
+        let Some(shown) = self.shown(progress) else {
             return match progress.doing {
                 // Who is asked has a message of its own to look at.
                 Doing::Asking => now + WAIT_MAX,
@@ -468,6 +472,7 @@ impl Pacing {
             }
             Call::Status { progress, message } => {
                 let status = Status {
+                    chat: progress.place.chat,
                     message: *message,
                     doing: progress.doing.clone(),
                     interruption: progress.interruption.clone(),
@@ -989,6 +994,29 @@ mod tests {
             ),
             "{edit:?}"
         );
+    }
+
+    #[test]
+    fn a_turn_whose_group_has_moved_gets_a_status_there() {
+        let start = Instant::now();
+        for end in [End::Done(Some(MessageId(300))), End::Refused] {
+            let mut pacing = Pacing::default();
+            let mut board = [working(1, -5, start, Doing::Thinking)];
+            let now = start + STATUS_AFTER;
+            let call = go(&mut pacing, now, &[], &board).expect("it is time");
+            pacing.ended(now, &call, end);
+            board[0].place.chat = ChatId(-1005);
+            assert_eq!(
+                go(&mut pacing, now, &[], &board),
+                Some(Call::Status {
+                    progress: board[0].clone(),
+                    message: None,
+                })
+            );
+            // Nor does the old one change any more.
+            let moved = pacing.plan(now + secs(1), &[], &board);
+            assert_eq!(moved.call, None);
+        }
     }
 
     #[test]

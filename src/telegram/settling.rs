@@ -31,7 +31,7 @@ pub enum Settle {
     AvoidTopic(Place),
     TopicMade(RowId, TopicId),
     NoTopic(RowId),
-    StatusShown(PromptId, MessageId),
+    StatusShown(PromptId, ChatId, MessageId),
     /// The chat takes no reactions.
     NoReactions(ChatId),
     /// The chat has had something since chappe began.
@@ -109,7 +109,10 @@ fn done(call: &Call, answer: &RawValue) -> Settled {
         Call::Status {
             progress,
             message: None,
-        } => what.extend(message.map(|message| Settle::StatusShown(progress.prompt, message))),
+        } => what.extend(
+            message
+                .map(|message| Settle::StatusShown(progress.prompt, progress.place.chat, message)),
+        ),
         Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::TurnAway(_) => {}
     }
     Settled::new(End::Done(message), what)

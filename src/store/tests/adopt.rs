@@ -103,7 +103,7 @@ fn a_hold_is_told_again_with_its_buttons_and_a_request_is_over() {
             .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
             .expect("it is asked");
         store
-            .status_shown(prompt.id, MessageId(601))
+            .status_shown(prompt.id, HOME.chat, MessageId(601))
             .expect("it is noted");
         let holding = Holding {
             reason: Hold::Broken,

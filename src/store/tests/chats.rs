@@ -129,7 +129,7 @@ fn message_ids_stay_behind() {
     let session = say(&store, &message(1, GROUP), "hello");
     let (prompt, _) = give(&store, session).expect("a message waits");
     store
-        .status_shown(prompt.id, MessageId(300))
+        .status_shown(prompt.id, GROUP.chat, MessageId(300))
         .expect("it is noted");
     let shown = put(&store, GROUP, Lane::Text, "shown");
     deliver(&store, shown, 301);
@@ -198,6 +198,61 @@ fn an_open_request_is_shown_again_where_it_can_be_answered() {
             .expect("it is moved once more");
         assert_eq!(due(&store), []);
     }
+}
+
+#[test]
+fn of_what_has_buttons_only_what_waits_for_a_person_is_shown_again() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, GROUP), "hello");
+    let offer = |number: i64, act| {
+        let notice = Notice {
+            body: Formatted::plain("offered"),
+            offers: vec![vec![Offer::new("press", act)]],
+        };
+        let row = take_in(&store, NOW, |intake| intake.offer(GROUP, session, &notice));
+        deliver(&store, row, 300 + number);
+        row
+    };
+    offer(1, Act::Switch);
+    offer(2, Act::Revoke { grant: 1 });
+    offer(3, Act::DropOne { message: 1 });
+    let waits = offer(4, Act::RunAll);
+    by_a_refusal(&store);
+    assert_eq!(due(&store), [waits]);
+}
+
+#[test]
+fn a_chat_is_followed_to_where_it_is_now() {
+    let store = Store::in_memory();
+    say(&store, &message(1, GROUP), "hello");
+    let now = |chat| store.chat_now(BOT, chat).expect("it can be read");
+    assert_eq!(now(GROUP.chat), GROUP.chat);
+    by_a_refusal(&store);
+    store
+        .move_chat(BOT, SUPERGROUP.chat, ChatId(-2005))
+        .expect("it is moved once more");
+    assert_eq!(now(GROUP.chat), ChatId(-2005));
+    assert_eq!(now(HOME.chat), HOME.chat);
+    assert_eq!(store.chat_now(OTHER_BOT, GROUP.chat), Ok(GROUP.chat));
+    store
+        .move_chat(BOT, ChatId(-2005), GROUP.chat)
+        .expect("nobody says that Telegram does not");
+    now(GROUP.chat);
+}
+
+#[test]
+fn a_status_that_was_shown_in_the_old_chat_shows_nothing_in_the_new_one() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, GROUP), "hello");
+    let (prompt, _) = give(&store, session).expect("a message waits");
+    by_a_refusal(&store);
+    let shown = |chat| {
+        let noted = store.status_shown(prompt.id, chat, MessageId(300));
+        noted.expect("it is noted");
+        store.status_message(prompt.id)
+    };
+    assert_eq!(shown(GROUP.chat), Ok(None));
+    assert_eq!(shown(SUPERGROUP.chat), Ok(Some(MessageId(300))));
 }
 
 #[test]

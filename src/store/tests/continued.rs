@@ -10,7 +10,7 @@ fn what_goes_on_inherits_what_is_known_of_the_turn() {
         store.taken(prompt.id).expect("it is noted");
         store.acted(prompt.id, "Bash", "make").expect("it is noted");
         store
-            .status_shown(prompt.id, MessageId(600))
+            .status_shown(prompt.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         store
             .continue_as(prompt.id, "go on", &[], NOW + 5)
@@ -172,7 +172,7 @@ fn what_is_dropped_before_it_went_on_says_so_where_it_was_shown() {
     on_both(|store| {
         let (session, prompt) = given(store);
         store
-            .status_shown(prompt.id, MessageId(600))
+            .status_shown(prompt.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         store
             .continue_as(prompt.id, "go on", &[], NOW)
@@ -207,7 +207,7 @@ fn what_is_left_for_the_next_start_has_not_failed_and_stays_open() {
         let (session, prompt) = given(store);
         store.taken(prompt.id).expect("it is noted");
         store
-            .status_shown(prompt.id, MessageId(600))
+            .status_shown(prompt.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         let said = Post::Edit {
             target: crate::chat::Target::Status(prompt.id),
@@ -273,7 +273,7 @@ fn a_status_that_was_shown_late_shows_the_prompt_that_goes_on() {
         say(store, &message(2, HOME), "next");
         let (other, _) = give(store, session).expect("a message waits");
         store
-            .status_shown(first.id, MessageId(600))
+            .status_shown(first.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         for prompt in [&first, &second, &third] {
             assert_eq!(store.status_message(prompt.id), Ok(Some(MessageId(600))));
@@ -296,7 +296,7 @@ fn what_is_said_late_of_a_turn_that_goes_on_does_not_change_its_status() {
     on_both(|store| {
         let (session, prompt) = given(store);
         store
-            .status_shown(prompt.id, MessageId(600))
+            .status_shown(prompt.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         let late = |prompt| {
             let edit = Post::Edit {

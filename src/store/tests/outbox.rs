@@ -354,7 +354,7 @@ fn an_edit_finds_its_message_once_that_is_delivered() {
     let (_, prompt) = given(&store);
     assert_eq!(edit(Target::Status(prompt.id)), None);
     store
-        .status_shown(prompt.id, MessageId(600))
+        .status_shown(prompt.id, HOME.chat, MessageId(600))
         .expect("it is noted");
     for target in [Target::Status(prompt.id), Target::StatusOrNew(prompt.id)] {
         assert_eq!(edit(target), Some(MessageId(600)));

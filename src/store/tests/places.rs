@@ -77,7 +77,7 @@ fn a_message_belongs_to_the_session_that_sent_it_shows_itself_in_it_or_was_writt
     assert_eq!(of(101), Some(web), "the person's own");
     let (prompt, _) = give(&store, web).expect("it is given");
     store
-        .status_shown(prompt.id, MessageId(300))
+        .status_shown(prompt.id, HOME.chat, MessageId(300))
         .expect("it is noted");
     assert_eq!(of(300), Some(web), "its status");
     let closing = closing(prompt.id, &[("key", "answer")]);

@@ -191,7 +191,7 @@ fn what_was_about_to_go_on_does_not_and_its_status_says_so() {
     on_both(|store| {
         let (session, prompt) = given(store);
         store
-            .status_shown(prompt.id, MessageId(600))
+            .status_shown(prompt.id, HOME.chat, MessageId(600))
             .expect("it is noted");
         store
             .continue_as(prompt.id, "go on", &[], NOW)

@@ -553,7 +553,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("continue_as", Full, went_on);
         let (next, _) = give(store, session).expect("it goes on");
         check("take_back", Full, store.take_back(next.id));
-        let shown = store.status_shown(next.id, MessageId(600));
+        let shown = store.status_shown(next.id, HOME.chat, MessageId(600));
         check("status_shown", Normal, shown);
         let holding = Holding {
             reason: Hold::Broken,
