@@ -78,11 +78,19 @@ pub enum NoDirectory {
 impl Workplace {
     /// Finds the directory that a person has named, with all links followed.
     pub fn directory(&self, named: &str) -> Result<PathBuf, NoDirectory> {
-        let path = self.expanded(named);
+        self.real(named, &self.expanded(named))
+    }
+
+    /// Whether a session may work in what lies in their root under this name.
+    pub fn may_work_in(&self, name: &str) -> Result<(), NoDirectory> {
+        self.real(name, &self.root.join(name)).map(drop)
+    }
+
+    fn real(&self, named: &str, path: &Path) -> Result<PathBuf, NoDirectory> {
         if !path.is_absolute() || named.contains('\0') || named.len() > PATH_MAX {
             return Err(NoDirectory::NotWhole);
         }
-        let real = fs::canonicalize(&path).map_err(|error| match error.kind() {
+        let real = fs::canonicalize(path).map_err(|error| match error.kind() {
             ErrorKind::NotFound => NoDirectory::Missing,
             ErrorKind::NotADirectory => NoDirectory::NotADirectory,
             ErrorKind::PermissionDenied => NoDirectory::NoPermission,
@@ -119,10 +127,18 @@ impl Workplace {
         }
     }
 
-    /// Whether there is something in the folder that a session of this name would get.
-    pub fn is_occupied(&self, name: &str) -> bool {
-        let entries = fs::read_dir(self.root.join(name));
-        entries.is_ok_and(|mut entries| entries.next().is_some())
+    /// The names in the root under which anything lies. An empty folder is in nobody's way.
+    pub fn occupied(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        let occupied = entries.filter(|entry| {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let inside = fs::read_dir(entry.path());
+            !is_folder || inside.is_err() || inside.is_ok_and(|mut inside| inside.next().is_some())
+        });
+        // No session has a name that is no text.
+        occupied
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect()
     }
 
     /// What was put away, the newest first.

@@ -272,7 +272,8 @@ impl Intake<'_> {
     ) -> Result<Made> {
         let new = New {
             name,
-            folder: Folder::In(&home.root),
+            // What lies where it goes is looked at when it is unpacked.
+            folder: Folder::In(&home.root, &[]),
             persona: &home.persona,
         };
         let made = self.make_session(place, &new)?;

@@ -33,8 +33,8 @@ pub struct New<'a> {
 /// Where a new session is to work.
 #[derive(Clone, Copy)]
 pub enum Folder<'a> {
-    /// In a folder of its own, in this directory.
-    In(&'a Path),
+    /// In a folder of its own, in this directory, in which these names lie already. What nobody knows of is somebody's.
+    In(&'a Path, &'a [String]),
     /// There, which is a person's own.
     Given(&'a Path),
 }
@@ -65,8 +65,15 @@ pub(super) fn bind(
 
 impl Intake<'_> {
     /// The session that a place talks to. A place that talks to none gets one of its own: `default` if it is the
-    /// first of all, else one by the suggested name, with a number where that name is taken.
-    pub fn session_at(&mut self, place: Place, suggested: &str, home: &Home) -> Result<SessionId> {
+    /// first of all, else one by the suggested name, with a number where that name is taken. `lies` is what lies in the
+    /// sessions' root already: of that only `default` was ever named to a person, so what lies there is worked in.
+    pub fn session_at(
+        &mut self,
+        place: Place,
+        suggested: &str,
+        home: &Home,
+        lies: &[String],
+    ) -> Result<SessionId> {
         if let Some(session) = self.bound(place)? {
             return Ok(session);
         }
@@ -86,9 +93,13 @@ impl Intake<'_> {
             number += 1;
             name = format!("{base}-{number}");
         }
+        let own = home.root.join(&name);
         let new = New {
             name: &name,
-            folder: Folder::In(&home.root),
+            folder: match first && lies.contains(&name) {
+                true => Folder::Given(&own),
+                false => Folder::In(&home.root, lies),
+            },
             persona: &home.persona,
         };
         match self.make_session(place, &new)? {
@@ -162,25 +173,26 @@ impl Intake<'_> {
         }
         let folder = match new.folder {
             Folder::Given(folder) => folder.to_owned(),
-            Folder::In(root) => self.free_folder(new.name, root)?,
+            Folder::In(root, lies) => self.free_folder(new.name, root, lies)?,
         };
         let session = self.insert_session(new, &folder)?;
         Ok(Made::Yes { session, folder })
     }
 
     /// The folder of a session that gets one of its own. One that has been renamed still has the folder of its old name.
-    fn free_folder(&self, name: &str, root: &Path) -> Result<PathBuf> {
+    fn free_folder(&self, name: &str, root: &Path, lies: &[String]) -> Result<PathBuf> {
         let mut number = 1;
         loop {
-            let folder = match number {
-                1 => root.join(name),
-                _ => root.join(format!("{name}-{number}")),
+            let own = match number {
+                1 => name.to_owned(),
+                _ => format!("{name}-{number}"),
             };
-            let is_taken = self
+            let folder = root.join(&own);
+            let is_known = self
                 .tx
                 .prepare_cached("SELECT 1 FROM session WHERE folder = ?1")?
                 .exists([folder.to_string_lossy()])?;
-            if !is_taken {
+            if !is_known && !lies.contains(&own) {
                 return Ok(folder);
             }
             number += 1;
@@ -236,7 +248,7 @@ impl Intake<'_> {
                 super::fresh_uuid(),
                 super::fresh_uuid(),
                 self.now,
-                matches!(new.folder, Folder::In(_)),
+                matches!(new.folder, Folder::In(..)),
                 persona,
                 prompt,
                 model,

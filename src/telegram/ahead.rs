@@ -8,19 +8,26 @@ use super::desk::Desk;
 use super::update::Decoded;
 use crate::chat::{Act, BotId, Persona, SessionId};
 use crate::config::persona::NoPersona;
-use crate::router::{self, Command, Route, Wish};
+use crate::router::{Command, Route, Wish};
 use crate::store::Store;
 use crate::workplace::{Archived, Conversation, NoDirectory};
 
 /// What an update needs of the disk.
-pub enum Ahead {
+pub struct Ahead {
+    pub found: Found,
+    /// What lies in the sessions' root, where the update may make a session there.
+    pub lies: Vec<String>,
+}
+
+/// What else it needs.
+pub enum Found {
     Nothing,
     New {
         persona: Result<Persona, NoPersona>,
         /// None where none was named.
         directory: Option<Result<PathBuf, NoDirectory>>,
-        /// Whether somebody has something in the folder that would be its own.
-        is_occupied: bool,
+        /// Whether the session can work in what lies where it would have a folder of its own; None where nothing does.
+        there: Option<Result<(), NoDirectory>>,
     },
     Persona(Result<Persona, NoPersona>),
     /// Names and descriptions.
@@ -38,8 +45,33 @@ impl Desk {
     /// Looks up what an update needs of the disk.
     pub fn look_ahead(&self, store: &Store, bot: BotId, update: &Decoded) -> Ahead {
         let Some(route) = self.route(update) else {
-            return Ahead::Nothing;
+            return Ahead {
+                found: Found::Nothing,
+                lies: Vec::new(),
+            };
         };
+        let may_make = match &route {
+            Route::Command {
+                command: Command::New(_),
+                ..
+            } => true,
+            // Asked of the store as well, since the root may be a large directory of a slow disk.
+            Route::Prompt { arrival, .. } | Route::Command { arrival, .. } => {
+                !matches!(store.session_of(bot, arrival.place), Ok(Some(_)))
+            }
+            _ => false,
+        };
+        let lies = match may_make {
+            true => self.workplace.occupied(),
+            false => Vec::new(),
+        };
+        Ahead {
+            found: self.find(store, bot, route, &lies),
+            lies,
+        }
+    }
+
+    fn find(&self, store: &Store, bot: BotId, route: Route<'_>, lies: &[String]) -> Found {
         match route {
             Route::Command {
                 command:
@@ -49,7 +81,7 @@ impl Desk {
                         directory,
                     }),
                 ..
-            } => Ahead::New {
+            } => Found::New {
                 persona: match persona {
                     "" => Ok(self.home.persona.clone()),
                     name => self.workplace.personas.read(name),
@@ -58,20 +90,23 @@ impl Desk {
                     "" => None,
                     named => Some(self.workplace.directory(named)),
                 },
-                is_occupied: router::is_name(name) && self.workplace.is_occupied(name),
+                there: lies
+                    .iter()
+                    .any(|lies| lies == name)
+                    .then(|| self.workplace.may_work_in(name)),
             },
             Route::Command {
                 command: Command::Persona(""),
                 ..
-            } => Ahead::Personas(self.personas()),
+            } => Found::Personas(self.personas()),
             Route::Command {
                 command: Command::Persona(name),
                 ..
-            } => Ahead::Persona(self.workplace.personas.read(name)),
+            } => Found::Persona(self.workplace.personas.read(name)),
             Route::Command {
                 command: Command::Restore(_),
                 ..
-            } => Ahead::Archives(self.workplace.archived()),
+            } => Found::Archives(self.workplace.archived()),
             Route::Command {
                 command: Command::Resume,
                 arrival,
@@ -80,26 +115,26 @@ impl Desk {
                 Ok(Some(session)) => {
                     let is_ours = |id: &str| store.knows_conversation(id).unwrap_or(false);
                     let found = self.workplace.conversations(&session.folder, is_ours);
-                    Ahead::Conversations(Some(session.id), found.map_err(|error| error.to_string()))
+                    Found::Conversations(Some(session.id), found.map_err(|error| error.to_string()))
                 }
-                _ => Ahead::Conversations(None, Ok(Vec::new())),
+                _ => Found::Conversations(None, Ok(Vec::new())),
             },
             Route::Act { token, .. } => match store.act_for(bot, token) {
                 Ok(Some((Act::UsePersona { persona }, _))) => {
-                    Ahead::Persona(self.workplace.personas.read(&persona))
+                    Found::Persona(self.workplace.personas.read(&persona))
                 }
-                Ok(Some((Act::Restore { .. }, _))) => Ahead::Archives(self.workplace.archived()),
+                Ok(Some((Act::Restore { .. }, _))) => Found::Archives(self.workplace.archived()),
                 Ok(Some((Act::TakeOver { conversation }, session))) => {
                     match store.session(session) {
                         Ok(Some(session)) => {
-                            Ahead::Holder(self.workplace.holder(&conversation, &session.folder))
+                            Found::Holder(self.workplace.holder(&conversation, &session.folder))
                         }
-                        _ => Ahead::Nothing,
+                        _ => Found::Nothing,
                     }
                 }
-                _ => Ahead::Nothing,
+                _ => Found::Nothing,
             },
-            _ => Ahead::Nothing,
+            _ => Found::Nothing,
         }
     }
 

@@ -7,7 +7,7 @@
 mod choices;
 mod moves;
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Found};
 use super::desk::{Desk, say, stop};
 use crate::chat::{Act, Formatted, Lane, Notice, Offer, Overview, Place, Post, SessionId};
 use crate::clock::unix_now;
@@ -67,7 +67,7 @@ impl Desk {
             _ => {}
         }
         // All others are about the session of their place.
-        let id = intake.session_at(place, suggested, &self.home)?;
+        let id = intake.session_at(place, suggested, &self.home, &ahead.lies)?;
         let Some(session) = intake.session(id)? else {
             return Ok(());
         };
@@ -77,12 +77,12 @@ impl Desk {
             Command::Grants => list_grants(intake, place, &session),
             Command::Rename(name) => rename(intake, place, &session, name),
             Command::Timeout(text) => self.timeout(intake, place, &session, text),
-            Command::Persona(name) => match ahead {
-                Ahead::Personas(all) => {
+            Command::Persona(name) => match &ahead.found {
+                Found::Personas(all) => {
                     let notice = sessions::personas(&session.name, &session.persona, all);
                     intake.offer(place, id, &notice).map(drop)
                 }
-                Ahead::Persona(persona) => {
+                Found::Persona(persona) => {
                     let said = self.use_persona(intake, &session, name, persona)?;
                     say(intake, place, said)
                 }
@@ -96,7 +96,7 @@ impl Desk {
             }
             Command::Export => export(intake, place, &session),
             Command::Resume => {
-                let Ahead::Conversations(of, found) = ahead else {
+                let Found::Conversations(of, found) = &ahead.found else {
                     return Ok(());
                 };
                 // What came just before it in the same answer has led the place to another session. One that is made by
@@ -140,11 +140,11 @@ impl Desk {
         if let Some((session, name)) = intake.session_named(name)? {
             return offer_switch(intake, place, session, &name, sessions::exists(&name));
         }
-        let Ahead::New {
+        let Found::New {
             persona,
             directory,
-            is_occupied,
-        } = ahead
+            there,
+        } = &ahead.found
         else {
             return Ok(());
         };
@@ -153,12 +153,19 @@ impl Desk {
             Err(why) => return say(intake, place, self.no_persona(wished, why)),
         };
         let own = self.home.root.join(name);
-        let folder = match directory {
-            // What is there already is a person's, and does not go with the session.
-            None if *is_occupied && !intake.has_folder(&own)? => Folder::Given(&own),
-            None => Folder::In(&self.home.root),
-            Some(Ok(directory)) => Folder::Given(directory),
-            Some(Err(why)) => {
+        let folder = match (directory, there) {
+            // What is there already is a person's, who has named it with the session, and does not go with that.
+            (None, Some(there)) if !intake.has_folder(&own)? => match there {
+                Ok(()) => Folder::Given(&own),
+                Err(why) => {
+                    let why = self.bad_directory(why);
+                    let own = self.workplace.short(&own);
+                    return say(intake, place, sessions::bad_directory(&own, &why));
+                }
+            },
+            (None, _) => Folder::In(&self.home.root, &ahead.lies),
+            (Some(Ok(directory)), _) => Folder::Given(directory),
+            (Some(Err(why)), _) => {
                 let why = self.bad_directory(why);
                 return say(intake, place, sessions::bad_directory(named, &why));
             }

@@ -119,7 +119,7 @@ impl Desk {
                 };
                 let session = match replied {
                     Some(session) => session,
-                    None => intake.session_at(arrival.place, suggested, &self.home)?,
+                    None => intake.session_at(arrival.place, suggested, &self.home, &ahead.lies)?,
                 };
                 let written = Written {
                     text,
@@ -135,7 +135,8 @@ impl Desk {
                 suggested,
                 command: Command::Steer(text),
             } if !text.is_empty() => {
-                let session = intake.session_at(arrival.place, suggested, &self.home)?;
+                let session =
+                    intake.session_at(arrival.place, suggested, &self.home, &ahead.lies)?;
                 let written = Written {
                     text,
                     origin: None,

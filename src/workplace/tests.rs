@@ -59,6 +59,28 @@ fn only_what_is_allowed_is_found_whatever_leads_there() {
 }
 
 #[test]
+fn what_lies_in_the_root_is_somebodys_and_an_empty_folder_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().canonicalize().unwrap();
+    let place = workplace(&at);
+    fs::create_dir_all(at.join("root/full/inside")).unwrap();
+    fs::write(at.join("root/file"), "").unwrap();
+    symlink(at.join("elsewhere"), at.join("root/out")).unwrap();
+    let mut occupied = place.occupied();
+    occupied.sort();
+    assert_eq!(occupied, ["file", "full", "in", "out"]);
+    assert_eq!(place.may_work_in("full"), Ok(()));
+    assert_eq!(place.may_work_in("in"), Ok(()));
+    assert_eq!(place.may_work_in("file"), Err(NoDirectory::NotADirectory));
+    assert!(matches!(
+        place.may_work_in("out"),
+        Err(NoDirectory::Outside { .. })
+    ));
+    fs::remove_dir_all(at.join("root")).unwrap();
+    assert_eq!(place.occupied(), Vec::<String>::new());
+}
+
+#[test]
 fn a_path_is_shown_as_a_person_would_write_it() {
     let folder = tempfile::tempdir().unwrap();
     let place = workplace(folder.path());

@@ -105,6 +105,9 @@ fn a_message_for_a_session_that_is_going_keeps_it() {
 fn what_is_at_work_does_not_go() {
     let host = Host::new();
     let _chappe = host.start();
+    // Only a folder that was made for the session goes with it.
+    host.say("hello");
+    host.answer("echo: hello");
     let gate = host.gate();
     host.say(&gate.call());
     let held = gate.reached();

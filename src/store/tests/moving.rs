@@ -11,7 +11,7 @@ fn going(store: &Store) -> (SessionId, i64) {
     take_in(store, NOW, |intake| {
         let new = New {
             name: "web",
-            folder: Folder::In(Path::new("/sessions")),
+            folder: Folder::In(Path::new("/sessions"), &[]),
             persona: &Persona::default(),
         };
         intake.make_session(HOME, &new)?;

@@ -13,7 +13,7 @@ fn make(store: &Store, at: Place, name: &str) -> Made {
             at,
             &New {
                 name,
-                folder: Folder::In(Path::new("/sessions")),
+                folder: Folder::In(Path::new("/sessions"), &[]),
                 persona: &Persona::default(),
             },
         )
@@ -45,6 +45,26 @@ fn a_session_that_is_made_is_what_the_place_talks_to() {
         );
         assert_eq!(give_all(store, made), ["there"]);
     });
+}
+
+#[test]
+fn a_session_that_nobody_named_adopts_no_folder() {
+    let store = Store::in_memory();
+    let lies = ["default", "web", "web-2"].map(str::to_owned);
+    let at = |place, name: &str| {
+        let session = take_in(&store, NOW, |intake| {
+            intake.session_at(place, name, &home(), &lies)
+        });
+        let session = store.session(session).expect("it is read");
+        let session = session.expect("it is there");
+        (session.name, session.folder, session.owns_folder)
+    };
+    let expected = |name: &str, folder: &str, own| (name.to_owned(), home().root.join(folder), own);
+    // That one name is told to everybody. What lies there stays theirs.
+    assert_eq!(at(HOME, "ada"), expected("default", "default", false));
+    assert_eq!(at(place(-5), "web"), expected("web", "web-3", true));
+    assert_eq!(at(place(-6), "web"), expected("web-2", "web-2-2", true));
+    assert_eq!(at(place(-7), "api"), expected("api", "api", true));
 }
 
 #[test]
@@ -205,7 +225,7 @@ fn wants_topic(store: &Store, at: Place) -> (SessionId, RowId) {
     take_in(store, NOW, |intake| {
         let new = New {
             name: "web",
-            folder: Folder::In(Path::new("/sessions")),
+            folder: Folder::In(Path::new("/sessions"), &[]),
             persona: &Persona::default(),
         };
         let Made::Yes { session, .. } = intake.make_session_without_place(&new)? else {

@@ -252,7 +252,7 @@ fn nothing_of_groups_that_are_gone_is_done() {
         let other = take_in(store, NOW, |intake| {
             let new = New {
                 name: "other",
-                folder: Folder::In(&home().root),
+                folder: Folder::In(&home().root, &[]),
                 persona: &home().persona,
             };
             intake.make_session(group, &new)

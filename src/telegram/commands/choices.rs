@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::super::ahead::Ahead;
+use super::super::ahead::{Ahead, Found};
 use super::super::desk::{Desk, say};
 use super::{list_grants, near};
 use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
@@ -189,8 +189,8 @@ impl Desk {
                 intake.use_mode(session.id, Some(sessions::BYPASS))?;
                 sessions::mode_is(&session.name, sessions::BYPASS)
             }
-            Act::UsePersona { persona: name } => match ahead {
-                Ahead::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
+            Act::UsePersona { persona: name } => match &ahead.found {
+                Found::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
                 _ => return Ok(None),
             },
             Act::Delete => {
@@ -217,19 +217,19 @@ impl Desk {
                 };
                 sessions::is_moving(&session.name, &moving)
             }
-            Act::Restore { file } => match ahead {
-                Ahead::Archives(all) => match all.iter().find(|one| one.file == *file) {
+            Act::Restore { file } => match &ahead.found {
+                Found::Archives(all) => match all.iter().find(|one| one.file == *file) {
                     Some(archived) => self.bring_back(intake, place, archived)?,
                     None => sessions::no_archive(file, None),
                 },
                 _ => return Ok(None),
             },
-            Act::TakeOver { conversation } => match ahead {
-                Ahead::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
-                Ahead::Holder(None) if intake.is_at_work(session.id)? => {
+            Act::TakeOver { conversation } => match &ahead.found {
+                Found::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
+                Found::Holder(None) if intake.is_at_work(session.id)? => {
                     sessions::is_busy(&session.name, "changed")
                 }
-                Ahead::Holder(None) => match intake.in_conversation(conversation)? {
+                Found::Holder(None) => match intake.in_conversation(conversation)? {
                     // Two at once would lose a part of it.
                     Some(other) => sessions::is_in_conversation(&other),
                     None => {

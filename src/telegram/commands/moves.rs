@@ -1,6 +1,6 @@
 //! Whole sessions: put away, brought back, deleted, exported, and taken over from the desk.
 
-use super::super::ahead::Ahead;
+use super::super::ahead::{Ahead, Found};
 use super::super::desk::{Desk, say};
 use super::near;
 use crate::chat::{Formatted, Lane, Moving, Notice, Place, Post};
@@ -51,7 +51,7 @@ impl Desk {
         name: &str,
         ahead: &Ahead,
     ) -> store::Result<()> {
-        let Ahead::Archives(all) = ahead else {
+        let Found::Archives(all) = &ahead.found else {
             return Ok(());
         };
         if name.is_empty() {
@@ -61,7 +61,7 @@ impl Desk {
                 .collect();
             let notice = sessions::archives(&all);
             // The buttons stand for sessions that are not there; any that is may carry them.
-            let id = intake.session_at(place, "default", &self.home)?;
+            let id = intake.session_at(place, "default", &self.home, &ahead.lies)?;
             return intake.offer(place, id, &notice).map(drop);
         }
         let found = all
