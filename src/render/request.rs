@@ -60,28 +60,57 @@ pub fn unheard(tool: &str, shown: &Formatted) -> Formatted {
     texts::unheard(shown, how)
 }
 
-/// To a message that waits for the answer to a request, with a button that makes the message the answer.
-pub fn waits_for(tool: &str, input: &str, deny_with: Act) -> Notice {
-    let line = Line::default();
-    let (body, label) = match tool {
-        PLAN_TOOL => (
-            line.plain("That waits for your answer to the plan above."),
-            "Revise with this",
-        ),
-        QUESTION_TOOL => (
-            line.plain("That waits for your answer to the question above."),
-            "Answer with this",
-        ),
-        _ => (
-            line.plain("That waits for your answer to the request above: ")
-                .code(&visible(&lists::gist(input))),
-            "Deny with this",
-        ),
+/// Where a request stands, as seen from a message that waits for its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    Here,
+    InOtherTopic,
+    InOtherChat,
+}
+
+/// To a message that waits for the answer to a request, with a button that makes the message the answer; but not of a
+/// request in another chat, which whoever reads this may not have seen.
+pub fn waits_for(tool: &str, input: &str, stands: Stands, deny_with: Act) -> Notice {
+    let line = Line::default().plain("That waits for your answer to ");
+    let label = match tool {
+        PLAN_TOOL => "Revise with this",
+        QUESTION_TOOL => "Answer with this",
+        _ => "Deny with this",
     };
     Notice {
-        body: body.end(),
-        offers: vec![vec![Offer::new(label, deny_with)]],
+        body: named(line, tool, input, stands),
+        offers: match stands {
+            Stands::Here | Stands::InOtherTopic => vec![vec![Offer::new(label, deny_with)]],
+            Stands::InOtherChat => Vec::new(),
+        },
     }
+}
+
+/// To a message that goes into the turn in which a request is open: Claude takes it in with what is decided.
+pub fn goes_with(tool: &str, input: &str, stands: Stands) -> Formatted {
+    let line = Line::default().plain("Claude reads that once you have answered ");
+    named(line, tool, input, stands)
+}
+
+/// Names a request by where it stands. In another chat others may read than where it was asked.
+fn named(line: Line, tool: &str, input: &str, stands: Stands) -> Formatted {
+    let what = match tool {
+        PLAN_TOOL => "plan",
+        QUESTION_TOOL => "question",
+        _ => "request",
+    };
+    let line = match stands {
+        Stands::Here => line.plain(&format!("the {what} above")),
+        Stands::InOtherTopic => line.plain(&format!("the {what} in another topic")),
+        Stands::InOtherChat => line.plain(&format!("a {what} in another chat")),
+    };
+    let line = match (what, stands) {
+        ("request", Stands::Here | Stands::InOtherTopic) => {
+            line.plain(": ").code(&visible(&lists::gist(input)))
+        }
+        _ => line.plain("."),
+    };
+    line.end()
 }
 
 /// A request, ready to be shown.
@@ -514,6 +543,31 @@ mod tests {
                 .body
                 .text
                 .ends_with(&format!("in /w\nAlways 2: {long}"))
+        );
+    }
+
+    #[test]
+    fn what_waits_says_for_what_and_in_another_chat_only_that_it_does() {
+        let input = r#"{"command":"touch a"}"#;
+        let waits = |tool, stands| waits_for(tool, input, stands, Act::Drop);
+        let said = |tool, stands| waits(tool, stands).body.text;
+        assert_eq!(
+            said("Bash", Stands::Here),
+            "That waits for your answer to the request above: touch a"
+        );
+        assert_eq!(
+            said(PLAN_TOOL, Stands::InOtherTopic),
+            "That waits for your answer to the plan in another topic."
+        );
+        let elsewhere = waits("Bash", Stands::InOtherChat);
+        assert_eq!(
+            elsewhere.body.text,
+            "That waits for your answer to a request in another chat."
+        );
+        assert!(elsewhere.offers.is_empty());
+        assert_eq!(
+            goes_with(QUESTION_TOOL, input, Stands::Here).text,
+            "Claude reads that once you have answered the question above."
         );
     }
 

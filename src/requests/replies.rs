@@ -4,10 +4,11 @@
 //! buttons. Only where Claude asks questions it is the answer, whatever it says.
 
 use super::{Came, Did, picks};
-use crate::chat::{Act, Arrival, Formatted, Lane, MessageId, Person, Post, SessionId};
-use crate::render::{request, texts};
+use crate::chat::{Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId};
+use crate::render::request::{self, Stands};
+use crate::render::texts;
 use crate::router;
-use crate::store::{self, Intake, Offered, Pressed, Replied};
+use crate::store::{self, InTheWay, Intake, Offered, Pressed, Replied};
 
 /// Below what said that a message waits, once its button was pressed.
 const IT_WAS: &str = "✓ It was the answer.";
@@ -68,7 +69,7 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
     show(intake, denied, &asked.tool, from, text)
 }
 
-/// Says once for each request that a message waits for its answer, and offers to deny it with the message.
+/// Says once for each request and place that a message waits for its answer, and offers to deny it with the message.
 pub fn wait_for_answer(
     intake: &mut Intake<'_>,
     arrival: &Arrival,
@@ -86,8 +87,49 @@ pub fn wait_for_answer(
         message: asked.message,
         text: text.to_owned(),
     };
-    let notice = request::waits_for(&asked.tool, &asked.input, act);
-    intake.offer(arrival.place, session, &notice).map(drop)
+    let stands = seen_from(arrival.place, asked.shown_at);
+    let notice = request::waits_for(&asked.tool, &asked.input, stands, act);
+    match stands {
+        Stands::InOtherChat => once(intake, arrival.place, ("waits", &asked), notice.body),
+        _ => intake.offer(arrival.place, session, &notice).map(drop),
+    }
+}
+
+/// Says once for each request and place that a message goes into a turn which a request holds up. Claude has it by then, so
+/// it is not offered as a reason; a reply is one still.
+pub fn goes_with_answer(
+    intake: &mut Intake<'_>,
+    arrival: &Arrival,
+    session: SessionId,
+) -> store::Result<()> {
+    let Some(asked) = intake.request_in_the_way(arrival, session)? else {
+        return Ok(());
+    };
+    let stands = seen_from(arrival.place, asked.shown_at);
+    let body = request::goes_with(&asked.tool, &asked.input, stands);
+    once(intake, arrival.place, ("goes", &asked), body)
+}
+
+fn seen_from(place: Place, shown_at: Place) -> Stands {
+    match shown_at {
+        at if at == place => Stands::Here,
+        at if at.chat == place.chat => Stands::InOtherTopic,
+        _ => Stands::InOtherChat,
+    }
+}
+
+/// Says something about a request, once at a place.
+fn once(
+    intake: &mut Intake<'_>,
+    place: Place,
+    (what, asked): (&str, &InTheWay),
+    body: Formatted,
+) -> store::Result<()> {
+    let topic = place.topic.map_or(0, |topic| topic.0);
+    let key = format!("{what}/{}/{}/{topic}", asked.token, place.chat);
+    intake
+        .post_once(place, &key, &Post::message(body))
+        .map(drop)
 }
 
 /// A press on the button that was offered with that.

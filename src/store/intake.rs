@@ -378,6 +378,13 @@ impl Intake<'_> {
         super::outbox::insert(self.tx, self.bot, place, None, None, lane, post, self.now)
     }
 
+    /// The same, once: what was put there before by this key stays as it is.
+    pub fn post_once(&mut self, place: Place, key: &str, post: &Post) -> Result<RowId> {
+        self.posted = true;
+        let (bot, now) = (self.bot, self.now);
+        super::outbox::insert(self.tx, bot, place, None, Some(key), Lane::Text, post, now)
+    }
+
     /// Lets the message of a row show this from now on. That goes where the row goes, whoever asks for it from elsewhere:
     /// only within a place is the order kept.
     pub fn show(&mut self, row: RowId, body: &Formatted, buttons: Vec<Vec<Button>>) -> Result<()> {

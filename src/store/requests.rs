@@ -59,7 +59,11 @@ pub struct InTheWay {
     pub tool: String,
     /// The tool's input as it was shown, JSON.
     pub input: String,
-    /// Whether that has been said at this place of another message.
+    /// Where the request is shown.
+    pub shown_at: Place,
+    /// Its token. Unlike its number it is never given again.
+    pub token: String,
+    /// Whether another message is offered at this place, with which it could be denied.
     pub is_told: bool,
 }
 
@@ -657,8 +661,8 @@ impl Intake<'_> {
             .map(str::to_owned))
     }
 
-    /// The newest open request of a session for which a message waits that was just queued. None where none is shown in
-    /// the message's chat.
+    /// The newest open request of a session for which a message waits that was just queued, in the message's chat if
+    /// there is one. None where none is shown to anybody.
     pub fn request_in_the_way(
         &self,
         arrival: &Arrival,
@@ -668,15 +672,16 @@ impl Intake<'_> {
         self.tx
             .prepare_cached(
                 "SELECT request.id, inbox.id, request.tool, request.input,
+                        outbox.chat, outbox.topic, request.token,
                         EXISTS (SELECT 1 FROM button JOIN outbox said ON said.id = button.row
-                            WHERE button.session = ?2 AND said.chat = ?3 AND said.topic = ?4
+                            WHERE button.session = ?2 AND button.used = 0 AND said.chat = ?3 AND said.topic = ?4
                               AND json_extract(act, '$.do') = 'deny_with'
                               AND json_extract(act, '$.request') = request.id)
                  FROM request JOIN outbox ON outbox.id = request.row, inbox
-                 WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open' AND outbox.chat = ?3
+                 WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open'
                    AND outbox.message IS NOT NULL
                    AND inbox.bot = ?1 AND inbox.update_id = ?5 AND inbox.session = ?2 AND inbox.state = 'waiting'
-                 ORDER BY request.id DESC, inbox.id DESC LIMIT 1",
+                 ORDER BY outbox.chat = ?3 DESC, request.id DESC, inbox.id DESC LIMIT 1",
             )?
             .query_row(
                 (self.bot.0, session.0, arrival.place.chat.0, topic, arrival.update),
@@ -686,7 +691,9 @@ impl Intake<'_> {
                         message: row.get(1)?,
                         tool: row.get(2)?,
                         input: row.get(3)?,
-                        is_told: row.get(4)?,
+                        shown_at: place_of(row.get(4)?, row.get(5)?),
+                        token: row.get(6)?,
+                        is_told: row.get(7)?,
                     })
                 },
             )

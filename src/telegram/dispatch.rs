@@ -272,10 +272,14 @@ impl Desk {
                 let by_itself = self.steers && shown_at == Some(arrival.place);
                 self.react(intake, arrival)?;
                 if by_itself || (to_steer && shown_at.is_some()) {
-                    // It does not wait here, whatever is asked meanwhile.
-                    return intake.steer_one(arrival, session);
+                    intake.steer_one(arrival, session)?;
+                    return replies::goes_with_answer(intake, arrival, session);
                 }
-                replies::wait_for_answer(intake, arrival, session, written.text)
+                // Where no turn runs, what a sub-agent asks holds nobody up.
+                match shown_at {
+                    Some(_) => replies::wait_for_answer(intake, arrival, session, written.text),
+                    None => Ok(()),
+                }
             }
             Queued::Kept => self.react(intake, arrival),
             Queued::Refused => say(intake, arrival.place, texts::too_many(store::WAITING_MAX)),

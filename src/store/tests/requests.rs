@@ -571,7 +571,7 @@ fn a_reply_denies_with_its_reason_once() {
 }
 
 #[test]
-fn a_message_waits_for_the_newest_request_that_is_shown_in_its_chat() {
+fn a_message_waits_for_the_newest_request_that_is_shown_and_rather_in_its_chat() {
     on_both(|store| {
         let (session, prompt, row) = asking(store);
         let in_the_way = |arrival: &Arrival| {
@@ -584,7 +584,8 @@ fn a_message_waits_for_the_newest_request_that_is_shown_in_its_chat() {
         deliver(store, row, 500);
         let first = in_the_way(&message(61, HOME)).expect("it is in the way");
         assert_eq!((first.tool.as_str(), first.is_told), ("Bash", false));
-        assert_eq!(in_the_way(&message(62, place(43))), None);
+        let far = in_the_way(&message(62, place(43))).expect("it waits there as well");
+        assert_eq!(far.shown_at, HOME);
         let said = |asked: &InTheWay| {
             let act = Act::DenyWith {
                 request: asked.request,
@@ -597,11 +598,15 @@ fn a_message_waits_for_the_newest_request_that_is_shown_in_its_chat() {
             };
             take_in(store, NOW, |intake| intake.offer(HOME, session, &notice))
         };
-        said(&first);
+        let row = said(&first);
         let again = in_the_way(&message(63, HOME)).expect("it is in the way");
         assert!(again.is_told && again.message > first.message);
         let elsewhere = in_the_way(&message(64, topic(42, 5))).expect("it is the same chat");
         assert!(!elsewhere.is_told);
+        // What was used up offers nothing any more: a question may be followed by another one.
+        take_in(store, NOW, |intake| intake.retire(row, "it was the answer"));
+        let after = in_the_way(&message(67, HOME)).expect("it is in the way");
+        assert!(!after.is_told);
         store
             .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
             .expect("the request is stored");
