@@ -88,6 +88,10 @@ pub fn wait_for_answer(
         text: text.to_owned(),
     };
     let stands = seen_from(arrival.place, asked.shown_at);
+    if stands == Stands::InOtherTopic {
+        // Which may be gone, and nobody tells.
+        intake.look_after_requests(Some(arrival.place.chat))?;
+    }
     let notice = request::waits_for(&asked.tool, &asked.input, stands, act);
     match stands {
         Stands::InOtherChat => once(intake, arrival.place, ("waits", &asked), notice.body),

@@ -12,6 +12,16 @@ use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 /// So often a chat is followed from one to the next. Telegram moves one once; what goes round in a circle ends here.
 const MOVES_MAX: usize = 8;
 
+/// The condition under which a row of the outbox waits for a person, who must be able to press its buttons.
+macro_rules! waits_for_a_person {
+    () => {
+        "(EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id AND request.state = 'open')
+          OR EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id AND button.used = 0
+              AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh', 'go_on',
+                  'deny_with', 'stop_other', 'run_all', 'only_the_last', 'drop_all')))"
+    };
+}
+
 /// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
 /// or for none. `?1` is the bot, `?2` the old chat, `?3` the new one.
 ///
@@ -28,17 +38,17 @@ const MOVE_CHAT: &[&str] = &[
     "UPDATE OR REPLACE binding SET chat = ?3 WHERE bot = ?1 AND chat = ?2",
     "UPDATE inbox SET chat = ?3, message = NULL WHERE bot = ?1 AND chat = ?2",
     "UPDATE prompt SET chat = ?3, status_message = NULL WHERE bot = ?1 AND chat = ?2",
-    "UPDATE outbox SET chat = ?3, message = NULL,
+    concat!(
+        "UPDATE outbox SET chat = ?3, message = NULL,
          state = CASE
              WHEN lane = 3 AND state IN ('waiting', 'sending') THEN 'refused'
-             WHEN state = 'delivered' AND (
-                 EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id AND request.state = 'open')
-                 OR EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id AND button.used = 0
-                     AND json_extract(act, '$.do') IN ('run', 'drop', 'retry', 'send_again', 'start_fresh', 'go_on',
-                         'deny_with', 'stop_other', 'run_all', 'only_the_last', 'drop_all'))) THEN 'waiting'
+             WHEN state = 'delivered' AND ",
+        waits_for_a_person!(),
+        " THEN 'waiting'
              ELSE state END,
          tries = iif(state = 'delivered', 0, tries)
-     WHERE bot = ?1 AND chat = ?2",
+     WHERE bot = ?1 AND chat = ?2"
+    ),
     "INSERT INTO flood (bot, chat, until) SELECT bot, ?3, until FROM flood WHERE bot = ?1 AND chat = ?2
      ON CONFLICT (bot, chat) DO UPDATE SET until = max(until, excluded.until)",
     "DELETE FROM flood WHERE bot = ?1 AND chat = ?2 AND chat != ?3",
@@ -83,7 +93,7 @@ pub(super) fn close_known_chat(
 }
 
 /// Sends what waits for a topic to the chat itself. What belongs to a turn is marked by `mark`, which gets the name of its
-/// session: in the chat it stands among what other sessions say. What names it already stays as it is.
+/// session: in the chat it stands among what other sessions say. What names it already stays as it is, as each request does.
 fn redirect(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -96,7 +106,7 @@ fn redirect(
             "SELECT outbox.id, outbox.post, session.name FROM outbox
              JOIN prompt ON prompt.id = outbox.prompt JOIN session ON session.id = prompt.session
              WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.topic = ?3
-               AND outbox.state IN ('waiting', 'sending') AND outbox.named = 0",
+               AND outbox.state IN ('waiting', 'sending') AND outbox.named = 0 AND outbox.lane != 1",
         )?
         .query_map(of_place, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<_>>()?;
@@ -174,8 +184,8 @@ impl Store {
         self.write(Step::MoveChat, |tx| move_chat(tx, bot, from, to))
     }
 
-    /// The topic is gone: what waits for it goes to the chat itself, marked with the name of its session, and the place
-    /// talks to no session any more. Normal.
+    /// The topic is gone: what waits for it goes to the chat itself, marked with the name of its session, and so does what
+    /// waits for a person, since its message went with the topic. The place talks to no session any more. Normal.
     pub fn drop_topic(
         &self,
         bot: BotId,
@@ -183,6 +193,14 @@ impl Store {
         mark: impl Fn(&str, Post) -> Post,
     ) -> Result<()> {
         self.write(Step::DropTopic, |tx| {
+            tx.execute(
+                concat!(
+                    "UPDATE outbox SET state = 'waiting', message = NULL, tries = 0
+                     WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND state = 'delivered' AND ",
+                    waits_for_a_person!()
+                ),
+                (bot.0, place.chat.0, topic_column(place)),
+            )?;
             redirect(tx, bot, place, mark)?;
             tx.execute(
                 "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",

@@ -24,6 +24,7 @@ mod requests;
 mod reserve;
 mod schema;
 mod sessions;
+mod standing;
 mod step;
 mod stops;
 pub mod trouble;

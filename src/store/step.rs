@@ -133,6 +133,8 @@ steps! {
     SendAnew "send-anew" Normal,
     /// Telegram will never take it. A request is denied by that, which is a decision.
     Refuse "refuse" Full,
+    /// Whether open requests still stand. The next look is later.
+    LookAfter "look-after" Normal,
     /// Which message shows a turn's status.
     StatusShown "status-shown" Normal,
     /// A flood wait. Calls during it make it longer.

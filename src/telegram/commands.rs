@@ -249,10 +249,13 @@ fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> stor
 /// waits there.
 fn pending(intake: &mut Intake<'_>, place: Place) -> store::Result<()> {
     let mut all = intake.pending()?;
-    if place.chat.0 < 0 {
-        // A group is read by people who may not speak to the bot: what is asked elsewhere is not for them.
-        all.retain(|one| one.place.is_some_and(|at| at.chat == place.chat));
+    // A group is read by people who may not speak to the bot: what is asked elsewhere is not for them.
+    let only = (place.chat.0 < 0).then_some(place.chat);
+    if let Some(chat) = only {
+        all.retain(|one| one.place.is_some_and(|at| at.chat == chat));
     }
+    // Who has to ask may have lost the message with its buttons.
+    intake.look_after_requests(only)?;
     let current = intake.bound(place)?;
     let mut offers: Vec<(SessionId, Offer)> = Vec::new();
     for one in &all {

@@ -429,8 +429,9 @@ impl Poll {
         }
     }
 
-    /// Does what time makes necessary: wakes the sessions whose hold is over, and forgets old rows. A session that sleeps
-    /// has no timer of its own, and the poll comes round every minute, whether Telegram answers or not.
+    /// Does what time makes necessary: wakes the sessions whose hold is over, looks after open requests, and forgets old
+    /// rows. A session that sleeps has no timer of its own, and the poll comes round every minute, whether Telegram answers
+    /// or not.
     fn look_after_time(&mut self) {
         if self.stopping.load(Ordering::SeqCst) {
             return;
@@ -439,6 +440,11 @@ impl Poll {
         match self.outfit.store.holds_over(now) {
             Ok(sessions) => sessions.into_iter().for_each(&self.outfit.wake),
             Err(error) => log::warn!("what was paused cannot be looked at: {error}"),
+        }
+        match self.outfit.store.look_after_requests(self.outfit.bot, now) {
+            Ok(true) => self.outfit.board.ring(),
+            Ok(false) => {}
+            Err(error) => log::warn!("open requests cannot be looked after: {error}"),
         }
         if now - self.pruned >= PRUNE_EVERY {
             self.pruned = now;

@@ -55,6 +55,10 @@ const UNREACHED: &[(&str, &str)] = &[
         "only where a request waits for so long; tests/e2e/grants.rs lets one",
     ),
     (
+        "look-after",
+        "only where a request is open for so long; tests/e2e/places.rs lets one be",
+    ),
+    (
         "time-out",
         "only where a request waits for so long; tests/e2e/grants.rs lets one",
     ),

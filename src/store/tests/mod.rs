@@ -15,6 +15,7 @@ mod outbox;
 mod places;
 mod questions;
 mod requests;
+mod standing;
 mod stops;
 mod turns;
 mod upkeep;
