@@ -157,6 +157,12 @@ impl BotApi {
         self.change_membership(who, None, "left", "member");
     }
 
+    /// Throws the bot out of the group in which this person is. The bot is told.
+    pub fn remove_from_group(&self, who: &Person) {
+        let refusal = Refusal::new(403, "Forbidden: bot was kicked from the supergroup chat");
+        self.change_membership(who, Some(refusal), "member", "kicked");
+    }
+
     /// Sends any content, such as `{"location": {…}}`. Returns the message's id.
     pub fn write(&self, who: &Person, content: Value) -> i64 {
         let mut state = self.shared.change();
