@@ -7,11 +7,11 @@ use serde_json::json;
 
 use crate::host::{BOT_NAME, Host, USER, until};
 
-const GROUP: i64 = -100_200;
-const OTHER_GROUP: i64 = -100_300;
+pub const GROUP: i64 = -100_200;
+pub const OTHER_GROUP: i64 = -100_300;
 const STRANGER: i64 = 666;
 
-const NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
+pub const NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
 
 /// A host that serves one group, with the one who may speak there, and one who may not.
 fn host() -> (Host, Person, Person) {
@@ -23,12 +23,12 @@ fn host() -> (Host, Person, Person) {
 }
 
 /// What is said to the bot by its name.
-fn named(text: &str) -> String {
+pub fn named(text: &str) -> String {
     format!("@{BOT_NAME} {text}")
 }
 
 /// How many rows there are of what grows with what comes in.
-fn rows(host: &Host) -> String {
+pub fn rows(host: &Host) -> String {
     let mut rows = String::new();
     for table in ["inbox", "outbox", "prompt", "session", "binding", "button"] {
         let count = host.count(&format!("SELECT count(*) FROM {table}"));
@@ -38,7 +38,7 @@ fn rows(host: &Host) -> String {
 }
 
 /// The calls that the group has seen, answers to presses aside.
-fn calls(host: &Host) -> usize {
+pub fn calls(host: &Host) -> usize {
     let calls = host.api.calls();
     let of_group = |chat: Option<i64>| chat.is_some_and(|chat| chat < 0);
     let calls = calls.iter();

@@ -21,7 +21,7 @@ mod endings;
 mod gone;
 /// Each request for itself, rules, and modes.
 mod grants;
-/// A group in which not everybody may decide.
+/// Groups, in which not everybody may decide.
 mod groups;
 /// The time-out of a quiet process against what is written just then.
 mod idle;
@@ -57,10 +57,16 @@ mod sessions;
 mod steer;
 /// A person says stop, whatever the turn is doing.
 mod stop;
+/// A group becomes a supergroup in the middle of a turn.
+mod supergroup;
+/// Topics: who hears what, and where what is asked goes when one is deleted.
+mod topics;
 /// When the API fails.
 mod trouble;
 /// What is written while Claude waits for a person.
 mod waiting;
+/// What is written while Claude asks something.
+mod waits;
 /// Requests that end without a decision.
 mod withdrawn;
 

@@ -1,0 +1,224 @@
+//! Topics: a reply goes to the Claude that said what it replies to, and what is asked in a topic that is deleted reaches the
+//! person all the same.
+
+use chappe::loopback::botapi::{Person, Shown};
+use serde_json::json;
+
+use super::Stage;
+use crate::groups::{GROUP, named};
+use crate::host::{BOT_NAME, USER};
+
+/// What Claude was told in the conversation that this text belongs to, at its last step.
+fn told(stage: &Stage, text: &str) -> Vec<String> {
+    let turns = stage.turns().into_iter().rev();
+    let mut texts = turns.map(|turn| turn.texts);
+    texts
+        .find(|texts| texts.iter().any(|told| told == text))
+        .unwrap_or_else(|| panic!("nobody was told {text:?}"))
+}
+
+/// Waits for a request with this text in a place.
+fn request_at(stage: &Stage, chat: i64, topic: Option<i64>, text: &str) -> Shown {
+    stage
+        .host
+        .wait(&format!("a request with {text:?} in {topic:?}"), |view| {
+            let mut shown = view.from_bot(chat);
+            let is_it = |shown: &&Shown| {
+                let mut labels = shown.buttons.iter().flatten().map(|(label, _)| label);
+                let asks = labels.any(|label| label == "Allow once");
+                asks && shown.topic == topic && shown.text.contains(text)
+            };
+            shown.find(is_it).cloned()
+        })
+}
+
+/// A host that serves a group. There even a sign below a message counts as a call, and calls are few.
+fn with_group(test: &str) -> Option<Stage> {
+    let mut stage = Stage::new(test)?;
+    stage.host.allowed_chats = vec![GROUP];
+    stage.host.telegram = "reactions = false\n".to_owned();
+    Some(stage)
+}
+
+/// A topic that talks to the session `web`, of a person who has another one in topic 5.
+fn with_topic(stage: &Stage) -> (Person, Person) {
+    let first = stage.host.person().in_topic(5);
+    stage.ask_as(&first, "one", "echo: one");
+    stage.ask_as(&first, "/new web", "has a topic of its own");
+    let ready = stage.host.answer("Session web is ready in ");
+    let topic = ready.topic.expect("it stands in a topic");
+    (first, stage.host.person().in_topic(topic))
+}
+
+#[test]
+fn a_reply_in_a_topic_goes_to_the_claude_that_said_what_it_replies_to() {
+    let test = "a_reply_in_a_topic_goes_to_the_claude_that_said_what_it_replies_to";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (first, there) = with_topic(&stage);
+    let of_web = stage.ask_as(&there, "two", "echo: two");
+    assert_eq!(of_web.topic, there.topic);
+    stage.host.delivered();
+    // Some clients give the message that has made the topic as what is replied to; nobody has chosen that one.
+    let made = json!({"message_id": there.topic, "date": 1, "chat": {"id": USER, "type": "private"},
+        "forum_topic_created": {"name": "web", "icon_color": 0}});
+    let implicit = json!({"text": "three", "reply_to_message": made});
+    stage.host.api.write(&there, implicit);
+    stage.host.answer("echo: three");
+    assert_eq!(told(&stage, "three"), ["two", "three"]);
+
+    stage.ask_as(
+        &there,
+        "/session default",
+        "What you write now goes to default.",
+    );
+    stage.host.api.reply(&there, of_web.id, "back");
+    let answer = stage.host.answer("echo: back");
+    assert_eq!(
+        (answer.topic, answer.text.as_str()),
+        (there.topic, "web:\necho: back")
+    );
+    assert_eq!(told(&stage, "back"), ["two", "three", "back"]);
+    let answer = stage.ask_as(&there, "four", "echo: four");
+    assert_eq!(answer.topic, there.topic);
+    assert_eq!(told(&stage, "four"), ["one", "four"]);
+    // What is asked by a reply is asked where that was written, and denied by a reply there.
+    let call = r#"[[tool Bash {"command":"touch made"}]]"#;
+    stage.host.delivered();
+    stage.host.api.reply(&there, of_web.id, call);
+    let request = request_at(&stage, USER, there.topic, "web wants to run");
+    stage.host.delivered();
+    stage
+        .host
+        .api
+        .reply(&there, request.id, "not before the review");
+    let answer = stage
+        .host
+        .answer("The user denied this: not before the review");
+    assert_eq!(answer.topic, there.topic);
+    assert!(answer.text.starts_with("web:\n"), "{}", answer.text);
+    assert!(!stage.host.sessions_root().join("web/made").exists());
+    let answer = stage.ask_as(&first, "five", "echo: five");
+    assert_eq!(answer.topic, Some(5));
+}
+
+#[test]
+fn what_is_asked_in_a_topic_that_was_deleted_is_asked_where_somebody_looks_for_it() {
+    let test = "what_is_asked_in_a_topic_that_was_deleted_is_asked_where_somebody_looks_for_it";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let host = &stage.host;
+    let (_, there) = with_topic(&stage);
+    let topic = there.topic.expect("it is one");
+    let call = r#"[[tool Bash {"command":"touch made"}]]"#;
+    host.api.say(&there, call);
+    let lost = request_at(&stage, USER, Some(topic), "touch made");
+    host.delivered();
+    host.api.delete_topic(USER, topic);
+    stage.ask("/pending", "wants Bash");
+    let request = request_at(&stage, USER, None, "touch made");
+    host.delivered();
+    assert_ne!(request.id, lost.id);
+    // Once it is decided, the answer comes there as well.
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+    host.says(USER, request.id, "✓ Allowed by Ada");
+    let answer = host.answer("tool said:");
+    assert_eq!(answer.topic, None);
+    assert!(answer.text.starts_with("web:\n"), "{}", answer.text);
+    assert!(host.sessions_root().join("web/made").exists());
+    let asks = host.texts();
+    let asks = asks.iter().filter(|text| text.contains("wants to run"));
+    assert_eq!(asks.count(), 1, "{:?}", host.texts());
+}
+
+#[test]
+fn who_writes_to_a_session_that_asks_in_a_topic_that_was_deleted_is_asked() {
+    let test = "who_writes_to_a_session_that_asks_in_a_topic_that_was_deleted_is_asked";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let host = &stage.host;
+    let (_, there) = with_topic(&stage);
+    let topic = there.topic.expect("it is one");
+    host.api
+        .say(&there, r#"[[tool Bash {"command":"touch made"}]]"#);
+    request_at(&stage, USER, Some(topic), "touch made");
+    host.delivered();
+    host.api.delete_topic(USER, topic);
+    stage.ask("/session web", "What you write now goes to web.");
+    let waits = stage.ask(
+        "use another name",
+        "That waits for your answer to the request in another topic: touch made",
+    );
+    request_at(&stage, USER, None, "touch made");
+    host.delivered();
+    let press = host.press(&host.person(), &waits, "Deny with this");
+    assert_eq!(host.toast(&press), "Denied");
+    let answer = host.answer("The user denied this: use another name");
+    assert_eq!(answer.topic, None);
+    assert!(!host.sessions_root().join("web/made").exists());
+    stage.ask("[[remember]]", "remember turns=1");
+}
+
+#[test]
+fn a_group_with_topics_has_a_claude_for_each_and_one_for_the_rest() {
+    let test = "a_group_with_topics_has_a_claude_for_each_and_one_for_the_rest";
+    let Some(stage) = with_group(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let host = &stage.host;
+    let general = host.person().in_chat(GROUP);
+    let there = general.in_topic(7);
+    let answer = stage.ask_as(&general, &named("one"), "echo: one");
+    assert_eq!(answer.topic, None);
+    let answer = stage.ask_as(&there, &named("two"), "echo: two");
+    assert_eq!(answer.topic, Some(7));
+    assert_eq!(stage.claudes().len(), 2);
+    host.delivered();
+    host.api.reply(&there, answer.id, "three");
+    host.answer_in(GROUP, "echo: three");
+    assert_eq!(told(&stage, "three"), ["two", "three"]);
+
+    let call = r#"[[tool Bash {"command":"touch made"}]]"#;
+    let said = host.api.say(&there, &named(call));
+    let request = request_at(&stage, GROUP, Some(7), "touch made");
+    assert_eq!(request.reply_to, Some(said));
+    host.delivered();
+    host.api.reply(&there, request.id, "not here");
+    let answer = host.answer_in(GROUP, "The user denied this: not here");
+    assert_eq!(answer.topic, Some(7));
+    assert!(!host.sessions_root().join("group-topic-7/made").exists());
+    stage.ask_as(&general, &named("[[remember]]"), r#"texts=["one"]"#);
+}
+
+#[test]
+fn what_is_asked_in_a_topic_of_a_group_that_was_deleted_is_asked_in_the_group() {
+    let test = "what_is_asked_in_a_topic_of_a_group_that_was_deleted_is_asked_in_the_group";
+    let Some(stage) = with_group(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let host = &stage.host;
+    let general = host.person().in_chat(GROUP);
+    let there = general.in_topic(7);
+    stage.ask_as(&general, &named("one"), "echo: one");
+    host.api
+        .say(&there, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    request_at(&stage, GROUP, Some(7), "touch made");
+    host.delivered();
+    host.api.delete_topic(GROUP, 7);
+    stage.ask_as(&general, &format!("/pending@{BOT_NAME}"), "wants Bash");
+    let request = request_at(&stage, GROUP, None, "touch made");
+    host.delivered();
+    host.press(&general, &request, "Allow once");
+    let answer = host.answer_in(GROUP, "tool said:");
+    assert_eq!(answer.topic, None);
+    assert!(host.sessions_root().join("group-topic-7/made").exists());
+}
