@@ -96,11 +96,7 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         serde_json::from_str(raw.get()).map_err(|_| "the message is no object")?;
     let chat: Chat = field(&fields, "chat").ok_or("the message has no chat")?;
     let message = field(&fields, "message_id").ok_or("the message has no id")?;
-    // In groups without topics the thread only says what is a reply to what.
-    let in_topic = field(&fields, "is_topic_message").unwrap_or(false);
-    let topic = field::<i64>(&fields, "message_thread_id")
-        .filter(|_| in_topic)
-        .map(TopicId);
+    let topic = topic_of(&fields, chat.id);
     let (reply_to, replied_to) = field(&fields, "reply_to_message")
         .and_then(|replied: Fields<'_>| replied_to(&replied, chat.id, topic))
         .unzip();
@@ -124,6 +120,17 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         caption: field(&fields, "caption").unwrap_or_default(),
         body: body(&fields),
     })
+}
+
+/// The number of a group's first topic, which is the group itself: nothing can be sent to it by that number.
+const GENERAL: i64 = 1;
+
+/// The topic in which a message stands. In groups without topics the thread only says what is a reply to what.
+fn topic_of(message: &Fields<'_>, chat: i64) -> Option<TopicId> {
+    let in_topic = field(message, "is_topic_message").unwrap_or(false);
+    field::<i64>(message, "message_thread_id")
+        .filter(|thread| in_topic && (chat > 0 || *thread != GENERAL))
+        .map(TopicId)
 }
 
 /// The message of the same chat that a message replies to, and who wrote that. Within a topic, clients may give the service
@@ -331,14 +338,10 @@ fn press(raw: &RawValue) -> Result<Press, &'static str> {
     let at = fields.get("message").and_then(|message| {
         let message: Fields<'_> = serde_json::from_str(message.get()).ok()?;
         let chat: Chat = field(&message, "chat")?;
-        let in_topic = field(&message, "is_topic_message").unwrap_or(false);
-        let topic = field::<i64>(&message, "message_thread_id")
-            .filter(|_| in_topic)
-            .map(TopicId);
         Some((
             Place {
                 chat: ChatId(chat.id),
-                topic,
+                topic: topic_of(&message, chat.id),
             },
             MessageId(field(&message, "message_id")?),
         ))
@@ -365,6 +368,35 @@ mod tests {
             Inbound::Message(incoming) => incoming.body,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_first_topic_of_a_group_is_the_group_itself() {
+        let topic = |chat: i64, fields: &str| {
+            let message = format!(
+                r#"{{"message_id":9,"text":"hi","chat":{{"id":{chat},"type":"supergroup"}},{fields}"from":{{"id":5}}}}"#
+            );
+            let json = format!(r#"{{"update_id":1,"message":{message}}}"#);
+            let Ok(Inbound::Message(incoming)) = decoded(&json).unwrap().inbound else {
+                panic!("it is a message")
+            };
+            let query = format!(r#"{{"id":"1","from":{{"id":5}},"message":{message}}}"#);
+            let json = format!(r#"{{"update_id":1,"callback_query":{query}}}"#);
+            let Ok(Inbound::Press(press)) = decoded(&json).unwrap().inbound else {
+                panic!("it is a press")
+            };
+            assert_eq!(press.at.map(|(place, _)| place), Some(incoming.place));
+            incoming.place.topic
+        };
+        let in_topic = |number| format!(r#""message_thread_id":{number},"is_topic_message":true,"#);
+        assert_eq!(topic(-7, &in_topic(1)), None);
+        assert_eq!(topic(-7, &in_topic(5)), Some(TopicId(5)));
+        assert_eq!(
+            topic(-7, r#""message_thread_id":5,"#),
+            None,
+            "a thread of replies"
+        );
+        assert_eq!(topic(7, &in_topic(1)), Some(TopicId(1)));
     }
 
     #[test]
