@@ -116,7 +116,10 @@ const TABLE: &[(u16, &[&str], Refusal)] = &[
     // The chat.
     (400, &["chat not found", "peer_id_invalid"], ChatClosed),
     (400, &["group chat was upgraded to a supergroup chat"], ChatClosed),
+    // A group may take texts and no files.
+    (400, &["not enough rights to send documents", "chat_send_docs_forbidden"], Content),
     (400, &["not enough rights to send", "have no rights to send"], ChatClosed),
+    (400, &["chat_send_plain_forbidden"], ChatClosed),
     (400, &["chat_write_forbidden", "chat_restricted"], ChatClosed),
     (400, &["need administrator rights", "chat_admin_required"], Drop),
     (400, &["not enough rights to manage pinned messages"], Drop),
@@ -240,6 +243,7 @@ mod tests {
         (400, &[
             "Bad Request: not enough rights to send text messages to the chat",
             "Bad Request: have no rights to send a message",
+            "Bad Request: CHAT_SEND_PLAIN_FORBIDDEN",
             "Bad Request: CHAT_WRITE_FORBIDDEN",
             "Bad Request: CHAT_RESTRICTED",
         ], ChatClosed),
@@ -254,6 +258,10 @@ mod tests {
             "Bad Request: FILE_REFERENCE_EXPIRED",
         ], Content),
         (400, &["Bad Request: file is too big"], Content),
+        (400, &[
+            "Bad Request: not enough rights to send documents to the chat",
+            "Bad Request: CHAT_SEND_DOCS_FORBIDDEN",
+        ], Content),
         (400, &[
             "Bad Request: failed to get HTTP URL content",
             "Bad Request: wrong type of the web page content",

@@ -339,6 +339,35 @@ fn what_is_owed_to_a_group_that_is_no_longer_allowed_is_not_sent() {
 }
 
 #[test]
+fn a_group_that_takes_no_files_gets_all_else() {
+    let (host, ada, _) = host();
+    let _chappe = host.start();
+    host.api.fault(chappe::loopback::botapi::Fault {
+        method: "sendDocument",
+        chat: Some(GROUP),
+        times: 9,
+        what: chappe::loopback::botapi::Trouble::Answer {
+            code: 400,
+            description: "Bad Request: not enough rights to send documents to the chat".to_owned(),
+            parameters: None,
+        },
+    });
+    let content = "word ".repeat(600);
+    let call = json!({"file_path": host.file("made"), "content": content});
+    host.api.say(
+        &ada,
+        &named(&format!("[[tool Write {call}]] [[text over]]")),
+    );
+    // What cannot be seen whole is not allowed.
+    host.answer_in(GROUP, "so it was denied");
+    host.answer_in(GROUP, "over");
+    host.api.say(&ada, &named("and now"));
+    host.answer_in(GROUP, "echo: and now");
+    assert_eq!(host.count("SELECT count(*) FROM closed_chat"), 0);
+    assert!(!host.file("made").exists());
+}
+
+#[test]
 fn what_was_told_to_the_bot_can_be_taken_back_without_its_name() {
     let (host, ada, eve) = host();
     let _chappe = host.start();
