@@ -329,6 +329,50 @@ fn what_belongs_to_a_topic_of_its_own_that_was_deleted_comes_to_the_chat_with_it
 }
 
 #[test]
+fn what_was_asked_in_a_topic_that_was_deleted_is_asked_in_the_chat_after_a_while() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.api.say(&host.person().in_topic(5), "/new web");
+    let topic = ready_in_topic(&host, "web").topic.expect("a topic");
+    let there = host.person().in_topic(topic);
+    host.api
+        .say(&there, r#"[[tool Bash {"command":"touch made"}]]"#);
+    let lost = host.request_with(USER, "Allow once");
+    host.delivered();
+    host.api.delete_topic(USER, topic);
+    // Nobody tells of that, and for minutes nobody looks.
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    let asks = || host.texts().iter().any(|text| text.contains("touch made"));
+    assert!(!asks());
+    let path = host.state_dir().join("chappe.db");
+    let database = rusqlite::Connection::open(path).expect("it is there");
+    let earlier = database.execute("UPDATE request SET created = created - 300", []);
+    assert_eq!(earlier, Ok(1));
+    host.say("and now");
+    let request = host.wait("the request", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .find(|shown| shown.text.contains("touch made"))
+            .cloned()
+    });
+    assert_ne!(request.id, lost.id);
+    assert_eq!(request.topic, None);
+    assert!(
+        request.text.starts_with("web wants to run"),
+        "{}",
+        request.text
+    );
+    host.delivered();
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+    let answer = host.answer("web:\ntool said");
+    assert_eq!(answer.topic, None);
+    assert!(host.sessions_root().join("web/made").exists());
+}
+
+#[test]
 fn where_no_topic_can_be_made_the_session_is_where_it_was_asked_for() {
     let host = Host::new();
     let _chappe = host.start();
