@@ -233,6 +233,45 @@ fn what_is_allowed_everywhere_reaches_a_claude_that_runs_elsewhere() {
 }
 
 #[test]
+fn what_is_allowed_in_a_folder_reaches_the_sessions_there_and_no_others() {
+    let test = "what_is_allowed_in_a_folder_reaches_the_sessions_there_and_no_others";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let folder = stage.host.folder.path().join("src");
+    fs::create_dir(&folder).expect("it can be made");
+    stage
+        .host
+        .sessions
+        .push_str(&format!("allowed_dirs = [{folder:?}]\n"));
+    let _chappe = stage.host.start();
+    for name in ["first", "second"] {
+        let new = format!("/new {name} default {}", folder.display());
+        stage.ask(&new, &format!("Session {name} is ready"));
+        let hello = format!("hello {name}");
+        stage.ask(&hello, &format!("echo: {hello}"));
+    }
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let (_, wide) = stage.button("✓ Allowed by Ada, ", "In this folder");
+    let press = stage.host.api.press(&stage.host.person(), request, &wide);
+    assert_eq!(
+        stage.host.toast(&press),
+        "In all sessions of this folder. /grants takes it back."
+    );
+    stage.ask("/session first", "What you write now goes to first.");
+    stage.ask(&init("two"), "tool said:");
+    assert!(folder.join("two").exists());
+    assert_eq!(asked(&stage), 1);
+    stage.ask("/new elsewhere", "Session elsewhere is ready");
+    stage.say(&init("three"));
+    stage.press("git init three", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert_eq!(asked(&stage), 2);
+}
+
+#[test]
 fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
     let Some(mut stage) = Stage::new("what_is_denied_by_a_rule_is_denied_in_every_mode") else {
         return;
