@@ -82,6 +82,38 @@ fn what_nobody_answers_is_denied_and_claude_is_told() {
     assert!(!stage.folder().join("made").exists());
 }
 
+#[test]
+fn a_question_and_a_plan_that_nobody_answers_are_denied_and_claude_goes_on() {
+    let test = "a_question_and_a_plan_that_nobody_answers_are_denied_and_claude_goes_on";
+    let Some(mut stage) = stage(test) else {
+        return;
+    };
+    stage
+        .host
+        .sessions
+        .push_str("[limits]\npermission_timeout = \"5s\"\n");
+    stage.set_claude("permission_mode = \"plan\"");
+    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
+    let _chappe = stage.host.start();
+    for asks in [&QUESTION, &PLAN] {
+        stage.say(asks.prompt);
+        let (request, data) = stage.button(asks.shows, asks.button);
+        let ended = stage
+            .host
+            .says(USER, request, "✗ Denied: nobody answered within 5 s.");
+        assert!(ended.buttons.is_empty(), "{ended:?}");
+        let late = stage.host.api.press(&stage.host.person(), request, &data);
+        assert_eq!(stage.host.toast(&late), asks.over);
+        let next = format!("after {}", asks.tool);
+        stage.ask(&next, &format!("echo: {next}"));
+    }
+    let turns = stage.turns();
+    let told = turns.iter().filter_map(|turn| turn.tool_result.as_ref());
+    let denied = told.filter(|told| told.is_error && told.text.contains("Nobody answered within"));
+    assert_eq!(denied.count(), 2);
+    assert_eq!(open_requests(&stage), 0);
+}
+
 /// Who dies while a request is open, and how.
 #[derive(Clone, Copy, Debug)]
 enum Death {
