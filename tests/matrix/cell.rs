@@ -48,10 +48,12 @@ pub enum Story {
     Away,
     /// A session is put away as a whole, and brought back.
     Moving,
+    /// Claude asks a question with ready answers, and one of them is pressed.
+    Question,
 }
 
 impl Story {
-    pub const ALL: [Story; 11] = [
+    pub const ALL: [Story; 12] = [
         Story::Talk,
         Story::TalkAfterGive,
         Story::TalkAfterActed,
@@ -63,6 +65,7 @@ impl Story {
         Story::Restart,
         Story::Away,
         Story::Moving,
+        Story::Question,
     ];
 
     /// Whether it is another story, taken up after a crash.

@@ -17,8 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// What is pressed wherever it is offered. Everything else is left alone.
-const PRESSED: [&str; 7] = [
+const PRESSED: [&str; 8] = [
     "Allow once",
+    "Green",
     "Run",
     "Run all",
     "Try again",

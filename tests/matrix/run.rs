@@ -336,15 +336,20 @@ fn look(host: &Host, with_tree: bool) -> Death {
         death.acted = column("SELECT acted FROM prompt").join("\n");
     }
     death.done = fs::read_to_string(host.folder.path().join("done")).unwrap_or_default();
+    death.transcripts = transcripts(host);
+    death
+}
+
+/// All that stands in Claude's transcripts.
+pub fn transcripts(host: &Host) -> String {
+    let mut all = String::new();
     let projects = host.folder.path().join("claude/projects");
     for folder in fs::read_dir(projects).into_iter().flatten().flatten() {
         for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
-            death
-                .transcripts
-                .push_str(&fs::read_to_string(file.path()).unwrap_or_default());
+            all.push_str(&fs::read_to_string(file.path()).unwrap_or_default());
         }
     }
-    death
+    all
 }
 
 /// Nothing waits, nothing runs, nothing is asked, nothing is on its way.

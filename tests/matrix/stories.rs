@@ -22,6 +22,7 @@ pub fn play(story: Story, player: &Player<'_>, orders: &Orders) -> Result<(), St
         Story::Restart => restart(player, orders),
         Story::Away => away(player, orders),
         Story::Moving => moving(player),
+        Story::Question => question(player),
     }
 }
 
@@ -252,6 +253,13 @@ fn moving(player: &Player<'_>) -> Result<(), String> {
         let mut texts = shown.iter().filter(|one| one.from_bot).map(|one| &one.text);
         texts.any(|text| (3..9).any(|many| text.contains(&format!("\"texts\":{many}"))))
     })?;
+    player.says("bye");
+    player.hears()
+}
+
+fn question(player: &Player<'_>) -> Result<(), String> {
+    player.wants("[[ask]]", "was told", false);
+    player.hears()?;
     player.says("bye");
     player.hears()
 }

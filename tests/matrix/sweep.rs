@@ -84,6 +84,23 @@ const NOT_FAILED: &[(&str, &str)] = &[
     ("before:reap", "nor can its reaping"),
 ];
 
+/// The steps on the way of a question and of its answer. A point is passed there at other times than those at which it is
+/// tried elsewhere: so at these chappe is killed at each time.
+const OF_A_QUESTION: &[&str] = &[
+    "accept",
+    "ask",
+    "begin",
+    "sendMessage",
+    "delivered",
+    "pipe",
+    "told",
+    "editMessageText",
+    "answerCallbackQuery",
+];
+
+/// Later than that comes what follows the answer.
+const QUESTION_TIMES_MAX: u32 = 4;
+
 /// How often a cell is played again in which chappe did not come to the point.
 const MISSED_AGAIN: usize = 2;
 
@@ -160,6 +177,23 @@ fn all_cells(passed: &Passed) -> (Vec<Cell>, BTreeSet<String>) {
             if let Some(times) = passed[&(story, 1)].get(point) {
                 add(&mut cells, story, 1, point, (*times).min(1));
             }
+        }
+    }
+    for (point, times) in &passed[&(Story::Question, 1)] {
+        let (_, name) = point.split_once(':').expect("a point has a side");
+        let times = match OF_A_QUESTION.contains(&name) {
+            true => (*times).min(QUESTION_TIMES_MAX),
+            false => 0,
+        };
+        for time in 1..=times {
+            let cell = |fault| Cell {
+                story: Story::Question,
+                people: 1,
+                point: Some(point.clone()),
+                time,
+                fault,
+            };
+            cells.extend([Fault::KilledAlone, Fault::KilledWithTree].map(cell));
         }
     }
     cells.sort();

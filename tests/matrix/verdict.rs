@@ -1,14 +1,15 @@
 //! What must be true of a cell at its end. Looks only at what was kept of it, and at its host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use chappe::loopback::botapi::Shown;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::cell::{Cell, Fault, Story};
 use crate::host::{Host, processes_of};
 use crate::person::answers;
-use crate::run::{Death, Played};
+use crate::run::{Death, Played, transcripts};
 
 /// How many sessions have a process, as far as the store knows.
 pub const NOTED: &str = "SELECT count(*) FROM session WHERE pid IS NOT NULL";
@@ -37,6 +38,9 @@ pub fn judge(cell: &Cell, host: &Host, played: &Played) -> Verdict {
     each_is_answered_once(cell, host, played, &mut verdict);
     answers_are_in_order(cell, host, played, &mut verdict);
     effects_happen_once(host, played, &mut verdict);
+    if cell.story == Story::Question {
+        questions_are_answered_by_who_was_asked(cell, host, played, &mut verdict);
+    }
     nothing_is_left(host, &mut verdict);
     the_store_is_consistent(host, &played.log, &mut verdict);
     let starts = fs::read_to_string(host.folder.path().join("starts")).unwrap_or_default();
@@ -131,6 +135,64 @@ fn effects_happen_once(host: &Host, played: &Played, verdict: &mut Verdict) {
     }
 }
 
+/// What Claude asks in the story of a question, and how its answer is written in a transcript.
+const QUESTION: &str = "Which colour should the button be?";
+const ANSWER: &str = "\"content\":\"Your questions have been answered: ";
+const PRESSED: &str = "be?\\\"=\\\"Green\\\"";
+
+/// Claude has heard what was pressed and nothing else, once; and every question says how it ended. One that is cut off is
+/// asked again, or has expired.
+fn questions_are_answered_by_who_was_asked(
+    cell: &Cell,
+    host: &Host,
+    played: &Played,
+    verdict: &mut Verdict,
+) {
+    let transcripts = transcripts(host);
+    let answers: Vec<&str> = transcripts.split(ANSWER).skip(1).collect();
+    let is_other = |answer: &&&str| {
+        let line = answer.lines().next().unwrap_or_default();
+        !line.contains(PRESSED)
+    };
+    if let Some(other) = answers.iter().find(is_other) {
+        verdict
+            .wrong
+            .push(format!("Claude has heard what nobody has pressed: {other}"));
+    }
+    let chats: BTreeSet<i64> = played.asked.iter().map(|asked| asked.chat).collect();
+    let shown = chats.iter().flat_map(|chat| host.api.messages(*chat));
+    let asked = shown.filter(|one| one.from_bot && one.text.contains(QUESTION));
+    let asked: Vec<Shown> = asked.collect();
+    // Of one that may stand there twice only one is known by its number.
+    let in_flight = |death: &Death| death.sending.iter().any(|post| post.contains(QUESTION));
+    let twice = played.deaths.iter().filter(|death| in_flight(death));
+    let twice = twice.count();
+    // What was on its way to a Claude that died with it is heard by nobody, and that need not be asked again.
+    let least = match played.deaths.is_empty() {
+        true => cell.people,
+        false => 0,
+    };
+    if !(least..=cell.people).contains(&answers.len()) {
+        let texts: Vec<&str> = asked.iter().map(|one| one.text.as_str()).collect();
+        let heard = format!("Claude has heard {} answers of {texts:?}", answers.len());
+        verdict.wrong.push(heard);
+    }
+    let is_open = |one: &&Shown| {
+        let ends = ["✓ Answered by", "✗ Expired", "may not have heard"];
+        !one.buttons.is_empty() || !ends.iter().any(|end| one.text.contains(end))
+    };
+    let open: Vec<&str> = asked
+        .iter()
+        .filter(is_open)
+        .map(|one| one.text.as_str())
+        .collect();
+    if open.len() > twice {
+        verdict
+            .wrong
+            .push(format!("a question does not say how it ended: {open:?}"));
+    }
+}
+
 pub fn nothing_is_left(host: &Host, verdict: &mut Verdict) {
     let left = processes_of(host.folder.path());
     if !left.is_empty() {
@@ -175,6 +237,10 @@ pub fn the_store_is_consistent(host: &Host, log: &str, verdict: &mut Verdict) {
         (
             "a prompt goes on with one that is open",
             "SELECT count(*) FROM prompt one JOIN prompt before ON one.continues = before.id WHERE before.state != 'closed'",
+        ),
+        (
+            "a request is allowed, and nobody has decided that",
+            "SELECT count(*) FROM request WHERE state = 'allowed' AND user IS NULL",
         ),
         (
             "two prompts go on with the same one",
