@@ -149,7 +149,7 @@ fn a_press_of_who_was_removed_does_nothing_and_is_not_answered() {
     stage.ask_as(&bob, "of Bob", "echo: of Bob");
     let call = r#"[[tool Bash {"command":"touch made"}]]"#;
     stage.host.api.say(&bob, call);
-    let request = stage.host.request(BOB);
+    let request = stage.host.request_with(BOB, "Allow once");
     stage.host.delivered();
     assert_eq!(chappe.stop().code(), Some(0));
     let (calls, turns) = (calls_for_bob(&stage), stage.turns_told("of Bob"));
