@@ -234,7 +234,8 @@ const CATCH_UP: &str = "
 ALTER TABLE bot ADD COLUMN seen INTEGER;
 
 -- A message may also be `asked`: it came while chappe was away, and a person says what becomes of it. `question` is the
--- outbox row that asks, NULL before there is one.
+-- outbox row that asks, NULL before there is one. Or `barred`: whoever wrote it may not speak any more; once they may, it
+-- is asked about.
 ALTER TABLE inbox ADD COLUMN question INTEGER;
 CREATE INDEX inbox_asked ON inbox (chat, topic) WHERE state = 'asked';
 ";
