@@ -192,6 +192,10 @@ impl Daemon {
         store
             .admit_only(&allowed.users, &allowed.chats, unix_now())
             .map_err(|error| unwritable(&error))?;
+        let ended = Formatted::plain(texts::ENDED_BY_LISTS);
+        store
+            .tell_of_barred(bot, &allowed.users, &allowed.chats, unix_now(), &ended)
+            .map_err(|error| unwritable(&error))?;
         forget_the_dead(&store).map_err(|error| unwritable(&error))?;
         // Whoever still waits for a place says so again.
         store

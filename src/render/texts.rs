@@ -374,6 +374,11 @@ pub fn expired_by_restart(shown: &Formatted) -> Formatted {
     below(shown, "✗ Expired: I was restarted. Nothing was run.")
 }
 
+/// In place of the status of a turn that has ended because whoever had asked for it, or the group, might not speak any
+/// more; they may again.
+pub const ENDED_BY_LISTS: &str = "⚠ This ended unfinished when you, or this group, were taken off the lists of those who \
+     may speak to me. Write to go on with it.";
+
 /// Below a request that Claude took back.
 pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")

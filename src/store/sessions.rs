@@ -7,8 +7,10 @@ use std::time::Duration;
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::holds::{self, Release};
-use super::{Error, Intake, Result, Step, Store, outbox, topic_column};
-use crate::chat::{BotId, Chosen, IdleTimeout, Persona, Place, SessionId};
+use super::{Error, Intake, Result, Step, Store, outbox, place_of, topic_column};
+use crate::chat::{
+    BotId, Chosen, Formatted, IdleTimeout, Lane, Persona, Place, Post, PromptId, SessionId, Target,
+};
 
 /// A named conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,9 +188,6 @@ impl Store {
     /// more gets nothing done. Whoever is on them again is asked what is to become of what they had written. The lists
     /// never change while chappe runs, so once at the start is enough; what is sent is looked at when it is sent. Full.
     pub fn admit_only(&self, users: &[i64], chats: &[i64], now: i64) -> Result<()> {
-        let list = |ids: &[i64]| {
-            serde_json::to_string(ids).map_err(|error| Error::ToSqlConversionFailure(error.into()))
-        };
         let (users, chats) = (list(users)?, list(chats)?);
         self.write(Step::Admit, |tx| {
             tx.execute(
@@ -205,7 +204,7 @@ impl Store {
             )?;
             // Nor is anything of theirs that was cut off taken up again.
             tx.execute(
-                "UPDATE prompt SET state = 'closed', outcome = 'stopped', closed = ?3 WHERE state != 'closed'
+                "UPDATE prompt SET state = 'closed', outcome = 'barred', closed = ?3 WHERE state != 'closed'
                  AND (user NOT IN (SELECT value FROM json_each(?1))
                       OR chat < 0 AND chat NOT IN (SELECT value FROM json_each(?2)))",
                 (&users, &chats, now),
@@ -226,6 +225,43 @@ impl Store {
                 .collect::<Result<_>>()?;
             for session in held {
                 holds::release(tx, SessionId(session), now, Release::GoOn, None)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Tells whoever is on the lists again that a turn of theirs has ended when they were not, with `line` in its status
+    /// message or in one of its own. Full: it is said once.
+    pub fn tell_of_barred(
+        &self,
+        bot: BotId,
+        users: &[i64],
+        chats: &[i64],
+        now: i64,
+        line: &Formatted,
+    ) -> Result<()> {
+        let (users, chats) = (list(users)?, list(chats)?);
+        self.write(Step::Admit, |tx| {
+            let ended: Vec<(PromptId, Place, bool)> = tx
+                .prepare(
+                    "UPDATE prompt SET outcome = 'stopped' WHERE outcome = 'barred'
+                     AND user IN (SELECT value FROM json_each(?1))
+                     AND (chat > 0 OR chat IN (SELECT value FROM json_each(?2)))
+                     RETURNING id, chat, topic, bot = ?3 AND steered IS NULL",
+                )?
+                .query_map((&users, &chats, bot.0), |row| {
+                    let place = place_of(row.get(1)?, row.get(2)?);
+                    Ok((PromptId(row.get(0)?), place, row.get(3)?))
+                })?
+                .collect::<Result<_>>()?;
+            // What went into a turn has no status message, and another bot cannot change what this one has not sent.
+            for (prompt, place, _) in ended.into_iter().filter(|(_, _, is_told)| *is_told) {
+                let edit = Post::Edit {
+                    target: Target::StatusOrNew(prompt),
+                    body: line.clone(),
+                    buttons: Vec::new(),
+                };
+                outbox::insert(tx, bot, place, Some(prompt), None, Lane::Text, &edit, now)?;
             }
             Ok(())
         })
@@ -442,4 +478,9 @@ enum Renewal {
     Live,
     /// It takes a fresh one.
     Process,
+}
+
+/// Ids as a query takes them.
+fn list(ids: &[i64]) -> Result<String> {
+    serde_json::to_string(ids).map_err(|error| Error::ToSqlConversionFailure(error.into()))
 }

@@ -220,10 +220,34 @@ fn nothing_of_people_who_are_gone_is_done() {
                 store,
                 "SELECT outcome || ' ' || (closed - 1800000000) FROM prompt"
             ),
-            ["stopped 5"]
+            ["barred 5"]
         );
         assert_eq!(store.give_again(prompt.id), Ok(None));
         assert_eq!(give_all(store, session), ["by somebody else"]);
+    });
+}
+
+#[test]
+fn who_is_back_is_told_once_of_the_turn_that_has_ended() {
+    on_both(|store| {
+        let (_, prompt) = given(store);
+        let line = Formatted::plain("it has ended");
+        let told = |users: &[i64]| {
+            admit(store, users);
+            store
+                .tell_of_barred(BOT, users, &[], NOW, &line)
+                .expect("it is written");
+            let edits = "SELECT COUNT(*) FROM outbox WHERE post LIKE '%it has ended%'";
+            (
+                number(store, edits),
+                number(store, "SELECT COUNT(*) FROM outbox"),
+            )
+        };
+        let (_, before) = told(&[42]);
+        assert_eq!(told(&[]), (0, before));
+        assert_eq!(told(&[42]), (1, before + 1));
+        assert_eq!(told(&[42]), (1, before + 1));
+        assert_eq!(store.give_again(prompt.id), Ok(None));
     });
 }
 
