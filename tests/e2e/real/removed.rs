@@ -81,6 +81,10 @@ fn of_a_person_who_was_removed(test: &str, end: End) {
     let question = stage.host.answer_in(BOB, "1 message came while I was away");
     stage.host.delivered();
     assert_eq!(stage.turns_told("of Bob"), turns, "nothing runs unasked");
+    stage.host.answer_in(
+        BOB,
+        "⚠ This ended unfinished when you, or this group, were taken off",
+    );
     stage.host.press(&bob, &question, "Run");
     stage.host.answer_in(BOB, "echo: and this");
     stage.ask_as(&bob, "[[remember]]", "remember turns=3");
