@@ -164,7 +164,7 @@ impl Daemon {
             pulses: Arc::clone(&pulses),
             fatal: fatal_out.clone(),
             host: host_name(),
-            clearing: Mutex::new(()),
+            coming_back: Mutex::default(),
         });
         let clears = Arc::clone(&outfit);
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {

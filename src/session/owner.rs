@@ -7,7 +7,7 @@
 mod moves;
 mod starts;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,8 +75,8 @@ pub struct Outfit {
     pub root: PathBuf,
     /// The directory that a path leads to, if sessions may work there.
     pub may_use: MayUse,
-    /// Held while conversations of sessions that are gone are removed, so that none goes that is being brought back.
-    pub clearing: Mutex<()>,
+    /// The conversations that are being brought back, by the session. Held while those of sessions that are gone are removed.
+    pub coming_back: Mutex<BTreeMap<SessionId, String>>,
 }
 
 impl Outfit {

@@ -24,6 +24,13 @@ pub(super) fn note(tx: &Transaction<'_>, session: SessionId, kept: &KeptSession)
     .map(drop)
 }
 
+/// A conversation is back: nobody removes it any more for the session that had it.
+pub(super) fn is_back(tx: &Transaction<'_>, claude: &str) -> Result<()> {
+    tx.prepare_cached("DELETE FROM left_behind WHERE json_extract(kept, '$.claude') = ?1")?
+        .execute([claude])
+        .map(drop)
+}
+
 impl Store {
     /// What is still to be removed.
     pub fn left_behind(&self) -> Result<Vec<LeftBehind>> {
@@ -54,18 +61,6 @@ impl Store {
         self.write(Step::Cleared, |tx| {
             tx.execute("DELETE FROM left_behind WHERE mark = ?1", [mark])
                 .map(drop)
-        })
-    }
-
-    /// A conversation is brought back: nobody removes it any more for the session that had it. Full: from then on it is the
-    /// only one there is of it on the disk.
-    pub fn keep_conversation(&self, claude: &str) -> Result<()> {
-        self.write(Step::KeepConversation, |tx| {
-            tx.execute(
-                "DELETE FROM left_behind WHERE json_extract(kept, '$.claude') = ?1",
-                [claude],
-            )
-            .map(drop)
         })
     }
 }

@@ -434,6 +434,7 @@ impl Store {
                     now,
                 ],
             )?;
+            left_behind::is_back(tx, &kept.claude)?;
             for one in said {
                 log::note(tx, session, one.at, &one.by, &one.text)?;
             }

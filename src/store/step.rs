@@ -103,8 +103,6 @@ steps! {
     Depart "depart" Full,
     /// What it has left is removed.
     Cleared "cleared" Normal,
-    /// What it has left of a conversation is brought back.
-    KeepConversation "keep-conversation" Full,
     /// It stays after all.
     Stay "stay" Full,
     /// What was done for its going is undone.

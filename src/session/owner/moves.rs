@@ -2,6 +2,7 @@
 //!
 //! What is done on the disk stands in `session::moving`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -9,7 +10,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 
 use super::{Outfit, Owner};
-use crate::chat::{Moving, Post};
+use crate::chat::{Moving, Post, SessionId};
 use crate::clock::unix_now;
 use crate::render::{notice, sessions};
 use crate::session::machine::{Action, Event};
@@ -58,13 +59,13 @@ impl Owner {
         let log = store.log(self.session)?;
         let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
         let (report, moved) = bounded(1);
-        let outfit = Arc::clone(&self.outfit);
+        let (outfit, id) = (Arc::clone(&self.outfit), self.session);
         let (mark, revision) = (session.mark.clone(), session.chosen.revision);
         let unmoved = (moving.clone(), kept.clone(), mark.clone());
         let started = thread::spawn(format!("s{}-move", self.session), move || {
             let premises = outfit.premises(&mark);
             let may_use = |dir: &str| (outfit.may_use)(dir);
-            let is_open = |claude: &str| outfit.is_taken(claude);
+            let is_open = |claude: &str| outfit.is_taken(id, claude);
             // Nothing goes on in a folder that is about to go.
             let ended =
                 outfit
@@ -182,6 +183,10 @@ impl Owner {
                 }
             }
         }
+        if matches!(moving, Moving::Restore { .. }) {
+            // It is back by now, or will not be.
+            outfit.coming_back().remove(&self.session);
+        }
         outfit.board.ring();
         self.moved = None;
         // It may have another name now.
@@ -210,14 +215,17 @@ impl Owner {
 
 impl Outfit {
     /// Removes the conversations of sessions that are gone, but for those in which another session is. What cannot be
-    /// removed is tried again at the next start.
+    /// removed, or is being brought back, is looked at again at the next start.
     pub fn clear_left(&self) {
-        let _alone = self.alone();
+        let coming_back = self.coming_back();
         let left = match self.store.left_behind() {
             Ok(left) => left,
             Err(error) => return log::warn!("what is to be removed cannot be read: {error}"),
         };
         for LeftBehind { mark, kept } in left {
+            if coming_back.values().any(|claude| *claude == kept.claude) {
+                continue;
+            }
             let removed = match self.store.knows_conversation(&kept.claude) {
                 Ok(true) => Ok(()),
                 Ok(false) => self.premises(&mark).clear(&kept),
@@ -231,20 +239,17 @@ impl Outfit {
         }
     }
 
-    /// Whether a conversation cannot be brought back, because a session is in it. Where it can be, it is not removed any
-    /// more for the session that had it.
-    fn is_taken(&self, claude: &str) -> bool {
-        let _alone = self.alone();
-        let is_taken = self.store.knows_conversation(claude).and_then(|taken| {
-            self.store.keep_conversation(claude)?;
-            Ok(taken)
-        });
+    /// Whether a conversation cannot be brought back into `session`, because another one is in it. Where it can be, it is
+    /// not removed meanwhile for the session that had it.
+    fn is_taken(&self, session: SessionId, claude: &str) -> bool {
+        self.coming_back().insert(session, claude.to_owned());
         // Where that cannot be known, nothing is brought back.
-        is_taken.unwrap_or(true)
+        self.store.knows_conversation(claude).unwrap_or(true)
     }
 
-    fn alone(&self) -> MutexGuard<'_, ()> {
-        self.clearing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn coming_back(&self) -> MutexGuard<'_, BTreeMap<SessionId, String>> {
+        let coming_back = self.coming_back.lock();
+        coming_back.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

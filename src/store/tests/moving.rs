@@ -155,14 +155,12 @@ fn what_a_session_leaves_that_goes_is_known_until_it_is_removed_or_brought_back(
         let left = store.left_behind().expect("it can be read");
         let of: Vec<_> = left.iter().map(|left| &left.kept).collect();
         assert_eq!(of, [&kept]);
-        store.keep_conversation("another").expect("it is stored");
         store.cleared("another").expect("it is stored");
         assert_eq!(store.left_behind().as_ref(), Ok(&left));
         match store.place {
-            None => store.keep_conversation(&kept.claude),
-            Some(_) => store.cleared(&left[0].mark),
+            None => arrives(store, &kept),
+            Some(_) => store.cleared(&left[0].mark).expect("it is stored"),
         }
-        .expect("it is stored");
         assert_eq!(store.left_behind(), Ok(vec![]));
     });
 }
@@ -228,4 +226,32 @@ fn what_came_for_a_session_that_is_not_brought_back_waits_and_is_not_given() {
         store.try_broken_again(NOW).expect("they are looked at");
         assert_eq!(wish(store, session), Some(moving.clone()));
     });
+}
+
+/// A session comes back as it was kept.
+fn arrives(store: &Store, kept: &KeptSession) {
+    let file = "web-20261128-140205.tar.zst".to_owned();
+    take_in(store, NOW, |intake| {
+        let home = Home {
+            root: PathBuf::from("/sessions"),
+            persona: Persona::default(),
+        };
+        intake.bring_back(HOME, "web", &home, &Moving::Restore { file, before: None })
+    });
+    let session = take_in(store, NOW, |intake| intake.bound(HOME)).expect("it is there");
+    let other = KeptSession {
+        claude: "another".to_owned(),
+        ..kept.clone()
+    };
+    let left = store.left_behind();
+    for (kept, stays) in [(&other, left), (kept, Ok(vec![]))] {
+        run(
+            store,
+            r#"UPDATE session SET moving = '{"do":"restore","file":"f"}'"#,
+        );
+        store
+            .arrive(BOT, session, NOW, kept, &[], &post("it is back"))
+            .expect("it is stored");
+        assert_eq!(store.left_behind(), stays);
+    }
 }
