@@ -99,3 +99,57 @@ pub fn only_agrees(text: &str) -> bool {
     words.retain(|word| !word.is_empty());
     (has_sign || !words.is_empty()) && words.iter().all(|word| AGREEING.contains(&word.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_agrees_is_no_reason() {
+        for text in [
+            "yes",
+            " Yes! ",
+            "OK",
+            "ok.",
+            "okay…",
+            "yep",
+            "Sure, go ahead",
+            "do it",
+            "ja",
+            "Sí",
+            "si",
+            "oui",
+            "👍",
+            "👍🏽",
+            "👌👌",
+            "✅",
+            "✔️",
+            "yes 👍",
+            "“ok”",
+            "LGTM!!!",
+        ] {
+            assert!(only_agrees(text), "{text:?}");
+        }
+        for text in [
+            "",
+            " ",
+            "?",
+            "no",
+            "nope",
+            "not ok",
+            "don't do it",
+            "yes, but on a branch",
+            "👎",
+            "❌",
+            "👍👎",
+            "stop",
+            "never",
+            "nein",
+            "ok?no",
+            "yesterday",
+            "はい",
+        ] {
+            assert!(!only_agrees(text), "{text:?}");
+        }
+    }
+}
