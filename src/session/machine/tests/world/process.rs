@@ -41,17 +41,7 @@ impl World {
             }
             Step::ToolResult if claude.working().is_some() => {
                 claude.out.push_back(claude::tool_result());
-                // What was written once more and is taken into a turn that nobody asked for is, where no line names it,
-                // what was swallowed: it is gone on with.
-                let is_unasked = claude.turn.as_ref().is_some_and(|turn| turn.uuid.is_none());
-                let is_again = |uuid: &String| {
-                    let mut rows = self.store.rows.iter();
-                    rows.any(|(id, row)| *uuid == format!("u{id}") && row.attempts > 1)
-                };
-                let is_hidden = is_unasked && !claude.tells_lifecycle;
-                if !(is_hidden && claude.queue.iter().any(is_again)) {
-                    claude.joins(&mut self.conversation);
-                }
+                claude.joins(&mut self.conversation);
             }
             Step::Ask(wish) if claude.working().is_some() => {
                 let request_id = format!("r{number}");
