@@ -2,7 +2,9 @@
 //! somebody who has them open.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use super::{Stage, until};
 use crate::cli;
@@ -69,6 +71,27 @@ fn what_was_put_away_is_remembered_also_on_another_host() {
     assert_eq!(memory[0], "the word is cormorant");
 }
 
+/// Lets the only conversation that there is be two hours old.
+fn ages(stage: &Stage) {
+    let projects = stage.host.folder.path().join("claude/projects");
+    let inside = |path: &Path| -> Vec<PathBuf> {
+        let entries = fs::read_dir(path).expect("Claude has made it");
+        entries
+            .map(|entry| entry.expect("it is there").path())
+            .collect()
+    };
+    let files = inside(&projects).into_iter().flat_map(|one| inside(&one));
+    let is_one = |file: &PathBuf| file.extension().is_some_and(|of| of == "jsonl");
+    let found: Vec<_> = files.filter(is_one).collect();
+    let [file] = &found[..] else {
+        panic!("one conversation: {found:?}")
+    };
+    let then = SystemTime::now() - Duration::from_secs(2 * 3600 + 60);
+    let file = fs::File::options().append(true).open(file);
+    let dated = file.and_then(|file| file.set_modified(then));
+    dated.expect("it is ours");
+}
+
 #[test]
 fn a_conversation_from_the_desk_is_taken_over_and_goes_back() {
     const TEST: &str = "a_conversation_from_the_desk_is_taken_over_and_goes_back";
@@ -78,11 +101,12 @@ fn a_conversation_from_the_desk_is_taken_over_and_goes_back() {
     let mut child = desk(&stage, TEST, &["-p", "said at the desk"]);
     drop(child.stdin.take());
     assert!(child.wait().expect("it is ours").success());
+    ages(&stage);
     let _chappe = stage.host.start();
     stage.ask("hello", "echo: hello");
     let list = stage.ask("/resume", "Claude's conversations in ");
     assert!(
-        list.text.contains("1. said at the desk · "),
+        list.text.contains("1. said at the desk · 2 h ago"),
         "{}",
         list.text
     );
