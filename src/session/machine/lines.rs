@@ -398,7 +398,11 @@ impl Machine {
                 });
             }
             if matches!(self.state, State::Busy(_) | State::Open { .. }) {
+                let asked = self.asked.len();
                 self.close_own(out);
+                if self.asked.len() < asked {
+                    self.doing(now, Doing::Waiting, out);
+                }
             }
             self.has_not_begun(now);
             self.quiet_since(now, out);
