@@ -57,7 +57,7 @@ pub const DROP: &str = "Drop";
 pub const TOAST_ALLOWED: &str = "Allowed";
 pub const TOAST_APPROVED: &str = "Approved";
 pub const TOAST_DENIED: &str = "Denied";
-pub const TOAST_OVER: &str = "That request is over. Nothing was run.";
+pub const TOAST_OVER: &str = "That request is over. Your press changed nothing.";
 pub const TOAST_REVISE: &str = "Reply to the plan with what should be different.";
 pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 

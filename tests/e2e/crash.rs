@@ -134,7 +134,10 @@ fn a_request_that_was_open_when_chappe_was_killed_is_over() {
     let expired = host.says(USER, request.id, "✗ Expired");
     assert!(expired.buttons.is_empty());
     host.answer(INTERRUPTED);
-    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    assert_eq!(
+        host.toast(&press),
+        "That request is over. Your press changed nothing."
+    );
     // Claude took the end of its input for a refusal, and is told that it was none.
     host.say("[[remember]]");
     let remembered = host.answer("remember turns=2 ");

@@ -8,7 +8,7 @@ use crate::host::{Host, SOON, USER, until};
 use chappe::loopback::botapi::{Fault, Person, Shown, Trouble};
 
 const BOB: i64 = 1002;
-const OVER: &str = "That request is over. Nothing was run.";
+const OVER: &str = "That request is over. Your press changed nothing.";
 const FOREIGN: &str = "I don't know this button. Nothing was done.";
 
 /// The command of these stories, and what is suggested for it.

@@ -6,7 +6,7 @@ use chappe::loopback::botapi::{Fault, Person, Trouble};
 const BOB: i64 = 1002;
 const STRANGER: i64 = 666;
 
-const OVER: &str = "That request is over. Nothing was run.";
+const OVER: &str = "That request is over. Your press changed nothing.";
 const FOREIGN: &str = "I don't know this button. Nothing was done.";
 
 #[test]
@@ -485,7 +485,10 @@ fn a_press_while_chappe_is_down_allows_nothing_of_what_was_asked_before_or_is_as
     drop(chappe);
     let press = host.press(&host.person(), &request, "Allow once");
     let _chappe = host.start();
-    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    assert_eq!(
+        host.toast(&press),
+        "That request is over. Your press changed nothing."
+    );
     let expired = host.says(USER, request.id, "✗ Expired: I was restarted.");
     assert!(expired.buttons.is_empty());
     let again = host.wait("to be asked again", |view| {

@@ -60,7 +60,10 @@ fn a_press_that_waits_while_chappe_is_not_there_allows_nothing() {
     chappe.crash();
     let press = host.press(&host.person(), &request, "Allow once");
     let _chappe = host.start();
-    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    assert_eq!(
+        host.toast(&press),
+        "That request is over. Your press changed nothing."
+    );
     let expired = "✗ Expired: I was restarted. Nothing was run.";
     host.says(USER, request.id, expired);
     host.answer("tool said:");

@@ -70,7 +70,10 @@ fn a_turn_that_takes_too_long_is_ended_and_told_after_the_restart() {
     host.answer_in(BOB, "tool said: ");
     let expired = host.says(BOB, request.id, "✗ Expired");
     assert!(expired.buttons.is_empty());
-    assert_eq!(host.toast(&press), "That request is over. Nothing was run.");
+    assert_eq!(
+        host.toast(&press),
+        "That request is over. Your press changed nothing."
+    );
     assert!(!host.sessions_root().join("bob").join("made").exists());
 
     host.say("[[remember]]");

@@ -184,7 +184,10 @@ fn an_open_request_is_withdrawn_by_the_stop() {
     let withdrawn = host.says(USER, request.id, "✗ Withdrawn: the turn was stopped");
     assert!(withdrawn.buttons.is_empty());
     let late = host.press(&host.person(), &request, "Allow once");
-    assert_eq!(host.toast(&late), "That request is over. Nothing was run.");
+    assert_eq!(
+        host.toast(&late),
+        "That request is over. Your press changed nothing."
+    );
     host.say("next");
     host.answer("echo: next");
     assert!(!host.file("made").exists());

@@ -11,7 +11,7 @@ const CALL: &str = r#"[[tool Bash {"command":"touch made"}]]"#;
 /// The tool before it, at which nothing of the request is on its way yet.
 const GATE: &str = r#"[[tool Bash {"command":"cat gate"}]]"#;
 
-const OVER: &str = "That request is over. Nothing was run.";
+const OVER: &str = "That request is over. Your press changed nothing.";
 
 /// Has Claude ask for something, and keeps back Telegram's answer to the message that shows it.
 fn unanswered(stage: &Stage, asks: &str, label: &str) -> (Chappe, Shown) {

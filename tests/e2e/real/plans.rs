@@ -11,7 +11,7 @@ const PLAN: &str = "has this plan and wants to start";
 const BUTTONS: [&str; 3] = ["Approve", "Approve, and accept edits", "Revise"];
 
 /// To a press that comes too late.
-const OVER: &str = "That request is over. Nothing was run.";
+const OVER: &str = "That request is over. Your press changed nothing.";
 
 /// A host whose Claude plans first.
 fn planning(test: &str) -> Option<Stage> {

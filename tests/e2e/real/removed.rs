@@ -175,7 +175,7 @@ fn a_press_of_who_was_removed_does_nothing_and_is_not_answered() {
     let press = stage.host.press(&bob, &request, "Allow once");
     assert_eq!(
         stage.host.toast(&press),
-        "That request is over. Nothing was run."
+        "That request is over. Your press changed nothing."
     );
     stage.ask_as(&bob, "[[remember]]", "remember turns=2");
     let made = stage.host.sessions_root().join("bob/made");

@@ -319,7 +319,7 @@ fn a_stop_withdraws_what_claude_has_asked() {
     let press = stage.host.api.press(&stage.host.person(), request, &data);
     assert_eq!(
         stage.host.toast(&press),
-        "That request is over. Nothing was run."
+        "That request is over. Your press changed nothing."
     );
     goes_on(
         &stage,

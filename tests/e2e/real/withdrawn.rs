@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use super::{Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
-const OVER: &str = "That request is over. Nothing was run.";
+const OVER: &str = "That request is over. Your press changed nothing.";
 
 /// A stage on which nobody waits for long.
 fn stage(test: &str) -> Option<Stage> {
