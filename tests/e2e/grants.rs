@@ -338,7 +338,7 @@ fn a_file_that_cannot_be_shown_denies_what_it_was_to_show() {
     let long = format!("sh ../bump # {}", "word ".repeat(700));
     host.say(&format!(r#"[[tool Bash {{"command":"{long}"}}]]"#));
     host.answer("so it was denied");
-    host.answer("tool said: The user denied this.");
+    host.answer("tool said: This could not be shown to the user, so it was denied.");
     let shown = host.api.messages(USER);
     assert!(shown.iter().all(|shown| shown.buttons.is_empty()));
     assert!(!host.sessions_root().join("made").exists());
