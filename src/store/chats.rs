@@ -37,6 +37,7 @@ const MOVE_CHAT: &[&str] = &[
      ON CONFLICT (name) DO UPDATE SET value = excluded.value",
     "UPDATE OR REPLACE binding SET chat = ?3 WHERE bot = ?1 AND chat = ?2",
     "UPDATE inbox SET chat = ?3, message = NULL WHERE bot = ?1 AND chat = ?2",
+    "UPDATE session SET moving_chat = ?3 WHERE moving_chat = ?2",
     "UPDATE prompt SET chat = ?3, status_message = NULL WHERE bot = ?1 AND chat = ?2",
     concat!(
         "UPDATE outbox SET chat = ?3, message = NULL,
