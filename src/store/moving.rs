@@ -257,6 +257,12 @@ impl Intake<'_> {
         Ok(moving.filter(|moving| matches!(moving, Moving::Restore { .. })))
     }
 
+    /// Whether a session waits for a person to say what becomes of it, because there can be no process for it.
+    pub fn is_broken(&self, session: SessionId) -> Result<bool> {
+        let held = holds::held(self.tx, session)?;
+        Ok(held.is_some_and(|held| held.reason == Hold::Broken))
+    }
+
     /// Whether anything of a session is not finished, so that it cannot go.
     pub fn has_open(&self, session: SessionId) -> Result<bool> {
         has_open(self.tx, session)

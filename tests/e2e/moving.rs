@@ -519,6 +519,8 @@ fn what_is_written_to_a_session_that_cannot_be_brought_back_waits_for_it() {
     let told = in_vain("are you there");
     let kept = "Nothing of it was unpacked.\nYour message is kept.";
     assert!(told.text.ends_with(kept), "{}", told.text);
+    host.say("/archive web");
+    host.answer("web could not be brought back. Press [Try again] or [Drop]");
     host.delivered();
     // Dropped, there is nothing left to bring back, and the place is where it was.
     let press = host.press(&host.person(), &told, "Drop");

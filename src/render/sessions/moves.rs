@@ -43,6 +43,14 @@ pub fn is_moving(session: &str, moving: &Moving) -> Formatted {
         .end()
 }
 
+/// A session that could not be brought back waits for a person.
+pub fn is_not_back(session: &str) -> Formatted {
+    Line::default()
+        .bold(session)
+        .plain(" could not be brought back. Press [Try again] or [Drop] below the message that says so.")
+        .end()
+}
+
 pub fn archived(session: &str, bytes: u64, left_out: &[String]) -> Formatted {
     let line = Line::default()
         .bold(session)

@@ -166,6 +166,27 @@ fn what_a_session_leaves_that_goes_is_known_until_it_is_removed_or_brought_back(
 }
 
 #[test]
+fn what_becomes_of_a_session_is_told_where_its_group_is_by_then() {
+    on_both(|store| {
+        let (session, revision) = going(store);
+        let there = ChatId(HOME.chat.0 - 1_000_000_000_000);
+        store
+            .move_chat(BOT, HOME.chat, there)
+            .expect("the group has moved");
+        departs(store, session, revision);
+        let told = due(store);
+        let place = begin(store, told[0]).expect("it waits").place;
+        assert_eq!(
+            place,
+            Place {
+                chat: there,
+                ..HOME
+            }
+        );
+    });
+}
+
+#[test]
 fn where_an_archive_brings_nothing_back_the_place_talks_to_whom_it_talked_before() {
     on_both(|store| {
         let (first, _) = given(store);
@@ -216,6 +237,7 @@ fn what_came_for_a_session_that_is_not_brought_back_waits_and_is_not_given() {
                 .stay(BOT, session, NOW, &post("never"), held)
                 .expect("it is written");
             assert_eq!(wish(store, session), None, "nothing is done by itself");
+            assert!(take_in(store, NOW, |intake| intake.is_broken(session)));
             assert_eq!(give_all(store, session), Vec::<String>::new());
         };
         fails(1);

@@ -24,6 +24,9 @@ impl Desk {
             return intake.offer(place, session.id, &notice).map(drop);
         }
         if let Some(moving) = intake.coming_back(session.id)? {
+            if intake.is_broken(session.id)? {
+                return say(intake, place, sessions::is_not_back(&session.name));
+            }
             return say(intake, place, sessions::is_moving(&session.name, &moving));
         }
         if intake.has_open(session.id)? {
