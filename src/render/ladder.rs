@@ -24,8 +24,10 @@ pub enum Change {
     Smaller,
     /// Without its buttons.
     WithoutButtons,
-    /// A new message instead of an edit.
+    /// A new message instead of an edit of one that is gone.
     Anew,
+    /// A new message instead of an edit of one that stays as it is.
+    Elsewhere,
 }
 
 /// Returns what goes in place of `post`, in order; nothing where there is no rung below.
@@ -34,7 +36,7 @@ pub fn instead(post: Post, lane: Lane, change: Change) -> Vec<Post> {
         Change::Simpler => simpler(post, lane),
         Change::Smaller => smaller(post, lane),
         Change::WithoutButtons => without_buttons(post, lane),
-        Change::Anew => anew(post),
+        Change::Anew | Change::Elsewhere => anew(post),
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::elsewhere::Since;
 use super::outbox::{self, json};
-use super::{Result, Step, Store, place_of, places, topic_column};
+use super::{Result, Step, Store, place_of, places, requests, topic_column};
 use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 
 /// So often a chat is followed from one to the next. Telegram moves one once; what goes round in a circle ends here.
@@ -186,14 +186,36 @@ impl Store {
     }
 
     /// The topic is gone: what waits for it goes to the chat itself, marked with the name of its session, and so does what
-    /// waits for a person, since its message went with the topic. The place talks to no session any more. Normal.
+    /// waits for a person, since its message went with the topic. A request of which a part stood above it is denied instead,
+    /// and the sessions that must tell Claude `why` are returned. The place talks to no session any more. Full: a decision
+    /// may be one.
     pub fn drop_topic(
         &self,
         bot: BotId,
         place: Place,
+        now: i64,
+        (denied, why): (&Post, &str),
         mark: impl Fn(&str, Post) -> Post,
-    ) -> Result<()> {
+    ) -> Result<Vec<SessionId>> {
         self.write(Step::DropTopic, |tx| {
+            let asking: Vec<RowId> = tx
+                .prepare_cached(
+                    "SELECT outbox.id FROM outbox JOIN request ON request.row = outbox.id
+                     WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.topic = ?3 AND request.state = 'open'",
+                )?
+                .query_map((bot.0, place.chat.0, topic_column(place)), |row| row.get(0).map(RowId))?
+                .collect::<Result<_>>()?;
+            let mut denies = Vec::new();
+            for row in asking {
+                if let Some(session) = requests::deny_torn(tx, row, why, now)? {
+                    let at = Place {
+                        topic: None,
+                        ..place
+                    };
+                    self.tell_denied(tx, (bot, at), session, denied, now)?;
+                    denies.push(session);
+                }
+            }
             tx.execute(
                 concat!(
                     "UPDATE outbox SET state = 'waiting', message = NULL, tries = 0
@@ -206,8 +228,8 @@ impl Store {
             tx.execute(
                 "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
                 (bot.0, place.chat.0, topic_column(place)),
-            )
-            .map(drop)
+            )?;
+            Ok(denies)
         })
     }
 

@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::elsewhere::Since;
-use super::{Result, Step, Store, place_of, requests, topic_column, turns};
+use super::{Result, Step, Store, place_of, requests, standing, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -224,15 +224,41 @@ impl Store {
         })
     }
 
-    /// The message of a row is gone, and so an edit of it can do nothing: the row is sent once more, as `post`. Normal.
-    pub fn send_anew(&self, edit: RowId, row: RowId, post: &Post) -> Result<()> {
+    /// The message of a row is gone, or stands (`stands`) and cannot be changed: an edit of it can do nothing, and the row is
+    /// sent once more, as `post`. An open request is sent as what it asks by now; where a part of it stood above, it is denied,
+    /// and the session that must tell Claude `why` is returned. What only looked after it changes nothing else. Full: a
+    /// decision may be one.
+    pub fn send_anew(
+        &self,
+        edit: RowId,
+        row: RowId,
+        (post, stands): (&Post, bool),
+        now: i64,
+        (denied, why): (&Post, &str),
+    ) -> Result<Option<SessionId>> {
         self.write(Step::SendAnew, |tx| {
             tx.execute("UPDATE outbox SET state = 'delivered' WHERE id = ?1", [edit.0])?;
+            let is_look = standing::is_look(tx, edit)?;
+            let is_open: Option<bool> = tx
+                .prepare_cached("SELECT state = 'open' FROM request WHERE row = ?1")?
+                .query_row([row.0], |row| row.get(0))
+                .optional()?;
+            if is_look && (stands || is_open != Some(true)) {
+                return Ok(None);
+            }
+            if let Some(session) = requests::deny_torn(tx, row, why, now)? {
+                let (bot, place) = tx.query_row("SELECT bot, chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
+                    Ok((BotId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
+                })?;
+                self.tell_denied(tx, (bot, place), session, denied, now)?;
+                return Ok(Some(session));
+            }
+            let post = (is_open != Some(true)).then(|| json(post)).transpose()?;
             tx.execute(
-                "UPDATE outbox SET state = 'waiting', tries = 0, message = NULL, post = ?2 WHERE id = ?1",
-                (row.0, json(post)?),
-            )
-            .map(drop)
+                "UPDATE outbox SET state = 'waiting', tries = 0, message = NULL, post = coalesce(?2, post) WHERE id = ?1",
+                (row.0, post),
+            )?;
+            Ok(None)
         })
     }
 
@@ -339,16 +365,24 @@ impl Store {
                 .query_row(
                     "UPDATE request SET state = 'denied', why = ?2
                      WHERE state = 'open' AND (row = ?1 OR token = (SELECT part_of FROM outbox WHERE id = ?1))
-                     RETURNING session, bot, token",
+                     RETURNING session, bot, token, id",
                     (row.0, why),
-                    |request| Ok((SessionId(request.get(0)?), BotId(request.get(1)?), request.get::<_, String>(2)?)),
+                    |request| {
+                        Ok((
+                            SessionId(request.get(0)?),
+                            BotId(request.get(1)?),
+                            request.get::<_, String>(2)?,
+                            request.get::<_, i64>(3)?,
+                        ))
+                    },
                 )
                 .optional()?;
             if asked.is_none() && next_post(tx, row)? {
                 return Ok(None);
             }
             tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
-            let Some((session, bot, token)) = asked else { return Ok(None) };
+            let Some((session, bot, token, request)) = asked else { return Ok(None) };
+            requests::waits_no_more(tx, session, request, now)?;
             // What is shown of it before the message with its buttons goes before that: both wait still.
             tx.execute(
                 "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting' AND bot = ?2
@@ -358,11 +392,23 @@ impl Store {
             let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                 Ok(place_of(row.get(0)?, row.get(1)?))
             })?;
-            let since = Since::now(tx)?;
-            insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
-            since.mark(tx, session, now, self.marks.as_ref(), false)?;
+            self.tell_denied(tx, (bot, place), session, denied, now)?;
             Ok(Some(session))
         })
+    }
+
+    /// Says at a place that a request was denied, since nobody can see it.
+    pub(super) fn tell_denied(
+        &self,
+        tx: &Transaction<'_>,
+        (bot, place): (BotId, Place),
+        session: SessionId,
+        denied: &Post,
+        now: i64,
+    ) -> Result<()> {
+        let since = Since::now(tx)?;
+        insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
+        since.mark(tx, session, now, self.marks.as_ref(), false)
     }
 
     /// The message that shows a turn's status, whichever prompt goes on with the turn by now.

@@ -147,6 +147,36 @@ pub(super) fn note_part(
     .map(drop)
 }
 
+/// Denies the request that a row shows where a part of it stood above that and stands nowhere any more: what is allowed must
+/// be to be seen. `why` is for Claude. Returns the session that must tell it so; None where the request is another one, or
+/// stands alone.
+pub(super) fn deny_torn(
+    tx: &Transaction<'_>,
+    row: RowId,
+    why: &str,
+    now: i64,
+) -> Result<Option<SessionId>> {
+    let torn: Option<(i64, SessionId)> = tx
+        .prepare_cached(
+            "UPDATE request SET state = 'denied', why = ?2 WHERE row = ?1 AND state = 'open' AND EXISTS (
+                 SELECT 1 FROM outbox WHERE state = 'delivered'
+                 AND key >= ?3 || request.token || '/' AND key < ?3 || request.token || '0')
+             RETURNING id, session",
+        )?
+        .query_row((row.0, why, ABOVE), |row| Ok((row.get(0)?, SessionId(row.get(1)?))))
+        .optional()?;
+    let Some((request, session)) = torn else {
+        return Ok(None);
+    };
+    waits_no_more(tx, session, request, now)?;
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
+         AND (id = ?1 OR part_of = (SELECT token FROM request WHERE id = ?2))",
+    )?
+    .execute((row.0, request))?;
+    Ok(Some(session))
+}
+
 /// A request at whose message somebody looks.
 struct Found {
     request: i64,
@@ -174,7 +204,12 @@ struct Unsettled {
 }
 
 /// Takes away the buttons that would deny a request which is over with a message that waited for it.
-fn waits_no_more(tx: &Transaction<'_>, session: SessionId, request: i64, now: i64) -> Result<()> {
+pub(super) fn waits_no_more(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    request: i64,
+    now: i64,
+) -> Result<()> {
     let rows: Vec<i64> = tx
         .prepare_cached(
             "SELECT row FROM button WHERE session = ?1 AND used = 0 AND json_extract(act, '$.do') = 'deny_with'
@@ -324,11 +359,12 @@ impl Store {
                     ))
                 },
             )?;
+            let is_seen: bool = tx.query_row("SELECT message IS NOT NULL FROM outbox WHERE id = ?1", [row], |row| row.get(0))?;
             let unsent = tx.execute(
                 "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
                 [row],
             )?;
-            if unsent == 0 {
+            if unsent == 0 || is_seen {
                 let shown = match serde_json::from_str(&json) {
                     Ok(Post::Message { body, .. }) => body,
                     _ => Formatted::default(),

@@ -4,16 +4,29 @@
 //! So the message is changed to what it shows already. Telegram refuses that as such, or because there is no such message;
 //! then the courier sends it once more. What is asked, and who decides, is none of this.
 
-use rusqlite::Transaction;
+use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Intake, Result, Step, Store, outbox, place_of};
 use crate::chat::{BotId, ChatId, Lane, Post, RowId, Target};
 
 /// How long after it was asked an open request is looked after for the first time, in seconds; then each time when twice
-/// as much has passed. One that waits for a year is looked after seventeen times.
+/// as much has passed. One that waits for a month is looked after fourteen times.
 const LOOK_FIRST: i64 = 300;
 
-/// The open requests of a bot that a person has seen: token, row, and when they were asked.
+/// How the key begins of an edit that only looks whether its message is there. The request's token follows.
+const LOOK: &str = "stands/";
+
+/// Whether a row only looks whether a message is there.
+pub(super) fn is_look(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
+    let key: Option<Option<String>> = tx
+        .prepare_cached("SELECT key FROM outbox WHERE id = ?1")?
+        .query_row([row.0], |row| row.get(0))
+        .optional()?;
+    Ok(key.flatten().is_some_and(|key| key.starts_with(LOOK)))
+}
+
+/// The open requests of a bot that a person has seen and that nobody looks after just now: token, row, and when they were
+/// asked.
 fn open(
     tx: &Transaction<'_>,
     bot: BotId,
@@ -22,7 +35,9 @@ fn open(
     tx.prepare_cached(
         "SELECT request.token, outbox.id, request.created FROM request JOIN outbox ON outbox.id = request.row
          WHERE request.bot = ?1 AND request.state = 'open' AND outbox.state = 'delivered'
-           AND outbox.message IS NOT NULL AND (?2 IS NULL OR outbox.chat = ?2)",
+           AND outbox.message IS NOT NULL AND (?2 IS NULL OR outbox.chat = ?2)
+           AND NOT EXISTS (SELECT 1 FROM outbox look WHERE look.state IN ('waiting', 'sending')
+               AND look.key >= 'stands/' || request.token || '/' AND look.key < 'stands/' || request.token || '0')",
     )?
     .query_map((bot.0, chat.map(|chat| chat.0)), |row| {
         Ok((row.get(0)?, RowId(row.get(1)?), row.get(2)?))
@@ -30,8 +45,8 @@ fn open(
     .collect()
 }
 
-/// Looks whether the message of a row is there. A key lets that be done once.
-fn look(tx: &Transaction<'_>, bot: BotId, row: RowId, key: Option<&str>, now: i64) -> Result<()> {
+/// Looks whether the message of a row is there; once for each key.
+fn look(tx: &Transaction<'_>, bot: BotId, row: RowId, key: &str, now: i64) -> Result<()> {
     let (place, json) = tx.query_row(
         "SELECT chat, topic, post FROM outbox WHERE id = ?1",
         [row.0],
@@ -46,21 +61,22 @@ fn look(tx: &Transaction<'_>, bot: BotId, row: RowId, key: Option<&str>, now: i6
         body,
         buttons,
     };
-    outbox::insert(tx, bot, place, None, key, Lane::Text, &same, now).map(drop)
+    outbox::insert(tx, bot, place, None, Some(key), Lane::Text, &same, now).map(drop)
 }
 
 /// By which key an open request is looked after now; None where it is too early for the first time. Numbers of requests are
 /// given again, and tokens are not.
 fn key(token: &str, asked: i64, now: i64) -> Option<String> {
     let time = (now.saturating_sub(asked) / LOOK_FIRST).checked_ilog2()?;
-    Some(format!("stands/{token}/{time}"))
+    Some(format!("{LOOK}{token}/{time}"))
 }
 
 impl Intake<'_> {
     /// Looks whether all open requests still stand, or those of one chat.
     pub fn look_after_requests(&mut self, chat: Option<ChatId>) -> Result<()> {
-        for (_, row, _) in open(self.tx, self.bot, chat)? {
-            look(self.tx, self.bot, row, None, self.now)?;
+        for (token, row, _) in open(self.tx, self.bot, chat)? {
+            let key = format!("{LOOK}{token}/at/{}", self.now);
+            look(self.tx, self.bot, row, &key, self.now)?;
             self.posted = true;
         }
         Ok(())
@@ -92,7 +108,7 @@ impl Store {
         }
         self.write(Step::LookAfter, |tx| {
             for (row, key) in &due {
-                look(tx, bot, *row, Some(key), now)?;
+                look(tx, bot, *row, key, now)?;
             }
             Ok(true)
         })

@@ -128,7 +128,7 @@ steps! {
     /// Something else goes in its place.
     Replace "replace" Normal,
     /// A row is sent once more, because the message to change is gone.
-    SendAnew "send-anew" Normal,
+    SendAnew "send-anew" Full,
     /// Telegram will never take it. A request is denied by that, which is a decision.
     Refuse "refuse" Full,
     /// Whether open requests still stand. The next look is later.
@@ -142,7 +142,7 @@ steps! {
     /// A group that has become a supergroup.
     MoveChat "move-chat" Full,
     /// A topic that is gone.
-    DropTopic "drop-topic" Normal,
+    DropTopic "drop-topic" Full,
     /// A topic that is closed.
     AvoidTopic "avoid-topic" Normal,
     /// A topic that was made for a session. Made again, it would be another one.

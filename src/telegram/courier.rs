@@ -415,7 +415,7 @@ impl Scheduler {
                 body,
                 buttons,
             }),
-            Change::Anew,
+            Change::Anew | Change::Elsewhere,
         ) = (&post, change)
         {
             // The row itself is sent once more, so that its buttons are those of the message in which they stand.
@@ -424,7 +424,12 @@ impl Scheduler {
                 buttons: buttons.clone(),
                 silent: buttons.is_empty(),
             };
-            return self.outfit.store.send_anew(due.row, *row, &anew);
+            let stands = matches!(change, Change::Elsewhere);
+            let denied = (&not_shown(), texts::NOBODY_SAW);
+            let store = &self.outfit.store;
+            let denies = store.send_anew(due.row, *row, (&anew, stands), unix_now(), denied)?;
+            denies.into_iter().for_each(&self.outfit.wake);
+            return Ok(());
         }
         let instead = post.map_or_else(Vec::new, |post| ladder::instead(post, due.lane, change));
         match instead.is_empty() {
@@ -435,19 +440,10 @@ impl Scheduler {
 
     /// Gives a row up. A request that nobody can see is denied, and its session told.
     fn refuse(&self, row: RowId) -> StoreResult<()> {
-        let body = Formatted::plain(texts::REQUEST_NOT_SHOWN);
-        let denied = Post::Message {
-            body,
-            buttons: Vec::new(),
-            silent: false,
-        };
-        if let Some(session) =
-            self.outfit
-                .store
-                .refuse(row, unix_now(), &denied, texts::NOBODY_SAW)?
-        {
-            (self.outfit.wake)(session);
-        }
+        let denied = not_shown();
+        let store = &self.outfit.store;
+        let denies = store.refuse(row, unix_now(), &denied, texts::NOBODY_SAW)?;
+        denies.into_iter().for_each(&self.outfit.wake);
         Ok(())
     }
 
@@ -484,7 +480,12 @@ impl Scheduler {
             Settle::Refuse(row) => self.refuse(*row),
             Settle::CloseChat(chat) => store.close_chat(*bot, *chat, unix_now()),
             Settle::MoveChat { from, to } => store.move_chat(*bot, *from, *to),
-            Settle::DropTopic(place) => store.drop_topic(*bot, *place, ladder::marked),
+            Settle::DropTopic(place) => {
+                let denied = (&not_shown(), texts::NOBODY_SAW);
+                let denies = store.drop_topic(*bot, *place, unix_now(), denied, ladder::marked)?;
+                denies.into_iter().for_each(&self.outfit.wake);
+                Ok(())
+            }
             Settle::AvoidTopic(place) => store.avoid_topic(*bot, *place, ladder::marked),
             Settle::TopicMade(row, topic) => self.topic(*row, Some(*topic)),
             Settle::NoTopic(row) => self.topic(*row, None),
@@ -501,6 +502,15 @@ impl Scheduler {
                 Ok(())
             }
         }
+    }
+}
+
+/// Says that a request was denied, since nobody can see it.
+fn not_shown() -> Post {
+    Post::Message {
+        body: Formatted::plain(texts::REQUEST_NOT_SHOWN),
+        buttons: Vec::new(),
+        silent: false,
     }
 }
 

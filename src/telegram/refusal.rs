@@ -40,9 +40,10 @@ impl std::fmt::Display for Failure {
 pub enum Refusal {
     /// It is already as it should be, or has been done: a success.
     AlreadySo,
-    /// The message to edit is not there any more, or cannot be edited: a status message, and what was decided on a
-    /// request, are sent anew.
+    /// The message to edit is not there any more: a status message, a request, and what was decided on one, are sent anew.
     MessageGone,
+    /// It is there, and cannot be edited: the same, but for what it shows already.
+    MessageStays,
     /// The topic is gone: its binding goes, and what is owed goes to the chat without it.
     TopicGone,
     /// The topic is closed, and may be opened again: what is owed goes to the chat without it, the binding stays.
@@ -95,7 +96,7 @@ const TABLE: &[(u16, &[&str], Refusal)] = &[
     // Edits.
     (400, &["message is not modified", "topic_not_modified"], AlreadySo),
     (400, &["message to edit not found", "message_id_invalid"], MessageGone),
-    (400, &["message can't be edited"], MessageGone),
+    (400, &["message can't be edited"], MessageStays),
     (400, &["there is no text in the message to edit"], MessageGone),
     (400, &["message to delete not found", "message can't be deleted"], Drop),
     // What a message refers to.
@@ -188,7 +189,7 @@ mod tests {
             "Bad Request: TOPIC_NOT_MODIFIED",
         ], AlreadySo),
         (400, &["Bad Request: message to edit not found", "Bad Request: MESSAGE_ID_INVALID"], MessageGone),
-        (400, &["Bad Request: message can't be edited"], MessageGone),
+        (400, &["Bad Request: message can't be edited"], MessageStays),
         (400, &["Bad Request: there is no text in the message to edit"], MessageGone),
         (400, &[
             "Bad Request: message to delete not found",

@@ -178,9 +178,8 @@ fn failed(call: &Call, method: &str, failure: &Failure) -> Settled {
             }
             // An edit names no topic. What is wrong with the topic is wrong with the message in it.
             let meaning = match meaning {
-                Refusal::TopicGone | Refusal::TopicClosed if method == "editMessageText" => {
-                    Refusal::MessageGone
-                }
+                Refusal::TopicGone if method == "editMessageText" => Refusal::MessageGone,
+                Refusal::TopicClosed if method == "editMessageText" => Refusal::MessageStays,
                 meaning => meaning,
             };
             match row {
@@ -208,6 +207,7 @@ fn refused_row(due: Due, meaning: Refusal) -> Settled {
         // in which the bot may write.
         (Refusal::Drop, _) | (Refusal::TopicClosed, None) => vec![Settle::Refuse(due.row)],
         (Refusal::MessageGone, _) => replace(Change::Anew),
+        (Refusal::MessageStays, _) => replace(Change::Elsewhere),
         (Refusal::TooLong, _) => replace(Change::Smaller),
         (Refusal::Buttons, _) => replace(Change::WithoutButtons),
         (Refusal::Content | Refusal::OtherPoller | Refusal::TopicGone, _) => {
@@ -229,7 +229,7 @@ fn refused_topic(due: Due, meaning: Refusal) -> Settled {
 fn refused_progress(place: Place, meaning: Refusal) -> Settled {
     match (meaning, place.topic) {
         (Refusal::AlreadySo, _) => Settled::new(End::Done(None), []),
-        (Refusal::MessageGone, _) => Settled::new(End::MessageGone, []),
+        (Refusal::MessageGone | Refusal::MessageStays, _) => Settled::new(End::MessageGone, []),
         (Refusal::Stop(why), _) => Settled::stop(why, []),
         (Refusal::ChatClosed, _) => Settled::new(End::Done(None), [Settle::CloseChat(place.chat)]),
         (Refusal::TopicGone, Some(_)) => Settled::new(End::Refused, [Settle::DropTopic(place)]),

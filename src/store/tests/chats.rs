@@ -354,7 +354,9 @@ fn what_is_owed_to_a_topic_is_marked_if_it_belongs_to_a_session() {
         // Twice, as when two calls were refused for the same reason.
         for _ in 0..2 {
             match gone {
-                true => store.drop_topic(BOT, in_topic, mark),
+                true => store
+                    .drop_topic(BOT, in_topic, NOW, (&post("denied"), "unseen"), mark)
+                    .map(|denies| assert_eq!(denies, [])),
                 false => store.avoid_topic(BOT, in_topic, mark),
             }
             .expect("it is redirected");

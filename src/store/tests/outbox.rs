@@ -3,7 +3,7 @@
 use super::*;
 use crate::chat::{Due, Target};
 
-fn settle_all(store: &Store) -> Vec<String> {
+pub(super) fn settle_all(store: &Store) -> Vec<String> {
     let mut sent = Vec::new();
     while let Some(&row) = due(store).first() {
         let ready = begin(store, row).expect("it waits");
@@ -412,7 +412,13 @@ fn what_waited_for_a_topic_that_is_gone_goes_to_its_chat() {
         deliver(store, delivered, 5);
         begin(store, first).expect("it waits");
         store
-            .drop_topic(BOT, in_topic, |_, post| post)
+            .drop_topic(
+                BOT,
+                in_topic,
+                NOW,
+                (&post("denied"), "unseen"),
+                |_, post| post,
+            )
             .expect("the topic is gone");
         store.put_back(first, false).expect("it is settled");
         let places: Vec<_> = store

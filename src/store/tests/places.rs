@@ -198,7 +198,9 @@ fn what_is_marked_is_not_marked_again_when_its_topic_is_gone() {
         .finish(BOT, session, NOW, &answer, failed, told_of)
         .expect("the turn is closed");
     store
-        .drop_topic(BOT, there, |_, _| panic!("it is marked already"))
+        .drop_topic(BOT, there, NOW, (&post("denied"), "unseen"), |_, _| {
+            panic!("it is marked already")
+        })
         .expect("it is redirected");
     assert_eq!(said(&store), ["default says one 0", "two 1"]);
 }

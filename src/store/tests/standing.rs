@@ -70,13 +70,118 @@ fn an_open_request_is_looked_after_ever_more_rarely() {
 fn who_asks_what_waits_has_it_looked_after_at_once() {
     let store = Store::in_memory();
     let (_, row) = asking(&store);
-    let look = |chat| take_in(&store, NOW, |intake| intake.look_after_requests(chat));
-    look(Some(ChatId(43)));
+    let look = |now, chat| take_in(&store, now, |intake| intake.look_after_requests(chat));
+    look(NOW, Some(ChatId(43)));
     assert_eq!(due(&store), [], "that is another chat");
-    look(Some(ChatId(42)));
+    look(NOW, Some(ChatId(42)));
+    look(NOW + 1, None);
     looks_at(&store, row);
-    look(None);
+    assert_eq!(due(&store), [], "none is put behind one that waits");
+    look(NOW + 2, None);
     looks_at(&store, row);
+}
+
+/// What becomes of a look, or of another edit, whose message is gone, or stands and cannot be changed.
+fn anew(store: &Store, edit: RowId, row: RowId, stands: bool) -> Option<SessionId> {
+    let Some(Post::Edit { body, buttons, .. }) = begin(store, edit).map(|ready| ready.post) else {
+        panic!("it is an edit that waits")
+    };
+    let same = Post::Message {
+        silent: buttons.is_empty(),
+        body,
+        buttons,
+    };
+    let denied = post("denied");
+    store
+        .send_anew(edit, row, (&same, stands), NOW, (&denied, "unseen"))
+        .expect("it is settled")
+}
+
+fn looked_at(store: &Store) -> RowId {
+    take_in(store, NOW, |intake| intake.look_after_requests(None));
+    let [edit] = due(store)[..] else {
+        panic!("only the look is due")
+    };
+    edit
+}
+
+#[test]
+fn what_is_gone_asks_anew_and_what_stands_does_not() {
+    on_both(|store| {
+        let (_, row) = asking(store);
+        assert_eq!(anew(store, looked_at(store), row, true), None);
+        assert_eq!(due(store), [], "it stands, and asks");
+        take_in(store, NOW + 1, |intake| intake.look_after_requests(None));
+        let [edit] = due(store)[..] else {
+            panic!("only the look is due")
+        };
+        assert_eq!(anew(store, edit, row, false), None);
+        assert_eq!(due(store), [row]);
+        let again = begin(store, row).expect("it waits").post;
+        assert!(
+            matches!(&again, Post::Message { body, .. } if body.text == "may I r?"),
+            "{again:?}"
+        );
+    });
+}
+
+#[test]
+fn what_is_over_does_not_ask_anew() {
+    on_both(|store| {
+        let (session, row) = asking(store);
+        let edit = looked_at(store);
+        store
+            .close_requests(
+                session,
+                NOW,
+                None,
+                "expired",
+                |shown| shown.clone(),
+                |_, shown| shown.clone(),
+            )
+            .expect("it is closed");
+        assert_eq!(anew(store, edit, row, false), None);
+        let [end] = due(store)[..] else {
+            panic!("only how it has ended is due")
+        };
+        assert_ne!(end, row);
+        // That is said, wherever it can be.
+        assert_eq!(anew(store, end, row, true), None);
+        assert_eq!(due(store), [row]);
+    });
+}
+
+#[test]
+fn what_a_part_of_stood_above_is_denied_once_it_is_gone() {
+    for topic_is_gone in [false, true] {
+        let store = Store::in_memory();
+        let there = topic(42, 9);
+        let session = say(&store, &message(1, there), "hello");
+        let (prompt, _) = give(&store, session).expect("a message waits");
+        let whole = Asked {
+            parts: vec![post("a plan"), post("of two parts")],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &whole)
+            .expect("the request is stored");
+        for message in [499, 500, 501] {
+            deliver(&store, due(&store)[0], message);
+        }
+        let row = RowId(number(&store, "SELECT row FROM request"));
+        let denies = match topic_is_gone {
+            true => store
+                .drop_topic(BOT, there, NOW, (&post("denied"), "unseen"), |_, post| post)
+                .expect("the topic is gone"),
+            false => Vec::from_iter(anew(&store, looked_at(&store), row, false)),
+        };
+        assert_eq!(denies, [session]);
+        let decided = store.work(session).expect("it can be read").decisions;
+        let why = decided.iter().map(|one| (one.verdict, one.why.as_deref()));
+        let why: Vec<_> = why.collect();
+        assert_eq!(why, [(crate::chat::Verdict::Deny, Some("unseen"))]);
+        assert_eq!(outbox::settle_all(&store), ["denied"]);
+    }
 }
 
 #[test]
@@ -86,7 +191,13 @@ fn what_asks_in_a_topic_that_is_gone_asks_in_the_chat() {
     let over = put(&store, topic(42, 9), Lane::Text, "over");
     deliver(&store, over, 501);
     store
-        .drop_topic(BOT, topic(42, 9), |_, post| post)
+        .drop_topic(
+            BOT,
+            topic(42, 9),
+            NOW,
+            (&post("denied"), "unseen"),
+            |_, post| post,
+        )
         .expect("the topic is gone");
     assert_eq!(due(&store), [row]);
     let ready = begin(&store, row).expect("it waits");
