@@ -155,6 +155,8 @@ fn what_a_closed_topic_does_not_take_reaches_the_person_until_it_is_opened() {
     let _chappe = stage.host.start();
     stage.ask("elsewhere", "echo: elsewhere");
     let topic = stage.host.person().in_topic(5);
+    // Its folder must be its own: what lies there before is somebody else's.
+    stage.ask_as(&topic, "first", "echo: first");
     let gate = stage.gate_in("ada-topic-5", "gate");
     let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
     stage.host.api.say(&topic, call);
@@ -173,7 +175,7 @@ fn what_a_closed_topic_does_not_take_reaches_the_person_until_it_is_opened() {
     stage.host.api.reopen_topic(USER, 5);
     let answer = stage.ask_as(&topic, "again", "echo: again");
     assert_eq!(answer.topic, Some(5), "{}", answer.text);
-    assert_eq!(told(&stage, "again"), [call, "again"]);
+    assert_eq!(told(&stage, "again"), ["first", call, "again"]);
 }
 
 #[test]
