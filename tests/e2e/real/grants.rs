@@ -309,6 +309,32 @@ fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
     }
 }
 
+/// What README says of rules about commands.
+#[test]
+fn a_rule_about_a_command_goes_by_its_words_and_not_by_what_a_shell_makes_of_them() {
+    let test = "a_rule_about_a_command_goes_by_its_words_and_not_by_what_a_shell_makes_of_them";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.set_claude(r#"deny = ["Bash(touch *)"]"#);
+    stage.set_claude(r#"permission_mode = "bypassPermissions""#);
+    stage.set_variable("IS_SANDBOX", "1");
+    let _chappe = stage.host.start();
+    let run = |command: &str| format!(r#"[[tool Bash {{"command":"{command}"}}]]"#);
+    for command in [
+        "touch one",
+        "true && touch one",
+        "true; touch one",
+        "true | touch one",
+    ] {
+        stage.ask(&run(command), "has been denied");
+        assert!(!stage.folder().join("one").exists(), "{command}");
+    }
+    stage.ask(&run("sh -c 'touch two'"), "tool said:");
+    assert!(stage.folder().join("two").exists(), "nobody stops that");
+    assert_eq!(asked(&stage), 0);
+}
+
 #[test]
 fn nobody_is_asked_once_that_is_confirmed_and_until_it_is_taken_back() {
     let Some(mut stage) =
