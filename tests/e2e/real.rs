@@ -65,8 +65,6 @@ mod topics;
 mod trouble;
 /// What is written while Claude waits for a person.
 mod waiting;
-/// What is written while Claude asks something.
-mod waits;
 /// Requests that end without a decision.
 mod withdrawn;
 
