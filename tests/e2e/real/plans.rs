@@ -236,3 +236,16 @@ fn a_long_plan_is_shown_whole_as_messages_or_as_a_file() {
     press(&stage, &second, "Approve", "Approved");
     stage.host.says(USER, second.id, "✓ Approved by Ada, ");
 }
+
+#[test]
+fn a_plan_without_a_text_says_so_and_waits_for_a_person() {
+    let Some(stage) = planning("a_plan_without_a_text_says_so_and_waits_for_a_person") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[tool ExitPlanMode {}]]");
+    let plan = plan_below(&stage, 0);
+    assert!(plan.text.contains("sent no text of it"), "{}", plan.text);
+    press(&stage, &plan, "Approve", "Approved");
+    stage.host.answer("tool said: User has approved");
+}

@@ -279,6 +279,8 @@ fn an_answer_of_another_session_names_it_and_leads_there() {
     );
     stage.ask("in default", "echo: in default");
     stage.ask("/rename desk", "default is now desk.");
+    let kept = "Claude's process for desk is kept until something else ends it.";
+    stage.ask("/timeout off", kept);
     stage.ask(
         "/timeout 0",
         "Claude's process for desk ends after each turn",
