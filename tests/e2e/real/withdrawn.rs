@@ -6,6 +6,8 @@ use std::fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use chappe::loopback::botapi::{Fault, Trouble};
+
 use super::{Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
@@ -32,6 +34,34 @@ fn open_requests(stage: &Stage) -> i64 {
     stage
         .host
         .count("SELECT count(*) FROM request WHERE state = 'open' OR told = 0")
+}
+
+#[test]
+fn what_is_withdrawn_before_it_could_be_sent_is_never_sent() {
+    let Some(stage) = stage("what_is_withdrawn_before_it_could_be_sent_is_never_sent") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    stage.host.delivered();
+    stage.host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::RetryAfter(5),
+    });
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    until("the request", || (open_requests(&stage) == 1).then_some(()));
+    stage.say("/stop");
+    until("its end", || (open_requests(&stage) == 0).then_some(()));
+    // What comes after it is sent, and it is not.
+    stage.ask("and now", "echo: and now");
+    let texts = stage.host.texts();
+    assert!(
+        texts.iter().all(|text| !text.contains("wants to run")),
+        "{texts:?}"
+    );
+    assert!(!stage.folder().join("made").exists());
 }
 
 #[test]
