@@ -224,6 +224,11 @@ impl Stage {
 
     /// What Claude has written down of all conversations.
     pub fn transcripts(&self) -> String {
+        self.conversations().concat()
+    }
+
+    /// What Claude has written down, each conversation for itself.
+    fn conversations(&self) -> Vec<String> {
         let folders = fs::read_dir(self.host.folder.path().join("claude/projects"));
         let folders = folders.into_iter().flatten().flatten();
         let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten());
@@ -231,6 +236,18 @@ impl Stage {
             .flatten()
             .filter_map(|file| fs::read_to_string(file.path()).ok())
             .collect()
+    }
+
+    /// Waits until Claude has written `what` down in at least so many conversations, and with it all that came before.
+    /// It writes a moment after it acts: killed in between it does not remember what it was asked for.
+    pub fn has_written(&self, what: &str, conversations: usize) {
+        until(&format!("{what:?} in the transcript"), || {
+            let mut written = self.conversations();
+            // What waits in its queue is not in the conversation yet.
+            let is_said = |row: &str| row.contains(what) && !row.contains("queue-operation");
+            written.retain(|conversation| conversation.lines().any(is_said));
+            (written.len() >= conversations).then_some(())
+        });
     }
 
     /// What the model was told by the last tool.

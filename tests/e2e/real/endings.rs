@@ -126,6 +126,7 @@ fn when_claude_is_killed_it_is_told_and_the_turn_goes_on() {
     let _running = gate.reached();
     let former = chappe.descendants();
     assert!(former.len() > 1, "no tool runs: {former:?}");
+    stage.has_written("tool_use", 1);
     kill(Pid::from_raw(stage.claude()), Signal::SIGKILL).expect("it lives");
     stage
         .host

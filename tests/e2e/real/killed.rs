@@ -91,6 +91,7 @@ fn all_is_well(stage: &Stage, chappe: Chappe, answer: &str, status: Option<i64>)
 fn in_text(stage: &Stage, chappe: Chappe, killed: Killed) -> Chappe {
     stage.say(TEXT);
     let status = stage.status("Writing");
+    stage.has_written("[[chunk 8]]", 1);
     let chappe = killed.kill_and_go_on(stage, chappe, "The whole answer");
     let last = stage.turns().pop().expect("there was a turn");
     let asked = "The connection was lost while you worked on this.";
@@ -127,6 +128,7 @@ fn killed_in_a_tool(test: &str, killed: Killed) {
     stage.say(text);
     let _running = gate.reached();
     let status = stage.status("Running");
+    stage.has_written("cat gate", 1);
     let former = stage.processes();
     // Who comes there once more is not held up.
     fs::write(stage.folder().join("gate"), "open").expect("the folder can be written");

@@ -137,12 +137,7 @@ fn a_question_whose_claude_is_killed_is_asked_again() {
     stage.say("[[ask2]]");
     let first = stage.press("(1 of 2)", "Blue");
     stage.button("(2 of 2)", "Tracing");
-    super::until("the row of the question", || {
-        stage
-            .transcripts()
-            .contains("AskUserQuestion")
-            .then_some(())
-    });
+    stage.has_written("AskUserQuestion", 1);
     let claude = nix::unistd::Pid::from_raw(stage.claude());
     nix::sys::signal::kill(claude, nix::sys::signal::Signal::SIGKILL).expect("it runs");
     let ended = stage.host.says(USER, first, "✗ Expired");
@@ -163,12 +158,7 @@ fn a_question_that_a_restart_cuts_off_is_asked_again() {
     let chappe = stage.host.start();
     stage.say("[[ask]]");
     let (first, data) = stage.button(COLOUR, "Blue");
-    super::until("the row of the question", || {
-        stage
-            .transcripts()
-            .contains("AskUserQuestion")
-            .then_some(())
-    });
+    stage.has_written("AskUserQuestion", 1);
     stage.host.delivered();
     drop(chappe);
     let _chappe = stage.host.start();

@@ -66,9 +66,7 @@ fn what_a_restart_has_ended_is_not_mentioned() {
     stage.say(CALL);
     let (request, _) = stage.button("touch made", "Allow once");
     stage.host.delivered();
-    until("the call in the transcript", || {
-        stage.transcripts().contains("tool_use").then_some(())
-    });
+    stage.has_written("tool_use", 1);
     assert_eq!(chappe.stop().code(), Some(0));
     set(&mut stage, "1s");
     let _chappe = stage.host.start();

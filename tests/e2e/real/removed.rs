@@ -56,6 +56,7 @@ fn of_a_person_who_was_removed(test: &str, end: End) {
     stage.host.api.say(&bob, "and this");
     stage.host.stored();
     stage.host.delivered();
+    stage.has_written("tool_use", 2);
     end.end(chappe);
     drop(held);
     let calls = calls_for_bob(&stage);

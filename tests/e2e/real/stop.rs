@@ -383,9 +383,7 @@ fn a_stop_while_a_dead_claude_is_not_started_again_yet_leaves_it_dead() {
     stage.say(text);
     let _running = gate.reached();
     // Claude writes down what it was asked a moment after it has begun with it.
-    until("the question in its transcript", || {
-        stage.transcripts().contains("cat gate").then_some(())
-    });
+    stage.has_written("cat gate", 1);
     kill(Pid::from_raw(claude), Signal::SIGKILL).expect("it lives");
     let status = stage
         .status("Claude stopped unexpectedly (signal 9, SIGKILL). Starting it again (1 of 3).");

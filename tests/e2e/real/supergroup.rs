@@ -158,9 +158,7 @@ fn a_turn_that_was_killed_goes_on_in_what_its_group_has_become_meanwhile() {
         stage.host.api.say(&ada, &named(&text));
         stage.host.answer_in(GROUP, "Writing");
         stage.host.delivered();
-        until("what was said in Claude's transcript", || {
-            stage.transcripts().contains("[[stall x1]]").then_some(())
-        });
+        stage.has_written("[[stall x1]]", 1);
         kill_whole(chappe);
         upgrade(&stage, is_told);
         let chappe = stage.host.start();

@@ -185,9 +185,7 @@ fn asks_again_after(test: &str, death: Death) {
     stage.say("[[once sh bump]]");
     let (request, data) = stage.button("sh bump", "Allow once");
     stage.host.delivered();
-    until("the call in the transcript", || {
-        stage.transcripts().contains("tool_use").then_some(())
-    });
+    stage.has_written("tool_use", 1);
     let left = death.come(&stage, chappe);
     let _chappe = left.unwrap_or_else(|| stage.host.start());
     let how = match death {
@@ -260,9 +258,7 @@ fn is_asked_again_after(test: &str, asks: &Asks, death: Death) {
     stage.say(asks.prompt);
     let (request, data) = stage.button(asks.shows, asks.button);
     stage.host.delivered();
-    until("the call in the transcript", || {
-        stage.transcripts().contains(asks.tool).then_some(())
-    });
+    stage.has_written(asks.tool, 1);
     let left = death.come(&stage, chappe);
     let _chappe = left.unwrap_or_else(|| stage.host.start());
     let ended = stage.host.says(USER, request, "✗ Expired: ");
