@@ -77,10 +77,14 @@ pub enum Route<'a> {
         /// Whether the bot itself has written that one.
         to_bot: bool,
     },
-    /// A message was changed.
+    /// A message was changed. To what it replies, and by whom it is, it says again.
     Edit {
         arrival: Arrival,
         text: Cow<'a, str>,
+        origin: Option<&'a str>,
+        from: &'a Person,
+        reply_to: Option<MessageId>,
+        to_bot: bool,
     },
     /// A command of chappe's own.
     Command {
@@ -223,26 +227,30 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
             {
                 let arrival = arrival_of(update, message, person);
                 let command = command_in(message, text, me).filter(|_| is_for(message, me));
-                match command {
+                let text = match command {
                     // Who changes a message to this wants it now; what it said before stays.
-                    Some(Command::Stop) => Route::Command {
-                        arrival,
-                        suggested: suggested_name(person, message),
-                        command: Command::Stop,
-                    },
-                    Some(Command::Steer(text)) if !text.is_empty() => Route::Edit {
-                        arrival,
-                        text: text.into(),
-                    },
+                    Some(Command::Stop) => {
+                        return Route::Command {
+                            arrival,
+                            suggested: suggested_name(person, message),
+                            command: Command::Stop,
+                        };
+                    }
+                    Some(Command::Steer(text)) if !text.is_empty() => text.into(),
                     // Also where the bot is not named any more: what it was told is taken back by that.
-                    _ => Route::Edit {
-                        arrival,
-                        text: match said(message, text, me) {
-                            // Where nothing but its name is left: Claude takes no empty prompt.
-                            nothing if nothing.is_empty() => text.into(),
-                            said => said,
-                        },
+                    _ => match said(message, text, me) {
+                        // Where nothing but its name is left: Claude takes no empty prompt.
+                        nothing if nothing.is_empty() => text.into(),
+                        said => said,
                     },
+                };
+                Route::Edit {
+                    arrival,
+                    text,
+                    origin: message.origin.as_deref(),
+                    from: person,
+                    reply_to: message.reply_to,
+                    to_bot: message.replied_to == Some(me.id),
                 }
             }
             _ => Route::Ignore("a change of no use"),

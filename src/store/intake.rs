@@ -73,6 +73,8 @@ pub enum Edited {
     TooLate(SessionId),
     /// Nothing that was given or waits has another text than before.
     Nothing,
+    /// The message was never taken as something to be given, nor as an answer.
+    Unknown,
 }
 
 /// An open transaction over one answer of getUpdates.
@@ -273,6 +275,7 @@ impl Intake<'_> {
             )
             .optional()?;
         Ok(match found {
+            None => Edited::Unknown,
             Some((_, _, old, _)) if old == text => Edited::Nothing,
             Some((id, state, ..)) if state == "asked" => {
                 self.tx

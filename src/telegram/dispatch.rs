@@ -147,10 +147,33 @@ impl Desk {
                 };
                 self.prompt(intake, arrival, session, &written, true)
             }
-            Route::Edit { arrival, text } => {
+            Route::Edit {
+                arrival,
+                text,
+                origin,
+                from,
+                reply_to,
+                to_bot,
+            } => {
                 let edited = intake.edit(arrival, text)?;
+                if edited == Edited::Unknown {
+                    // It may have replied to a request and changed nothing there: what only agrees does not.
+                    let said = Said {
+                        arrival,
+                        from,
+                        text,
+                        origin: *origin,
+                        reply_to: *reply_to,
+                        to_bot: *to_bot,
+                        while_away: at.away.is_some(),
+                    };
+                    if replies::to_request(intake, &said)?.is_some() {
+                        return Ok(());
+                    }
+                }
                 // In a group most of what is changed was never for the bot.
-                if edited != Edited::Nothing || arrival.place.chat.0 > 0 {
+                let is_ours = !matches!(edited, Edited::Nothing | Edited::Unknown);
+                if is_ours || arrival.place.chat.0 > 0 {
                     intake.close(arrival)?;
                 }
                 match edited {
@@ -164,7 +187,7 @@ impl Desk {
                         };
                         intake.offer(arrival.place, session, &notice).map(drop)
                     }
-                    Edited::InTime | Edited::Nothing => Ok(()),
+                    Edited::InTime | Edited::Nothing | Edited::Unknown => Ok(()),
                 }
             }
             Route::Command {

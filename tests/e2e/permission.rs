@@ -80,6 +80,32 @@ fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
 }
 
 #[test]
+fn a_reply_that_agreed_denies_once_it_is_changed() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    let reply = host.api.reply(&ada, request.id, "ok");
+    let told = host.answer("Press a button to allow.");
+    // It still only agrees.
+    host.api.edit(&ada, reply, "ok!");
+    host.wait("the same once more", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .any(|shown| shown.id > told.id && shown.text == told.text)
+            .then_some(())
+    });
+    host.api.edit(&ada, reply, "not before the review");
+    let decided = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(decided.buttons.is_empty());
+    host.answer("tool said: The user denied this: not before the review");
+    assert!(!host.file("never").exists());
+    host.api.edit(&ada, reply, "not before the second review");
+    host.answer("I had already given that to Claude.");
+}
+
+#[test]
 fn a_reply_may_be_faster_than_the_news_that_the_request_arrived() {
     let host = Host::new();
     let _chappe = host.start();

@@ -31,9 +31,20 @@ impl BotApi {
         self.write(who, fields)
     }
 
-    /// Changes the text of an own message; a message that is gone is edited all the same, as by an old client.
+    /// Changes the text of an own message; a message that is gone is edited all the same, as by an old client. What it
+    /// replies to it says again.
     pub fn edit(&self, who: &Person, message_id: i64, new_text: &str) {
         let mut body = message_fields(who, text_fields(new_text));
+        let state = self.shared.look();
+        let before = state.world.message(who.chat, message_id);
+        let answered = before
+            .and_then(|shown| shown.reply_to)
+            .and_then(|id| state.world.message(who.chat, id));
+        if let Some(answered) = answered {
+            let answered = state.world.message_value(answered);
+            body.insert("reply_to_message".into(), answered);
+        }
+        drop(state);
         body.insert("message_id".into(), message_id.into());
         body.insert("edit_date".into(), unix_now().into());
         self.push(json!({"edited_message": body}));

@@ -157,7 +157,7 @@ fn message_ids_stay_behind() {
         ..message(1, SUPERGROUP)
     };
     let edited = take_in(&store, NOW, |intake| intake.edit(&same_number, "changed"));
-    assert_eq!(edited, Edited::Nothing);
+    assert_eq!(edited, Edited::Unknown);
 }
 
 #[test]

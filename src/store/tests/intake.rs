@@ -572,7 +572,7 @@ fn a_change_of_what_was_never_queued_is_nothing() {
             },
         ];
         for arrival in unknown {
-            assert_eq!(edit(store, &arrival, "changed"), Edited::Nothing);
+            assert_eq!(edit(store, &arrival, "changed"), Edited::Unknown);
         }
         run(
             store,

@@ -33,3 +33,26 @@ fn a_reply_to_a_request_is_what_claude_hears() {
     let memory = stage.memory();
     assert_eq!(memory.len(), 1, "{memory:#?}");
 }
+
+#[test]
+fn a_reply_that_agreed_is_what_claude_hears_once_it_is_changed() {
+    let test = "a_reply_that_agreed_is_what_claude_hears_once_it_is_changed";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let ada = stage.host.person();
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let (request, _) = stage.button("touch made", "Deny");
+    let reply = stage.host.api.reply(&ada, request, "yes");
+    stage.host.answer("Press a button to allow.");
+    stage.host.api.edit(&ada, reply, "yes, after the review");
+    stage
+        .host
+        .answer("tool said: The user denied this: yes, after the review");
+    assert!(!stage.folder().join("made").exists());
+    let shown = stage.host.says(USER, request, "✗ Denied by Ada, ");
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    let memory = stage.memory();
+    assert_eq!(memory.len(), 1, "{memory:#?}");
+}

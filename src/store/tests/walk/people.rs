@@ -48,8 +48,8 @@ impl Walk {
         match (edited, message.fate) {
             (Edited::InTime, Fate::Waits) => message.text = changed,
             // What was given long ago may have been forgotten.
-            (Edited::TooLate(_) | Edited::Nothing, Fate::Given)
-            | (Edited::Nothing, Fate::Dropped) => {}
+            (Edited::TooLate(_) | Edited::Unknown, Fate::Given)
+            | (Edited::Nothing | Edited::Unknown, Fate::Dropped) => {}
             other => panic!("{other:?} for {arrival:?}"),
         }
     }
