@@ -27,6 +27,10 @@ pub const REQUEST_NOT_SHOWN: &str = "Claude asked for something that could not b
 pub const NOBODY_SAW: &str = "This could not be shown to the user, so it was denied. Nobody has said no to it; tell the user in other words, \
     and shorter, what it was, and ask again if it is still needed.";
 
+/// For Claude, where a request was in a group that takes nothing any more.
+pub const GROUP_CLOSED: &str = "Nobody could see this: the group in which it was asked takes nothing from this bot any more, so it was \
+    denied. Nobody has said no to it. Do not ask again now; end here, and say what is still to be done.";
+
 pub const EDITED_TOO_LATE: &str = "I had already given that to Claude.";
 
 /// What goes to Claude before a text that was changed too late.
@@ -356,7 +360,15 @@ pub fn timed_out(shown: &Formatted, limit: Duration) -> Formatted {
     )
 }
 
-/// The same for Claude.
+/// Below a request in a group that took nothing for so long that it was denied.
+pub fn unseen(shown: &Formatted) -> Formatted {
+    below(
+        shown,
+        "✗ Denied: this group took nothing from me for a day.",
+    )
+}
+
+/// For Claude, where nobody has decided a request in time.
 pub fn nobody_answered(limit: Duration) -> String {
     format!(
         "Nobody answered within {}, so this was denied. Nobody has said no to it; ask again if it is still needed.",

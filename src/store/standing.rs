@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::{Intake, Result, Step, Store, outbox, place_of};
-use crate::chat::{BotId, ChatId, Lane, Post, RowId, Target};
+use crate::chat::{BotId, ChatId, Lane, Post, RowId, SessionId, Target};
 
 /// How long after it was asked an open request is looked after for the first time, in seconds; then each time when twice
 /// as much has passed. One that waits for a month is looked after fourteen times.
@@ -15,6 +15,10 @@ const LOOK_FIRST: i64 = 300;
 
 /// How the key begins of an edit that only looks whether its message is there. The request's token follows.
 const LOOK: &str = "stands/";
+
+/// How long a group takes nothing before what is asked there is seen by nobody, in seconds. Who has thrown the bot out by
+/// mistake has brought it back by then, and any word or press in the group begins anew.
+const UNSEEN_AFTER: i64 = 24 * 3600;
 
 /// Whether a row only looks whether a message is there.
 pub(super) fn is_look(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
@@ -111,6 +115,24 @@ impl Store {
                 look(tx, bot, *row, key, now)?;
             }
             Ok(true)
+        })
+    }
+
+    /// The open requests that stand, or wait to be shown, in groups that have taken nothing for a day: session, and Claude's
+    /// name for each. A person who has blocked the bot may take that back, and is told by nobody else; a group goes on
+    /// without it.
+    pub fn unseen_requests(&self, bot: BotId, now: i64) -> Result<Vec<(SessionId, String)>> {
+        self.read(|tx| {
+            tx.prepare_cached(
+                "SELECT request.session, request.claude FROM request JOIN outbox ON outbox.id = request.row
+                 JOIN closed_chat ON closed_chat.bot = outbox.bot AND closed_chat.chat = outbox.chat
+                 WHERE request.bot = ?1 AND request.state = 'open' AND outbox.chat < 0 AND closed_chat.since <= ?2
+                 ORDER BY request.id",
+            )?
+            .query_map((bot.0, now.saturating_sub(UNSEEN_AFTER)), |row| {
+                Ok((SessionId(row.get(0)?), row.get(1)?))
+            })?
+            .collect()
         })
     }
 }

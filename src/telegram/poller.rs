@@ -446,6 +446,9 @@ impl Poll {
             Ok(false) => {}
             Err(error) => log::warn!("open requests cannot be looked after: {error}"),
         }
+        if let Err(error) = self.deny_unseen(now) {
+            log::warn!("what nobody can see cannot be denied: {error}");
+        }
         if now - self.pruned >= PRUNE_EVERY {
             self.pruned = now;
             self.outfit.store.keep_reserve();
@@ -453,6 +456,21 @@ impl Poll {
                 log::warn!("old rows cannot be forgotten: {error}");
             }
         }
+    }
+
+    /// Denies what is asked in groups that take nothing any more: nobody there can decide it, and Claude would wait for ever.
+    fn deny_unseen(&self, now: i64) -> store::Result<()> {
+        let Outfit {
+            store, bot, wake, ..
+        } = &self.outfit;
+        for (session, request) in store.unseen_requests(*bot, now)? {
+            let why = texts::GROUP_CLOSED;
+            if store.time_out(session, now, &request, why, texts::unseen)? {
+                log::info!("a request was denied: its group takes nothing any more");
+                wake(session);
+            }
+        }
+        Ok(())
     }
 
     fn store_failed(&mut self, error: &store::Error) -> Next {

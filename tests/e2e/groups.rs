@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use chappe::loopback::botapi::Person;
+use rusqlite::Connection;
 use serde_json::json;
 
-use crate::host::{BOT_NAME, Host, USER, until};
+use crate::host::{BOT_NAME, Host, SOON, USER, until};
 
 pub const GROUP: i64 = -100_200;
 pub const OTHER_GROUP: i64 = -100_300;
@@ -429,4 +430,43 @@ fn a_group_that_becomes_a_supergroup_is_served_there_also_after_a_restart() {
     let _chappe = host.start();
     host.api.say(&ada, &named("and after a restart"));
     host.answer_in(SUPERGROUP, "echo: and after a restart");
+}
+
+#[test]
+fn what_is_asked_in_a_group_that_has_thrown_the_bot_out_does_not_wait_for_ever() {
+    let (host, ada, _) = host();
+    let _chappe = host.start();
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    let request = host.request(GROUP);
+    host.delivered();
+    host.api.remove_from_group(&ada);
+    until("the group to be closed", || {
+        (host.count("SELECT count(*) FROM closed_chat") == 1).then_some(())
+    });
+    // In private it is still told, and still open.
+    host.say("/pending");
+    host.answer("touch made");
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!(host.count(open), 1);
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database.busy_timeout(SOON).expect("it can be set");
+    let changed = database.execute("UPDATE closed_chat SET since = since - 86400", []);
+    assert_eq!(changed, Ok(1));
+    host.say("and here");
+    host.answer("echo: and here");
+    until("Claude to hear of it", || {
+        let told = "SELECT count(*) FROM request WHERE state = 'denied' AND told = 1";
+        (host.count(told) == 1).then_some(())
+    });
+    until("the end of the turn", || {
+        (host.count("SELECT count(*) FROM prompt WHERE state != 'closed'") == 0).then_some(())
+    });
+    assert!(!host.sessions_root().join("group/made").exists());
+    host.say("/pending");
+    host.answer("Nothing waits for you.");
+    host.api.add_to_group(&ada);
+    let said = host.says(GROUP, request.id, "✗ Denied: this group took nothing");
+    assert!(said.buttons.is_empty());
+    host.answer_in(GROUP, "Nobody could see this");
 }

@@ -215,3 +215,35 @@ fn what_asks_in_a_topic_that_is_gone_asks_in_the_chat() {
     });
     assert!(matches!(pressed, Pressed::Decided { .. }), "{pressed:?}");
 }
+
+#[test]
+fn what_is_asked_in_a_group_that_takes_nothing_for_a_day_is_seen_by_nobody() {
+    const DAY: i64 = 24 * 3600;
+    for (chat, is_unseen) in [(-42, true), (42, false)] {
+        let store = Store::in_memory();
+        let place = Place {
+            chat: ChatId(chat),
+            topic: None,
+        };
+        let session = say(&store, &message(1, place), "hello");
+        let (prompt, _) = give(&store, session).expect("a message waits");
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
+            .expect("the request is stored");
+        let unseen = |now| store.unseen_requests(BOT, now).expect("it can be read");
+        assert_eq!(unseen(NOW + DAY), [], "the chat is open");
+        store
+            .close_chat(BOT, place.chat, NOW)
+            .expect("the chat is closed");
+        assert_eq!(unseen(NOW + DAY - 1), []);
+        assert_eq!(store.unseen_requests(OTHER_BOT, NOW + DAY), Ok(vec![]));
+        let expected = if is_unseen {
+            vec![(session, "r".to_owned())]
+        } else {
+            vec![]
+        };
+        assert_eq!(unseen(NOW + DAY), expected, "{chat}");
+        take_in(&store, NOW, |intake| intake.open_chat(place.chat));
+        assert_eq!(unseen(NOW + DAY), [], "it is back");
+    }
+}
