@@ -3,11 +3,12 @@
 use std::fs;
 
 use chappe::loopback::botapi::{Person, Shown};
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::{Stage, until};
 use crate::groups::{GROUP, NOT_ALLOWED, OTHER_GROUP, calls, named, rows};
-use crate::host::USER;
+use crate::host::{SOON, USER};
 
 const BOB: i64 = 1002;
 const COLOUR: &str = "Which colour should the button be?";
@@ -327,6 +328,35 @@ fn a_group_that_knows_its_bot_no_more_gets_what_it_is_owed_when_it_is_back() {
     host.answer_in(GROUP, "tool said:");
     assert!(stage.folder().join("made").exists());
     drop(chappe);
+}
+
+#[test]
+fn what_is_asked_in_a_group_that_does_not_take_the_bot_back_is_denied() {
+    let test = "what_is_asked_in_a_group_that_does_not_take_the_bot_back_is_denied";
+    let Some((stage, ada, _)) = stage(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let host = &stage.host;
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    button(&stage, "touch made", "Allow once");
+    host.delivered();
+    host.api.remove_from_group(&ada);
+    until("the group to be closed", || {
+        (host.count("SELECT count(*) FROM closed_chat") == 1).then_some(())
+    });
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database.busy_timeout(SOON).expect("it can be set");
+    let changed = database.execute("UPDATE closed_chat SET since = since - 86400", []);
+    assert_eq!(changed, Ok(1));
+    stage.ask("in private", "echo: in private");
+    until("the end of the turn", || {
+        (host.count("SELECT count(*) FROM prompt WHERE state != 'closed'") == 0).then_some(())
+    });
+    host.api.add_to_group(&ada);
+    host.answer_in(GROUP, "Nobody could see this");
+    assert!(!stage.folder().join("made").exists());
 }
 
 #[test]
