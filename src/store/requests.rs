@@ -203,6 +203,16 @@ struct Unsettled {
     is_seen: bool,
 }
 
+/// Lets no part of a request go out that stands above it and was not sent yet: the request is over.
+fn withdraw_parts(tx: &Transaction<'_>, request: i64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
+         AND part_of = (SELECT token FROM request WHERE id = ?1)",
+    )?
+    .execute([request])
+    .map(drop)
+}
+
 /// Takes away the buttons that would deny a request which is over with a message that waited for it.
 pub(super) fn waits_no_more(
     tx: &Transaction<'_>,
@@ -364,6 +374,7 @@ impl Store {
                 "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
                 [row],
             )?;
+            withdraw_parts(tx, id)?;
             if unsent == 0 || is_seen {
                 let shown = match serde_json::from_str(&json) {
                     Ok(Post::Message { body, .. }) => body,
@@ -480,6 +491,7 @@ impl Store {
                         "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
                         [one.row.0],
                     )?;
+                    withdraw_parts(tx, one.id)?;
                     (unsent == 0 || one.is_seen).then(|| with_line(&shown))
                 } else {
                     // What was decided stays decided; there is nobody left to tell it to.

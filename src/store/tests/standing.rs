@@ -247,3 +247,31 @@ fn what_is_asked_in_a_group_that_takes_nothing_for_a_day_is_seen_by_nobody() {
         assert_eq!(unseen(NOW + DAY), [], "it is back");
     }
 }
+
+#[test]
+fn of_what_is_over_before_it_was_shown_no_part_is_shown() {
+    for times_out in [true, false] {
+        let store = Store::in_memory();
+        let session = say(&store, &message(1, HOME), "hello");
+        let (prompt, _) = give(&store, session).expect("a message waits");
+        let long = Asked {
+            parts: vec![post("first"), post("second")],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &long)
+            .expect("the request is stored");
+        let same = |shown: &Formatted| shown.clone();
+        if times_out {
+            let denied = store.time_out(session, NOW, "r", "unseen", same);
+            assert_eq!(denied, Ok(true));
+        } else {
+            store
+                .close_requests(session, NOW, None, "withdrawn", same, |_, shown| {
+                    same(shown)
+                })
+                .expect("it is closed");
+        }
+        assert_eq!(due(&store), [], "{times_out}");
+    }
+}
