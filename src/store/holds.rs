@@ -119,6 +119,16 @@ pub(super) fn hold(
     .map(drop)
 }
 
+/// Has what failed while the session is held for an earlier failure tried again together with that. Nothing, where it is
+/// held for another reason.
+pub(super) fn add(tx: &Transaction<'_>, session: SessionId, retry: &str) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE hold SET retry = concat_ws(char(10, 10), retry, ?2) WHERE session = ?1 AND prompt IS NOT NULL",
+    )?
+    .execute((session.0, retry))
+    .map(drop)
+}
+
 /// Tells of a hold that nobody was told of yet: with a new message, or by what an earlier one says from now on.
 pub(super) fn tell(
     tx: &Transaction<'_>,
@@ -174,7 +184,7 @@ fn retire_notice(
 }
 
 /// The row whose message tells of a session's hold.
-fn notice_row(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RowId>> {
+pub(super) fn notice_row(tx: &Transaction<'_>, session: SessionId) -> Result<Option<RowId>> {
     let row: Option<Option<i64>> = tx
         .prepare_cached("SELECT row FROM hold WHERE session = ?1")?
         .query_row([session.0], |row| row.get(0))

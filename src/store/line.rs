@@ -7,8 +7,9 @@
 use rusqlite::OptionalExtension;
 
 use super::buttons::{self, Offered};
+use super::holds::{self, Release};
 use super::{Intake, Result, outbox};
-use crate::chat::{Arrival, InLine, Notice, Post, RowId, SessionId};
+use crate::chat::{Arrival, Hold, InLine, Notice, Post, RowId, SessionId};
 
 impl Intake<'_> {
     /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
@@ -64,6 +65,7 @@ impl Intake<'_> {
             [session.0],
         )?;
         self.line_was_changed(session)?;
+        self.holds_nothing(session, None)?;
         Ok(dropped > 0)
     }
 
@@ -111,7 +113,21 @@ impl Intake<'_> {
             self.may_be_answered(RowId(question), line)?;
         }
         self.line_was_changed(session)?;
+        self.holds_nothing(session, (!line.is_empty()).then_some(line))?;
         Ok(true)
+    }
+
+    /// Ends a hold of which a person was told, where nothing waits any more that it could hold.
+    fn holds_nothing(&mut self, session: SessionId, line: Option<&str>) -> Result<()> {
+        let is_held = holds::held(self.tx, session)?.is_some_and(|held| {
+            // What failed waits for a person, whatever else does.
+            held.reason == Hold::Held && !held.has_failed
+        });
+        let is_told = holds::notice_row(self.tx, session)?.is_some();
+        if is_held && is_told && holds::waiting(self.tx, session)? == 0 {
+            holds::release(self.tx, session, self.now, Release::GoOn, line)?;
+        }
+        Ok(())
     }
 
     /// Shows something else in the message whose button was pressed, with other buttons.

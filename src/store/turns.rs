@@ -165,6 +165,17 @@ fn give(tx: &Transaction<'_>, new: &New<'_>, messages: &[(i64, Waiting)]) -> Res
     Ok(prompt)
 }
 
+/// What came from elsewhere was to be put into a turn that is over. Into this one it does not go of itself: its answer
+/// would be sent to this place.
+fn stays_behind(tx: &Transaction<'_>, session: SessionId, place: Place) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE inbox SET steer = 0 WHERE session = ?1 AND state = 'waiting' AND steer > 0
+         AND (chat, topic) != (?2, ?3)",
+    )?
+    .execute((session.0, place.chat.0, super::topic_column(place)))
+    .map(drop)
+}
+
 /// Closes what was put into a turn, together with that.
 fn close_steered(
     tx: &Transaction<'_>,
@@ -269,6 +280,7 @@ impl Store {
                 .query_row((session.0, bot.0), prompt_from)
                 .optional()?;
             if let Some(prompt) = queued {
+                stays_behind(tx, session, prompt.place)?;
                 let waiting = holds::waiting(tx, session)?;
                 return Ok(Next::Given { prompt, waiting });
             }
@@ -298,6 +310,7 @@ impl Store {
                 steered: None,
             };
             let prompt = give(tx, &new, &head[..count])?;
+            stays_behind(tx, session, place)?;
             let waiting = waiting - count;
             Ok(Next::Given { prompt, waiting })
         })
@@ -588,16 +601,16 @@ impl Store {
                 let prompt = Some(closing.prompt);
                 return stops::stop_is_over(tx, bot, session, now, prompt, &notice).map(drop);
             }
-            // Whoever said stop meanwhile holds it already.
-            if let Some(holding) = &closing.hold
-                && holds::held(tx, session)?.is_none()
-            {
-                tx.execute("UPDATE prompt SET tries = tries + 1 WHERE id = ?1", [closing.prompt.0])?;
-                holds::hold(tx, session, now, Some(closing.prompt), holding)?;
-                let notice = notice(holds::waiting(tx, session)?);
-                holds::tell(tx, bot, session, now, place, &notice, told.map(RowId))?;
+            let Some(holding) = &closing.hold else { return Ok(()) };
+            if holds::held(tx, session)?.is_some() {
+                // Whoever said stop meanwhile holds it, or this was put into a turn that has failed without it.
+                let retry = holding.retry.as_deref();
+                return retry.map_or(Ok(()), |retry| holds::add(tx, session, retry));
             }
-            Ok(())
+            tx.execute("UPDATE prompt SET tries = tries + 1 WHERE id = ?1", [closing.prompt.0])?;
+            holds::hold(tx, session, now, Some(closing.prompt), holding)?;
+            let notice = notice(holds::waiting(tx, session)?);
+            holds::tell(tx, bot, session, now, place, &notice, told.map(RowId))
         })
     }
 

@@ -500,3 +500,74 @@ fn a_clock_that_is_set_back_does_not_make_a_hold_longer() {
         assert!(give(store, session).is_some());
     });
 }
+
+#[test]
+fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        say(store, &message(2, HOME), "steered");
+        take_in(store, NOW, |intake| intake.steer_line(session));
+        let Next::Given { prompt: second, .. } = store
+            .steer(BOT, session, first.id, NOW, choose)
+            .expect("it can be put into it")
+        else {
+            panic!("it waits")
+        };
+        for (prompt, again) in [
+            (first.id, "the first again"),
+            (second.id, "the second again"),
+        ] {
+            let closing = Closing {
+                outcome: Outcome::Failed,
+                hold: Some(Holding {
+                    reason: Hold::Paused,
+                    until: Some(NOW + 60),
+                    retry: Some(again.to_owned()),
+                }),
+                ..closing(prompt, &[])
+            };
+            store
+                .finish(BOT, session, NOW, &closing, failed, told_of)
+                .expect("it can be stored");
+        }
+        store.go_on(session, NOW + 61, "goes on").expect("it can");
+        let (again, _) = give(store, session).expect("it is tried again");
+        assert_eq!(again.text, "the first again\n\nthe second again");
+        assert_eq!(give(store, session), None);
+    });
+}
+
+#[test]
+fn where_all_that_was_held_is_dropped_nothing_is_held() {
+    for in_all in [true, false] {
+        on_both(|store| {
+            let session = say(store, &message(1, HOME), "one");
+            say(store, &message(2, HOME), "two");
+            let holding = Holding {
+                reason: Hold::Held,
+                until: None,
+                retry: None,
+            };
+            store
+                .hold(BOT, session, NOW, &holding, failed)
+                .expect("it can be held");
+            let is_held = || number(store, "SELECT COUNT(*) FROM hold") == 1;
+            let rows = "SELECT MIN(id) FROM inbox WHERE state = 'waiting'";
+            let row = number(store, rows);
+            take_in(store, NOW, |intake| match in_all {
+                true => intake.drop_line(session),
+                false => intake.drop_one(session, row, "dropped"),
+            });
+            if !in_all {
+                assert!(is_held(), "one waits still");
+                let row = number(store, rows);
+                take_in(store, NOW, |intake| {
+                    intake.drop_one(session, row, "dropped")
+                });
+            }
+            assert!(!is_held());
+            let left = "SELECT COUNT(*) FROM button WHERE used = 0";
+            assert_eq!(number(store, left), 0, "nor is anybody asked");
+        });
+    }
+}

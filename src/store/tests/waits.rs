@@ -88,3 +88,40 @@ fn a_button_names_whose_turn_it_stops_and_is_good_once() {
     }
     assert_eq!(chat.press_at(&store, HOME, at, &data), Taken::Over);
 }
+
+#[test]
+fn what_was_for_a_turn_of_one_place_does_not_go_into_one_of_another() {
+    on_both(|store| {
+        let there = place(43);
+        let (session, first) = given(store);
+        take_in(store, NOW, |intake| {
+            intake.queue(&message(2, there), session, &written("from there"))?;
+            intake.queue(&message(3, HOME), session, &written("from home"))?;
+            intake.steer_one(&message(3, HOME), session)
+        });
+        // The turn is over before that was written to Claude.
+        store
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(first.id, &[]),
+                not_held,
+                told_of,
+            )
+            .expect("it can be stored");
+        let (second, _) = give(store, session).expect("it waits");
+        assert_eq!((second.text.as_str(), second.place), ("from there", there));
+        assert_eq!(store.work(session).expect("it can be read").to_steer, 0);
+        let steered = store
+            .steer(BOT, session, second.id, NOW, choose)
+            .expect("it can be looked for");
+        assert_eq!(steered, Next::Nothing);
+        // Who says so now means this one.
+        take_in(store, NOW, |intake| intake.steer_line(session));
+        let steered = store
+            .steer(BOT, session, second.id, NOW, choose)
+            .expect("it can be put into it");
+        assert!(matches!(steered, Next::Given { .. }), "{steered:?}");
+    });
+}

@@ -2,7 +2,7 @@
 
 use chappe::loopback::botapi::Shown;
 
-use super::Stage;
+use super::{Stage, until};
 use crate::host::USER;
 
 #[test]
@@ -125,4 +125,35 @@ fn a_conversation_that_is_gone_is_begun_anew_only_by_a_press() {
         .press(&stage.host.person(), &notice, "Start fresh");
     assert_eq!(stage.host.toast(&press), "Started fresh.");
     stage.host.answer("echo: are you there");
+}
+
+#[test]
+fn what_was_put_into_a_turn_that_fails_and_fails_as_well_is_tried_again_with_it() {
+    let test = "what_was_put_into_a_turn_that_fails_and_fails_as_well_is_tried_again_with_it";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (first, second) = (
+        "[[wait 1500]] [[error 529 x3]] [[text the first]]",
+        "[[error 529 x3]] [[text the second]]",
+    );
+    stage.say(first);
+    stage.host.answer("trying again (");
+    stage.say(&format!("/steer {second}"));
+    let notice = stage.host.answer("I try again in 1 min");
+    let failed = "SELECT count(*) FROM prompt WHERE outcome = 'failed'";
+    until("the failure of both", || {
+        (stage.host.count(failed) == 2).then_some(())
+    });
+    stage.host.delivered();
+    let press = stage.host.press(&stage.host.person(), &notice, "Try now");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    stage.host.answer("the second");
+    let last = stage.turns().pop().expect("there was a turn");
+    let asked = last.last_text().expect("it was said");
+    assert!(asked.contains(first) && asked.contains(second), "{asked}");
+    stage.host.delivered();
+    let waiting = "SELECT count(*) FROM hold";
+    assert_eq!(stage.host.count(waiting), 0);
 }
