@@ -278,6 +278,21 @@ pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64)
     Ok(())
 }
 
+/// A message that waits says something else: a request that is denied with it is denied with that.
+pub(super) fn denies_with(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    message: i64,
+    text: &str,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE button SET act = json_set(act, '$.text', ?3) WHERE session = ?1 AND used = 0
+         AND json_extract(act, '$.do') = 'deny_with' AND json_extract(act, '$.message') = ?2",
+    )?
+    .execute((session.0, message, text))
+    .map(drop)
+}
+
 /// Finds what a button does, and uses it up with all others of its message.
 fn take(tx: &Transaction<'_>, bot: BotId, token: &str, at: (Place, Option<i64>)) -> Result<Taken> {
     let found = tx

@@ -3,13 +3,15 @@
 //! A message in question is in the state `asked`: nobody gives it to Claude, and nothing else waits for it. What counts
 //! as old, and what is said, is decided by the caller.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
 use super::elsewhere::Since;
 use super::holds::{self, Holding};
 use super::places::bound;
-use super::{Intake, Result, Step, Store, place_of, topic_column};
+use super::{Intake, Overtakes, Result, Step, Store, place_of, topic_column};
 use crate::chat::{BotId, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId};
 
 /// How many places are told of something that concerns all of them; those that were last active.
@@ -209,8 +211,15 @@ impl Intake<'_> {
             .exists((place.chat.0, topic_column(place)))
     }
 
-    /// Does what a person has said of the messages in question; returns how many of them run.
-    pub fn catch_up(&mut self, offered: &Offered, how: CatchUp, line: &str) -> Result<usize> {
+    /// Does what a person has said of the messages in question; returns how many of them run. A session that is held goes
+    /// on for them, as it does for whoever writes.
+    pub fn catch_up(
+        &mut self,
+        offered: &Offered,
+        how: CatchUp,
+        line: &str,
+        overtakes: &Overtakes<'_>,
+    ) -> Result<usize> {
         let asked: Vec<(i64, SessionId)> = self
             .tx
             .prepare(
@@ -225,6 +234,7 @@ impl Intake<'_> {
             CatchUp::OnlyTheLast => asked.len().saturating_sub(1),
             CatchUp::Drop => asked.len(),
         };
+        let mut wanted = BTreeSet::new();
         for (number, (id, session)) in asked.iter().enumerate() {
             let state = if number < first_to_run {
                 "dropped"
@@ -237,8 +247,12 @@ impl Intake<'_> {
             )?;
             if state == "waiting" {
                 buttons::line_has_moved(self.tx, *session, self.now)?;
-                self.touched.insert(*session);
+                wanted.insert(*session);
             }
+        }
+        for session in wanted {
+            self.is_wanted(session, overtakes)?;
+            self.touched.insert(session);
         }
         self.retire(RowId(offered.row.0), line)?;
         Ok(asked.len() - first_to_run)

@@ -214,22 +214,7 @@ impl Intake<'_> {
             buttons::line_has_moved(self.tx, session, self.now)?;
             return Ok(Queued::Kept);
         }
-        let (overtakes, how, line) = match holds::held(self.tx, session)? {
-            None => (false, Release::GoOn, None),
-            Some(held) => match held.reason {
-                Hold::Held => (true, Release::GoOn, None),
-                Hold::Asking => (true, Release::GoOn, Some(written.overtakes.question)),
-                // What failed comes after this.
-                Hold::Paused | Hold::Broken if held.has_failed => {
-                    (true, Release::Retry, Some(written.overtakes.failure))
-                }
-                // Nothing has failed but the start: what waits keeps its order.
-                Hold::Paused | Hold::Broken => (false, Release::GoOn, None),
-            },
-        };
-        self.posted |= holds::release(self.tx, session, self.now, how, line)?;
-        // Whoever writes to a session wants it to be there.
-        super::moving::stays(self.tx, session)?;
+        let overtakes = self.is_wanted(session, &written.overtakes)?;
         // Whoever looked at the line and has not pressed yet has not seen this message.
         buttons::line_has_moved(self.tx, session, self.now)?;
         let first: Option<i64> = self
@@ -252,6 +237,32 @@ impl Intake<'_> {
         )?;
         self.touched.insert(session);
         Ok(Queued::Waits)
+    }
+
+    /// Ends what holds a session, and what would take it away: somebody wants something of it. Returns whether that goes
+    /// before what was held.
+    pub(super) fn is_wanted(
+        &mut self,
+        session: SessionId,
+        overtakes: &Overtakes<'_>,
+    ) -> Result<bool> {
+        let (first, how, line) = match holds::held(self.tx, session)? {
+            None => (false, Release::GoOn, None),
+            Some(held) => match held.reason {
+                Hold::Held => (true, Release::GoOn, None),
+                Hold::Asking => (true, Release::GoOn, Some(overtakes.question)),
+                // What failed comes after this.
+                Hold::Paused | Hold::Broken if held.has_failed => {
+                    (true, Release::Retry, Some(overtakes.failure))
+                }
+                // Nothing has failed but the start: what waits keeps its order.
+                Hold::Paused | Hold::Broken => (false, Release::GoOn, None),
+            },
+        };
+        self.posted |= holds::release(self.tx, session, self.now, how, line)?;
+        // Whoever writes to a session wants it to be there.
+        super::moving::stays(self.tx, session)?;
+        Ok(first)
     }
 
     /// Changes a message that waits to be given.
@@ -286,6 +297,7 @@ impl Intake<'_> {
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
                 buttons::line_has_moved(self.tx, session, self.now)?;
+                buttons::denies_with(self.tx, session, id, text)?;
                 Edited::InTime
             }
             // Given to Claude as a prompt, or as the answer to what it has asked.

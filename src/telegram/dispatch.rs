@@ -474,7 +474,12 @@ fn carry_out(
                 ),
                 _ => (CatchUp::Drop, "Dropped."),
             };
-            intake.catch_up(offered, how, line)?;
+            // What failed goes first: it came before them.
+            let overtakes = Overtakes {
+                failure: texts::GOES_ON,
+                ..OVERTAKES
+            };
+            intake.catch_up(offered, how, line, &overtakes)?;
             return Ok(line.to_owned());
         }
         // These write to Claude, and have been dealt with as what they write.

@@ -60,7 +60,7 @@ fn says(store: &Store, how: CatchUp) -> usize {
     );
     take_in(store, NOW, |intake| {
         match intake.take(&token[0], &press(90, HOME, 600))? {
-            Taken::Now(offered) => intake.catch_up(&offered, how, "so be it"),
+            Taken::Now(offered) => intake.catch_up(&offered, how, "so be it", &OVERTAKES),
             taken => panic!("{taken:?}"),
         }
     })
@@ -282,5 +282,46 @@ fn who_was_off_the_lists_is_asked_about_what_they_had_written() {
         store.prune(NOW + 31 * 24 * HOUR).expect("it is old");
         admit(&[42], &[-5]);
         assert_eq!(asks(store), []);
+    });
+}
+
+#[test]
+fn a_session_that_is_held_goes_on_for_what_is_run() {
+    for how in [CatchUp::RunAll, CatchUp::OnlyTheLast] {
+        on_both(|store| {
+            let session = say(store, &message(50, HOME), "waits");
+            let holding = Holding {
+                reason: Hold::Held,
+                until: None,
+                retry: None,
+            };
+            store
+                .hold(BOT, session, NOW, &holding, failed)
+                .expect("it can be held");
+            comes_late(store, &sent(1, HOME, HOUR), "old");
+            assert_eq!(asks(store).len(), 1);
+            assert_eq!(given(store, session), [""; 0], "it is held");
+            assert_eq!(says(store, how), 1);
+            assert_eq!(given(store, session), ["waits", "old"]);
+        });
+    }
+}
+
+#[test]
+fn a_session_that_is_held_stays_so_for_what_is_dropped() {
+    on_both(|store| {
+        let session = say(store, &message(50, HOME), "waits");
+        let holding = Holding {
+            reason: Hold::Held,
+            until: None,
+            retry: None,
+        };
+        store
+            .hold(BOT, session, NOW, &holding, failed)
+            .expect("it can be held");
+        comes_late(store, &sent(1, HOME, HOUR), "old");
+        assert_eq!(asks(store).len(), 1);
+        assert_eq!(says(store, CatchUp::Drop), 0);
+        assert_eq!(given(store, session), [""; 0]);
     });
 }

@@ -112,15 +112,17 @@ fn take_in<T>(store: &Store, now: i64, each: impl FnOnce(&mut Intake<'_>) -> Res
     value.expect("the update was dealt with")
 }
 
+const OVERTAKES: Overtakes<'static> = Overtakes {
+    failure: "after yours",
+    question: "left",
+};
+
 fn written(text: &str) -> Written<'_> {
     Written {
         text,
         origin: None,
         arrived: NOW * 1_000,
-        overtakes: Overtakes {
-            failure: "after yours",
-            question: "left",
-        },
+        overtakes: OVERTAKES,
         came: Came::Now,
     }
 }

@@ -811,3 +811,46 @@ fn a_reply_to_what_belongs_to_a_request_is_for_the_request() {
         }
     });
 }
+
+#[test]
+fn a_request_is_denied_with_what_a_message_says_now() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let asked = take_in(store, NOW, |intake| {
+            intake.queue(&message(60, HOME), session, &written("use tbas"))?;
+            intake.request_in_the_way(&message(60, HOME), session)
+        });
+        let asked = asked.expect("it is in the way");
+        let act = Act::DenyWith {
+            request: asked.request,
+            message: asked.message,
+            text: "use tbas".to_owned(),
+        };
+        let notice = Notice {
+            body: Formatted::plain("That waits."),
+            offers: vec![vec![Offer::new("Deny with this", act)]],
+        };
+        take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
+        let edited = take_in(store, NOW, |intake| {
+            intake.edit(&message(60, HOME), "use tabs")
+        });
+        assert_eq!(edited, Edited::InTime);
+        let token = words(
+            store,
+            "SELECT token FROM button WHERE used = 0 AND act LIKE '%deny_with%'",
+        );
+        let (act, _) = store
+            .act_for(BOT, &token[0])
+            .expect("it can be read")
+            .expect("it is there");
+        let Act::DenyWith { text, .. } = act else {
+            panic!("{act:?}")
+        };
+        assert_eq!(text, "use tabs");
+        let may = take_in(store, NOW, |intake| {
+            intake.may_deny_with(session, asked.request, asked.message, &text)
+        });
+        assert_eq!(may.as_deref(), Some("Bash"));
+    });
+}
