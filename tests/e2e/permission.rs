@@ -248,25 +248,31 @@ fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
 }
 
 #[test]
-fn a_message_that_has_changed_denies_nothing() {
+fn a_message_that_has_changed_denies_with_what_it_says_now() {
     let host = Host::new();
     let _chappe = host.start();
     let ada = host.person();
     host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
     let request = host.request(USER);
     host.delivered();
-    let mine = host.say("use another name");
+    let mine = host.say("use another nmae");
     let said = host.answer("That waits for your answer");
-    host.api.edit(&ada, mine, "[[text fine]]");
+    host.delivered();
+    host.api.edit(&ada, mine, "use another name");
     let press = host.press(&ada, &said, "Deny with this");
-    assert_eq!(host.toast(&press), "That is over. Nothing was done.");
+    assert_eq!(host.toast(&press), "Denied");
+    let shown = host.says(USER, request.id, "✗ Denied by Ada");
+    assert!(shown.text.ends_with(": use another name"), "{shown:?}");
+    host.answer("tool said: The user denied this: use another name");
+    assert!(!host.file("made").exists());
+    // It was the answer, and is no message for Claude beside that.
     host.say("and this one");
-    host.stored();
-    host.says(USER, said.id, "✗ That is over.");
-    let press = host.press(&ada, &request, "Allow once");
-    assert_eq!(host.toast(&press), "Allowed");
-    host.answer("fine");
-    assert!(host.file("made").exists());
+    host.answer("echo: and this one");
+    let texts = host.texts();
+    assert!(
+        !texts.iter().any(|text| text.contains("echo: use another")),
+        "{texts:?}"
+    );
 }
 
 #[test]
