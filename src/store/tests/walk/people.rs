@@ -47,8 +47,8 @@ impl Walk {
         let edited = take_in(&self.store, NOW, |intake| intake.edit(arrival, &changed));
         match (edited, message.fate) {
             (Edited::InTime, Fate::Waits) => message.text = changed,
-            // What was given long ago may have been forgotten.
-            (Edited::TooLate(_) | Edited::Unknown, Fate::Given)
+            // What was given long ago may have been forgotten, and who is told of a change is told once.
+            (Edited::TooLate(_) | Edited::Nothing | Edited::Unknown, Fate::Given)
             | (Edited::Nothing | Edited::Unknown, Fate::Dropped) => {}
             other => panic!("{other:?} for {arrival:?}"),
         }
