@@ -84,6 +84,11 @@ pub(super) fn held(tx: &Transaction<'_>, session: SessionId) -> Result<Option<He
     .optional()
 }
 
+/// Whether something that failed in a session is tried again by itself when its time comes.
+pub(super) fn tries_again(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
+    Ok(held(tx, session)?.is_some_and(|held| held.has_failed && held.until.is_some()))
+}
+
 /// How much waits for a session: messages, and prompts that chappe has queued itself.
 pub(super) fn waiting(tx: &Transaction<'_>, session: SessionId) -> Result<usize> {
     tx.prepare_cached(

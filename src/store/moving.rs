@@ -195,7 +195,10 @@ fn has_open(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
     let is_asked = tx
         .prepare_cached("SELECT 1 FROM inbox WHERE session = ?1 AND state = 'asked'")?
         .exists([session.0])?;
-    Ok(has_prompt || is_asked || holds::waiting(tx, session)? > 0)
+    Ok(has_prompt
+        || is_asked
+        || holds::waiting(tx, session)? > 0
+        || holds::tries_again(tx, session)?)
 }
 
 /// The name of another session that works in the folder of this one, which then cannot go with it.

@@ -307,4 +307,9 @@ impl Intake<'_> {
         let goes_on = held(self.tx, session)?.is_none() && waiting(self.tx, session)? > 0;
         Ok(has_open || goes_on)
     }
+
+    /// The same, or something that failed is tried again by itself: in another conversation it would be about nothing.
+    pub fn goes_on_with_its_conversation(&self, session: SessionId) -> Result<bool> {
+        Ok(self.is_at_work(session)? || super::holds::tries_again(self.tx, session)?)
+    }
 }

@@ -71,6 +71,19 @@ impl Desk {
         let Some(session) = intake.session(id)? else {
             return Ok(());
         };
+        let chooses = matches!(
+            command,
+            Command::Timeout(_)
+                | Command::Persona(_)
+                | Command::Model(_)
+                | Command::Mode(_)
+                | Command::Clear
+                | Command::Resume
+        );
+        // What is chosen comes with it, so it would be lost.
+        if chooses && let Some(why) = moves::is_not_there(intake, &session)? {
+            return say(intake, place, why);
+        }
         match command {
             Command::Stop => stop_here(intake, place, &session),
             Command::Queue => queue(intake, place, id),
@@ -300,7 +313,7 @@ fn rename(
 }
 
 fn clear(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
-    if intake.is_at_work(session.id)? {
+    if intake.goes_on_with_its_conversation(session.id)? {
         return say(intake, place, sessions::is_busy(&session.name, "cleared"));
     }
     intake.start_fresh(session.id)?;

@@ -521,6 +521,16 @@ fn what_is_written_to_a_session_that_cannot_be_brought_back_waits_for_it() {
     assert!(told.text.ends_with(kept), "{}", told.text);
     host.say("/archive web");
     host.answer("web could not be brought back. Press [Try again] or [Drop]");
+    // What is chosen would be undone by what comes with it.
+    for command in ["/mode plan", "/clear", "/timeout 5", "/model opus"] {
+        let said = host.say(command);
+        host.wait(&format!("what is said to {command}"), |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below
+                .any(|shown| shown.text.starts_with("web could not be brought back."))
+                .then_some(())
+        });
+    }
     host.delivered();
     // Dropped, there is nothing left to bring back, and the place is where it was.
     let press = host.press(&host.person(), &told, "Drop");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::ahead::{Ahead, Found};
 use super::super::desk::{Desk, say};
-use super::{list_grants, near};
+use super::{list_grants, moves, near};
 use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
 use crate::render::{grants, sessions};
@@ -164,6 +164,18 @@ impl Desk {
         let Some(session) = intake.session(session)? else {
             return Ok(None);
         };
+        let chooses = matches!(
+            act,
+            Act::UseModel { .. }
+                | Act::UseMode { .. }
+                | Act::UseBypass
+                | Act::UsePersona { .. }
+                | Act::TakeOver { .. }
+        );
+        if chooses && let Some(why) = moves::is_not_there(intake, &session)? {
+            say(intake, place, why)?;
+            return Ok(Some("See below".to_owned()));
+        }
         let said = match act {
             Act::UseModel { model } => self.use_model(intake, &session, model)?,
             Act::UseMode { mode } if mode == sessions::BYPASS => {
@@ -226,7 +238,7 @@ impl Desk {
             },
             Act::TakeOver { conversation } => match &ahead.found {
                 Found::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
-                Found::Holder(None) if intake.is_at_work(session.id)? => {
+                Found::Holder(None) if intake.goes_on_with_its_conversation(session.id)? => {
                     sessions::is_busy(&session.name, "changed")
                 }
                 Found::Holder(None) => match intake.in_conversation(conversation)? {

@@ -23,11 +23,8 @@ impl Desk {
             let notice = self.confirm_delete(session, false);
             return intake.offer(place, session.id, &notice).map(drop);
         }
-        if let Some(moving) = intake.coming_back(session.id)? {
-            if intake.is_broken(session.id)? {
-                return say(intake, place, sessions::is_not_back(&session.name));
-            }
-            return say(intake, place, sessions::is_moving(&session.name, &moving));
+        if let Some(why) = is_not_there(intake, session)? {
+            return say(intake, place, why);
         }
         if intake.has_open(session.id)? {
             return say(intake, place, sessions::has_open(&session.name, "put away"));
@@ -131,6 +128,20 @@ impl Desk {
         let notice = sessions::conversations(&session.name, &folder, &all);
         intake.offer(place, session.id, &notice).map(drop)
     }
+}
+
+/// Why nothing can be chosen for a session, nor done with it as a whole: it is not back yet. None where it is there.
+pub(super) fn is_not_there(
+    intake: &Intake<'_>,
+    session: &Session,
+) -> store::Result<Option<Formatted>> {
+    let Some(moving) = intake.coming_back(session.id)? else {
+        return Ok(None);
+    };
+    Ok(Some(match intake.is_broken(session.id)? {
+        true => sessions::is_not_back(&session.name),
+        false => sessions::is_moving(&session.name, &moving),
+    }))
 }
 
 pub(super) fn export(

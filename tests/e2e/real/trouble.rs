@@ -157,3 +157,22 @@ fn what_was_put_into_a_turn_that_fails_and_fails_as_well_is_tried_again_with_it(
     let waiting = "SELECT count(*) FROM hold";
     assert_eq!(stage.host.count(waiting), 0);
 }
+
+#[test]
+fn what_is_tried_again_by_itself_is_neither_put_away_nor_left_without_its_conversation() {
+    let test =
+        "what_is_tried_again_by_itself_is_neither_put_away_nor_left_without_its_conversation";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[error 529 x3]] [[text recovered]]");
+    stage.host.answer("I try again in 1 min");
+    stage.ask("/clear", "default is at work, so it was not cleared.");
+    stage.ask("/archive", "default has something unfinished");
+    stage.say("/stop");
+    stage.host.answer("Stopped. Not tried again.");
+    stage.ask("/clear", "default begins a new conversation.");
+    stage.ask("hello", "echo: hello");
+    stage.remembers(&["hello"]);
+}
