@@ -29,6 +29,7 @@ fn an_end_of_chappe_in_the_middle_of_a_tool_leaves_nothing_behind() {
     stage.say(text);
     stage.press("cat gate", "Allow once");
     let _running = gate.reached();
+    stage.has_written("tool_use", 1);
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
     let chappe = stage.host.start();
@@ -60,6 +61,7 @@ fn after_a_crash_of_chappe_there_is_never_more_than_one_claude() {
     let gate = stage.gate("gate");
     stage.say(SLOW);
     let _running = gate.reached();
+    stage.has_written("tool_use", 1);
     chappe.crash();
     let left = stage.processes();
     assert!(left.contains(&stage.claude()) && left.len() > 1, "{left:?}");

@@ -304,6 +304,7 @@ fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
         );
         assert_eq!(asked(&stage), 0, "{mode}");
         stage.host.delivered();
+        stage.has_written("tool_use", 1);
         drop(chappe);
         stage.host.claude.clone_from(&claude);
     }

@@ -154,6 +154,7 @@ fn a_rule_that_denies_goes_before_what_was_allowed() {
     stage.host.answer("tool said:");
     // What was on its way when it dies would be shown twice.
     stage.host.delivered();
+    stage.has_written("tool_use", 1);
     drop(chappe);
     let claude = stage.host.claude.clone();
     // The very same rule, and what it covers.
