@@ -59,10 +59,6 @@ fn of_a_person_who_was_removed(test: &str, end: End) {
     stage.has_written("tool_use", 2);
     end.end(chappe);
     drop(held);
-    // A call that was on its way when it died may come to be known only now.
-    stage.host.wait("the end of its calls", |view| {
-        (view.connections() == 0).then_some(())
-    });
     let calls = calls_for_bob(&stage);
     let turns = stage.turns_told("of Bob");
     stage.host.allowed_users = vec![USER];
