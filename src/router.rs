@@ -59,33 +59,29 @@ impl Allowed {
     }
 }
 
+/// What a person has written, for the first time or by changing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    pub arrival: Arrival,
+    pub from: &'a Person,
+    pub text: Cow<'a, str>,
+    /// Who wrote it, where it was forwarded.
+    pub origin: Option<&'a str>,
+    /// Which message of its chat it replies to: it is for the session of that one, or about what that one asks.
+    pub reply_to: Option<MessageId>,
+    /// Whether the bot itself has written that one.
+    pub to_bot: bool,
+}
+
 /// What is to be done with an update.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Route<'a> {
     /// Nothing, and nothing is kept. The reason is for the log.
     Ignore(&'static str),
     /// A text for the session of its place. `suggested` names the session if it has to be made.
-    Prompt {
-        arrival: Arrival,
-        suggested: String,
-        text: Cow<'a, str>,
-        /// Who wrote it, where it was forwarded.
-        origin: Option<&'a str>,
-        from: &'a Person,
-        /// Which message of its chat it replies to: it is for the session of that one, or about what that one asks.
-        reply_to: Option<MessageId>,
-        /// Whether the bot itself has written that one.
-        to_bot: bool,
-    },
-    /// A message was changed. To what it replies, and by whom it is, it says again.
-    Edit {
-        arrival: Arrival,
-        text: Cow<'a, str>,
-        origin: Option<&'a str>,
-        from: &'a Person,
-        reply_to: Option<MessageId>,
-        to_bot: bool,
-    },
+    Prompt { said: Said<'a>, suggested: String },
+    /// A message was changed.
+    Edit(Said<'a>),
     /// A command of chappe's own.
     Command {
         arrival: Arrival,
@@ -165,9 +161,8 @@ impl Route<'_> {
             | Route::OpenChat(_)
             | Route::CloseChat(_)
             | Route::MoveChat { .. } => None,
-            Route::Prompt { arrival, .. }
-            | Route::Edit { arrival, .. }
-            | Route::Command { arrival, .. }
+            Route::Prompt { said, .. } | Route::Edit(said) => Some(&said.arrival),
+            Route::Command { arrival, .. }
             | Route::Unsupported { arrival, .. }
             | Route::Decide { arrival, .. }
             | Route::Always { arrival, .. }
@@ -207,13 +202,8 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                             command,
                         },
                         _ => Route::Prompt {
-                            arrival,
+                            said: said_in(arrival, message, person, said(message, text, me), me),
                             suggested,
-                            text: said(message, text, me),
-                            origin: message.origin.as_deref(),
-                            from: person,
-                            reply_to: message.reply_to,
-                            to_bot: message.replied_to == Some(me.id),
                         },
                     },
                     Body::Unsupported(what) => Route::Unsupported { arrival, what },
@@ -244,14 +234,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                         said => said,
                     },
                 };
-                Route::Edit {
-                    arrival,
-                    text,
-                    origin: message.origin.as_deref(),
-                    from: person,
-                    reply_to: message.reply_to,
-                    to_bot: message.replied_to == Some(me.id),
-                }
+                Route::Edit(said_in(arrival, message, person, text, me))
             }
             _ => Route::Ignore("a change of no use"),
         },
@@ -277,6 +260,23 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
 
 fn person_of(message: &Incoming) -> Option<&Person> {
     message.from.as_ref()
+}
+
+fn said_in<'a>(
+    arrival: Arrival,
+    message: &'a Incoming,
+    from: &'a Person,
+    text: Cow<'a, str>,
+    me: &Me,
+) -> Said<'a> {
+    Said {
+        arrival,
+        from,
+        text,
+        origin: message.origin.as_deref(),
+        reply_to: message.reply_to,
+        to_bot: message.replied_to == Some(me.id),
+    }
 }
 
 fn arrival_of(update: i64, message: &Incoming, person: &Person) -> Arrival {

@@ -4,37 +4,26 @@
 //! buttons. Only where Claude asks questions it is the answer, whatever it says.
 
 use super::{Came, Did, picks};
-use crate::chat::{Act, Arrival, Formatted, Lane, MessageId, Person, Place, Post, SessionId};
+use crate::chat::{Act, Arrival, Formatted, Lane, Person, Place, Post, SessionId};
 use crate::render::request::{self, Stands};
 use crate::render::texts;
-use crate::router;
+use crate::router::{self, Said};
 use crate::store::{self, InTheWay, Intake, Offered, Pressed, Replied};
 
 /// Below what said that a message waits, once its button was pressed.
 const IT_WAS: &str = "✓ It was the answer.";
 const IS_OVER: &str = "✗ That is over.";
 
-/// What a person has written.
-#[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
-    pub arrival: &'a Arrival,
-    pub from: &'a Person,
-    pub text: &'a str,
-    /// Who wrote it, where it was forwarded.
-    pub origin: Option<&'a str>,
-    /// To which message it replies, and whether that is the bot's.
-    pub reply_to: Option<MessageId>,
-    pub to_bot: bool,
-    /// Whether it came while chappe was away.
-    pub while_away: bool,
-}
-
 /// Deals with what replies to a message that shows an open request. Returns what it came to; None where it is for no
 /// request: then it is a message like all others.
-pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Option<Did>> {
-    let arrival = said.arrival;
+pub fn to_request(
+    intake: &mut Intake<'_>,
+    said: &Said<'_>,
+    while_away: bool,
+) -> store::Result<Option<Did>> {
+    let arrival = &said.arrival;
     // What others wrote decides nothing, and what came while chappe was away is for a process that is gone.
-    let (Some(to), None, false) = (said.reply_to, said.origin, said.while_away) else {
+    let (Some(to), None, false) = (said.reply_to, said.origin, while_away) else {
         return Ok(None);
     };
     let Some(asked) = intake.request_replied_to(arrival, to, said.to_bot)? else {
@@ -43,7 +32,7 @@ pub fn to_request(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Opt
     let did = reply(intake, said, &asked)?;
     match did {
         Did::Nothing => intake.close(arrival)?,
-        Did::GoesOn | Did::Decided => intake.close_answer(arrival, asked.session, said.text)?,
+        Did::GoesOn | Did::Decided => intake.close_answer(arrival, asked.session, &said.text)?,
     }
     Ok(Some(did))
 }
@@ -54,7 +43,7 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
         from,
         text,
         ..
-    } = *said;
+    } = said;
     if let Some(asking) = intake.asking(&asked.token)? {
         let picked = intake.answer_in_words(&asking, text, from, (arrival, asked.shown))?;
         return picks::show(intake, from, picked).map(|came| came.did);

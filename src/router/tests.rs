@@ -93,7 +93,7 @@ fn in_group(text: &str, change: impl FnOnce(&mut Incoming)) -> Inbound {
 fn prompt_in_group(text: &str, change: impl FnOnce(&mut Incoming)) -> Option<String> {
     let inbound = in_group(text, change);
     match route(1, &inbound, &[7]) {
-        Route::Prompt { text, .. } => Some(text.into_owned()),
+        Route::Prompt { said, .. } => Some(said.text.into_owned()),
         Route::Ignore(_) => None,
         other => panic!("{text:?}: {other:?}"),
     }
@@ -158,7 +158,7 @@ fn whose_message_is_replied_to_counts_also_where_the_bot_is_named() {
             message.replied_to = author;
         });
         assert!(
-            matches!(route(1, &inbound, &[7]), Route::Prompt { to_bot, .. } if to_bot == expected),
+            matches!(route(1, &inbound, &[7]), Route::Prompt { said, .. } if said.to_bot == expected),
             "{author:?}"
         );
     }
@@ -244,17 +244,17 @@ fn in_a_group_a_change_takes_back_what_the_bot_was_told() {
         ("@my_bot,", "@my_bot,"),
     ] {
         let inbound = edited(text, 7, GROUP);
-        let Route::Edit { text, .. } = route(1, &inbound, &[7]) else {
+        let Route::Edit(said) = route(1, &inbound, &[7]) else {
             panic!("{text:?}")
         };
-        assert_eq!(text, expected);
+        assert_eq!(said.text, expected);
     }
     let stop = |text| edited(text, 7, GROUP);
     assert!(matches!(
         route(1, &stop("@my_bot stop"), &[7]),
         Route::Command { .. }
     ));
-    assert!(matches!(route(1, &stop("stop"), &[7]), Route::Edit { .. }));
+    assert!(matches!(route(1, &stop("stop"), &[7]), Route::Edit(_)));
     for (user, chat) in [(8, GROUP), (7, -6)] {
         let inbound = edited("@my_bot stop", user, chat);
         assert!(matches!(route(1, &inbound, &[7]), Route::Ignore(_)));
@@ -393,23 +393,17 @@ fn what_was_forwarded_is_no_command() {
     let forwarded = Inbound::Message(incoming);
     assert!(matches!(
         route(1, &forwarded, &[7]),
-        Route::Prompt {
-            origin: Some("Bob"),
-            ..
-        }
+        Route::Prompt { said, .. } if said.origin == Some("Bob")
     ));
 }
 
 #[test]
 fn a_text_keeps_every_character() {
     let inbound = message(7, "  /x \n y ");
-    let Route::Prompt {
-        text, suggested, ..
-    } = route(1, &inbound, &[7])
-    else {
+    let Route::Prompt { said, suggested } = route(1, &inbound, &[7]) else {
         panic!()
     };
-    assert_eq!((&*text, suggested.as_str()), ("  /x \n y ", "adal"));
+    assert_eq!((&*said.text, suggested.as_str()), ("  /x \n y ", "adal"));
 }
 
 #[test]

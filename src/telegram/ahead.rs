@@ -56,8 +56,10 @@ impl Desk {
                 ..
             } => true,
             // Asked of the store as well, since the root may be a large directory of a slow disk.
-            Route::Prompt { arrival, .. } | Route::Command { arrival, .. } => {
-                !matches!(store.session_of(bot, arrival.place), Ok(Some(_)))
+            Route::Prompt { .. } | Route::Command { .. } => {
+                route.arrival().is_some_and(|arrival| {
+                    !matches!(store.session_of(bot, arrival.place), Ok(Some(_)))
+                })
             }
             _ => false,
         };

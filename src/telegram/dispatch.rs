@@ -10,9 +10,8 @@ use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId};
 use crate::render::texts;
-use crate::requests::presses;
-use crate::requests::replies::{self, Said};
-use crate::router::{Behind, Command, Route};
+use crate::requests::{presses, replies};
+use crate::router::{Behind, Command, Route, Said};
 use crate::store::{
     self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Queued, Release, Stop, Taken, Written,
 };
@@ -92,29 +91,13 @@ impl Desk {
             Route::OpenChat(chat) => intake.open_chat(*chat),
             Route::CloseChat(chat) => intake.close_chat(*chat),
             Route::MoveChat { from, to } => intake.move_chat(*from, *to),
-            Route::Prompt {
-                arrival,
-                suggested,
-                text,
-                origin,
-                from,
-                reply_to,
-                to_bot,
-            } => {
-                let said = Said {
-                    arrival,
-                    from,
-                    text,
-                    origin: *origin,
-                    reply_to: *reply_to,
-                    to_bot: *to_bot,
-                    while_away: at.away.is_some(),
-                };
-                if replies::to_request(intake, &said)?.is_some() {
+            Route::Prompt { said, suggested } => {
+                let arrival = &said.arrival;
+                if replies::to_request(intake, said, at.away.is_some())?.is_some() {
                     return Ok(());
                 }
-                let replied = match reply_to {
-                    Some(message) => intake.session_of(arrival.place.chat, *message)?,
+                let replied = match said.reply_to {
+                    Some(message) => intake.session_of(arrival.place.chat, message)?,
                     None => None,
                 };
                 let session = match replied {
@@ -122,8 +105,8 @@ impl Desk {
                     None => intake.session_at(arrival.place, suggested, &self.home, &ahead.lies)?,
                 };
                 let written = Written {
-                    text,
-                    origin: *origin,
+                    text: &said.text,
+                    origin: said.origin,
                     arrived: at.arrived,
                     overtakes: OVERTAKES,
                     came: at.came(arrival),
@@ -147,29 +130,14 @@ impl Desk {
                 };
                 self.prompt(intake, arrival, session, &written, true)
             }
-            Route::Edit {
-                arrival,
-                text,
-                origin,
-                from,
-                reply_to,
-                to_bot,
-            } => {
+            Route::Edit(said) => {
+                let Said { arrival, text, .. } = said;
                 let edited = intake.edit(arrival, text)?;
-                if edited == Edited::Unknown {
-                    // It may have replied to a request and changed nothing there: what only agrees does not.
-                    let said = Said {
-                        arrival,
-                        from,
-                        text,
-                        origin: *origin,
-                        reply_to: *reply_to,
-                        to_bot: *to_bot,
-                        while_away: at.away.is_some(),
-                    };
-                    if replies::to_request(intake, &said)?.is_some() {
-                        return Ok(());
-                    }
+                // It may have replied to a request and changed nothing there: what only agrees does not.
+                if edited == Edited::Unknown
+                    && replies::to_request(intake, said, at.away.is_some())?.is_some()
+                {
+                    return Ok(());
                 }
                 // In a group most of what is changed was never for the bot.
                 let is_ours = !matches!(edited, Edited::Nothing | Edited::Unknown);

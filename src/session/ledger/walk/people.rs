@@ -4,8 +4,7 @@ use super::checks::Decided;
 use super::words::{Says, To};
 use super::*;
 use crate::chat::{Arrival, Inbound, Person, Pick, Press, UserId};
-use crate::requests::replies::{self, Said};
-use crate::requests::{Did, presses};
+use crate::requests::{Did, presses, replies};
 use crate::router::{Allowed, Me, Route};
 use crate::store::{Home, Intake, StopSays, Taken};
 
@@ -404,25 +403,8 @@ impl World {
             if intake.is_repeat(arrival)? {
                 return Ok(Did::Nothing);
             }
-            if let Route::Prompt {
-                from,
-                text,
-                origin,
-                reply_to,
-                to_bot,
-                ..
-            } = &route
-            {
-                let said = Said {
-                    arrival,
-                    from,
-                    text,
-                    origin: *origin,
-                    reply_to: *reply_to,
-                    to_bot: *to_bot,
-                    while_away: false,
-                };
-                return words::written(intake, &said);
+            if let Route::Prompt { said, .. } = &route {
+                return words::written(intake, said);
             }
             intake.close(arrival)?;
             let came = match &route {

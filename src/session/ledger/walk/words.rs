@@ -6,8 +6,8 @@ use super::checks::Decided;
 use super::people::{By, From, user};
 use super::*;
 use crate::chat::{Act, Arrival, Body, Inbound, Incoming, Person, Press, UserId};
-use crate::requests::Did;
-use crate::requests::replies::{self, Said};
+use crate::requests::{Did, replies};
+use crate::router::Said;
 use crate::store::{Came, Intake, Overtakes, Queued, Written};
 
 /// To which message somebody replies.
@@ -46,10 +46,10 @@ pub fn says() -> impl Strategy<Value = Says> {
 
 /// Takes in what somebody has written, as the dispatch does.
 pub fn written(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Did> {
-    if let Some(did) = replies::to_request(intake, said)? {
+    if let Some(did) = replies::to_request(intake, said, false)? {
         return Ok(did);
     }
-    let arrival = said.arrival;
+    let arrival = &said.arrival;
     let replied = match said.reply_to {
         Some(message) => intake.session_of(arrival.place.chat, message)?,
         None => None,
@@ -58,7 +58,7 @@ pub fn written(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Did> {
         Some(session) => session,
         None => intake.session_at(arrival.place, "name", &people::home(), &[])?,
     };
-    waits(intake, arrival, session, said.text)?;
+    waits(intake, arrival, session, &said.text)?;
     Ok(Did::Nothing)
 }
 
