@@ -290,14 +290,7 @@ fn a_session_that_is_held_goes_on_for_what_is_run() {
     for how in [CatchUp::RunAll, CatchUp::OnlyTheLast] {
         on_both(|store| {
             let session = say(store, &message(50, HOME), "waits");
-            let holding = Holding {
-                reason: Hold::Held,
-                until: None,
-                retry: None,
-            };
-            store
-                .hold(BOT, session, NOW, &holding, failed)
-                .expect("it can be held");
+            hold(store, session);
             comes_late(store, &sent(1, HOME, HOUR), "old");
             assert_eq!(asks(store).len(), 1);
             assert_eq!(given(store, session), [""; 0], "it is held");
@@ -311,14 +304,7 @@ fn a_session_that_is_held_goes_on_for_what_is_run() {
 fn a_session_that_is_held_stays_so_for_what_is_dropped() {
     on_both(|store| {
         let session = say(store, &message(50, HOME), "waits");
-        let holding = Holding {
-            reason: Hold::Held,
-            until: None,
-            retry: None,
-        };
-        store
-            .hold(BOT, session, NOW, &holding, failed)
-            .expect("it can be held");
+        hold(store, session);
         comes_late(store, &sent(1, HOME, HOUR), "old");
         assert_eq!(asks(store).len(), 1);
         assert_eq!(says(store, CatchUp::Drop), 0);

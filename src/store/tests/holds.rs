@@ -543,14 +543,7 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
         on_both(|store| {
             let session = say(store, &message(1, HOME), "one");
             say(store, &message(2, HOME), "two");
-            let holding = Holding {
-                reason: Hold::Held,
-                until: None,
-                retry: None,
-            };
-            store
-                .hold(BOT, session, NOW, &holding, failed)
-                .expect("it can be held");
+            hold(store, session);
             let is_held = || number(store, "SELECT COUNT(*) FROM hold") == 1;
             let rows = "SELECT MIN(id) FROM inbox WHERE state = 'waiting'";
             let row = number(store, rows);

@@ -269,6 +269,18 @@ fn held_back(waiting: usize) -> Notice {
 }
 
 /// What is said of a failure.
+/// Holds a session as after a stop, until somebody says how it goes on.
+fn hold(store: &Store, session: SessionId) {
+    let holding = Holding {
+        reason: Hold::Held,
+        until: None,
+        retry: None,
+    };
+    store
+        .hold(BOT, session, NOW, &holding, failed)
+        .expect("it can be held");
+}
+
 fn failed(waiting: usize) -> Notice {
     with_buttons(&format!("failed, {waiting} wait"))
 }
