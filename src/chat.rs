@@ -286,7 +286,10 @@ pub struct Persona {
     pub prompt: String,
     /// None: the configuration's.
     pub model: Option<String>,
+    /// Never one in which nobody is asked: that is not brought along by anything.
     pub mode: Option<String>,
+    /// Whether it asks for the mode in which nobody is asked; a person has to confirm that for each session.
+    pub wants_bypass: bool,
     /// None: the configuration's; 0 is no limit.
     pub max_turns: Option<u32>,
 }

@@ -407,7 +407,7 @@ fn watchdog(pulses: Arc<Pulses>) -> Box<dyn Fn(bool) + Send> {
 /// Who Claude is in a session for which nobody has said so. That one cannot be missing.
 fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fatal> {
     let name = &config.sessions.default_persona;
-    personas.read(name).map_err(|why| {
+    let persona = personas.read(name).map_err(|why| {
         let why = match why {
             NoPersona::Broken(error) => error.to_string(),
             NoPersona::Unknown { near } => format!(
@@ -420,7 +420,16 @@ fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fata
             ),
         };
         Fatal::new(Exit::Config, why)
-    })
+    })?;
+    // Most sessions begin with a message, to which no question can be put first.
+    if persona.wants_bypass {
+        let why = format!(
+            "sessions.default_persona is \"{name}\", whose permission_mode is bypassPermissions, which a person confirms \
+             for each session\nhelp: use another persona; if nobody is ever to be asked, set permission_mode in [claude]"
+        );
+        return Err(Fatal::new(Exit::Config, why));
+    }
+    Ok(persona)
 }
 
 /// Makes the state directory if it is not there, and takes its lock.

@@ -15,6 +15,9 @@ use super::error::Complaint;
 use super::{ConfigError, Environment, nearest, refuse_bypass_as_root, values};
 use crate::chat::Persona;
 
+/// The mode in which nobody is asked.
+const BYPASS: &str = "bypassPermissions";
+
 /// The one that nobody has to ask for.
 pub const DEFAULT: &str = "default";
 
@@ -123,6 +126,12 @@ impl Personas {
     fn parse(&self, name: &str, file: &Path, text: &str) -> Result<Persona, ConfigError> {
         let document = Document::parse(document::PERSONA, file, text)?;
         let top = document.section("")?;
+        let mode = top.get("permission_mode", |value| {
+            let mode = values::permission_mode(value)?;
+            refuse_bypass_as_root(&mode, &self.command, &self.added, &self.environment)?;
+            Ok(mode)
+        })?;
+        let wants_bypass = mode.as_deref() == Some(BYPASS);
         Ok(Persona {
             name: name.to_owned(),
             description: top
@@ -138,11 +147,8 @@ impl Personas {
                 .trim()
                 .to_owned(),
             model: top.get("model", values::model)?.flatten(),
-            mode: top.get("permission_mode", |value| {
-                let mode = values::permission_mode(value)?;
-                refuse_bypass_as_root(&mode, &self.command, &self.added, &self.environment)?;
-                Ok(mode)
-            })?,
+            mode: mode.filter(|_| !wants_bypass),
+            wants_bypass,
             max_turns: top.get("max_turns", values::max_turns)?,
         })
     }

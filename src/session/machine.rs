@@ -187,7 +187,11 @@ pub enum Action {
     /// The process has begun another conversation, with this id: what is resumed from now on.
     NoteConversation(String),
     /// The process has another permission mode than it was given: Claude itself left a plan behind, say.
-    NoteMode(String),
+    NoteMode {
+        mode: String,
+        /// What it was to have; something else may have been chosen meanwhile.
+        before: String,
+    },
     /// Which models there are to choose from, as the process says.
     NoteModels(Vec<String>),
     /// The process cannot be what was chosen: what that was, and why.
@@ -495,6 +499,9 @@ pub struct Machine {
     /// What the process is to be like, and what the live one is like.
     wanted: Manner,
     has: Manner,
+    /// Whether the live process was started to ask nobody, and whether it was told to ask after all.
+    was_free: bool,
+    is_to_ask: bool,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
     moves: Moves,
@@ -544,6 +551,8 @@ impl Machine {
             state: State::Asleep,
             wanted: Manner::default(),
             has: Manner::default(),
+            was_free: false,
+            is_to_ask: false,
             taken_up: false,
             moves: Moves::No,
             by_restart: true,

@@ -606,7 +606,7 @@ impl Owner {
                 store.ended(session, now, &self.swept)?;
                 self.swept.clear();
             }
-            Action::NoteMode(mode) => store.note_mode(session, mode)?,
+            Action::NoteMode { mode, before } => store.note_mode(session, mode, before)?,
             Action::NoteModels(models) => store.note_models(models)?,
             Action::Refused { choice, why } => {
                 let post = Post::message(sessions::refused(&self.name, choice, why));

@@ -278,12 +278,13 @@ impl Store {
         })
     }
 
-    /// The session's process has this permission mode, and has it again after a resume. Normal.
-    pub fn note_mode(&self, session: SessionId, mode: &str) -> Result<()> {
+    /// The session's process has this permission mode, and has it again after a resume; unless another one than `before` was
+    /// chosen meanwhile, which it is told next. Normal.
+    pub fn note_mode(&self, session: SessionId, mode: &str, before: &str) -> Result<()> {
         self.write(Step::NoteMode, |tx| {
             tx.execute(
-                "UPDATE session SET mode = ?2 WHERE id = ?1",
-                (session.0, mode),
+                "UPDATE session SET mode = ?2 WHERE id = ?1 AND COALESCE(mode, ?3) = ?3",
+                (session.0, mode, before),
             )
             .map(drop)
         })

@@ -95,10 +95,7 @@ impl Desk {
                     let notice = sessions::personas(&session.name, &session.persona, all);
                     intake.offer(place, id, &notice).map(drop)
                 }
-                Found::Persona(persona) => {
-                    let said = self.use_persona(intake, &session, name, persona)?;
-                    say(intake, place, said)
-                }
+                Found::Persona(persona) => self.use_persona(intake, place, &session, name, persona),
                 _ => Ok(()),
             },
             Command::Model(name) => self.model(intake, place, &session, name),
@@ -197,15 +194,17 @@ impl Desk {
         match made {
             Made::Yes { session, folder } => {
                 let folder = self.workplace.short(&folder);
-                if !wants_topic {
-                    return say(intake, place, sessions::made(name, &folder, &persona.name));
+                if wants_topic {
+                    let topic = Post::Topic {
+                        name: name.to_owned(),
+                        session,
+                        ready: sessions::ready(name, &folder, &persona.name),
+                    };
+                    intake.post(place, Lane::Text, &topic)?;
+                } else {
+                    say(intake, place, sessions::made(name, &folder, &persona.name))?;
                 }
-                let topic = Post::Topic {
-                    name: name.to_owned(),
-                    session,
-                    ready: sessions::ready(name, &folder, &persona.name),
-                };
-                intake.post(place, Lane::Text, &topic).map(drop)
+                self.confirm_persona(intake, place, session, persona)
             }
             Made::Exists(session) => {
                 let name = intake.name_of(session)?;

@@ -49,6 +49,7 @@ fn a_file_goes_before_what_is_built_in_and_adds_to_it() {
             prompt: "Talk like a pirate.".into(),
             model: Some("opus".into()),
             mode: Some("plan".into()),
+            wants_bypass: false,
             max_turns: Some(7),
         }
     );
@@ -56,6 +57,15 @@ fn a_file_goes_before_what_is_built_in_and_adds_to_it() {
         personas.names(),
         ["default", "brainstorm", "planner", "research", "pirate"]
     );
+}
+
+#[test]
+fn a_persona_asks_for_bypass_and_does_not_bring_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("free.toml");
+    fs::write(file, "permission_mode = \"bypassPermissions\"\n").unwrap();
+    let free = personas(folder.path()).read("free").unwrap();
+    assert_eq!((free.mode, free.wants_bypass), (None, true));
 }
 
 #[test]

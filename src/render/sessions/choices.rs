@@ -203,24 +203,38 @@ pub fn no_such_mode(name: &str, near: Option<&str>) -> Formatted {
     }
 }
 
-pub fn mode_is(session: &str, mode: &str) -> Formatted {
+/// A session has another mode; `before` is the one that a turn which runs was begun in.
+pub fn mode_is(session: &str, mode: &str, before: Option<&str>) -> Formatted {
     let meaning = MODES.iter().find(|(known, _)| *known == mode);
     let line = Line::default()
         .bold(session)
         .plain(" is in ")
         .bold(mode)
-        .plain(" from now on");
+        // What asks nobody takes a fresh process, and so does everything after it.
+        .plain(match before {
+            Some(before) if before != BYPASS && mode == BYPASS => " when this turn is over",
+            Some(BYPASS) if mode != BYPASS && mode != "default" => {
+                " when this turn is over, and asks until then"
+            }
+            _ => " from now on",
+        });
     match meaning {
         Some((_, meaning)) => line.plain(&format!(": {meaning}.")).end(),
         None => line.plain(".").end(),
     }
 }
 
-/// Asks whether nobody is to be asked any more.
-pub fn confirm_bypass(session: &str) -> Notice {
+/// Asks whether nobody is to be asked any more; `persona` is what asks for it, where it was not a person.
+pub fn confirm_bypass(session: &str, persona: Option<&str>) -> Notice {
+    let line = match persona {
+        Some(persona) => Line::default()
+            .plain("⚠ ")
+            .bold(persona)
+            .plain(" wants to ask nobody, which a persona can't have by itself. In "),
+        None => Line::default().plain("⚠ In "),
+    };
     Notice {
-        body: Line::default()
-            .plain("⚠ In ")
+        body: line
             .bold(BYPASS)
             .plain(" Claude runs every command and changes every file that my user can, in ")
             .bold(session)

@@ -67,7 +67,7 @@ impl Machine {
         if !matches!(self.state, State::Preparing { .. }) {
             return;
         }
-        self.has = manner;
+        self.is_like(manner);
         // A shorter one nobody has noticed.
         if let (None, Some(slept)) = (&self.interruption, slept)
             && slept > SLEPT_MIN

@@ -55,7 +55,10 @@ impl Machine {
             Message::ControlResponse {
                 request_id,
                 outcome: Ok(answer),
-            } => self.on_cut_answered(now, &request_id, &answer, out),
+            } => {
+                self.on_mode_taken(&request_id, out);
+                self.on_cut_answered(now, &request_id, &answer, out);
+            }
             Message::ControlResponse {
                 request_id,
                 outcome: Err(why),

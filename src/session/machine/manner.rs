@@ -1,15 +1,18 @@
 //! What was chosen for a session's process: a live one is told what it can be told, and one that would have to be another
 //! is ended once it rests. Nothing is given to it meanwhile.
 
-use super::{Action, Machine, State};
+use super::{Action, Machine, Manner, State, show};
 use crate::claude::protocol::{self, ControlCommand};
 
 /// What the requests begin with; what was chosen follows.
 const SET_MODEL: &str = "chappe-model-";
 const SET_MODE: &str = "chappe-mode-";
 
-/// The mode that a process must be started with: it is neither entered nor left on the way.
+/// The mode in which nobody is asked. A process must be started with it to enter it.
 const BYPASS: &str = "bypassPermissions";
+
+const DEFAULT: &str = "default";
+const PLAN: &str = "plan";
 
 impl Machine {
     /// Tells the process what it is to be like from now on.
@@ -29,21 +32,43 @@ impl Machine {
             )));
             self.has.model.clone_from(&self.wanted.model);
         }
-        let (has, wanted) = (&self.has.mode, &self.wanted.mode);
-        if has != wanted && has != BYPASS && wanted != BYPASS {
-            out.push(Action::Write(protocol::control_request(
-                &format!("{SET_MODE}{wanted}"),
-                &ControlCommand::SetPermissionMode {
-                    mode: wanted.clone(),
-                },
-            )));
+        self.adapt_mode(out);
+    }
+
+    fn adapt_mode(&mut self, out: &mut Vec<Action>) {
+        let is_apt = self.has.mode == self.wanted.mode;
+        if is_apt || self.wanted.mode == BYPASS || self.is_to_ask {
+            return;
+        }
+        // In the turn that runs somebody is asked again, whatever else was chosen: such a process would run everything
+        // also in plan mode (measured with 2.1.197). The next one is what was chosen.
+        self.is_to_ask = self.was_free;
+        let mode = match self.was_free {
+            true => DEFAULT,
+            false => &self.wanted.mode,
+        };
+        out.push(Action::Write(protocol::control_request(
+            &format!("{SET_MODE}{mode}"),
+            &ControlCommand::SetPermissionMode {
+                mode: mode.to_owned(),
+            },
+        )));
+        // Until it has taken that, it still asks nobody.
+        if !self.was_free {
             self.has.mode.clone_from(&self.wanted.mode);
         }
     }
 
+    /// The process was started, to be like this.
+    pub(super) fn is_like(&mut self, manner: Manner) {
+        self.was_free = manner.mode == BYPASS;
+        self.is_to_ask = false;
+        self.has = manner;
+    }
+
     /// Whether the process does everything without asking.
     pub fn asks_nobody(&self) -> bool {
-        self.has.mode == BYPASS
+        self.has.mode == BYPASS || (self.was_free && self.has.mode == PLAN)
     }
 
     /// Whether the process is not what was chosen, and cannot become it.
@@ -51,6 +76,7 @@ impl Machine {
         self.has.generation != self.wanted.generation
             || self.has.model != self.wanted.model
             || self.has.mode != self.wanted.mode
+            || (self.was_free && self.wanted.mode != BYPASS)
     }
 
     /// The process says which permission mode it has now. What it left by itself is not to come back.
@@ -62,8 +88,23 @@ impl Machine {
         let is_behind = self.has.mode != self.wanted.mode;
         self.has.mode = mode.to_owned();
         if !is_behind {
-            self.wanted.mode = mode.to_owned();
-            out.push(Action::NoteMode(mode.to_owned()));
+            let before = std::mem::replace(&mut self.wanted.mode, mode.to_owned());
+            let mode = mode.to_owned();
+            out.push(Action::NoteMode { mode, before });
+        }
+    }
+
+    /// The process has taken the mode that it was told.
+    pub(super) fn on_mode_taken(&mut self, request: &str, out: &mut Vec<Action>) {
+        let Some(mode) = request.strip_prefix(SET_MODE) else {
+            return;
+        };
+        // It says so in its status only once the tool that runs is done.
+        if self.was_free && self.has.mode != mode {
+            mode.clone_into(&mut self.has.mode);
+            if let State::Busy(turn) = &self.state {
+                out.push(show(turn, self.waiting));
+            }
         }
     }
 

@@ -32,17 +32,59 @@ impl Desk {
     pub(super) fn use_persona(
         &self,
         intake: &mut Intake<'_>,
+        place: Place,
         session: &Session,
         name: &str,
         persona: &Result<Persona, NoPersona>,
-    ) -> store::Result<Formatted> {
+    ) -> store::Result<()> {
         let persona = match persona {
             Ok(persona) => persona,
-            Err(why) => return Ok(self.no_persona(name, why)),
+            Err(why) => return say(intake, place, self.no_persona(name, why)),
         };
         intake.use_persona(session.id, persona)?;
         let works = intake.is_at_work(session.id)?;
-        Ok(sessions::persona_is(&session.name, &persona.name, works))
+        say(
+            intake,
+            place,
+            sessions::persona_is(&session.name, &persona.name, works),
+        )?;
+        self.confirm_persona(intake, place, session.id, persona)
+    }
+
+    /// Asks for what a persona cannot have by itself: that nobody is asked.
+    pub(super) fn confirm_persona(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: SessionId,
+        persona: &Persona,
+    ) -> store::Result<()> {
+        let Some(session) = intake.session(session)?.filter(|_| persona.wants_bypass) else {
+            return Ok(());
+        };
+        if self.mode_of(&session) == sessions::BYPASS {
+            return Ok(());
+        }
+        let notice = sessions::confirm_bypass(&session.name, Some(&persona.name));
+        intake.offer(place, session.id, &notice).map(drop)
+    }
+
+    fn use_mode(
+        &self,
+        intake: &mut Intake<'_>,
+        session: &Session,
+        mode: &str,
+    ) -> store::Result<Formatted> {
+        let works = intake.is_at_work(session.id)?;
+        let before = works.then(|| self.mode_of(session));
+        intake.use_mode(session.id, Some(mode))?;
+        Ok(sessions::mode_is(&session.name, mode, before))
+    }
+
+    /// The permission mode that counts for a session.
+    fn mode_of<'a>(&'a self, session: &'a Session) -> &'a str {
+        let chosen = session.chosen.mode.as_deref();
+        chosen.unwrap_or(&self.permission_mode)
     }
 
     pub(super) fn timeout(
@@ -126,12 +168,7 @@ impl Desk {
     ) -> store::Result<()> {
         let refused = self.workplace.personas.refuses_mode(sessions::BYPASS);
         if name.is_empty() {
-            let current = session
-                .chosen
-                .mode
-                .as_deref()
-                .unwrap_or(&self.permission_mode);
-            let notice = sessions::modes(&session.name, current, refused);
+            let notice = sessions::modes(&session.name, self.mode_of(session), refused);
             return intake.offer(place, session.id, &notice).map(drop);
         }
         let mut known = sessions::MODES.iter().map(|(mode, _)| *mode);
@@ -142,12 +179,12 @@ impl Desk {
         match (mode, refused) {
             (sessions::BYPASS, Some(why)) => say(intake, place, sessions::mode_refused(why)),
             (sessions::BYPASS, None) => {
-                let notice = sessions::confirm_bypass(&session.name);
+                let notice = sessions::confirm_bypass(&session.name, None);
                 intake.offer(place, session.id, &notice).map(drop)
             }
             (mode, _) => {
-                intake.use_mode(session.id, Some(mode))?;
-                say(intake, place, sessions::mode_is(&session.name, mode))
+                let said = self.use_mode(intake, session, mode)?;
+                say(intake, place, said)
             }
         }
     }
@@ -179,14 +216,11 @@ impl Desk {
         let said = match act {
             Act::UseModel { model } => self.use_model(intake, &session, model)?,
             Act::UseMode { mode } if mode == sessions::BYPASS => {
-                let notice = sessions::confirm_bypass(&session.name);
+                let notice = sessions::confirm_bypass(&session.name, None);
                 intake.offer(place, session.id, &notice)?;
                 return Ok(Some("Press once more below".to_owned()));
             }
-            Act::UseMode { mode } => {
-                intake.use_mode(session.id, Some(mode))?;
-                sessions::mode_is(&session.name, mode)
-            }
+            Act::UseMode { mode } => self.use_mode(intake, &session, mode)?,
             Act::UseBypass
                 if self
                     .workplace
@@ -197,12 +231,12 @@ impl Desk {
                 let why = self.workplace.personas.refuses_mode(sessions::BYPASS);
                 sessions::mode_refused(why.unwrap_or_default())
             }
-            Act::UseBypass => {
-                intake.use_mode(session.id, Some(sessions::BYPASS))?;
-                sessions::mode_is(&session.name, sessions::BYPASS)
-            }
+            Act::UseBypass => self.use_mode(intake, &session, sessions::BYPASS)?,
             Act::UsePersona { persona: name } => match &ahead.found {
-                Found::Persona(persona) => self.use_persona(intake, &session, name, persona)?,
+                Found::Persona(persona) => {
+                    self.use_persona(intake, place, &session, name, persona)?;
+                    return Ok(Some("Done".to_owned()));
+                }
                 _ => return Ok(None),
             },
             Act::Delete => {

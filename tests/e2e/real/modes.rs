@@ -74,6 +74,55 @@ fn bypass_is_chosen_by_buttons_confirmed_and_always_to_be_seen() {
     assert!(!stage.ask("/status", "All well on ").text.contains(WARNING));
 }
 
+#[test]
+fn who_leaves_bypass_is_asked_in_the_turn_that_runs() {
+    let Some(mut stage) = Stage::new("who_leaves_bypass_is_asked_in_the_turn_that_runs") else {
+        return;
+    };
+    stage.set_variable("IS_SANDBOX", "1");
+    let _chappe = stage.host.start();
+    let later = "when this turn is over, and asks until then";
+    for (mode, from, name) in [
+        ("default", "from now on", "one"),
+        ("plan", later, "two"),
+        ("acceptEdits", later, "three"),
+    ] {
+        let confirm = stage.ask(
+            "/mode bypassPermissions",
+            "Until you press, nothing changes.",
+        );
+        let press = stage
+            .host
+            .press(&stage.host.person(), &confirm, "Never ask me here");
+        assert_eq!(stage.host.toast(&press), "Done");
+        stage.ask(&format!("hello {name}"), &format!("echo: hello {name}"));
+        let claude = stage.claude();
+        let gate = stage.gate(&format!("gate-{name}"));
+        let next = format!(r#"[[tool Bash {{"command":"git init {name}"}}]]"#);
+        stage.say(&format!("{}{next}", touch_at_gate(name)));
+        let held = gate.reached();
+        let status = stage.status(&format!("Running touch {name}"));
+        assert!(status.text.contains(WARNING), "{status:?}");
+        stage.ask(
+            &format!("/mode {mode}"),
+            &format!("default is in {mode} {from}"),
+        );
+        stage.host.wait("a status without the warning", |view| {
+            let mut shown = view.from_bot(USER).filter(|shown| shown.id == status.id);
+            shown
+                .any(|shown| !shown.text.contains(WARNING))
+                .then_some(())
+        });
+        drop(held);
+        stage.press(&format!("git init {name}"), "Deny");
+        stage.host.says(USER, status.id, "✓ ");
+        assert!(stage.folder().join(name).is_file());
+        // What has been in that mode could go back to it.
+        stage.ask(&format!("and {name}"), &format!("echo: and {name}"));
+        assert_ne!(stage.claude(), claude);
+    }
+}
+
 /// A tool runs unasked, and that this is so can be seen while it runs and after.
 fn nobody_is_asked(stage: &Stage, name: &str) {
     let gate = stage.gate(&format!("gate-{name}"));

@@ -430,7 +430,7 @@ impl World {
             | Action::WaitOver { .. }
             | Action::NoteEnd
             | Action::NoteConversation(_)
-            | Action::NoteMode(_)
+            | Action::NoteMode { .. }
             | Action::NoteModels(_)
             | Action::Refused { .. }
             | Action::Move

@@ -122,7 +122,11 @@ impl World {
             }
             Action::Park => {}
             Action::EndTools => self.ensure(self.process.is_some(), "nobody has had tools"),
-            Action::NoteMode(mode) => self.store.manner.mode = mode,
+            Action::NoteMode { mode, before } => {
+                if self.store.manner.mode == before {
+                    self.store.manner.mode = mode;
+                }
+            }
             Action::NoteModels(_) | Action::Refused { .. } => {}
             Action::Move | Action::Settle => self.fail("nobody wants it to move"),
             Action::GiveNext(revision) => {
