@@ -20,6 +20,10 @@ const WORDS_MAX: usize = 100;
 /// The longest name of a person in a list, in characters.
 const NAME_MAX: usize = 30;
 
+/// What the mode `acceptEdits` allows in a session's folder: with the file tools these commands (measured with 2.1.197 and
+/// 2.1.330; `ln`, `chmod`, `tee`, `truncate` and `find` ask).
+pub const EDITS: &str = "edits and mkdir, touch, cp, mv, rm, rmdir, sed";
+
 /// What is allowed, in words; None where there are none.
 pub fn words(permit: &Permit) -> Option<String> {
     match permit {
@@ -27,7 +31,7 @@ pub fn words(permit: &Permit) -> Option<String> {
             let all: Option<Vec<String>> = rules.iter().map(rule).collect();
             all.filter(|all| !all.is_empty()).map(|all| all.join(", "))
         }
-        Permit::Edit => Some("edits in this session".to_owned()),
+        Permit::Edit => Some(format!("{EDITS} in this session")),
         Permit::Enter { directories } => {
             (!directories.is_empty()).then(|| format!("files in {} too", directories.join(", ")))
         }
@@ -58,7 +62,7 @@ fn rule(rule: &Rule) -> Option<String> {
 pub fn label(permit: &Permit, words: &str) -> String {
     match permit {
         Permit::Call { .. } => format!("Always: {words}"),
-        Permit::Edit => "Edits in this session".to_owned(),
+        Permit::Edit => "Edits, rm, mv … in this session".to_owned(),
         Permit::Enter { .. } => words.replacen("files", "Files", 1),
     }
 }
@@ -99,7 +103,7 @@ pub fn list(session: &str, grants: &[Grant], edits: bool, now: i64) -> Notice {
         .plain(":");
     let mut offers = Vec::new();
     if edits {
-        line = line.plain("\nedits of its files (/mode)");
+        line = line.plain(&format!("\n{EDITS} in its folder (/mode)"));
         let mode = "default".to_owned();
         offers.push(vec![Offer::new("Ask before edits", Act::UseMode { mode })]);
     }
@@ -150,7 +154,9 @@ pub fn revoked(grant: &Grant, works: bool) -> String {
 /// Below a request, once what was allowed with it is limited or reaches further.
 pub fn changed(grant: &Grant) -> &'static str {
     match (grant.until, grant.reach) {
-        (Some(_), _) => "For 1 hour. /grants takes it back.",
+        (Some(_), _) => {
+            "For 1 hour; a turn that runs then keeps it until its end. /grants takes it back."
+        }
         (None, Reach::Folder) => "In all sessions of this folder. /grants takes it back.",
         (None, Reach::Everywhere) => "In all sessions. /grants takes it back.",
         (None, Reach::Session) => "In this session.",
@@ -217,7 +223,7 @@ mod tests {
         assert_eq!(
             notice.body.text,
             format!(
-                "Allowed without asking in web:\nedits of its files (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
+                "Allowed without asking in web:\nedits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
                  2. {}… · everywhere, for 10 min more · Ada, 5 min ago",
                 "x".repeat(100)
             )

@@ -322,7 +322,10 @@ fn plan_with(
         file,
         body,
         labels: ["Approve", "Revise"],
-        always: vec![("Approve, and accept edits".to_owned(), Permit::Edit)],
+        always: vec![(
+            "Approve, and accept edits, rm, mv …".to_owned(),
+            Permit::Edit,
+        )],
     }
 }
 
@@ -466,6 +469,7 @@ fn marked(sign: &str, text: &str) -> String {
 /// The text with everything written out that a screen would not show as what it is.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut before = None;
     for letter in text.chars() {
         let hidden = match letter {
             '\n' | '\t' => false,
@@ -474,8 +478,27 @@ pub fn visible(text: &str) -> String {
             | '\u{feff}' | '\u{ffa0}' => true,
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
             '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
+            // What chooses a variant, joins or divides without a sign of its own, and a sign that Telegram takes out.
+            // The two kinds of emoji are told from each other by one that can be seen.
+            '\u{fe0e}' | '\u{fe0f}' => !before.is_some_and(has_two_kinds),
+            '\u{34f}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{fe00}'..='\u{fe0d}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{30a}' => true,
+            // Blanks that are not the one a shell divides words by.
+            '\u{a0}'
+            | '\u{1680}'
+            | '\u{2000}'..='\u{200a}'
+            | '\u{202f}'
+            | '\u{205f}'
+            | '\u{2800}'
+            | '\u{3000}' => true,
             letter => letter.is_control(),
         };
+        before = Some(letter);
         if hidden {
             shown.extend(letter.escape_unicode())
         } else {
@@ -483,6 +506,12 @@ pub fn visible(text: &str) -> String {
         }
     }
     shown
+}
+
+/// Whether a sign may be an emoji or a plain one.
+fn has_two_kinds(sign: char) -> bool {
+    matches!(sign, '\u{a9}' | '\u{ae}' | '\u{203c}'..='\u{2799}' | '\u{2934}'..='\u{2b55}' | '\u{3030}'..='\u{3299}'
+        | '\u{1f000}'..='\u{1faff}')
 }
 
 #[cfg(test)]
@@ -502,6 +531,16 @@ mod tests {
             reason: None,
             blocked_path: None,
         }
+    }
+
+    #[test]
+    fn what_no_screen_shows_is_written_out() {
+        assert_eq!(visible("rm\u{a0}-rf\u{2800}x"), "rm\\u{a0}-rf\\u{2800}x");
+        assert_eq!(
+            visible("a\u{30a}b\u{34f}c\u{fe0f}"),
+            "a\\u{30a}b\\u{34f}c\\u{fe0f}"
+        );
+        assert_eq!(visible("⚠\u{fe0f} \u{e9}\tx\ny"), "⚠\u{fe0f} \u{e9}\tx\ny");
     }
 
     #[test]
@@ -715,7 +754,10 @@ mod tests {
             "web has a plan and wants to start, but sent no text of it."
         );
         assert_eq!(shown.labels, ["Approve", "Revise"]);
-        let edits = ("Approve, and accept edits".to_owned(), Permit::Edit);
+        let edits = (
+            "Approve, and accept edits, rm, mv …".to_owned(),
+            Permit::Edit,
+        );
         assert_eq!(shown.always, [edits]);
 
         let shown = plan(&serde_json::json!({"plan": "# Do it\nnow", "planFilePath": "/p/x.md"}));

@@ -77,8 +77,21 @@ pub(super) fn expire(tx: &Transaction<'_>, now: i64) -> Result<()> {
         .prepare_cached(&format!("SELECT id FROM granted WHERE NOT {}", counts()))?
         .query_map([now], |row| row.get(0))?
         .collect::<Result<_>>()?;
-    for grant in over {
-        renew(tx, grant, true)?;
+    end(tx, &over)
+}
+
+/// Forgets what was over before a time, whatever the clock says since.
+pub(super) fn prune(tx: &Transaction<'_>, before: i64) -> Result<()> {
+    let over: Vec<i64> = tx
+        .prepare_cached("SELECT id FROM granted WHERE until < ?1")?
+        .query_map([before], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    end(tx, &over)
+}
+
+fn end(tx: &Transaction<'_>, grants: &[i64]) -> Result<()> {
+    for grant in grants {
+        renew(tx, *grant, true)?;
         tx.execute("DELETE FROM granted WHERE id = ?1", [grant])?;
     }
     Ok(())

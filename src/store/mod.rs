@@ -273,7 +273,7 @@ impl Store {
             )?;
             tx.execute("DELETE FROM flood WHERE until < ?1", [now])?;
             // Long after it was over: the clock may have been set forward for a while.
-            tx.execute("DELETE FROM granted WHERE until < ?1", [now - KEPT])?;
+            grants::prune(tx, now - KEPT)?;
             log::prune(tx)
         })
     }

@@ -212,6 +212,13 @@ pub(super) fn last_of(tx: &Transaction<'_>, prompt: PromptId) -> Result<PromptId
     .query_row([prompt.0], |row| row.get(0).map(PromptId))
 }
 
+/// How often something was chosen for a session; None where it is gone.
+fn revision_of(tx: &Transaction<'_>, session: SessionId) -> Result<Option<i64>> {
+    tx.prepare_cached("SELECT revision FROM session WHERE id = ?1")?
+        .query_row([session.0], |row| row.get(0))
+        .optional()
+}
+
 impl Store {
     /// Reads what waits for a session.
     pub fn work(&self, session: SessionId) -> Result<Work> {
@@ -261,11 +268,7 @@ impl Store {
             }
             // A process that still has what is over is given nothing more.
             super::grants::expire(tx, now)?;
-            let chosen: Option<i64> = tx
-                .prepare_cached("SELECT revision FROM session WHERE id = ?1")?
-                .query_row([session.0], |row| row.get(0))
-                .optional()?;
-            match chosen {
+            match revision_of(tx, session)? {
                 None => return Ok(Next::Nothing),
                 Some(chosen) if chosen != revision => return Ok(Next::Changed),
                 Some(_) => {}
@@ -319,7 +322,8 @@ impl Store {
     /// Makes a prompt of what is to be put into the turn of `into`, and marks it as sent. Full: only what is on disk may be
     /// written to Claude.
     ///
-    /// `choose` is shown the messages that are for it. One of Claude's own commands is never put into a turn: it waits for
+    /// `choose` is shown the messages that are for it. Where something is over that was allowed for a time, they wait for a
+    /// process without it. One of Claude's own commands is never put into a turn: it waits for
     /// its own, and what is behind it with it.
     pub fn steer(
         &self,
@@ -337,6 +341,11 @@ impl Store {
                 .exists([into.0])?;
             if !is_open || holds::held(tx, session)?.is_some() {
                 return Ok(Next::Nothing);
+            }
+            let before = revision_of(tx, session)?;
+            super::grants::expire(tx, now)?;
+            if revision_of(tx, session)? != before {
+                return Ok(Next::Changed);
             }
             let head = head_of_line(tx, session, true)?;
             let Some((first_row, first)) = head.first() else {

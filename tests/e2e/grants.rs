@@ -196,7 +196,7 @@ fn what_is_allowed_for_an_hour_is_over_then_in_a_live_process_too() {
     let decided = allow_always(&host);
     let decided = host.says(USER, decided.id, "✓ Allowed by Ada");
     let press = host.press(&host.person(), &decided, "For 1 hour");
-    assert_eq!(host.toast(&press), "For 1 hour. /grants takes it back.");
+    assert_eq!(host.toast(&press), "For 1 hour; a turn that runs then keeps it until its end. /grants takes it back.");
     let said = host.says(USER, decided.id, "✓ For 1 hour.");
     assert!(said.text.contains("always: sh ../bump") && said.buttons.is_empty());
     runs_unasked(&host, 2);
@@ -241,9 +241,13 @@ fn edits_are_a_mode_of_the_session_and_end_as_one() {
         ));
     };
     write("a.txt");
-    let request = host.request_with(USER, "Edits in this session");
-    host.press(&host.person(), &request, "Edits in this session");
-    host.says(USER, request.id, "always: edits in this session");
+    let request = host.request_with(USER, "Edits, rm, mv … in this session");
+    host.press(&host.person(), &request, "Edits, rm, mv … in this session");
+    host.says(
+        USER,
+        request.id,
+        "always: edits and mkdir, touch, cp, mv, rm, rmdir, sed in this session",
+    );
     host.answer_number(1);
     write("b.txt");
     host.answer_number(2);

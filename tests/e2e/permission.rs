@@ -458,7 +458,7 @@ fn a_plan_is_revised_by_a_reply_and_edits_are_accepted_with_it() {
     let late = [
         host.press(&ada, &request, "Revise"),
         host.press(&ada, &request, "Approve"),
-        host.press(&ada, &request, "Approve, and accept edits"),
+        host.press(&ada, &request, "Approve, and accept edits, rm, mv …"),
     ];
     for press in &late {
         assert_eq!(host.toast(press), OVER);
@@ -466,11 +466,13 @@ fn a_plan_is_revised_by_a_reply_and_edits_are_accepted_with_it() {
 
     host.say("[[plan]]");
     let request = host.request(USER);
-    let edits = host.press(&ada, &request, "Approve, and accept edits");
+    let edits = host.press(&ada, &request, "Approve, and accept edits, rm, mv …");
     assert_eq!(host.toast(&edits), "Approved");
     let approved = host.says(USER, request.id, "✓ Approved by Ada, ");
     assert!(
-        approved.text.ends_with(", always: edits in this session"),
+        approved
+            .text
+            .ends_with(", always: edits and mkdir, touch, cp, mv, rm, rmdir, sed in this session"),
         "{}",
         approved.text
     );

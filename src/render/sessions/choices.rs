@@ -8,7 +8,10 @@ use crate::render::texts::Line;
 /// Permission modes, with what each means to the person.
 pub const MODES: [(&str, &str); 6] = [
     ("default", "asks before it changes or runs anything"),
-    ("acceptEdits", "edits files of its folder without asking"),
+    (
+        "acceptEdits",
+        "edits files of its folder, and uses mkdir, touch, cp, mv, rm, rmdir, sed there, without asking",
+    ),
     ("plan", "looks and plans, changes nothing"),
     ("auto", "a check by Anthropic decides what needs asking"),
     ("dontAsk", "denies what no rule allows, without asking"),

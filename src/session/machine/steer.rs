@@ -50,7 +50,11 @@ impl Machine {
             _ => None,
         };
         match given {
-            Given::Nothing | Given::Changed | Given::Again(_) => self.to_steer = 0,
+            Given::Nothing | Given::Again(_) => self.to_steer = 0,
+            Given::Changed => {
+                self.to_steer = 0;
+                out.push(Action::Look);
+            }
             Given::NotYet { wait, waiting } => {
                 self.waiting = waiting;
                 if let Some(turn) = turn {

@@ -157,3 +157,51 @@ fn who_may_not_speak_any_more_has_allowed_nothing() {
         .expect("it can be written");
     assert!(!counts(&store, session, NOW));
 }
+
+#[test]
+fn what_is_over_is_not_put_into_a_turn_that_may_still_have_it() {
+    on_both(|store| {
+        let (session, grant) = granted(store);
+        take_in(store, NOW, |intake| intake.limit_grant(grant));
+        let [open] = &store.work(session).expect("it can be read").open[..] else {
+            panic!("one turn is open")
+        };
+        let steer = |now: i64| {
+            store
+                .steer(BOT, session, open.id, now, |_| panic!("nothing waits"))
+                .expect("it can be written")
+        };
+        assert!(matches!(steer(NOW + 10), Next::Nothing));
+        let generation = || {
+            store
+                .work(session)
+                .expect("it can be read")
+                .chosen
+                .generation
+        };
+        let before = generation();
+        assert!(matches!(steer(NOW + 3_601), Next::Changed));
+        assert_eq!(generation(), before + 1);
+        assert!(matches!(steer(NOW + 3_602), Next::Nothing));
+    });
+}
+
+#[test]
+fn what_was_over_long_ago_is_forgotten_by_the_process_that_has_it_as_well() {
+    on_both(|store| {
+        let (session, grant) = granted(store);
+        take_in(store, NOW, |intake| intake.limit_grant(grant));
+        let generation = || {
+            store
+                .work(session)
+                .expect("it can be read")
+                .chosen
+                .generation
+        };
+        let before = generation();
+        store.prune(NOW + 7_200).expect("it can be written");
+        assert_eq!(generation(), before);
+        store.prune(NOW + 365 * 86_400).expect("it can be written");
+        assert_eq!(generation(), before + 1);
+    });
+}

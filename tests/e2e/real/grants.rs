@@ -167,7 +167,7 @@ fn what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer() {
     let press = stage.host.api.press(&stage.host.person(), request, &hour);
     assert_eq!(
         stage.host.toast(&press),
-        "For 1 hour. /grants takes it back."
+        "For 1 hour; a turn that runs then keeps it until its end. /grants takes it back."
     );
     let shown = stage.host.says(USER, request, "✓ For 1 hour.");
     assert!(shown.buttons.is_empty(), "{shown:?}");
@@ -194,6 +194,50 @@ fn what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer() {
     stage.host.answer("tool said: The user denied this.");
     assert!(!stage.folder().join("four").exists());
     stage.ask("/grants", "Nothing is allowed for good in default");
+}
+
+#[test]
+fn edits_in_a_session_allow_what_the_button_and_the_list_say_and_no_more() {
+    let test = "edits_in_a_session_allow_what_the_button_and_the_list_say_and_no_more";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let file = stage.folder().join("f");
+    stage.say(&format!(
+        "[[tool Write {{\"file_path\":{file:?},\"content\":\"x\"}}]]"
+    ));
+    stage.press("default wants to", "Edits, rm, mv … in this session");
+    stage.host.answer("tool said:");
+    let run = |command: &str| format!("[[tool Bash {{\"command\":\"{command}\"}}]]");
+    let commands = [
+        "mkdir d",
+        "touch t",
+        "cp f g",
+        "mv g h",
+        "sed -i s/x/y/ f",
+        "rm h",
+        "rmdir d",
+    ];
+    for command in commands {
+        stage.ask(&run(command), "tool said:");
+    }
+    assert_eq!(asked(&stage), 1);
+    assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("y"));
+    assert!(stage.folder().join("t").exists() && !stage.folder().join("h").exists());
+    for command in ["ln -s f l", "chmod 600 f", "truncate -s 0 f", "rm ../other"] {
+        let said = stage.say(&run(command));
+        stage.press(command, "Deny");
+        stage.host.wait("the answer", |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below
+                .any(|shown| shown.text.contains("tool said:"))
+                .then_some(())
+        });
+    }
+    let list = stage.ask("/grants", "Allowed without asking in default:");
+    let line = "edits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder (/mode)";
+    assert!(list.text.contains(line), "{list:?}");
 }
 
 #[test]

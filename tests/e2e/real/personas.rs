@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Stage, arguments};
+use crate::host::USER;
 
 /// What the model was told last, as its system prompt.
 fn system(stage: &Stage) -> String {
@@ -181,4 +182,65 @@ fn a_broken_persona_is_told_with_its_place_and_breaks_nothing_else() {
     stage.ask("/new cage broken", "Session cage is ready");
     stage.ask("hello", "echo: hello");
     assert!(system(&stage).contains("Talk like a parrot."));
+}
+
+#[test]
+fn a_persona_that_wants_to_ask_nobody_has_that_only_once_a_person_says_so() {
+    let test = "a_persona_that_wants_to_ask_nobody_has_that_only_once_a_person_says_so";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.set_variable("IS_SANDBOX", "1");
+    let folder = stage.host.folder.path().join("personas");
+    fs::create_dir(&folder).expect("it can be made");
+    let free = "system_prompt = \"Be free.\"\npermission_mode = \"bypassPermissions\"\n";
+    fs::write(folder.join("free.toml"), free).expect("it can be written");
+    let _chappe = stage.host.start();
+    let call = |name: &str| format!(r#"[[tool Bash {{"command":"git init {name}"}}]]"#);
+    let denied = |name: &str| {
+        let said = stage.say(&call(name));
+        stage.press(&format!("git init {name}"), "Deny");
+        stage.host.wait("the answer", |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below
+                .any(|shown| shown.text.contains("tool said:"))
+                .then_some(())
+        });
+    };
+    // A new session, and one that is there already: by a command, and by a button.
+    let confirm = stage.ask("/new web free", "free wants to ask nobody");
+    denied("one");
+    assert!(system(&stage).contains("Be free."));
+    let press = stage
+        .host
+        .press(&stage.host.person(), &confirm, "Never ask me here");
+    assert_eq!(stage.host.toast(&press), "Done");
+    stage.ask(&call("two"), "tool said:");
+    assert!(stage.host.sessions_root().join("web/two").exists());
+
+    stage.ask("/new api", "Session api is ready");
+    stage.ask("/persona free", "free wants to ask nobody");
+    denied("three");
+    stage.ask("/new cli", "Session cli is ready");
+    let list = stage.ask("/persona", "cli is default.");
+    stage.host.press(&stage.host.person(), &list, "free");
+    stage.host.wait("the question", |view| {
+        let mut below = view.from_bot(USER).filter(|shown| shown.id > list.id);
+        below
+            .any(|shown| shown.text.contains("free wants to ask nobody"))
+            .then_some(())
+    });
+    denied("four");
+    let sessions = stage.ask("/sessions", "cli ✓");
+    let warnings = sessions.text.matches("Nobody is asked (bypass)").count();
+    assert_eq!(warnings, 1, "{sessions:?}");
+    // Where nobody is asked already, there is nothing to confirm.
+    stage.ask("/session web", "What you write now goes to web.");
+    let again = stage.ask("/persona free", "web is free from now on.");
+    stage.ask(&call("five"), "tool said:");
+    let told: Vec<String> = stage.host.texts();
+    let asked = told
+        .iter()
+        .filter(|text| text.contains("free wants to ask nobody"));
+    assert_eq!(asked.count(), 3, "{again:?}");
 }

@@ -8,7 +8,7 @@ use chappe::loopback::botapi::Shown;
 const PLAN: &str = "has this plan and wants to start";
 
 /// The buttons below it.
-const BUTTONS: [&str; 3] = ["Approve", "Approve, and accept edits", "Revise"];
+const BUTTONS: [&str; 3] = ["Approve", "Approve, and accept edits, rm, mv …", "Revise"];
 
 /// To a press that comes too late.
 const OVER: &str = "That request is over. Your press changed nothing.";
@@ -98,10 +98,13 @@ fn a_plan_is_approved_and_edits_are_accepted() {
     };
     let chappe = stage.host.start();
     stage.say("[[plan]]");
-    let plan = stage.press(PLAN, "Approve, and accept edits");
+    let plan = stage.press(PLAN, "Approve, and accept edits, rm, mv …");
     let shown = stage.host.says(USER, plan, "✓ Approved by Ada, ");
     assert!(
-        shown.buttons.is_empty() && shown.text.ends_with(", always: edits in this session"),
+        shown.buttons.is_empty()
+            && shown.text.ends_with(
+                ", always: edits and mkdir, touch, cp, mv, rm, rmdir, sed in this session"
+            ),
         "{shown:?}"
     );
     stage.host.answer("tool said: User has approved");

@@ -52,8 +52,46 @@ fn a_process_that_would_have_to_be_another_is_ended_and_what_waits_goes_to_the_n
     "#);
 }
 
+/// Until prompt 1 is taken by a process that asks nobody.
+const FREE: &str = "
+    choose mode=bypassPermissions
+    work 1
+    prepared
+    started
+    initialized
+    given 1 hi
+    lifecycle started 1
+";
+
 #[test]
-fn nobody_leaves_or_enters_the_mode_without_questions_on_the_way() {
+fn who_leaves_the_mode_without_questions_is_asked_at_once_and_gets_another_process() {
+    assert_snapshot!(check(FREE, "
+        choose mode=plan
+        choose mode=acceptEdits
+        echo chappe-mode-default
+        result ok of=1 done
+        exit 0
+    "), @r#"
+    > choose mode=plan
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > choose mode=acceptEdits
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > echo chappe-mode-default
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > result ok of=1 done
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+        closeinput
+        (due at 5s)
+    > exit 0
+        retire
+        (nothing is due)
+    "#);
+}
+
+#[test]
+fn nobody_enters_the_mode_without_questions_on_the_way() {
     assert_snapshot!(check(OPEN, "
         choose mode=bypassPermissions
         exit 0
