@@ -61,7 +61,8 @@ pub enum Session {
 /// begin with a dash.
 ///
 /// Deny rules go by `--disallowedTools`, not by `--settings`: the former adds up when it is given again in `extra_args`,
-/// while a second `--settings` silently takes the place of the first, rules and all.
+/// while a second `--settings` silently takes the place of the first, rules and all. What stands in ours may be replaced
+/// by people's own.
 pub fn arguments(spec: &LaunchSpec) -> Vec<String> {
     let fixed = [
         "-p",
@@ -73,6 +74,8 @@ pub fn arguments(spec: &LaunchSpec) -> Vec<String> {
         "--permission-prompt-tool=stdio",
         "--replay-user-messages",
         "--include-partial-messages",
+        // Else 2.1.330 lets a check of Anthropic's decide about commands in plan mode, and asks nobody here.
+        "--settings={\"useAutoModeDuringPlan\":false}",
     ];
     let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
     arguments.push(match spec.session {
@@ -182,6 +185,7 @@ mod tests {
              --permission-prompt-tool=stdio\n\
              --replay-user-messages\n\
              --include-partial-messages\n\
+             --settings={\"useAutoModeDuringPlan\":false}\n\
              --session-id=00000000-0000-0000-0000-000000000000\n\
              --permission-mode=default\n\
              --disallowedTools=ScheduleWakeup\n\

@@ -322,7 +322,7 @@ fn claude(section: &Section<'_>, env: &Environment) -> Result<Claude, ConfigErro
         permission_mode: mode.unwrap_or_else(|| "default".to_owned()),
         model: section.get("model", values::model)?.flatten(),
         extra_args: section
-            .get("extra_args", values::strings)?
+            .get("extra_args", values::further_arguments)?
             .unwrap_or_default(),
         env: added,
         max_turns: section.get("max_turns", values::max_turns)?.unwrap_or(0),

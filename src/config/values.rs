@@ -115,6 +115,38 @@ pub(super) fn strings(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
         .collect()
 }
 
+/// What chappe says itself to `claude`, or what would take the decision out of people's hands without anybody seeing it.
+const OWN_ARGUMENTS: [&str; 9] = [
+    "--permission-mode",
+    "--dangerously-skip-permissions",
+    "--allow-dangerously-skip-permissions",
+    "--permission-prompt-tool",
+    "--input-format",
+    "--output-format",
+    "--session-id",
+    "--resume",
+    "--continue",
+];
+
+/// Arguments for `claude` behind chappe's own.
+pub(super) fn further_arguments(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
+    let all = strings(value)?;
+    let own = all.iter().find_map(|given| {
+        let flag = given.split('=').next().unwrap_or_default();
+        OWN_ARGUMENTS.into_iter().find(|own| *own == flag)
+    });
+    let Some(own) = own else {
+        return Ok(all);
+    };
+    let complaint = Complaint::new(format!(
+        "must not hold {own}: chappe itself decides about it"
+    ));
+    Err(match own.contains("permission") {
+        true => complaint.help("set `permission_mode` in [claude], or say /mode in the chat"),
+        false => complaint,
+    })
+}
+
 /// A path; `~` and `~/…` mean the user's home, a relative one counts from `base`.
 pub(super) fn path(
     value: &Value<'_>,

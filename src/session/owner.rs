@@ -701,6 +701,12 @@ impl Owner {
                 }
                 board.ring();
             }
+            // It could not be written, so nobody has heard it: it is closed as such with the process.
+            Action::Told { .. }
+                if self
+                    .events
+                    .iter()
+                    .any(|event| matches!(event, Event::NotReading)) => {}
             Action::Told { request } => {
                 store.told(session, request)?;
                 self.is_over(Some(request));

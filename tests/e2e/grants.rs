@@ -196,8 +196,11 @@ fn what_is_allowed_for_an_hour_is_over_then_in_a_live_process_too() {
     let decided = allow_always(&host);
     let decided = host.says(USER, decided.id, "✓ Allowed by Ada");
     let press = host.press(&host.person(), &decided, "For 1 hour");
-    assert_eq!(host.toast(&press), "For 1 hour; a turn that runs then keeps it until its end. /grants takes it back.");
-    let said = host.says(USER, decided.id, "✓ For 1 hour.");
+    assert_eq!(
+        host.toast(&press),
+        "For 1 hour; a turn that runs then keeps it until its end. /grants takes it back."
+    );
+    let said = host.says(USER, decided.id, "✓ For 1 hour");
     assert!(said.text.contains("always: sh ../bump") && said.buttons.is_empty());
     runs_unasked(&host, 2);
     let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");

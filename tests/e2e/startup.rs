@@ -61,6 +61,20 @@ fn a_wrong_configuration_is_shown_where_it_is_wrong() {
     );
 
     let text = text.replace("idle_timout", "idle_timeout");
+    fs::create_dir(host.folder.path().join("personas")).unwrap();
+    let free = host.folder.path().join("personas/free.toml");
+    fs::write(free, "permission_mode = \"bypassPermissions\"\n").unwrap();
+    let by_nobody = text.replace("[sessions]", "[sessions]\ndefault_persona = \"free\"");
+    let sandbox = by_nobody.replace("env = { ", "env = { IS_SANDBOX = \"1\", ");
+    assert!(sandbox.contains("IS_SANDBOX"), "{sandbox}");
+    fs::write(host.config_file(), sandbox).unwrap();
+    let (code, _, stderr) = run(host.command().arg("--config").arg(host.config_file()));
+    assert_eq!(code, Some(78), "{stderr}");
+    assert!(
+        stderr.contains("which a person confirms for each session"),
+        "{stderr}"
+    );
+
     let without = text.replace(&format!("token = {TOKEN:?}"), "");
     assert_ne!(text, without);
     fs::write(host.config_file(), without).unwrap();

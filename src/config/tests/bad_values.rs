@@ -244,6 +244,20 @@ const VALUES: &[(&str, &str, usize, &str, &str)] = &[
     ),
     (
         "claude",
+        r#"extra_args = ["--effort", "low", "--permission-mode=bypassPermissions"]"#,
+        14,
+        "`extra_args` must not hold --permission-mode: chappe itself decides about it",
+        "set `permission_mode` in [claude], or say /mode in the chat",
+    ),
+    (
+        "claude",
+        r#"extra_args = ["--dangerously-skip-permissions"]"#,
+        14,
+        "`extra_args` must not hold --dangerously-skip-permissions: chappe itself decides about it",
+        "set `permission_mode` in [claude], or say /mode in the chat",
+    ),
+    (
+        "claude",
         r#"extra_args = ["a\u0000b"]"#,
         15,
         "`extra_args` must not hold a NUL character",

@@ -124,8 +124,6 @@ fn a_reply_sends_back_the_plan_that_has_just_arrived() {
         return;
     };
     stage.set_claude("permission_mode = \"plan\"");
-    // Without it, 2.1.330 has commands in plan mode judged by Anthropic instead of asking for them.
-    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
     let (_chappe, plan) = unanswered(&stage, "[[plan]]", "Revise");
     reply(&stage, &plan, "use tabs");
     is_told(&stage, "denied");

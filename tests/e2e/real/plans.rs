@@ -17,8 +17,6 @@ const OVER: &str = "That request is over. Your press changed nothing.";
 fn planning(test: &str) -> Option<Stage> {
     let mut stage = Stage::new(test)?;
     stage.set_claude("permission_mode = \"plan\"");
-    // Without it, 2.1.330 has commands in plan mode judged by Anthropic instead of asking for them.
-    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
     Some(stage)
 }
 

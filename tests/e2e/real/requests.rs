@@ -85,8 +85,6 @@ fn a_plan_is_shown_whole_and_approved() {
         return;
     };
     stage.set_claude("permission_mode = \"plan\"");
-    // Without it, 2.1.330 has commands in plan mode judged by Anthropic instead of asking for them.
-    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
     let _chappe = stage.host.start();
     stage.say(r#"[[tool Bash {"command":"touch early"}]]"#);
     stage.press("touch early", "Deny");

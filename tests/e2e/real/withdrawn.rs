@@ -123,7 +123,6 @@ fn a_question_and_a_plan_that_nobody_answers_are_denied_and_claude_goes_on() {
         .sessions
         .push_str("[limits]\npermission_timeout = \"5s\"\n");
     stage.set_claude("permission_mode = \"plan\"");
-    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
     let _chappe = stage.host.start();
     for asks in [&QUESTION, &PLAN] {
         stage.say(asks.prompt);
@@ -253,7 +252,6 @@ fn is_asked_again_after(test: &str, asks: &Asks, death: Death) {
         return;
     };
     stage.set_claude("permission_mode = \"plan\"");
-    stage.set_claude(r#"extra_args = ["--settings", '{"useAutoModeDuringPlan":false}']"#);
     let chappe = stage.host.start();
     stage.say(asks.prompt);
     let (request, data) = stage.button(asks.shows, asks.button);
