@@ -42,7 +42,7 @@ use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
 use crate::telegram::desk::Desk;
 use crate::telegram::poller::{self, Poller};
-use crate::workplace::Workplace;
+use crate::workplace::{Workplace, resolved};
 use crate::{notify, thread};
 
 /// How long the courier sends on when chappe ends.
@@ -86,7 +86,13 @@ impl Daemon {
             log::warn!("what Claude's tools leave behind cannot be taken in: {errno}");
         }
         let lock = take_state_dir(&config.state_dir)?;
-        let store = Arc::new(open_store(&config.state_dir, &config.sessions.root)?);
+        let root = resolved(&config.sessions.root);
+        let store = Arc::new(open_store(&config.state_dir, &root)?);
+        if root != config.sessions.root {
+            store
+                .resolve_folders(&config.sessions.root, &root)
+                .map_err(|error| unwritable(&error))?;
+        }
         let bot = BotId(config.telegram.token.bot_id());
         let api = Api::new(
             &config.telegram.api_url,
@@ -123,15 +129,15 @@ impl Daemon {
         let cut_off = store.cut_off().map_err(|error| unwritable(&error))?;
         let child_environment = child_environment(environment, &config.claude.env);
         let workplace = Arc::new(Workplace {
-            root: config.sessions.root.clone(),
+            root: root.clone(),
             allowed: config.sessions.allowed_dirs.clone(),
-            home: environment.home(),
+            home: environment.home().map(|home| resolved(&home)),
             personas,
             claude: prepare::config_dir(&child_environment),
             archives: moving::ARCHIVES,
         });
         let outfit = Arc::new(owner::Outfit {
-            root: config.sessions.root.clone(),
+            root: root.clone(),
             may_use: {
                 let workplace = Arc::clone(&workplace);
                 Box::new(move |dir| workplace.directory(dir).ok())
@@ -233,7 +239,7 @@ impl Daemon {
             },
         })
         .map_err(no_thread)?;
-        moving::remove_unfinished(&config.sessions.root);
+        moving::remove_unfinished(&root);
         clean_up(clears);
         // What a former chappe left goes before what is new.
         for session in open_sessions(&store)? {
@@ -255,7 +261,7 @@ impl Daemon {
                     reactions: config.telegram.reactions,
                     steers: config.sessions.steers,
                     home: Home {
-                        root: config.sessions.root.clone(),
+                        root: root.clone(),
                         persona,
                     },
                     workplace,
@@ -562,16 +568,24 @@ fn unwritable(error: &dyn std::fmt::Display) -> Fatal {
 /// a shell command of the same user still reaches them.
 fn deny_rules(config: &Config) -> Vec<String> {
     let mut rules = config.claude.deny.clone();
-    if !config.sessions.root.starts_with(&config.state_dir) {
-        rules.extend(deny_folder(&config.state_dir.to_string_lossy()));
-    }
-    match config.file.parent() {
-        Some(dir) if dir.ends_with("chappe") && !config.sessions.root.starts_with(dir) => {
+    let root = resolved(&config.sessions.root);
+    // By whatever name: a rule about a link says nothing of what is asked for by its real path.
+    let both = |path: &Path| {
+        let real = Some(resolved(path)).filter(|real| real != path);
+        [Some(path.to_owned()), real].into_iter().flatten()
+    };
+    for dir in both(&config.state_dir) {
+        if !root.starts_with(&dir) {
             rules.extend(deny_folder(&dir.to_string_lossy()));
         }
-        // A folder that holds other things as well; only the file itself is chappe's.
-        _ => {
-            rules.extend(["Read", "Edit"].map(|tool| format!("{tool}(/{})", config.file.display())))
+    }
+    for file in both(&config.file) {
+        match file.parent() {
+            Some(dir) if dir.ends_with("chappe") && !root.starts_with(dir) => {
+                rules.extend(deny_folder(&dir.to_string_lossy()));
+            }
+            // A folder that holds other things as well; only the file itself is chappe's.
+            _ => rules.extend(["Read", "Edit"].map(|tool| format!("{tool}(/{})", file.display()))),
         }
     }
     rules

@@ -18,7 +18,7 @@ const PATH_MAX: usize = 4096;
 
 /// Where sessions may work.
 pub struct Workplace {
-    /// Where their folders are made.
+    /// Where their folders are made; all links followed.
     pub root: PathBuf,
     /// Further directories in which they may work.
     pub allowed: Vec<PathBuf>,
@@ -222,18 +222,41 @@ impl Workplace {
     }
 }
 
-/// The session's name in the name of an archive: what stands before the day and the time.
+/// The session's name in the name of an archive: what stands before the day, the time and the mark.
 fn name_in(file: &str) -> Option<&str> {
-    let mut parts = file.strip_suffix(ARCHIVE_END)?.rsplitn(3, '-');
+    let stem = file.strip_suffix(ARCHIVE_END)?;
+    let is = |part: &str, length, kind: fn(&u8) -> bool| {
+        part.len() == length && part.as_bytes().iter().all(kind)
+    };
+    // Who makes a copy may give it a name without a mark.
+    let stem = match stem.rsplit_once('-') {
+        Some((stem, mark)) if is(mark, MARK_LENGTH, u8::is_ascii_hexdigit) => stem,
+        _ => stem,
+    };
+    let mut parts = stem.rsplitn(3, '-');
     let (time, day, name) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_number =
-        |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    (is_number(time, 6) && is_number(day, 8) && is_name(name)).then_some(name)
+    let are_numbers = is(time, 6, u8::is_ascii_digit) && is(day, 8, u8::is_ascii_digit);
+    (are_numbers && is_name(name)).then_some(name)
 }
 
-/// The name of the archive of a session, made at a time that reads `20261128-140205`.
-pub fn archive_of(name: &str, stamp: &str) -> String {
-    format!("{name}-{stamp}{ARCHIVE_END}")
+/// How much of a session's mark stands in the name of its archive, in characters.
+const MARK_LENGTH: usize = 8;
+
+/// The name of the archive of a session, made at a time that reads `20261128-140205`. Its mark tells it from another one
+/// that had the name in the same second.
+pub fn archive_of(name: &str, stamp: &str, mark: &str) -> String {
+    let mark: String = mark.chars().take(MARK_LENGTH).collect();
+    format!("{name}-{stamp}-{mark}{ARCHIVE_END}")
+}
+
+/// A path with the links followed of as much of it as is there.
+pub fn resolved(path: &Path) -> PathBuf {
+    for there in path.ancestors() {
+        if let (Ok(real), Ok(rest)) = (fs::canonicalize(there), path.strip_prefix(there)) {
+            return real.join(rest).components().collect();
+        }
+    }
+    path.to_owned()
 }
 
 fn is_same(dir: &Path, real: &Path) -> bool {

@@ -139,9 +139,10 @@ impl Premises<'_> {
         self.root.join(ARCHIVES).join(file)
     }
 
-    /// Where its folder waits to be removed.
-    fn away(&self) -> PathBuf {
-        self.root.join(format!("{AWAY}{}", self.mark))
+    /// Where its folder waits to be removed: beside its place, which may be on another disk than the root is now.
+    fn away(&self, kept: &KeptSession) -> PathBuf {
+        let beside = Path::new(&kept.folder).parent().unwrap_or(self.root);
+        beside.join(format!("{AWAY}{}", self.mark))
     }
 
     fn staging(&self) -> PathBuf {
@@ -214,7 +215,7 @@ impl Premises<'_> {
         if !kept.owns_folder {
             return Ok(());
         }
-        match fs::rename(&kept.folder, self.away()) {
+        match fs::rename(&kept.folder, self.away(kept)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             renamed => renamed,
         }
@@ -222,7 +223,7 @@ impl Premises<'_> {
 
     /// Puts the folder back where it was, where it was taken out of the way.
     pub fn put_back(&self, kept: &KeptSession) -> io::Result<()> {
-        let (away, folder) = (self.away(), Path::new(&kept.folder));
+        let (away, folder) = (self.away(kept), Path::new(&kept.folder));
         if !kept.owns_folder || !away.exists() {
             return Ok(());
         }
@@ -249,7 +250,7 @@ impl Premises<'_> {
 
     /// Where its folder still is, if it could not be put back.
     pub fn hidden(&self, kept: &KeptSession) -> Option<PathBuf> {
-        let away = self.away();
+        let away = self.away(kept);
         (kept.owns_folder && away.exists()).then_some(away)
     }
 
@@ -268,8 +269,8 @@ impl Premises<'_> {
     }
 
     /// The session is gone: its folder, which was out of the way, is removed.
-    pub fn clear_folder(&self) -> io::Result<()> {
-        remove_tree(&self.away())
+    pub fn clear_folder(&self, kept: &KeptSession) -> io::Result<()> {
+        remove_tree(&self.away(kept))
     }
 
     /// Brings a session back out of an archive, into this folder; `may_use` says whether it may work in a directory that is

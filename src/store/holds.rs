@@ -409,6 +409,10 @@ impl Intake<'_> {
         if told != Some(offered.row) {
             buttons::retire_row(self.tx, offered.row, self.now, Some(line))?;
         }
+        // Last: nothing knows its buttons once it is gone.
+        if how == Release::Drop && held.is_some_and(|held| held.reason == Hold::Broken) {
+            self.give_up(offered.session)?;
+        }
         self.posted = true;
         Ok(anything)
     }

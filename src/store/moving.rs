@@ -260,6 +260,21 @@ impl Intake<'_> {
         Ok(moving.filter(|moving| matches!(moving, Moving::Restore { .. })))
     }
 
+    /// Lets a session go that could not be brought back, unless something still waits for it: its archive stays, and what
+    /// was talked to before is talked to again.
+    pub(super) fn give_up(&mut self, session: SessionId) -> Result<()> {
+        let Some(Moving::Restore { before, .. }) = moving(self.tx, session)? else {
+            return Ok(());
+        };
+        if has_open(self.tx, session)? {
+            return Ok(());
+        }
+        if let (Some(place), Some(before)) = (asked_at(self.tx, session)?, before) {
+            talks_again(self.tx, self.bot, place, session, before)?;
+        }
+        remove(self.tx, session)
+    }
+
     /// Whether a session waits for a person to say what becomes of it, because there can be no process for it.
     pub fn is_broken(&self, session: SessionId) -> Result<bool> {
         let held = holds::held(self.tx, session)?;

@@ -1,7 +1,7 @@
 //! Sessions and bots: who they are, which process they have, how far the updates are stored.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, Transaction};
@@ -181,6 +181,24 @@ impl Store {
             statement
                 .query_map([], |row| row.get(0).map(SessionId))?
                 .collect()
+        })
+    }
+
+    /// The sessions' root is reached over links: what was noted as lying below it by one name lies below it by its real
+    /// one. Only then can it be told which folder lies in which. Normal: it is done again at the next start.
+    pub fn resolve_folders(&self, written: &Path, real: &Path) -> Result<()> {
+        let (written, real) = (written.to_string_lossy(), real.to_string_lossy());
+        self.write(Step::Resolve, |tx| {
+            for table in ["session", "granted"] {
+                tx.execute(
+                    &format!(
+                        "UPDATE {table} SET folder = ?2 || substr(folder, length(?1) + 1)
+                         WHERE substr(folder, 1, length(?1) + 1) = ?1 || '/'"
+                    ),
+                    (&written, &real),
+                )?;
+            }
+            Ok(())
         })
     }
 

@@ -153,6 +153,8 @@ steps! {
     // The daemon, at its start.
     /// Another bot takes over.
     Adopt "adopt" Full,
+    /// The real names of folders.
+    Resolve "resolve" Normal,
     /// What waits since long ago is kept until a person was asked.
     KeepOld "keep-old" Full,
     /// So is what chappe itself was about to go on with.

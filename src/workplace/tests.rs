@@ -90,12 +90,28 @@ fn a_path_is_shown_as_a_person_would_write_it() {
 }
 
 #[test]
+fn links_are_followed_also_where_the_end_is_not_there_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().canonicalize().unwrap();
+    fs::create_dir(at.join("real")).unwrap();
+    symlink(at.join("real"), at.join("link")).unwrap();
+    assert_eq!(resolved(&at.join("link")), at.join("real"));
+    assert_eq!(resolved(&at.join("link/a/b")), at.join("real/a/b"));
+    assert_eq!(resolved(&at.join("none/a")), at.join("none/a"));
+}
+
+#[test]
 fn an_archive_is_known_by_its_name_and_nothing_else_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let place = workplace(folder.path());
     assert_eq!(place.archived(), []);
     let archives = folder.path().join("root/.archive");
-    let file = archive_of("my-web", "20261128-140205");
+    let file = archive_of("my-web", "20261128-140205", "0a1b2c3d-4e5f");
+    assert_eq!(file, "my-web-20261128-140205-0a1b2c3d.tar.zst");
+    assert_eq!(
+        name_in("a-20261128-20261128-140205.tar.zst"),
+        Some("a-20261128")
+    );
     for name in [
         file.as_str(),
         ".archive-x.tar.zst",
@@ -120,7 +136,7 @@ fn an_archive_is_found_however_many_newer_ones_there_are() {
     let place = workplace(folder.path());
     let archives = folder.path().join("root/.archive");
     for number in 0..200 {
-        let file = archive_of(&format!("s{number}"), "20261128-140205");
+        let file = archive_of(&format!("s{number}"), "20261128-140205", "0a1b2c3d");
         fs::write(archives.join(file), "").unwrap();
     }
     assert_eq!(place.archived().len(), 200);

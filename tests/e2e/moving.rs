@@ -541,6 +541,11 @@ fn what_is_written_to_a_session_that_cannot_be_brought_back_waits_for_it() {
     });
     host.say("[[remember]]");
     host.answer("remember turns=1 texts=[\"first\"]");
+    let told = host.texts();
+    let told = told
+        .iter()
+        .filter(|text| text.contains("can't be brought back"));
+    assert_eq!(told.count(), 1, "{:?}", host.texts());
     // With the whole archive, it comes back and is given what waits.
     let told = in_vain("and now");
     host.delivered();
@@ -552,6 +557,78 @@ fn what_is_written_to_a_session_that_cannot_be_brought_back_waits_for_it() {
     host.say("[[remember]] there");
     host.answer("remember turns=2 texts=[\"hello\", \"and now\"]");
     assert!(folder(&host, "web").join("note").exists());
+}
+
+#[test]
+fn nothing_is_chosen_for_a_session_while_it_comes_back() {
+    let mut host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    host.say("/mode plan");
+    host.answer("web is in plan from now on");
+    host.say("/mode");
+    let modes = host.answer("web is in plan.");
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    // As long as that cannot be written down, it is being brought back.
+    let order = "before:arrive=error@1-6".into();
+    host.environment.push(("CHAPPE_FAIL".into(), order));
+    let _chappe = host.start();
+    host.say("/restore web");
+    host.answer("Bringing web back.");
+    for command in [
+        "/mode acceptEdits",
+        "/model opus",
+        "/timeout 5",
+        "/clear",
+        "/persona research",
+    ] {
+        let said = host.say(command);
+        let told = host.wait(&format!("what is said to {command}"), |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > said);
+            below.next().cloned()
+        });
+        let refused = "web is still being brought back, so nothing was changed.";
+        assert!(told.text.starts_with(refused), "{command}: {}", told.text);
+    }
+    // The buttons went with the session as it was.
+    let press = host.press(&host.person(), &modes, "acceptEdits");
+    let unknown = "I don't know this button. Nothing was done.";
+    assert_eq!(host.toast(&press), unknown);
+    host.answer("web is back, and remembers.");
+    host.say("/mode");
+    host.answer("web is in plan.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1");
+}
+
+#[test]
+fn of_two_archives_of_one_conversation_only_one_comes_back() {
+    let mut host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let folder = host.sessions_root().join(".archive");
+    let web = archives(&host).remove(0);
+    let copy = folder.join(web.replace("web-", "api-"));
+    fs::copy(folder.join(&web), copy).expect("it can be copied");
+    // Both are unpacked before either is there.
+    let order = "before:arrive=error@1-3".into();
+    host.environment.push(("CHAPPE_FAIL".into(), order));
+    let _chappe = host.start();
+    host.api.go_dark();
+    host.say("/restore web");
+    host.say("/restore api");
+    host.api.come_back().expect("the port is free");
+    host.answer(" can't be brought back: another session goes on with its conversation");
+    host.answer(" is back, and remembers.");
+    host.delivered();
+    assert_eq!(host.count("SELECT count(*) FROM session"), 1);
 }
 
 #[test]

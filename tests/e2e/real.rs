@@ -17,6 +17,8 @@ mod early;
 mod elsewhere;
 /// Ends in the middle of a turn, by whatever hand.
 mod endings;
+/// Where the sessions' folders really are.
+mod folders;
 /// What a session needs to go on is gone.
 mod gone;
 /// Each request for itself, rules, and modes.

@@ -19,6 +19,10 @@ const AT_ONCE: usize = 8;
 /// Points that no story comes to, with the reason.
 const UNREACHED: &[(&str, &str)] = &[
     (
+        "resolve",
+        "only where the sessions' root is reached over a link; tests/e2e/real/folders.rs does that",
+    ),
+    (
         "take-back",
         "only where a process dies between two looks; the walks over machine and store do it",
     ),

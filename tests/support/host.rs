@@ -222,6 +222,14 @@ impl Host {
         self.answer_in(USER, text)
     }
 
+    /// The same below one that is there.
+    pub fn answer_after(&self, message: i64, text: &str) -> Shown {
+        self.wait(&format!("{text:?} below message {message}"), |view| {
+            let mut below = view.from_bot(USER).filter(|shown| shown.id > message);
+            below.find(|shown| shown.text.contains(text)).cloned()
+        })
+    }
+
     /// The same in another chat.
     pub fn answer_in(&self, chat: i64, text: &str) -> Shown {
         self.wait(&format!("an answer with {text:?}"), |view| {

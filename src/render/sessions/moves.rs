@@ -43,6 +43,16 @@ pub fn is_moving(session: &str, moving: &Moving) -> Formatted {
         .end()
 }
 
+/// To who wants something of a session as a whole that is still on its way back.
+pub fn is_coming_back(session: &str) -> Formatted {
+    Line::default()
+        .bold(session)
+        .plain(
+            " is still being brought back, so nothing was changed. Say it again once it is there.",
+        )
+        .end()
+}
+
 /// A session that could not be brought back waits for a person.
 pub fn is_not_back(session: &str) -> Formatted {
     Line::default()

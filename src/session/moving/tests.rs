@@ -210,9 +210,30 @@ fn what_was_done_is_undone_from_wherever_a_crash_has_left_it() {
         let done = premises.carry_out(&stays, &kept, &[], |_| None, |_| true);
         assert!(matches!(done.unwrap(), Done::PutBack));
         assert!(Path::new(&kept.folder).join("deep/file").exists());
-        assert!(!root.join(ARCHIVES).join(FILE).exists() && !premises.away().exists());
+        assert!(!root.join(ARCHIVES).join(FILE).exists() && !premises.away(&kept).exists());
         assert!(host.transcript(Path::new(&kept.folder)).exists());
     }
+}
+
+#[test]
+fn a_folder_of_a_former_root_goes_and_comes_without_leaving_its_disk() {
+    let host = Host::new();
+    let kept = host.session();
+    let disk = PathBuf::from("/dev/shm");
+    let root = match tempfile::tempdir_in(&disk) {
+        Ok(other) => other,
+        Err(_) => tempfile::tempdir().unwrap(),
+    };
+    let premises = host.premises(root.path());
+    premises.take_away(&kept).unwrap();
+    assert!(!Path::new(&kept.folder).exists());
+    assert_eq!(premises.hidden(&kept), Some(host.root().join(".away-mark")));
+    premises.put_back(&kept).unwrap();
+    assert!(Path::new(&kept.folder).join("deep/file").exists());
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear_folder(&kept).unwrap();
+    assert!(!host.root().join(".away-mark").exists());
+    assert!(root.path().join(ARCHIVES).join(FILE).exists());
 }
 
 #[test]

@@ -196,15 +196,9 @@ impl Owner {
 
     /// Removes what a session has left that is gone.
     pub(super) fn clear_away(&self) {
-        let Some(Moved { mark, .. }) = self.moved.as_deref() else {
-            return;
-        };
-        let (outfit, mark) = (Arc::clone(&self.outfit), mark.clone());
+        let outfit = Arc::clone(&self.outfit);
         let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
-            outfit.clear_left();
-            if let Err(error) = outfit.premises(&mark).clear_folder() {
-                log::warn!("a folder that is out of the way cannot be removed: {error}");
-            }
+            outfit.clear_left()
         });
         if let Err(error) = cleared {
             // The next start does it.
@@ -214,8 +208,8 @@ impl Owner {
 }
 
 impl Outfit {
-    /// Removes the conversations of sessions that are gone, but for those in which another session is. What cannot be
-    /// removed, or is being brought back, is looked at again at the next start.
+    /// Removes the folders and conversations of sessions that are gone, but for conversations in which another session is.
+    /// What cannot be removed, or is being brought back, is looked at again at the next start.
     pub fn clear_left(&self) {
         let coming_back = self.coming_back();
         let left = match self.store.left_behind() {
@@ -223,6 +217,10 @@ impl Outfit {
             Err(error) => return log::warn!("what is to be removed cannot be read: {error}"),
         };
         for LeftBehind { mark, kept } in left {
+            let folder = self.premises(&mark).clear_folder(&kept);
+            if let Err(error) = &folder {
+                log::warn!("a folder that is out of the way cannot be removed: {error}");
+            }
             if coming_back.values().any(|claude| *claude == kept.claude) {
                 continue;
             }
@@ -231,8 +229,9 @@ impl Outfit {
                 Ok(false) => self.premises(&mark).clear(&kept),
                 Err(error) => Err(io::Error::other(error)),
             };
+            let cleared = removed.and(folder);
             let cleared =
-                removed.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
+                cleared.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
             if let Err(error) = cleared {
                 log::warn!("what {} has left cannot be removed: {error}", kept.name);
             }
@@ -242,7 +241,16 @@ impl Outfit {
     /// Whether a conversation cannot be brought back into `session`, because another one is in it. Where it can be, it is
     /// not removed meanwhile for the session that had it.
     fn is_taken(&self, session: SessionId, claude: &str) -> bool {
-        self.coming_back().insert(session, claude.to_owned());
+        let mut coming_back = self.coming_back();
+        // Two archives of one conversation may come back at once.
+        if coming_back
+            .iter()
+            .any(|(other, theirs)| *other != session && theirs == claude)
+        {
+            return true;
+        }
+        coming_back.insert(session, claude.to_owned());
+        drop(coming_back);
         // Where that cannot be known, nothing is brought back.
         self.store.knows_conversation(claude).unwrap_or(true)
     }

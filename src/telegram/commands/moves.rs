@@ -32,7 +32,7 @@ impl Desk {
         if let Some(guest) = intake.guest(session.id)? {
             return say(intake, place, sessions::has_guest(&session.name, &guest));
         }
-        let file = workplace::archive_of(&session.name, &intake.stamp()?);
+        let file = workplace::archive_of(&session.name, &intake.stamp()?, &session.mark);
         let moving = Moving::Archive { file };
         intake.put_away(session.id, place, &moving)?;
         say(intake, place, sessions::is_moving(&session.name, &moving))
@@ -135,12 +135,12 @@ pub(super) fn is_not_there(
     intake: &Intake<'_>,
     session: &Session,
 ) -> store::Result<Option<Formatted>> {
-    let Some(moving) = intake.coming_back(session.id)? else {
+    if intake.coming_back(session.id)?.is_none() {
         return Ok(None);
-    };
+    }
     Ok(Some(match intake.is_broken(session.id)? {
         true => sessions::is_not_back(&session.name),
-        false => sessions::is_moving(&session.name, &moving),
+        false => sessions::is_coming_back(&session.name),
     }))
 }
 
