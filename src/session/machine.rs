@@ -114,6 +114,8 @@ pub enum Given {
     Nothing,
     /// Something was chosen for the session that is not known here yet.
     Changed,
+    /// Somebody else goes on with the conversation, or has done so while the process rested, which knows nothing of it.
+    Elsewhere,
     /// More may belong to what waits.
     NotYet {
         wait: Duration,
@@ -499,6 +501,8 @@ pub struct Machine {
     /// What the process is to be like, and what the live one is like.
     wanted: Manner,
     has: Manner,
+    /// Whether the conversation has gone on without the live process.
+    is_behind: bool,
     /// Whether the live process was started to ask nobody, and whether it was told to ask after all.
     was_free: bool,
     is_to_ask: bool,
@@ -551,6 +555,7 @@ impl Machine {
             state: State::Asleep,
             wanted: Manner::default(),
             has: Manner::default(),
+            is_behind: false,
             was_free: false,
             is_to_ask: false,
             taken_up: false,
@@ -782,6 +787,11 @@ impl Machine {
                 out.push(Action::Look);
                 return;
             }
+            Given::Elsewhere => {
+                self.is_behind = true;
+                out.push(Action::Look);
+                return;
+            }
             Given::NotYet { wait, waiting } => {
                 self.waiting = waiting;
                 self.gathering = Some(now + wait);
@@ -892,6 +902,16 @@ impl Machine {
     /// Whether a process that has no prompt can be ended without taking anything from anybody.
     fn is_at_rest(&self) -> bool {
         self.asked.is_empty() && self.tasks.is_empty()
+    }
+
+    /// How long the process has rested, nothing going on in it.
+    pub fn rested(&self, now: Instant) -> Option<Duration> {
+        match self.state {
+            State::Open { since } if self.is_at_rest() => {
+                Some(now.saturating_duration_since(since))
+            }
+            _ => None,
+        }
     }
 
     /// Begins to count anew how long a process that waits for a prompt has been quiet.

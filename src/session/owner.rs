@@ -22,7 +22,7 @@ use super::batch;
 use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Moves, Room, Settings, Trouble, Work};
 use super::moving::Premises;
-use super::prepare::{Prepared, Setup, not_started};
+use super::prepare::{Prepared, RESTED_MIN, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use super::slots::Slots;
 use crate::board::{Board, Warning};
@@ -640,6 +640,9 @@ impl Owner {
                     process.end_tools(self.turn_began);
                 }
             }
+            Action::GiveNext(_) if self.has_gone_on_elsewhere()? => {
+                self.events.push_back(Event::Given(Given::Elsewhere));
+            }
             Action::GiveNext(revision) => {
                 self.turn_begins();
                 let (window, commands) = (self.outfit.batch_window, self.machine.commands());
@@ -805,6 +808,18 @@ impl Owner {
             name: &self.name,
             now: unix_now(),
         }
+    }
+
+    /// Whether the conversation of a process that has rested has gone on without it.
+    fn has_gone_on_elsewhere(&self) -> store::Result<bool> {
+        let rested = self.machine.rested(Instant::now());
+        let Some(rested) = rested.filter(|rested| *rested >= RESTED_MIN) else {
+            return Ok(false);
+        };
+        let Some(session) = self.outfit.store.session(self.session)? else {
+            return Ok(false);
+        };
+        Ok(session.said && self.outfit.setup.has_gone_on_elsewhere(&session, rested))
     }
 
     /// Notes when a turn begins, so that what its tools start can be told from what was there before.

@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use uuid::Uuid;
@@ -43,6 +43,11 @@ const VERSION_MAX: Duration = Duration::from_secs(20);
 
 /// How long a former process without a turn may take to end by itself: it lost its stdin long ago.
 pub const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
+
+/// How long a process must have rested before it is worth a look who else has its conversation, and how late Claude may
+/// still write to its transcript.
+pub const RESTED_MIN: Duration = Duration::from_secs(5);
+const WRITTEN_LATE: Duration = Duration::from_secs(3);
 
 /// How often, and how far apart, a process is looked at that does not say which conversation it has.
 const LOOKS_MAX: u32 = 4;
@@ -211,6 +216,29 @@ impl Setup {
             claude,
             facts,
             ended_leftover: session.living.is_some(),
+        })
+    }
+
+    /// Whether somebody else has a session's conversation open, or has gone on with it while its own process has rested for
+    /// `rested`. That one knows nothing of it: what it is given then would be lost there.
+    ///
+    /// Both versions write nothing more to a transcript once a turn is over (watched for 18 s after each of three).
+    pub fn has_gone_on_elsewhere(&self, session: &Session, rested: Duration) -> bool {
+        let Some(dir) = config_dir(&self.environment) else {
+            return false;
+        };
+        let ours = [nix::unistd::getpid().as_raw()];
+        let holder = elsewhere::holder(&dir, &session.claude, &session.folder, &ours);
+        if holder.is_some_and(|holder| holder.certain) {
+            return true;
+        }
+        let Some(over) = SystemTime::now().checked_sub(rested.saturating_sub(WRITTEN_LATE)) else {
+            return false;
+        };
+        let transcripts = transcript::paths(&dir, &session.claude).unwrap_or_default();
+        transcripts.iter().any(|path| {
+            let modified = fs::metadata(path).and_then(|meta| meta.modified());
+            modified.is_ok_and(|modified| modified > over)
         })
     }
 

@@ -63,6 +63,7 @@ impl Machine {
     pub(super) fn is_like(&mut self, manner: Manner) {
         self.was_free = manner.mode == BYPASS;
         self.is_to_ask = false;
+        self.is_behind = false;
         self.has = manner;
     }
 
@@ -77,6 +78,7 @@ impl Machine {
             || self.has.model != self.wanted.model
             || self.has.mode != self.wanted.mode
             || (self.was_free && self.wanted.mode != BYPASS)
+            || self.is_behind
     }
 
     /// The process says which permission mode it has now. What it left by itself is not to come back.

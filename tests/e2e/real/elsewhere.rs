@@ -1,12 +1,17 @@
 //! Somebody else has the session open, in a process that chappe has not started.
 
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use chappe::claude::elsewhere::{Holder, holder};
 use chappe::claude::history::conversations;
 
 use super::{Stage, until};
 use crate::cli;
+
+/// After how long chappe looks whether somebody else has gone on, with some room.
+const RESTED_MIN: Duration = Duration::from_secs(6);
 
 /// A `claude` beside chappe's, which waits for its input.
 struct Other(Child);
@@ -100,4 +105,54 @@ fn the_conversations_of_the_folder_are_found() {
     assert_eq!(found.first_line, "the first");
     let elsewhere = conversations(&config_dir, &config_dir, 9).expect("it can be read");
     assert_eq!(elsewhere, []);
+}
+
+/// Waits until Claude's process has rested as long as it takes to be worth a look.
+fn rest() {
+    let began = Instant::now();
+    until("a rest", || (began.elapsed() > RESTED_MIN).then_some(()));
+}
+
+#[test]
+fn what_was_said_at_the_desk_is_known_on_the_phone_though_the_process_lives() {
+    let test = "what_was_said_at_the_desk_is_known_on_the_phone_though_the_process_lives";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("the first", "echo: the first");
+    let (session, before) = (stage.session_id(), stage.claude());
+    // Nobody else is there: it is the same process.
+    rest();
+    stage.ask("the second", "echo: the second");
+    assert_eq!(stage.claude(), before);
+
+    // Somebody goes on at the desk, and leaves.
+    rest();
+    let mut other = Other::start(&stage, test, &["--resume", &session]);
+    let line = r#"{"type":"user","message":{"role":"user","content":"at the desk"}}"#;
+    let mut stdin = other.0.stdin.take().expect("it is a pipe");
+    writeln!(stdin, "{line}").expect("it reads");
+    stage.has_written("echo: at the desk", 1);
+    drop((stdin, other));
+    stage.ask("the third", "echo: the third");
+    assert_ne!(stage.claude(), before);
+    stage.remembers(&["the first", "the second", "at the desk", "the third"]);
+
+    // Somebody has it open, and has said nothing yet.
+    let other = Other::start(&stage, test, &["--resume", &session]);
+    let config_dir = stage.host.folder.path().join("claude");
+    let ours = stage.claude();
+    until("the other one is found", || {
+        let found = holder(&config_dir, &session, &stage.folder(), &[ours]);
+        (found == other.certain()).then_some(())
+    });
+    rest();
+    stage.say("the fourth");
+    let told = stage.host.answer("has this conversation open");
+    assert!(told.text.contains("End it there, then press Try again."));
+    drop(other);
+    stage.host.delivered();
+    stage.host.press(&stage.host.person(), &told, "Try again");
+    stage.host.answer("echo: the fourth");
 }

@@ -147,6 +147,28 @@ fn what_was_chosen_in_the_moment_of_giving_is_looked_at_first() {
 }
 
 #[test]
+fn a_process_whose_conversation_has_gone_on_without_it_is_given_nothing_more() {
+    assert_snapshot!(check(OPEN, "
+        work 1
+        given elsewhere
+        work 1
+        exit 0
+    "), @"
+    > work 1
+        givenext
+        (nothing is due)
+    > given elsewhere
+        look
+    > work 1
+        closeinput
+        (due at 5s)
+    > exit 0
+        prepare
+        (nothing is due)
+    ");
+}
+
+#[test]
 fn a_session_that_stays_after_all_gets_its_folder_back_before_a_process() {
     assert_snapshot!(check("", "
         moves back

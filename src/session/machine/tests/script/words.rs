@@ -142,7 +142,7 @@ impl Play {
         })
     }
 
-    /// `nothing`, `notyet 300ms`, `again 1`; else a prompt's number, `attempts=`, `tries=` or `more=` (what waits behind
+    /// `nothing`, `changed`, `elsewhere`, `notyet 300ms`, `again 1`; else a prompt's number, `attempts=`, `tries=` or `more=` (what waits behind
     /// it), and its text.
     fn given(&mut self, rest: &str) -> Given {
         let (word, mut rest) = cut(rest);
@@ -152,6 +152,7 @@ impl Play {
                 return Given::Nothing;
             }
             "changed" => return Given::Changed,
+            "elsewhere" => return Given::Elsewhere,
             "notyet" => {
                 return Given::NotYet {
                     wait: seconds(rest),
