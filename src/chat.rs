@@ -154,6 +154,8 @@ pub struct Incoming {
     pub place: Place,
     /// Whether the chat is a private one with a single person.
     pub private: bool,
+    /// Whether the chat is a group with topics.
+    pub forum: bool,
     /// What a group is called; empty in a private chat. For display only.
     pub title: String,
     /// None where the message speaks for a chat (`sender_chat`), which is never a user.

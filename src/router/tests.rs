@@ -25,6 +25,7 @@ fn message(user: i64, text: &str) -> Inbound {
             chat: ChatId(user),
             topic: None,
         },
+        forum: false,
         private: true,
         title: String::new(),
         from: Some(Person {

@@ -222,6 +222,15 @@ impl Intake<'_> {
         Ok(Made::Yes { session, folder })
     }
 
+    /// Whether some topic of a chat talks to a session.
+    pub fn has_topics(&self, chat: ChatId) -> Result<bool> {
+        self.tx
+            .prepare_cached(
+                "SELECT 1 FROM binding WHERE bot = ?1 AND chat = ?2 AND topic != 0 LIMIT 1",
+            )?
+            .exists((self.bot.0, chat.0))
+    }
+
     /// Lets a place talk to a session.
     pub fn bind(&mut self, place: Place, session: SessionId) -> Result<()> {
         bind(self.tx, self.bot, place, session)

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::desk::Desk;
 use super::update::Decoded;
-use crate::chat::{Act, BotId, Persona, SessionId};
+use crate::chat::{Act, BotId, Inbound, Persona, SessionId};
 use crate::config::persona::NoPersona;
 use crate::router::{Command, Route, Wish};
 use crate::store::Store;
@@ -17,6 +17,8 @@ pub struct Ahead {
     pub found: Found,
     /// What lies in the sessions' root, where the update may make a session there.
     pub lies: Vec<String>,
+    /// Whether the message says that its chat has topics.
+    pub has_topics: bool,
 }
 
 /// What else it needs.
@@ -48,6 +50,7 @@ impl Desk {
             return Ahead {
                 found: Found::Nothing,
                 lies: Vec::new(),
+                has_topics: false,
             };
         };
         let may_make = match &route {
@@ -70,6 +73,12 @@ impl Desk {
         Ahead {
             found: self.find(store, bot, route, &lies),
             lies,
+            has_topics: match &update.inbound {
+                Ok(Inbound::Message(message) | Inbound::Edited(message)) => {
+                    message.forum || message.place.topic.is_some()
+                }
+                _ => false,
+            },
         }
     }
 

@@ -185,8 +185,8 @@ impl Desk {
             folder,
             persona,
         };
-        // Who has topics has one for each session. Only a private chat lets every bot make them.
-        let wants_topic = place.topic.is_some() && place.chat.0 > 0;
+        // Who has topics has one for each session. Where none can be made, the session is had here.
+        let wants_topic = ahead.has_topics || intake.has_topics(place.chat)?;
         let made = match wants_topic {
             true => intake.make_session_without_place(&new)?,
             false => intake.make_session(place, &new)?,

@@ -73,6 +73,8 @@ struct Chat {
     kind: String,
     #[serde(default)]
     title: String,
+    #[serde(default)]
+    is_forum: bool,
 }
 
 #[derive(Deserialize)]
@@ -107,6 +109,7 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
             topic,
         },
         private: chat.kind == "private",
+        forum: chat.is_forum,
         title: chat.title,
         from: field::<User>(&fields, "from")
             .filter(|_| !speaks_for_a_chat)

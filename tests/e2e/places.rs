@@ -287,11 +287,23 @@ fn a_session_that_is_asked_for_in_a_topic_gets_a_topic_of_its_own() {
     assert_eq!(answer.topic, Some(5));
     assert_eq!(given(&host, "web", "still here"), 0);
 
-    // A topic that a person makes has a session of its own, and a chat without topics makes none.
+    // A topic that a person makes has a session of its own.
     host.api.say(&host.person().in_topic(900), "my topic");
     assert_eq!(host.answer("echo: my topic").topic, Some(900));
-    make(&host, "plain");
     assert_eq!(topics_asked_for(&host), 1);
+    // What is asked for beside the topics gets one as well.
+    host.say("/new api");
+    let topic = ready_in_topic(&host, "api").topic;
+    assert!(topic.is_some_and(|topic| topic != 5 && topic != 900));
+    assert_eq!(topics_asked_for(&host), 2);
+}
+
+#[test]
+fn a_chat_without_topics_makes_none() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "plain");
+    assert_eq!(topics_asked_for(&host), 0);
 }
 
 #[test]

@@ -223,3 +223,39 @@ fn what_is_asked_in_a_topic_of_a_group_that_was_deleted_is_asked_in_the_group() 
     assert_eq!(answer.topic, None);
     assert!(host.sessions_root().join("group-topic-7/made").exists());
 }
+
+#[test]
+fn a_session_asked_for_in_a_chat_with_topics_has_one_of_its_own_wherever_that_is_said() {
+    let test = "a_session_asked_for_in_a_chat_with_topics_has_one_of_its_own_wherever_that_is_said";
+    let Some(stage) = with_group(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    // In a group, in one of its topics.
+    let ada = stage.host.person().in_chat(GROUP);
+    let first = ada.clone().in_topic(5);
+    let asked = |who: &Person, name: &str| {
+        stage.host.api.say(who, &format!("/new@{BOT_NAME} {name}"));
+        let ready = stage
+            .host
+            .answer_in(who.chat, &format!("Session {name} is ready in "));
+        ready.topic
+    };
+    let topic = asked(&first, "web");
+    assert!(topic.is_some_and(|topic| topic != 5), "{topic:?}");
+    let there = ada.clone().in_topic(topic.unwrap_or_default());
+    let answer = stage.ask_as(&there, &named("hello"), "echo: hello");
+    assert_eq!(answer.topic, topic);
+    // Beside its topics.
+    let next = asked(&ada, "api");
+    assert!(next.is_some() && next != topic, "{next:?}");
+    // In a private chat, beside the topics that are there.
+    let private = stage.host.person();
+    stage.ask_as(&private.clone().in_topic(7), "mine", "echo: mine");
+    let own = asked(&private, "cli");
+    assert!(own.is_some_and(|topic| topic != 7), "{own:?}");
+    let there = private.in_topic(own.unwrap_or_default());
+    let answer = stage.ask_as(&there, "in cli", "echo: in cli");
+    assert_eq!(answer.topic, own);
+    assert_eq!(told(&stage, "in cli"), ["in cli"]);
+}

@@ -144,6 +144,7 @@ impl World {
         let is_forwarded = matches!(says, Says::Forwarded);
         let inbound = Inbound::Message(Incoming {
             place,
+            forum: false,
             private: true,
             title: String::new(),
             from: Some(Person {
