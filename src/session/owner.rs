@@ -115,6 +115,7 @@ pub fn start(
             registry,
             session,
             name: String::new(),
+            known: None,
             pulse,
             machine,
             standing: Standing::Away,
@@ -176,6 +177,8 @@ struct Owner {
     session: SessionId,
     /// The session's name, for what is shown; read with each preparation.
     name: String,
+    /// What was chosen for it, as far as it is known here.
+    known: Option<i64>,
     pulse: Arc<Pulse>,
     machine: Machine,
     /// How the session stands, as all were told last.
@@ -522,12 +525,19 @@ impl Owner {
 
     /// Reads what waits for the session.
     fn look(&mut self) -> store::Result<Event> {
-        if self.name.is_empty()
+        let work = self.outfit.store.work(self.session)?;
+        let revision = work.chosen.revision;
+        let is_new = self.known != Some(revision);
+        if (is_new || self.name.is_empty())
             && let Some(session) = self.outfit.store.session(self.session)?
         {
+            // What is on its way has no folder, or one that is not its own yet.
+            if is_new && work.moving.is_none() {
+                self.outfit.setup.mirror_what_is_chosen(&session);
+            }
             self.name = session.name;
+            self.known = Some(revision);
         }
-        let work = self.outfit.store.work(self.session)?;
         let now = unix_now();
         let until = work.held.and_then(|held| held.until(now));
         let left = until.map(|until| ledger::seconds_to(until, now));

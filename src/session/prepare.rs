@@ -126,6 +126,15 @@ impl Setup {
         }
     }
 
+    /// Says in a session's folder what it is, for people. Where there is no folder yet, its first start does.
+    pub fn mirror_what_is_chosen(&self, session: &Session) {
+        if session.folder.is_dir()
+            && let Err(error) = mirror(session)
+        {
+            log::warn!("session.json cannot be written: {error}");
+        }
+    }
+
     /// Looks at everything that a start needs. May block for long.
     ///
     /// A process of a former chappe may finish the turn that it is in the middle of, unless `hurry` is set meanwhile.
@@ -163,9 +172,7 @@ impl Setup {
             );
             return Err(not_started(&cause, None));
         }
-        if let Err(error) = mirror(session) {
-            log::warn!("session.json cannot be written: {error}");
-        }
+        self.mirror_what_is_chosen(session);
         let version = self.version(&session.folder)?;
         let transcripts = config_dir(&self.environment);
         let kept = transcripts

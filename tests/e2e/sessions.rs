@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::host::{Host, USER, until};
@@ -43,6 +44,23 @@ fn a_session_is_made_as_somebody_and_somewhere() {
     assert!(list.text.ends_with(" · ~/src/web"), "{}", list.text);
     let mirror = fs::read_to_string(src.join("web/session.json")).expect("it is there");
     assert!(mirror.contains("\"persona\": \"planner\""), "{mirror}");
+    // It says what is so now, not what was so when Claude was started last.
+    let says = |what: &str| {
+        until(what, || {
+            let mirror = fs::read_to_string(src.join("web/session.json")).ok()?;
+            mirror.contains(what).then_some(())
+        });
+    };
+    host.say("/rename site");
+    says("\"name\": \"site\"");
+    host.say("/mode plan");
+    says("\"permission_mode\": \"plan\"");
+    host.say("/clear");
+    host.answer("site begins a new conversation.");
+    let claude: String = Connection::open(host.state_dir().join("chappe.db"))
+        .and_then(|db| db.query_row("SELECT claude FROM session", [], |row| row.get(0)))
+        .expect("it can be read");
+    says(&format!("claude --resume {claude}"));
 }
 
 #[test]

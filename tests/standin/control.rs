@@ -149,8 +149,9 @@ fn the_flags_that_were_passed_can_be_asked_for() {
         "off",
     ]);
     let result = claude.turn("[[dump]]");
-    let facts: Value =
-        serde_json::from_str(result["result"].as_str().expect("a text")).expect("JSON");
+    let text = result["result"].as_str().expect("a text");
+    let facts = text.trim_start_matches("```json").trim_end_matches("```");
+    let facts: Value = serde_json::from_str(facts).expect("JSON");
     assert_eq!(facts["append_system_prompt"], "- be brief");
     assert_eq!(facts["model"], "claude-sonnet-5-5");
     assert!(

@@ -186,7 +186,8 @@ impl Engine {
                 let list = texts::quoted_list(short.iter().map(String::as_str));
                 format!("remember turns={} texts={list}", short.len())
             }
-            Answer::Dump => self.dump().to_string(),
+            // As code, of which nothing is taken for a mark.
+            Answer::Dump => format!("```json\n{}\n```", self.dump()),
             Answer::Natural if !script.steps.is_empty() => {
                 let short: Vec<String> = results
                     .iter()
