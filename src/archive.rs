@@ -24,6 +24,7 @@ mod links;
 mod pack;
 mod unpack;
 
+pub use links::LeftOut;
 pub use pack::pack;
 pub use unpack::unpack;
 
@@ -104,7 +105,7 @@ pub struct Unpacked {
     /// Where the folder lies in the staging directory, if the archive has one.
     pub folder: Option<PathBuf>,
     /// Links that were not made again, because they lead out of the folder.
-    pub links_left_out: u64,
+    pub links_left_out: LeftOut,
 }
 
 /// Why an archive was not unpacked.

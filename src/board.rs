@@ -27,6 +27,8 @@ pub struct Progress {
     pub uuid: String,
     /// How many messages wait for the next turn.
     pub waiting: usize,
+    /// The last of these in the store; what comes later is not shown by this.
+    pub last_waiting: i64,
     /// Whether Claude does everything without asking anybody.
     pub asks_nobody: bool,
 }
@@ -216,6 +218,7 @@ mod tests {
             interruption: None,
             uuid: String::new(),
             waiting: 0,
+            last_waiting: 0,
             asks_nobody: false,
         }
     }

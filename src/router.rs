@@ -129,6 +129,8 @@ pub enum Route<'a> {
         arrival: Arrival,
         press: &'a Press,
         uuid: &'a str,
+        /// The last message that waited when the button was shown.
+        last: i64,
         what: Behind,
     },
     /// A press on a button whose meaning is stored.

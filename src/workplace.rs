@@ -81,9 +81,9 @@ impl Workplace {
         self.real(named, &self.expanded(named))
     }
 
-    /// Whether a session may work in what lies in their root under this name.
-    pub fn may_work_in(&self, name: &str) -> Result<(), NoDirectory> {
-        self.real(name, &self.root.join(name)).map(drop)
+    /// The directory that lies in the sessions' root under this name, with all links followed, where one may work in it.
+    pub fn may_work_in(&self, name: &str) -> Result<PathBuf, NoDirectory> {
+        self.real(name, &self.root.join(name))
     }
 
     fn real(&self, named: &str, path: &Path) -> Result<PathBuf, NoDirectory> {

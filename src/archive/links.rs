@@ -44,12 +44,33 @@ pub(super) fn read(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Which links to make.
+/// Links that were left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    pub count: u64,
+    /// The first of them, each with where it leads, for people.
+    pub named: Vec<String>,
+}
+
+/// How many of them are named.
+const NAMED_MAX: usize = 5;
+
+impl LeftOut {
+    fn add(&mut self, name: &[u8], target: &[u8]) {
+        self.count += 1;
+        if self.named.len() < NAMED_MAX {
+            let [name, target] = [name, target].map(String::from_utf8_lossy);
+            self.named.push(format!("{name} → {target}"));
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Checked {
     /// Their names in the folder, and their targets.
     pub(super) made: Vec<(Vec<u8>, Vec<u8>)>,
-    /// How many lead elsewhere.
-    pub(super) left_out: u64,
+    /// Those that lead elsewhere.
+    pub(super) left_out: LeftOut,
 }
 
 /// Decides which links may be made. A link whose name is not safe makes the archive unsafe; one whose target leads out of
@@ -72,7 +93,7 @@ pub(super) fn checked(links: &Links, contents: &Contents) -> Result<Checked, Ref
         if stays_inside(directory, &target, contents) {
             checked.made.push((name, target));
         } else {
-            checked.left_out += 1;
+            checked.left_out.add(&name, &target);
         }
     }
     Ok(checked)

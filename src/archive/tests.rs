@@ -147,7 +147,8 @@ fn a_folder_comes_back_as_it_was() {
     assert_eq!((meta.mode() & 0o777, meta.len()), (0o600, packed.bytes));
 
     let unpacked = unpack(&archive, to.path()).expect("it is unpacked");
-    assert_eq!(unpacked.links_left_out, 4);
+    assert_eq!(unpacked.links_left_out.count, 4);
+    assert_eq!(unpacked.links_left_out.named.len(), 4);
     assert_eq!(unpacked.documents.len(), 2);
     assert_eq!(unpacked.documents["session.json"], b"{\"a\":1}");
     assert_eq!(unpacked.attached.len(), 2);

@@ -15,7 +15,7 @@ use tar::{Entry, EntryType};
 use zstd::stream::read::Decoder;
 
 use super::contents::{Contents, Kind, Place, refused, shown, too_large};
-use super::links::{self, Checked, Links};
+use super::links::{self, Checked, LeftOut, Links};
 use super::{
     DOCUMENT_MAX, FOLDER, FORMAT, LINKS, MANIFEST, Manifest, NAME_MAX, Refused, TRANSCRIPT,
     UNPACKED_MAX, Unpacked,
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
                 documents: BTreeMap::new(),
                 attached: Vec::new(),
                 folder: None,
-                links_left_out: 0,
+                links_left_out: LeftOut::default(),
             },
         }
     }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::sessions::BYPASS;
 use super::status::coarse;
 use super::texts::Line;
 use crate::chat::{Act, Grant, Notice, Offer, Permit, Reach, Rule};
@@ -84,10 +85,19 @@ fn shown(grant: &Grant) -> String {
     shorten(&words(&grant.permit).unwrap_or_default(), WORDS_MAX)
 }
 
-/// What is allowed in a session, with a button to take each away. `edits` says that it changes files unasked.
-pub fn list(session: &str, grants: &[Grant], edits: bool, now: i64) -> Notice {
+/// What is allowed in a session, with a button to take each away. `mode` is the one that counts.
+pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
     let line = Line::default();
-    if grants.is_empty() && !edits {
+    let by_mode = match mode {
+        "acceptEdits" => Some((format!("{EDITS} in its folder (/mode)"), "Ask before edits")),
+        "auto" => Some((
+            "what a check by Anthropic lets pass (/mode)".to_owned(),
+            "Ask me",
+        )),
+        BYPASS => Some(("everything: nobody is asked (/mode)".to_owned(), "Ask me")),
+        _ => None,
+    };
+    if grants.is_empty() && by_mode.is_none() {
         return Notice {
             body: line
                 .plain("Nothing is allowed for good in ")
@@ -102,10 +112,10 @@ pub fn list(session: &str, grants: &[Grant], edits: bool, now: i64) -> Notice {
         .bold(session)
         .plain(":");
     let mut offers = Vec::new();
-    if edits {
-        line = line.plain(&format!("\n{EDITS} in its folder (/mode)"));
+    if let Some((words, label)) = by_mode {
+        line = line.plain(&format!("\n{words}"));
         let mode = "default".to_owned();
-        offers.push(vec![Offer::new("Ask before edits", Act::UseMode { mode })]);
+        offers.push(vec![Offer::new(label, Act::UseMode { mode })]);
     }
     for (at, grant) in grants.iter().take(SHOWN_MAX).enumerate() {
         let reach = match grant.reach {
@@ -219,7 +229,7 @@ mod tests {
             reach: Reach::Everywhere,
             ..grant(&"x".repeat(200))
         };
-        let notice = list("web", &[grant("npm test *"), limited], true, 400);
+        let notice = list("web", &[grant("npm test *"), limited], "acceptEdits", 400);
         assert_eq!(
             notice.body.text,
             format!(
@@ -237,6 +247,12 @@ mod tests {
             labels,
             ["Ask before edits", "Revoke 1: npm test *", "Revoke 2"]
         );
-        assert!(list("web", &[], false, 0).offers.is_empty());
+        assert!(list("web", &[], "default", 0).offers.is_empty());
+        let free = list("web", &[], BYPASS, 0);
+        assert!(
+            free.body
+                .text
+                .ends_with("\neverything: nobody is asked (/mode)")
+        );
     }
 }

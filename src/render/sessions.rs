@@ -28,19 +28,19 @@ const OFFERED_MAX: usize = 12;
 const SWEPT_SHOWN_MAX: usize = 5;
 
 /// A session was made.
-pub fn ready(name: &str, folder: &str, persona: &str) -> Formatted {
-    Line::default()
+pub fn ready(name: &str, folder: &str, persona: &str, mode: Option<&str>) -> Formatted {
+    let line = Line::default()
         .plain("Session ")
         .bold(name)
         .plain(" is ready in ")
         .code(folder)
-        .plain(&format!(" ({persona})."))
-        .end()
+        .plain(&format!(" ({persona})."));
+    choices::with_mode(line, mode).end()
 }
 
 /// A session was made, and the place talks to it.
-pub fn made(name: &str, folder: &str, persona: &str) -> Formatted {
-    let mut body = ready(name, folder, persona);
+pub fn made(name: &str, folder: &str, persona: &str, mode: Option<&str>) -> Formatted {
+    let mut body = ready(name, folder, persona, mode);
     body.text.push_str(" What you write now goes there.");
     body
 }

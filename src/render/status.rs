@@ -180,6 +180,7 @@ mod tests {
             interruption: None,
             uuid: String::new(),
             waiting: 1,
+            last_waiting: 0,
             asks_nobody: false,
         };
         let at = |seconds| since + Duration::from_secs(seconds);

@@ -72,7 +72,7 @@ pub const TOAST_TURN_OVER: &str = "That turn is over.";
 pub const TOAST_SENDING: &str = "Sending it into the turn.";
 pub const TOAST_SENT_NOW: &str = "Sent.";
 pub const TOAST_DROPPED: &str = "Dropped.";
-pub const TOAST_NOTHING_WAITS: &str = "Nothing waits any more.";
+pub const TOAST_NOTHING_WAITS: &str = "Nothing of that waits any more.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";
 pub const TOAST_TOO_MANY: &str = "Too much waits already. Nothing was done.";
 

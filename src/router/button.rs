@@ -37,11 +37,12 @@ pub fn stop_data(uuid: &str) -> String {
     format!("stop:{uuid}")
 }
 
-/// What a button carries that says what becomes of what waits behind a turn: the uuid of the turn's prompt.
-pub fn behind_data(what: Behind, uuid: &str) -> String {
+/// What a button carries that says what becomes of what waits behind a turn: the uuid of the turn's prompt, and the last
+/// message that waited when it was shown.
+pub fn behind_data(what: Behind, uuid: &str, last: i64) -> String {
     match what {
-        Behind::Now => format!("now:{uuid}"),
-        Behind::Drop => format!("drop:{uuid}"),
+        Behind::Now => format!("now:{uuid}:{last}"),
+        Behind::Drop => format!("drop:{uuid}:{last}"),
     }
 }
 
@@ -114,18 +115,20 @@ pub(super) fn pressed<'a>(update: i64, press: &'a Press, allowed: &Allowed) -> R
             press,
             uuid,
         },
-        Some(("now", uuid)) => Route::Behind {
-            arrival,
-            press,
-            uuid,
-            what: Behind::Now,
-        },
-        Some(("drop", uuid)) => Route::Behind {
-            arrival,
-            press,
-            uuid,
-            what: Behind::Drop,
-        },
+        Some((what @ ("now" | "drop"), shown)) => {
+            let (uuid, last) = shown.split_once(':').unwrap_or((shown, ""));
+            Route::Behind {
+                arrival,
+                press,
+                uuid,
+                // One that does not say what was shown is about nothing.
+                last: last.parse().unwrap_or(0),
+                what: match what {
+                    "now" => Behind::Now,
+                    _ => Behind::Drop,
+                },
+            }
+        }
         Some(("do", token)) => Route::Act {
             arrival,
             press,

@@ -434,10 +434,11 @@ fn buttons_say_what_they_are_for() {
     let stop = press(7, &stop_data(uuid));
     assert!(matches!(route(1, &stop, &[7]), Route::StopTurn { uuid: read, .. } if read == uuid));
     for behind in [Behind::Now, Behind::Drop] {
-        let press = press(7, &behind_data(behind, uuid));
+        let data = behind_data(behind, uuid, i64::MAX);
+        assert!(data.len() <= 64);
         assert!(matches!(
-            route(1, &press, &[7]),
-            Route::Behind { uuid: read, what, .. } if read == uuid && what == behind
+            route(1, &press(7, &data), &[7]),
+            Route::Behind { uuid: read, last: i64::MAX, what, .. } if read == uuid && what == behind
         ));
     }
     let pick = press(7, &crate::chat::Pick::button_data("t0k"));

@@ -312,8 +312,8 @@ pub fn seconds_to(until: i64, now: i64) -> Duration {
     Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
 }
 
-/// A turn as it stands on the board; whether its process asks nobody.
-pub fn progress(shown: &Shown, asks_nobody: bool) -> Progress {
+/// A turn as it stands on the board, with the last message that waits; whether its process asks nobody.
+pub fn progress(shown: &Shown, last_waiting: i64, asks_nobody: bool) -> Progress {
     Progress {
         place: shown.prompt.place,
         prompt: shown.prompt.id,
@@ -323,6 +323,7 @@ pub fn progress(shown: &Shown, asks_nobody: bool) -> Progress {
         interruption: shown.interruption.clone(),
         uuid: shown.prompt.uuid.clone(),
         waiting: shown.waiting,
+        last_waiting,
         asks_nobody,
     }
 }

@@ -5,11 +5,11 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::prepare::{MIRROR, config_dir, is_mirror};
-use crate::archive::{self, Attached, Document, Packed, Refused};
+use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
 use crate::chat::Moving;
 use crate::claude::transcript;
 use crate::store::{KeptSession, Said};
@@ -24,6 +24,9 @@ const STAGING: &str = ".staging-";
 
 /// What the name of the file ends with that says whose a folder is which was brought back, until the store knows.
 const PLACED: &str = ".placed";
+
+/// What the name of a transcript ends with that was in the way of the one that was put away.
+const SET_ASIDE: &str = "chappe-set-aside";
 
 /// The documents of an archive.
 const SESSION: &str = "chappe.json";
@@ -55,6 +58,9 @@ pub struct Premises<'a> {
 pub struct Arrival {
     pub kept: KeptSession,
     pub said: Vec<Said>,
+    /// The directory of a person's that it worked in, where it cannot any more.
+    pub elsewhere: Option<String>,
+    pub links_left_out: LeftOut,
 }
 
 /// What was done on the disk.
@@ -353,17 +359,23 @@ impl Premises<'_> {
             }
             (None, None) => fs::create_dir_all(folder)?,
         }
+        let former = (!kept.owns_folder && elsewhere.is_none()).then(|| kept.folder.clone());
         kept.owns_folder = elsewhere.is_none();
         // That nobody is asked is chosen here, by who is here.
         if kept.mode.as_deref() == Some(BYPASS) {
             kept.mode = None;
         }
         kept.folder = place.to_string_lossy().into_owned();
-        Ok(Arrival { kept, said })
+        Ok(Arrival {
+            kept,
+            said,
+            elsewhere: former,
+            links_left_out: unpacked.links_left_out,
+        })
     }
 
-    /// Puts Claude's transcript where Claude looks for it when it runs in `folder`. One that is there stays: it is the
-    /// same, or knows more.
+    /// Puts Claude's transcript where Claude looks for it when it runs in `folder`. One that is there stays where it is the
+    /// same or knows more; another one, such as what a process has written after the session was put away, is set aside.
     fn lay_transcripts(&self, folder: &Path, attached: &[(String, PathBuf)]) -> io::Result<()> {
         if attached.is_empty() {
             return Ok(());
@@ -383,7 +395,11 @@ impl Premises<'_> {
         for (name, staged) in attached {
             let target = project.join(name);
             if target.exists() {
-                continue;
+                if goes_on_with(&target, staged)? {
+                    continue;
+                }
+                let aside = target.with_extension(format!("{SET_ASIDE}-{}", self.mark));
+                fs::rename(&target, aside)?;
             }
             if let Some(parent) = target.parent() {
                 fs::create_dir_all(parent)?;
@@ -394,6 +410,27 @@ impl Premises<'_> {
             fs::rename(fresh, target)?;
         }
         Ok(())
+    }
+}
+
+/// Whether a file begins with all that another one holds.
+fn goes_on_with(file: &Path, beginning: &Path) -> io::Result<bool> {
+    let (mut file, mut beginning) = (
+        BufReader::new(File::open(file)?),
+        BufReader::new(File::open(beginning)?),
+    );
+    loop {
+        let wanted = beginning.fill_buf()?;
+        if wanted.is_empty() {
+            return Ok(true);
+        }
+        let there = file.fill_buf()?;
+        let common = wanted.len().min(there.len());
+        if common == 0 || wanted[..common] != there[..common] {
+            return Ok(false);
+        }
+        beginning.consume(common);
+        file.consume(common);
     }
 }
 

@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, never, select_biased};
 use nix::sys::signal::Signal;
@@ -116,6 +116,7 @@ pub fn start(
             session,
             name: String::new(),
             known: None,
+            heard: SystemTime::now(),
             pulse,
             machine,
             standing: Standing::Away,
@@ -179,6 +180,8 @@ struct Owner {
     name: String,
     /// What was chosen for it, as far as it is known here.
     known: Option<i64>,
+    /// When its process has said something last.
+    heard: SystemTime,
     pulse: Arc<Pulse>,
     machine: Machine,
     /// How the session stands, as all were told last.
@@ -479,6 +482,7 @@ impl Owner {
                     Woken::Nothing
                 }
                 Some(message) => {
+                    self.heard = SystemTime::now();
                     self.follow(&message);
                     Woken::Event(Event::Said(message))
                 }
@@ -532,7 +536,7 @@ impl Owner {
             && let Some(session) = self.outfit.store.session(self.session)?
         {
             // What is on its way has no folder, or one that is not its own yet.
-            if is_new && work.moving.is_none() {
+            if is_new && self.outfit.store.is_settled(self.session)? {
                 self.outfit.setup.mirror_what_is_chosen(&session);
             }
             self.name = session.name;
@@ -714,12 +718,18 @@ impl Owner {
                 }
                 board.ring();
             }
-            // It could not be written, so nobody has heard it: it is closed as such with the process.
-            Action::Told { .. }
+            // It could not be written, so nobody has heard it.
+            Action::Told { request }
                 if self
                     .events
                     .iter()
-                    .any(|event| matches!(event, Event::NotReading)) => {}
+                    .any(|event| matches!(event, Event::NotReading)) =>
+            {
+                self.actions.push_back(Action::CloseRequests {
+                    request: Some(request.clone()),
+                    why: Closed::Restarted,
+                });
+            }
             Action::Told { request } => {
                 store.told(session, request)?;
                 self.is_over(Some(request));
@@ -763,7 +773,12 @@ impl Owner {
                 board.ring();
             }
             Action::Show(shown) => {
-                let progress = ledger::progress(shown, self.machine.asks_nobody());
+                let last_waiting = match shown.waiting {
+                    0 => 0,
+                    _ => store.last_waiting(session)?,
+                };
+                let asks_nobody = self.machine.asks_nobody();
+                let progress = ledger::progress(shown, last_waiting, asks_nobody);
                 board.show(session, progress);
             }
             Action::Hide => board.hide(session),
@@ -823,13 +838,14 @@ impl Owner {
     /// Whether the conversation of a process that has rested has gone on without it.
     fn has_gone_on_elsewhere(&self) -> store::Result<bool> {
         let rested = self.machine.rested(Instant::now());
-        let Some(rested) = rested.filter(|rested| *rested >= RESTED_MIN) else {
+        if rested.is_none_or(|rested| rested < RESTED_MIN) {
             return Ok(false);
-        };
+        }
         let Some(session) = self.outfit.store.session(self.session)? else {
             return Ok(false);
         };
-        Ok(session.said && self.outfit.setup.has_gone_on_elsewhere(&session, rested))
+        let setup = &self.outfit.setup;
+        Ok(session.said && setup.has_gone_on_elsewhere(&session, self.heard))
     }
 
     /// Notes when a turn begins, so that what its tools start can be told from what was there before.

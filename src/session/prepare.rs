@@ -226,22 +226,27 @@ impl Setup {
         })
     }
 
-    /// Whether somebody else has a session's conversation open, or has gone on with it while its own process has rested for
-    /// `rested`. That one knows nothing of it: what it is given then would be lost there.
+    /// The process of somebody else that certainly has a session's conversation open.
+    pub fn held_by(&self, claude: &str, folder: &Path) -> Option<i32> {
+        let dir = config_dir(&self.environment)?;
+        let ours = [nix::unistd::getpid().as_raw()];
+        let holder = elsewhere::holder(&dir, claude, folder, &ours)?;
+        holder.certain.then_some(holder.pid)
+    }
+
+    /// Whether somebody else has a session's conversation open, or has gone on with it since its own process was `heard`
+    /// last. That one knows nothing of it: what it is given then would be lost there.
     ///
-    /// Both versions write nothing more to a transcript once a turn is over (watched for 18 s after each of three).
-    pub fn has_gone_on_elsewhere(&self, session: &Session, rested: Duration) -> bool {
+    /// Both versions write nothing more to a transcript once a turn is over (watched for 18 s after each of three). By the
+    /// clock on the wall, which goes on while the host sleeps; one that was set forward costs a fresh process.
+    pub fn has_gone_on_elsewhere(&self, session: &Session, heard: SystemTime) -> bool {
         let Some(dir) = config_dir(&self.environment) else {
             return false;
         };
-        let ours = [nix::unistd::getpid().as_raw()];
-        let holder = elsewhere::holder(&dir, &session.claude, &session.folder, &ours);
-        if holder.is_some_and(|holder| holder.certain) {
+        if self.held_by(&session.claude, &session.folder).is_some() {
             return true;
         }
-        let Some(over) = SystemTime::now().checked_sub(rested.saturating_sub(WRITTEN_LATE)) else {
-            return false;
-        };
+        let over = heard + WRITTEN_LATE;
         let transcripts = transcript::paths(&dir, &session.claude).unwrap_or_default();
         transcripts.iter().any(|path| {
             let modified = fs::metadata(path).and_then(|meta| meta.modified());

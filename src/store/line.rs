@@ -8,7 +8,7 @@ use rusqlite::OptionalExtension;
 
 use super::buttons::{self, Offered};
 use super::holds::{self, Release};
-use super::{Intake, Result, outbox};
+use super::{Intake, Result, Store, outbox};
 use crate::chat::{Arrival, Hold, InLine, Notice, Post, RowId, SessionId};
 
 impl Intake<'_> {
@@ -31,12 +31,12 @@ impl Intake<'_> {
             .collect()
     }
 
-    /// Has all messages that wait put into the turn that runs; where none does, they are given next all the same. Returns
-    /// whether any wait.
-    pub fn steer_line(&mut self, session: SessionId) -> Result<bool> {
+    /// Has all messages up to `last` that wait put into the turn that runs; where none does, they are given next all the
+    /// same. Returns whether any wait.
+    pub fn steer_line(&mut self, session: SessionId, last: i64) -> Result<bool> {
         let any = self.tx.execute(
-            "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting'",
-            [session.0],
+            "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
+            (session.0, last),
         )?;
         self.line_was_changed(session)?;
         Ok(any > 0)
@@ -58,11 +58,11 @@ impl Intake<'_> {
             .map(drop)
     }
 
-    /// Drops all messages that wait behind a turn; returns whether any did.
-    pub fn drop_line(&mut self, session: SessionId) -> Result<bool> {
+    /// Drops all messages up to `last` that wait behind a turn; returns whether any did.
+    pub fn drop_line(&mut self, session: SessionId, last: i64) -> Result<bool> {
         let dropped = self.tx.execute(
-            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting'",
-            [session.0],
+            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
+            (session.0, last),
         )?;
         self.line_was_changed(session)?;
         self.holds_nothing(session, None)?;
@@ -167,5 +167,17 @@ impl Intake<'_> {
         self.touched.insert(session);
         self.posted = true;
         Ok(())
+    }
+}
+
+impl Store {
+    /// The last message that waits for a session; 0 where none does.
+    pub fn last_waiting(&self, session: SessionId) -> Result<i64> {
+        self.read(|tx| {
+            tx.prepare_cached(
+                "SELECT COALESCE(MAX(id), 0) FROM inbox WHERE session = ?1 AND state = 'waiting'",
+            )?
+            .query_row([session.0], |row| row.get(0))
+        })
     }
 }

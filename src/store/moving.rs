@@ -318,6 +318,11 @@ impl Intake<'_> {
 }
 
 impl Store {
+    /// Whether nothing is to become of a session as a whole.
+    pub fn is_settled(&self, session: SessionId) -> Result<bool> {
+        self.read(|tx| Ok(moving(tx, session)?.is_none()))
+    }
+
     /// What is kept of a session when it is put away; None where it is gone.
     pub fn kept(&self, session: SessionId) -> Result<Option<Kept>> {
         self.read(|tx| kept(tx, session))

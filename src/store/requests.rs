@@ -724,7 +724,9 @@ impl Intake<'_> {
                         EXISTS (SELECT 1 FROM button JOIN outbox said ON said.id = button.row
                             WHERE button.session = ?2 AND button.used = 0 AND said.chat = ?3 AND said.topic = ?4
                               AND json_extract(act, '$.do') = 'deny_with'
-                              AND json_extract(act, '$.request') = request.id)
+                              AND json_extract(act, '$.request') = request.id
+                              AND EXISTS (SELECT 1 FROM inbox held WHERE held.state = 'waiting'
+                                  AND held.id = json_extract(act, '$.message')))
                  FROM request JOIN outbox ON outbox.id = request.row, inbox
                  WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open'
                    AND outbox.message IS NOT NULL

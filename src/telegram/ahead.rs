@@ -28,8 +28,8 @@ pub enum Found {
         persona: Result<Persona, NoPersona>,
         /// None where none was named.
         directory: Option<Result<PathBuf, NoDirectory>>,
-        /// Whether the session can work in what lies where it would have a folder of its own; None where nothing does.
-        there: Option<Result<(), NoDirectory>>,
+        /// What lies where it would have a folder of its own, if it can work in that; None where nothing does.
+        there: Option<Result<PathBuf, NoDirectory>>,
     },
     Persona(Result<Persona, NoPersona>),
     /// Names and descriptions.

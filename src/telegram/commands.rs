@@ -87,7 +87,7 @@ impl Desk {
         match command {
             Command::Stop => stop_here(intake, place, &session),
             Command::Queue => queue(intake, place, id),
-            Command::Grants => list_grants(intake, place, &session),
+            Command::Grants => self.list_grants(intake, place, &session),
             Command::Rename(name) => rename(intake, place, &session, name),
             Command::Timeout(text) => self.timeout(intake, place, &session, text),
             Command::Persona(name) => match &ahead.found {
@@ -166,7 +166,7 @@ impl Desk {
         let folder = match (directory, there) {
             // What is there already is a person's, who has named it with the session, and does not go with that.
             (None, Some(there)) if !intake.has_folder(&own)? => match there {
-                Ok(()) => Folder::Given(&own),
+                Ok(there) => Folder::Given(there),
                 Err(why) => {
                     let why = self.bad_directory(why);
                     let own = self.workplace.short(&own);
@@ -194,15 +194,20 @@ impl Desk {
         match made {
             Made::Yes { session, folder } => {
                 let folder = self.workplace.short(&folder);
+                let mode = persona.mode.as_deref();
                 if wants_topic {
                     let topic = Post::Topic {
                         name: name.to_owned(),
                         session,
-                        ready: sessions::ready(name, &folder, &persona.name),
+                        ready: sessions::ready(name, &folder, &persona.name, mode),
                     };
                     intake.post(place, Lane::Text, &topic)?;
                 } else {
-                    say(intake, place, sessions::made(name, &folder, &persona.name))?;
+                    say(
+                        intake,
+                        place,
+                        sessions::made(name, &folder, &persona.name, mode),
+                    )?;
                 }
                 self.confirm_persona(intake, place, session, persona)
             }
@@ -211,6 +216,18 @@ impl Desk {
                 offer_switch(intake, place, session, &name, sessions::exists(&name))
             }
         }
+    }
+
+    fn list_grants(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        session: &Session,
+    ) -> store::Result<()> {
+        let all = intake.grants(session.id)?;
+        let mode = self.mode_of(session);
+        let notice = grants::list(&session.name, &all, mode, unix_now());
+        intake.offer(place, session.id, &notice).map(drop)
     }
 
     fn bad_directory(&self, why: &NoDirectory) -> BadDirectory {
@@ -248,13 +265,6 @@ fn queue(intake: &mut Intake<'_>, place: Place, session: SessionId) -> store::Re
         Some(line) => intake.offer(place, session, &line).map(drop),
         None => Ok(()),
     }
-}
-
-fn list_grants(intake: &mut Intake<'_>, place: Place, session: &Session) -> store::Result<()> {
-    let edits = session.chosen.mode.as_deref() == Some("acceptEdits");
-    let all = intake.grants(session.id)?;
-    let notice = grants::list(&session.name, &all, edits, unix_now());
-    intake.offer(place, session.id, &notice).map(drop)
 }
 
 /// Says what waits for a person, with a button for each session that is not the one of the place. In a group only what

@@ -523,7 +523,10 @@ fn buttons_of(progress: &Progress) -> Vec<Vec<Button>> {
     let mut buttons = vec![button(texts::STOP, router::stop_data(&progress.uuid))];
     if progress.waiting > 0 && progress.doing != Doing::Stopping {
         for (label, what) in [(texts::SEND_NOW, Behind::Now), (texts::DROP, Behind::Drop)] {
-            buttons.push(button(label, router::behind_data(what, &progress.uuid)));
+            buttons.push(button(
+                label,
+                router::behind_data(what, &progress.uuid, progress.last_waiting),
+            ));
         }
     }
     vec![buttons]

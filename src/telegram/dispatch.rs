@@ -226,11 +226,12 @@ impl Desk {
                 arrival,
                 press,
                 uuid,
+                last,
                 what,
             } => {
                 intake.close(arrival)?;
                 let toast = match intake.turn_shown_at(uuid, arrival.place)? {
-                    Some(session) => behind(intake, session, *what)?,
+                    Some(session) => behind(intake, session, *what, *last)?,
                     None => texts::TOAST_TURN_OVER,
                 };
                 answer(intake, arrival, press, toast)
@@ -357,10 +358,12 @@ fn behind(
     intake: &mut Intake<'_>,
     session: SessionId,
     what: Behind,
+    last: i64,
 ) -> store::Result<&'static str> {
+    // What came after the button was shown nobody has decided about.
     let (any, toast) = match what {
-        Behind::Now => (intake.steer_line(session)?, texts::TOAST_SENDING),
-        Behind::Drop => (intake.drop_line(session)?, texts::TOAST_DROPPED),
+        Behind::Now => (intake.steer_line(session, last)?, texts::TOAST_SENDING),
+        Behind::Drop => (intake.drop_line(session, last)?, texts::TOAST_DROPPED),
     };
     Ok(match any {
         true => toast,
@@ -381,7 +384,8 @@ fn carry_out(
         Act::SendNow => {
             let line = texts::TOAST_SENT_NOW;
             intake.run_kept(offered.session, line)?;
-            let any = intake.steer_line(offered.session)?;
+            // It is over once the line is another one.
+            let any = intake.steer_line(offered.session, i64::MAX)?;
             intake.release(offered, Release::GoOn, line)?;
             return Ok(match any {
                 true => line,

@@ -73,16 +73,29 @@ pub fn personas(session: &str, current: &str, all: &[(String, String)]) -> Notic
     }
 }
 
-pub fn persona_is(session: &str, persona: &str, works: bool) -> Formatted {
-    Line::default()
+/// Claude is somebody else in a session; `mode` is the permission mode that comes with that.
+pub fn persona_is(session: &str, persona: &str, mode: Option<&str>, works: bool) -> Formatted {
+    let line = Line::default()
         .bold(session)
         .plain(" is ")
         .bold(persona)
         .plain(match works {
             true => " when this turn is over. The conversation goes on.",
             false => " from now on. The conversation goes on.",
-        })
-        .end()
+        });
+    with_mode(line, mode).end()
+}
+
+/// Adds what a permission mode means, where a persona has brought one.
+pub(super) fn with_mode(line: Line, mode: Option<&str>) -> Line {
+    let meaning = MODES.iter().find(|(known, _)| Some(*known) == mode);
+    match meaning {
+        Some((mode, meaning)) => line
+            .plain(" Its mode is ")
+            .bold(mode)
+            .plain(&format!(": {meaning}.")),
+        None => line,
+    }
 }
 
 /// The model of a session, and which there are.

@@ -82,11 +82,35 @@ pub fn deleted(session: &str) -> Formatted {
     Line::default().bold(session).plain(" is deleted.").end()
 }
 
-pub fn restored(session: &str) -> Formatted {
-    Line::default()
+/// A session is back. `elsewhere` is the directory that it worked in, where it cannot any more. So many links led out of its
+/// folder and were left out; the first are named.
+pub fn restored(
+    session: &str,
+    elsewhere: Option<&str>,
+    links_named: &[String],
+    links_left_out: u64,
+) -> Formatted {
+    let mut line = Line::default()
         .bold(session)
-        .plain(" is back, and remembers. What you write now goes there.")
-        .end()
+        .plain(" is back, and remembers. What you write now goes there.");
+    if let Some(elsewhere) = elsewhere {
+        line = line
+            .plain(" It can't work in ")
+            .code(elsewhere)
+            .plain(" any more, so it has an empty folder of its own.");
+    }
+    if links_left_out > 0 {
+        let more = links_left_out.saturating_sub(links_named.len() as u64);
+        line = line.plain(&format!(
+            " Links that lead out of its folder were left out: {}",
+            links_named.join(", ")
+        ));
+        if more > 0 {
+            line = line.plain(&format!(" and {more} more"));
+        }
+        line = line.plain(".");
+    }
+    line.end()
 }
 
 /// A session could not be moved; it is as it was before.

@@ -36,16 +36,26 @@ impl Machine {
     }
 
     fn adapt_mode(&mut self, out: &mut Vec<Action>) {
-        let is_apt = self.has.mode == self.wanted.mode;
-        if is_apt || self.wanted.mode == BYPASS || self.is_to_ask {
+        let wanted = self.wanted.mode.as_str();
+        if wanted == BYPASS {
             return;
         }
-        // In the turn that runs somebody is asked again, whatever else was chosen: such a process would run everything
-        // also in plan mode (measured with 2.1.197). The next one is what was chosen.
-        self.is_to_ask = self.was_free;
-        let mode = match self.was_free {
-            true => DEFAULT,
-            false => &self.wanted.mode,
+        let mode = if self.was_free {
+            // In the turn that runs somebody is asked again, whatever else was chosen: such a process would run everything
+            // also in plan mode (measured with 2.1.197). The next one is what was chosen.
+            if !self.asks_nobody() || self.is_to_ask {
+                return;
+            }
+            self.is_to_ask = true;
+            DEFAULT
+        } else {
+            // What comes with something that only a fresh process can be is told as coming with that one. Nobody is asked
+            // less before.
+            let waits = self.has.generation != self.wanted.generation;
+            if self.has.mode == wanted || (waits && wanted != DEFAULT && wanted != PLAN) {
+                return;
+            }
+            wanted
         };
         out.push(Action::Write(protocol::control_request(
             &format!("{SET_MODE}{mode}"),
@@ -53,7 +63,7 @@ impl Machine {
                 mode: mode.to_owned(),
             },
         )));
-        // Until it has taken that, it still asks nobody.
+        // Until it has taken that, a free one still asks nobody.
         if !self.was_free {
             self.has.mode.clone_from(&self.wanted.mode);
         }
@@ -74,10 +84,14 @@ impl Machine {
 
     /// Whether the process is not what was chosen, and cannot become it.
     pub(super) fn is_outdated(&self) -> bool {
+        let is_apt = match self.was_free {
+            // Claude itself may look and plan first.
+            true => self.wanted.mode == BYPASS && self.asks_nobody(),
+            false => self.has.mode == self.wanted.mode,
+        };
         self.has.generation != self.wanted.generation
             || self.has.model != self.wanted.model
-            || self.has.mode != self.wanted.mode
-            || (self.was_free && self.wanted.mode != BYPASS)
+            || !is_apt
             || self.is_behind
     }
 
@@ -89,6 +103,11 @@ impl Machine {
         // Chosen meanwhile, and on its way to it.
         let is_behind = self.has.mode != self.wanted.mode;
         self.has.mode = mode.to_owned();
+        if self.was_free {
+            // What it comes to by itself is no choice: it may ask nobody there.
+            self.adapt_mode(out);
+            return;
+        }
         if !is_behind {
             let before = std::mem::replace(&mut self.wanted.mode, mode.to_owned());
             let mode = mode.to_owned();
@@ -101,6 +120,7 @@ impl Machine {
         let Some(mode) = request.strip_prefix(SET_MODE) else {
             return;
         };
+        self.is_to_ask = false;
         // It says so in its status only once the tool that runs is done.
         if self.was_free && self.has.mode != mode {
             mode.clone_into(&mut self.has.mode);

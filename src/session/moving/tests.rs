@@ -301,6 +301,36 @@ fn of_two_transcripts_the_newest_is_kept() {
 }
 
 #[test]
+fn what_was_written_after_the_session_had_gone_does_not_take_the_place_of_its_conversation() {
+    for (there, wins) in [
+        ("{\"type\":\"user\"}\n{\"more\":1}\n", true),
+        ("{\"tail\":1}\n", false),
+        ("{\"type\"", false),
+    ] {
+        let host = Host::new();
+        let root = host.root();
+        let kept = host.session();
+        let premises = host.premises(&root);
+        premises.pack(&kept, &said(), FILE).unwrap();
+        premises.clear(&kept).unwrap();
+        let folder = root.join("web");
+        let transcript = host.transcript(&folder);
+        fs::write(&transcript, there).unwrap();
+        premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+        let back = fs::read_to_string(&transcript).unwrap();
+        let aside = transcript.with_extension("chappe-set-aside-mark");
+        let aside = fs::read_to_string(aside).ok();
+        match wins {
+            true => assert_eq!((back.as_str(), aside), (there, None)),
+            false => assert_eq!(
+                (back.as_str(), aside.as_deref()),
+                ("{\"type\":\"user\"}\n", Some(there))
+            ),
+        }
+    }
+}
+
+#[test]
 fn a_conversation_of_another_session_is_not_brought_back() {
     let host = Host::new();
     let root = host.root();

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -71,7 +72,16 @@ impl Owner {
                 outfit
                     .setup
                     .end_former(&session, NOTHING_TO_FINISH, &AtomicBool::new(false));
+            let goes = matches!(moving, Moving::Archive { .. } | Moving::Delete { .. });
+            // It would be left without its folder, and what it says then would be all that is known of the conversation.
+            let holder = match goes && kept.said {
+                true => outfit.setup.held_by(&kept.claude, Path::new(&kept.folder)),
+                false => None,
+            };
             let done = match ended {
+                Ok(()) if let Some(pid) = holder => Err(io::Error::other(format!(
+                    "another claude (process {pid}) has this conversation open. End it there first"
+                ))),
                 Ok(()) => premises.carry_out(&moving, &kept, &said, may_use, is_open),
                 Err(_) => Err(io::Error::other("a former claude of it cannot be ended")),
             };
@@ -122,7 +132,12 @@ impl Owner {
             }
             Ok(Done::TakenAway) => Some(sessions::deleted(name)),
             Ok(Done::Arrived(arrival)) => {
-                let post = Post::message(sessions::restored(name));
+                let post = Post::message(sessions::restored(
+                    name,
+                    arrival.elsewhere.as_deref(),
+                    &arrival.links_left_out.named,
+                    arrival.links_left_out.count,
+                ));
                 let kept = &arrival.kept;
                 outfit
                     .store
@@ -211,16 +226,22 @@ impl Outfit {
     /// Removes the folders and conversations of sessions that are gone, but for conversations in which another session is.
     /// What cannot be removed, or is being brought back, is looked at again at the next start.
     pub fn clear_left(&self) {
-        let coming_back = self.coming_back();
         let left = match self.store.left_behind() {
             Ok(left) => left,
             Err(error) => return log::warn!("what is to be removed cannot be read: {error}"),
         };
-        for LeftBehind { mark, kept } in left {
-            let folder = self.premises(&mark).clear_folder(&kept);
-            if let Err(error) = &folder {
-                log::warn!("a folder that is out of the way cannot be removed: {error}");
+        // Large ones take long, and nobody waits for that who wants to bring something back.
+        let mut without_folder = Vec::new();
+        for one in left {
+            match self.premises(&one.mark).clear_folder(&one.kept) {
+                Ok(()) => without_folder.push(one),
+                Err(error) => {
+                    log::warn!("a folder that is out of the way cannot be removed: {error}");
+                }
             }
+        }
+        let coming_back = self.coming_back();
+        for LeftBehind { mark, kept } in without_folder {
             if coming_back.values().any(|claude| *claude == kept.claude) {
                 continue;
             }
@@ -229,9 +250,8 @@ impl Outfit {
                 Ok(false) => self.premises(&mark).clear(&kept),
                 Err(error) => Err(io::Error::other(error)),
             };
-            let cleared = removed.and(folder);
             let cleared =
-                cleared.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
+                removed.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
             if let Err(error) = cleared {
                 log::warn!("what {} has left cannot be removed: {error}", kept.name);
             }

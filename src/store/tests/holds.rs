@@ -506,7 +506,7 @@ fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
     on_both(|store| {
         let (session, first) = given(store);
         say(store, &message(2, HOME), "steered");
-        take_in(store, NOW, |intake| intake.steer_line(session));
+        take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
         let Next::Given { prompt: second, .. } = store
             .steer(BOT, session, first.id, NOW, choose)
             .expect("it can be put into it")
@@ -548,7 +548,7 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
             let rows = "SELECT MIN(id) FROM inbox WHERE state = 'waiting'";
             let row = number(store, rows);
             take_in(store, NOW, |intake| match in_all {
-                true => intake.drop_line(session),
+                true => intake.drop_line(session, i64::MAX),
                 false => intake.drop_one(session, row, "dropped"),
             });
             if !in_all {
@@ -563,4 +563,20 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
             assert_eq!(number(store, left), 0, "nor is anybody asked");
         });
     }
+}
+
+#[test]
+fn what_was_not_shown_with_the_button_is_neither_dropped_nor_put_into_the_turn() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "one");
+        let shown = store.last_waiting(session).expect("it can be read");
+        assert!(take_in(store, NOW, |intake| intake.drop_line(session, shown)));
+        assert_eq!(store.last_waiting(session), Ok(0));
+        say(store, &message(2, HOME), "two");
+        // Pressed once more, before the message with the button has changed.
+        assert!(!take_in(store, NOW, |intake| intake.drop_line(session, shown)));
+        assert!(!take_in(store, NOW, |intake| intake.steer_line(session, shown)));
+        let work = store.work(session).expect("it can be read");
+        assert_eq!((work.waiting, work.to_steer), (1, 0));
+    });
 }

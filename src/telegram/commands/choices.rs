@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::ahead::{Ahead, Found};
 use super::super::desk::{Desk, say};
-use super::{list_grants, moves, near};
+use super::{moves, near};
 use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
 use crate::render::{grants, sessions};
@@ -46,7 +46,7 @@ impl Desk {
         say(
             intake,
             place,
-            sessions::persona_is(&session.name, &persona.name, works),
+            sessions::persona_is(&session.name, &persona.name, persona.mode.as_deref(), works),
         )?;
         self.confirm_persona(intake, place, session.id, persona)
     }
@@ -82,7 +82,7 @@ impl Desk {
     }
 
     /// The permission mode that counts for a session.
-    fn mode_of<'a>(&'a self, session: &'a Session) -> &'a str {
+    pub(super) fn mode_of<'a>(&'a self, session: &'a Session) -> &'a str {
         let chosen = session.chosen.mode.as_deref();
         chosen.unwrap_or(&self.permission_mode)
     }
@@ -288,7 +288,7 @@ impl Desk {
             Act::Revoke { grant } => match intake.revoke(*grant)? {
                 Some(grant) => {
                     let works = intake.is_at_work(session.id)?;
-                    list_grants(intake, place, &session)?;
+                    self.list_grants(intake, place, &session)?;
                     return Ok(Some(grants::revoked(&grant, works)));
                 }
                 // Revoked before, or over.

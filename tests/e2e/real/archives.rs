@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Cursor, Read, Write};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
@@ -210,4 +211,42 @@ fn what_is_written_to_a_session_that_cannot_be_brought_back_is_not_begun_anew() 
     stage.host.answer("echo: are you there");
     stage.ask("/session web", "What you write now goes to web.");
     stage.remembers(&["the word is cormorant", "are you there"]);
+}
+
+#[test]
+fn what_comes_back_otherwise_than_it_went_is_said() {
+    let test = "what_comes_back_otherwise_than_it_went_is_said";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let mine = stage.host.folder.path().join("src/web");
+    fs::create_dir_all(&mine).expect("it can be made");
+    let allowed = mine.with_file_name("");
+    let line = format!("allowed_dirs = [{allowed:?}]\n");
+    stage.host.sessions.push_str(&line);
+    let _chappe = stage.host.start();
+    // A link out of its own folder.
+    stage.ask("the word is cormorant", "echo: the word is cormorant");
+    symlink("/usr/bin/env", stage.folder().join("env")).expect("it can be made");
+    symlink("inside", stage.folder().join("here")).expect("it can be made");
+    stage.ask("/archive", "default is put away (");
+    let told = stage.ask("/restore default", "default is back, and remembers.");
+    let links = "Links that lead out of its folder were left out: env → /usr/bin/env.";
+    assert!(told.text.ends_with(links), "{told:?}");
+    stage.remembers(&["the word is cormorant"]);
+    // A directory of a person's, which is gone by then.
+    stage.ask(
+        &format!("/new web default {}", mine.display()),
+        "Session web is ready",
+    );
+    stage.ask("the word is heron", "echo: the word is heron");
+    stage.ask("/archive web", "web is put away (");
+    fs::rename(&mine, mine.with_file_name("moved")).expect("it can be moved");
+    let told = stage.ask("/restore web", "web is back, and remembers.");
+    let moved = format!(
+        "It can't work in {} any more, so it has an empty folder of its own.",
+        mine.display()
+    );
+    assert!(told.text.contains(&moved), "{told:?}");
+    stage.remembers(&["the word is heron"]);
 }

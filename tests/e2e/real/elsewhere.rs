@@ -156,3 +156,40 @@ fn what_was_said_at_the_desk_is_known_on_the_phone_though_the_process_lives() {
     stage.host.press(&stage.host.person(), &told, "Try again");
     stage.host.answer("echo: the fourth");
 }
+
+#[test]
+fn a_conversation_that_is_open_at_the_desk_is_neither_put_away_nor_deleted() {
+    let test = "a_conversation_that_is_open_at_the_desk_is_neither_put_away_nor_deleted";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("the first", "echo: the first");
+    let session = stage.session_id();
+    let other = Other::start(&stage, test, &["--resume", &session]);
+    let config_dir = stage.host.folder.path().join("claude");
+    let ours = stage.claude();
+    until("the other one is found", || {
+        let found = holder(&config_dir, &session, &stage.folder(), &[ours]);
+        (found == other.certain()).then_some(())
+    });
+    let pid = other.0.id();
+    let why = format!("another claude (process {pid}) has this conversation open.");
+    let told = stage.ask("/archive", "⚠ default can't be put away: ");
+    assert!(told.text.contains(&why), "{told:?}");
+    let asked = stage.ask("/delete", "⚠ Delete default with its folder");
+    stage
+        .host
+        .press(&stage.host.person(), &asked, "Delete default");
+    let asked = stage.host.answer_after(asked.id, "It cannot be had back.");
+    stage
+        .host
+        .press(&stage.host.person(), &asked, "Yes, for good");
+    let told = stage.host.answer("⚠ default can't be deleted: ");
+    assert!(told.text.contains(&why), "{told:?}");
+    assert!(stage.folder().is_dir());
+    drop(other);
+    stage.remembers(&["the first"]);
+    stage.ask("/archive", "default is put away (");
+    stage.ask("/restore default", "default is back, and remembers.");
+}

@@ -91,6 +91,67 @@ fn who_leaves_the_mode_without_questions_is_asked_at_once_and_gets_another_proce
 }
 
 #[test]
+fn who_was_asked_nothing_is_asked_again_whatever_claude_itself_comes_to() {
+    assert_snapshot!(check(FREE, "
+        mode plan
+        mode bypassPermissions
+        choose mode=default
+        echo chappe-mode-default
+        mode plan
+        echo chappe-mode-default
+        mode default
+    "), @r#"
+    > mode plan
+    > mode bypassPermissions
+    > choose mode=default
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > echo chappe-mode-default
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > mode plan
+        write request {"mode":"default","subtype":"set_permission_mode"}
+    > echo chappe-mode-default
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > mode default
+    "#);
+    assert_snapshot!(check(FREE, "
+        mode plan
+        choose mode=plan
+        result ok of=1 done
+    "), @r#"
+    > mode plan
+    > choose mode=plan
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > result ok of=1 done
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+        closeinput
+        (due at 5s)
+    "#);
+}
+
+#[test]
+fn what_comes_with_another_persona_allows_nothing_in_the_turn_that_runs() {
+    assert_snapshot!(check(BUSY, "
+        choose persona mode=acceptEdits
+        choose mode=plan
+        result ok of=1 done
+    "), @r#"
+    > choose persona mode=acceptEdits
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > choose mode=plan
+        write request {"mode":"plan","subtype":"set_permission_mode"}
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > result ok of=1 done
+        finish 1: Answered [result/0 "done"], $0.00, 0 tools, took 0ns
+        hide
+        closeinput
+        (due at 5s)
+    "#);
+}
+
+#[test]
 fn nobody_enters_the_mode_without_questions_on_the_way() {
     assert_snapshot!(check(OPEN, "
         choose mode=bypassPermissions

@@ -335,6 +335,10 @@ impl Play {
             "tasks" => {
                 Message::BackgroundTasks(rest.split_whitespace().map(str::to_owned).collect())
             }
+            "mode" => Message::Status(Status {
+                permission_mode: Some(rest.to_owned()),
+                ..Status::default()
+            }),
             "compacting" => Message::Status(Status {
                 status: Some("compacting".to_owned()),
                 ..Status::default()
