@@ -89,7 +89,10 @@ fn shown(grant: &Grant) -> String {
 pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
     let line = Line::default();
     let by_mode = match mode {
-        "acceptEdits" => Some((format!("{EDITS} in its folder (/mode)"), "Ask before edits")),
+        "acceptEdits" => Some((
+            format!("{EDITS} in its folder and in directories that are allowed (/mode)"),
+            "Ask before edits",
+        )),
         "auto" => Some((
             "what a check by Anthropic lets pass (/mode)".to_owned(),
             "Ask me",
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!(
             notice.body.text,
             format!(
-                "Allowed without asking in web:\nedits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
+                "Allowed without asking in web:\nedits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder and in directories that are allowed (/mode)\n1. npm test * · here · Ada, 5 min ago\n\
                  2. {}… · everywhere, for 10 min more · Ada, 5 min ago",
                 "x".repeat(100)
             )

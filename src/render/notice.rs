@@ -209,6 +209,25 @@ pub fn cannot_start(session: &str, cause: &str, cure: Option<&str>, waiting: usi
     }
 }
 
+/// A conversation cannot be gone on with as things stand.
+pub fn cannot_go_on(session: &str, cause: &str, cure: &str, waiting: usize) -> Notice {
+    let notice = cannot_start(session, cause, Some(cure), waiting);
+    Notice {
+        offers: or_begin_anew(waiting),
+        ..notice
+    }
+}
+
+fn or_begin_anew(waiting: usize) -> Vec<Vec<Offer>> {
+    vec![
+        vec![
+            Offer::new("Try again", Act::Retry),
+            Offer::new("Start fresh", Act::StartFresh),
+        ],
+        vec![Offer::new(drop_label(waiting, ""), Act::Drop)],
+    ]
+}
+
 /// Claude has nothing to resume.
 pub fn cannot_resume(session: &str, folder: &str, waiting: usize) -> Notice {
     let body = Line::default()
@@ -221,13 +240,7 @@ pub fn cannot_resume(session: &str, folder: &str, waiting: usize) -> Notice {
         .end();
     Notice {
         body,
-        offers: vec![
-            vec![
-                Offer::new("Try again", Act::Retry),
-                Offer::new("Start fresh", Act::StartFresh),
-            ],
-            vec![Offer::new(drop_label(waiting, ""), Act::Drop)],
-        ],
+        offers: or_begin_anew(waiting),
     }
 }
 

@@ -131,6 +131,9 @@ impl Ledger<'_> {
             Trouble::NotStarted { cause, cure } => {
                 notice::cannot_start(self.name, cause, cure.as_deref(), waiting)
             }
+            Trouble::NotResumed { cause, cure } => {
+                notice::cannot_go_on(self.name, cause, cure, waiting)
+            }
             Trouble::HostIsFull { cause } => notice::cannot_start(self.name, cause, None, waiting),
             Trouble::NothingToResume => notice::cannot_resume(self.name, &folder, waiting),
         };

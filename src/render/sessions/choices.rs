@@ -10,7 +10,8 @@ pub const MODES: [(&str, &str); 6] = [
     ("default", "asks before it changes or runs anything"),
     (
         "acceptEdits",
-        "edits files of its folder, and uses mkdir, touch, cp, mv, rm, rmdir, sed there, without asking",
+        "edits files in its folder and in directories that are allowed, and uses mkdir, touch, cp, mv, rm, rmdir, sed there, \
+         without asking",
     ),
     ("plan", "looks and plans, changes nothing"),
     ("auto", "a check by Anthropic decides what needs asking"),

@@ -147,7 +147,7 @@ fn a_folder_that_vanished_while_its_session_slept_is_told_and_put_back_it_rememb
     ] {
         assert!(notice.text.contains(part), "{}", notice.text);
     }
-    assert_eq!(labels(&notice), ["Try again", "Drop"]);
+    assert_eq!(labels(&notice), ["Try again", "Start fresh", "Drop"]);
     // Nobody makes an empty one in its place.
     assert!(!stage.folder().exists());
     fs::rename(&aside, stage.folder()).expect("nothing is in its place");
@@ -170,4 +170,14 @@ fn a_folder_that_vanished_while_its_session_slept_is_told_and_put_back_it_rememb
             let is_over = |shown: &&Shown| shown.id == notice.id && shown.buttons.is_empty();
             shown.find(is_over).map(drop)
         });
+    // Whoever does not have it any more begins anew.
+    vanish();
+    let notice = stage.ask("three", "I can't start Claude for default");
+    stage.host.delivered();
+    let press = stage
+        .host
+        .press(&stage.host.person(), &notice, "Start fresh");
+    assert_eq!(stage.host.toast(&press), "Started fresh.");
+    stage.host.answer("echo: three");
+    stage.remembers(&["three"]);
 }

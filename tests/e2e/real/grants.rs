@@ -236,7 +236,7 @@ fn edits_in_a_session_allow_what_the_button_and_the_list_say_and_no_more() {
         });
     }
     let list = stage.ask("/grants", "Allowed without asking in default:");
-    let line = "edits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder (/mode)";
+    let line = "edits and mkdir, touch, cp, mv, rm, rmdir, sed in its folder and in directories that are allowed (/mode)";
     assert!(list.text.contains(line), "{list:?}");
 }
 
@@ -456,4 +456,42 @@ fn what_a_sub_agent_asks_after_the_answer_is_shown_and_answered() {
     }
     assert!(!stage.folder().join("one").exists());
     assert_eq!(asked(&stage), 2);
+}
+
+#[test]
+fn edits_reach_the_directories_that_are_allowed_as_it_is_said() {
+    let test = "edits_reach_the_directories_that_are_allowed_as_it_is_said";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let outside = stage.host.folder.path().join("outside");
+    fs::create_dir(&outside).expect("it can be made");
+    let _chappe = stage.host.start();
+    let file = outside.join("one");
+    stage.say(&format!(
+        "[[tool Write {{\"file_path\":{file:?},\"content\":\"y\"}}]]"
+    ));
+    stage.press(
+        "default wants to",
+        &format!("Files in {} too", outside.display()),
+    );
+    stage.host.answer("tool said:");
+    // Where edits are asked about, that is so there too.
+    let remove = format!("[[tool Bash {{\"command\":\"rm {}\"}}]]", file.display());
+    stage.say(&remove);
+    stage.press("default wants to run", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    let told = stage.ask(
+        "/mode acceptEdits",
+        "default is in acceptEdits from now on: edits files in its folder and in directories that are allowed",
+    );
+    stage.say(&remove);
+    stage.host.answer_after(told.id, "tool said:");
+    assert!(!file.exists());
+    let list = stage.ask("/grants", "Allowed without asking in default:");
+    assert!(
+        list.text
+            .contains("in its folder and in directories that are allowed (/mode)"),
+        "{list:?}"
+    );
 }
