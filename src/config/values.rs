@@ -131,12 +131,17 @@ const OWN_ARGUMENTS: [&str; 9] = [
 /// Arguments for `claude` behind chappe's own.
 pub(super) fn further_arguments(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
     let all = strings(value)?;
-    let own = all.iter().find_map(|given| {
+    refuse_own(&all)?;
+    Ok(all)
+}
+
+fn refuse_own(arguments: &[String]) -> Result<(), Complaint> {
+    let own = arguments.iter().find_map(|given| {
         let flag = given.split('=').next().unwrap_or_default();
         OWN_ARGUMENTS.into_iter().find(|own| *own == flag)
     });
     let Some(own) = own else {
-        return Ok(all);
+        return Ok(());
     };
     let complaint = Complaint::new(format!(
         "must not hold {own}: chappe itself decides about it"
@@ -229,6 +234,7 @@ pub(super) fn command(value: &Value<'_>, env: &Environment) -> Result<Vec<String
             Complaint::new("must name a program").help("the usual one is `command = [\"claude\"]`")
         );
     }
+    refuse_own(&command)?;
     Ok(command)
 }
 

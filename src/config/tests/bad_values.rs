@@ -209,6 +209,13 @@ const VALUES: &[(&str, &str, usize, &str, &str)] = &[
     ),
     (
         "claude",
+        r#"command = ["claude", "--dangerously-skip-permissions"]"#,
+        11,
+        "`command` must not hold --dangerously-skip-permissions: chappe itself decides about it",
+        "set `permission_mode` in [claude], or say /mode in the chat",
+    ),
+    (
+        "claude",
         r#"command = [" ", "x"]"#,
         12,
         "`command` must not be empty",
