@@ -43,7 +43,6 @@ pub(super) fn read(text: &str) -> Option<Vec<u8>> {
     (spelled(&bytes) == text).then_some(bytes)
 }
 
-/// Which links to make.
 /// Links that were left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
@@ -65,6 +64,7 @@ impl LeftOut {
     }
 }
 
+/// Which links to make.
 #[derive(Default)]
 pub(super) struct Checked {
     /// Their names in the folder, and their targets.

@@ -70,6 +70,8 @@ pub const TOAST_NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
 pub const TOAST_STOPPING: &str = "Stopping";
 pub const TOAST_TURN_OVER: &str = "That turn is over.";
 pub const TOAST_SENDING: &str = "Sending it into the turn.";
+pub const TOAST_GOES_NEXT: &str =
+    "Something was chosen meanwhile that takes a fresh Claude: it goes next, after this turn.";
 pub const TOAST_SENT_NOW: &str = "Sent.";
 pub const TOAST_DROPPED: &str = "Dropped.";
 pub const TOAST_NOTHING_WAITS: &str = "Nothing of that waits any more.";

@@ -5,6 +5,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
+use super::sessions::Renewal;
 use super::{Error, Intake, Result, Store, outbox};
 use crate::chat::{Grant, Permit, Person, Reach, SessionId};
 
@@ -114,7 +115,7 @@ impl Intake<'_> {
         person: &Person,
     ) -> Result<Option<i64>> {
         if *permit == Permit::Edit {
-            self.use_mode(session, Some("acceptEdits"))?;
+            self.use_mode(session, Some("acceptEdits"), Renewal::Live)?;
             return Ok(None);
         }
         let json = outbox::json(permit)?;

@@ -56,7 +56,7 @@ pub use outbox::Ready;
 pub use places::{Folder, Home, Made, New};
 pub use questions::{Asking, Picked};
 pub use requests::{Always, Asked, InTheWay, Pressed, Replied};
-pub use sessions::{Living, Session};
+pub use sessions::{Living, Renewal, Session};
 pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};
 pub use turns::{Closing, Next, Work};

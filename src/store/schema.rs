@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     QUESTIONS,
     PARTS_OF_REQUESTS,
     LEFT_BEHIND,
+    BEGUN,
 ];
 
 const FIRST: &str = "
@@ -371,6 +372,12 @@ CREATE TABLE left_behind (
     mark TEXT PRIMARY KEY,
     kept TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const BEGUN: &str = "
+-- The generation of choices with which the session's live process was started; NULL where there is none, or that is not
+-- known.
+ALTER TABLE session ADD COLUMN begun INTEGER;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -325,12 +325,19 @@ impl Store {
         })
     }
 
-    /// Notes the process that serves the session from now on. Normal.
-    pub fn spawned(&self, session: SessionId, living: &Living) -> Result<()> {
+    /// Notes the process that serves the session from now on, and the generation of choices that it was started with.
+    /// Normal.
+    pub fn spawned(&self, session: SessionId, living: &Living, generation: i64) -> Result<()> {
         self.write(Step::Spawned, |tx| {
             tx.execute(
-                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4 WHERE id = ?1",
-                (session.0, living.pid, living.start as i64, &living.boot),
+                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5 WHERE id = ?1",
+                (
+                    session.0,
+                    living.pid,
+                    living.start as i64,
+                    &living.boot,
+                    generation,
+                ),
             )
             .map(drop)
         })
@@ -366,7 +373,7 @@ impl Store {
         let swept = outbox::json(&swept)?;
         self.write(Step::Ended, |tx| {
             tx.execute(
-                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, slept = ?2,
+                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, begun = NULL, slept = ?2,
                      swept = (SELECT json_group_array(value) FROM (
                          SELECT value FROM json_each(swept) UNION ALL SELECT value FROM json_each(?3) LIMIT ?4))
                  WHERE id = ?1",
@@ -439,13 +446,28 @@ impl Intake<'_> {
         self.chosen(session, Renewal::Live)
     }
 
-    /// The same with the permission mode.
-    pub fn use_mode(&mut self, session: SessionId, mode: Option<&str>) -> Result<()> {
+    /// Whether a text can still be put into the turn that runs: not where what was chosen since takes a fresh process, which
+    /// gets what waits.
+    pub fn takes_in(&self, session: SessionId) -> Result<bool> {
+        self.tx
+            .prepare_cached(
+                "SELECT 1 FROM session WHERE id = ?1 AND (begun IS NULL OR begun = generation)",
+            )?
+            .exists([session.0])
+    }
+
+    /// Lets a session's process be in another permission mode from now on; None: in the configuration's.
+    pub fn use_mode(
+        &mut self,
+        session: SessionId,
+        mode: Option<&str>,
+        renewal: Renewal,
+    ) -> Result<()> {
         self.tx.execute(
             "UPDATE session SET mode = ?2 WHERE id = ?1",
             (session.0, mode),
         )?;
-        self.chosen(session, Renewal::Live)
+        self.chosen(session, renewal)
     }
 
     /// How long the session's quiet process is kept; None: as the configuration says.
@@ -492,7 +514,7 @@ impl Intake<'_> {
 
 /// What a choice needs to count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Renewal {
+pub enum Renewal {
     /// A live process can be told.
     Live,
     /// It takes a fresh one.

@@ -263,7 +263,8 @@ impl Desk {
                 // Of itself a turn takes in only what comes from where its answer goes.
                 let by_itself = self.steers && shown_at == Some(arrival.place);
                 self.react(intake, arrival)?;
-                if by_itself || (to_steer && shown_at.is_some()) {
+                let is_for_it = by_itself || (to_steer && shown_at.is_some());
+                if is_for_it && intake.takes_in(session)? {
                     intake.steer_one(arrival, session)?;
                     return replies::goes_with_answer(intake, arrival, session);
                 }
@@ -362,7 +363,13 @@ fn behind(
 ) -> store::Result<&'static str> {
     // What came after the button was shown nobody has decided about.
     let (any, toast) = match what {
-        Behind::Now => (intake.steer_line(session, last)?, texts::TOAST_SENDING),
+        Behind::Now => {
+            let toast = match intake.takes_in(session)? {
+                true => texts::TOAST_SENDING,
+                false => texts::TOAST_GOES_NEXT,
+            };
+            (intake.steer_line(session, last)?, toast)
+        }
         Behind::Drop => (intake.drop_line(session, last)?, texts::TOAST_DROPPED),
     };
     Ok(match any {

@@ -2,6 +2,7 @@
 
 use super::{OFFERED_MAX, short};
 use crate::chat::{Act, Formatted, Moving, Notice, Offer};
+use crate::render::request::visible;
 use crate::render::texts::Line;
 
 /// Asks whether a session is to go for good. `folder` is set where it goes with it.
@@ -101,9 +102,13 @@ pub fn restored(
     }
     if links_left_out > 0 {
         let more = links_left_out.saturating_sub(links_named.len() as u64);
+        let named: Vec<String> = links_named
+            .iter()
+            .map(|named| visible(&short(named)))
+            .collect();
         line = line.plain(&format!(
             " Links that lead out of its folder were left out: {}",
-            links_named.join(", ")
+            named.join(", ")
         ));
         if more > 0 {
             line = line.plain(&format!(" and {more} more"));

@@ -101,7 +101,8 @@ impl Owner {
                 let manner = setup.manner(&session.chosen);
                 self.events.push_back(Event::Started(manner, slept));
                 // Where this cannot be written the process still runs, and chappe still holds it.
-                if let Err(error) = store.spawned(self.session, &living) {
+                if let Err(error) = store.spawned(self.session, &living, session.chosen.generation)
+                {
                     log::error!("the process cannot be noted: {error}");
                 }
             }

@@ -205,3 +205,34 @@ fn what_was_over_long_ago_is_forgotten_by_the_process_that_has_it_as_well() {
         assert_eq!(generation(), before + 1);
     });
 }
+
+#[test]
+fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process() {
+    on_both(|store| {
+        let (session, grant) = granted(store);
+        let living = Living {
+            pid: 7,
+            start: 1,
+            boot: "boot".to_owned(),
+        };
+        let takes_in = || take_in(store, NOW, |intake| intake.takes_in(session));
+        assert!(takes_in(), "nothing is known of its process");
+        let generation = || {
+            let work = store.work(session).expect("it can be read");
+            work.chosen.generation
+        };
+        store
+            .spawned(session, &living, generation())
+            .expect("it is noted");
+        assert!(takes_in());
+        take_in(store, NOW, |intake| intake.use_model(session, Some("opus")));
+        assert!(takes_in(), "a live one is told that");
+        take_in(store, NOW, |intake| intake.revoke(grant));
+        assert!(!takes_in());
+        store.ended(session, NOW, &[]).expect("it is noted");
+        store
+            .spawned(session, &living, generation())
+            .expect("it is noted");
+        assert!(takes_in());
+    });
+}

@@ -37,7 +37,7 @@ fn spawned(store: &Store, session: SessionId) {
         start: 5,
         boot: "this one".to_owned(),
     };
-    store.spawned(session, &living).expect("it is noted");
+    store.spawned(session, &living, 0).expect("it is noted");
 }
 
 /// Closes a turn as stopped, as the owner does.

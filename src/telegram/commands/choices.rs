@@ -10,7 +10,7 @@ use super::{moves, near};
 use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
 use crate::render::{grants, sessions};
-use crate::store::{self, Intake, Session};
+use crate::store::{self, Intake, Renewal, Session};
 
 /// Minutes that a quiet process may be kept.
 const TIMEOUT_MINUTES: RangeInclusive<u64> = 1..=1440;
@@ -75,9 +75,15 @@ impl Desk {
         session: &Session,
         mode: &str,
     ) -> store::Result<Formatted> {
+        let before = self.mode_of(session);
+        // What asks nobody is entered by a fresh process, and left by one.
+        let renewal = match (before == sessions::BYPASS) != (mode == sessions::BYPASS) {
+            true => Renewal::Process,
+            false => Renewal::Live,
+        };
+        intake.use_mode(session.id, Some(mode), renewal)?;
         let works = intake.is_at_work(session.id)?;
-        let before = works.then(|| self.mode_of(session));
-        intake.use_mode(session.id, Some(mode))?;
+        let before = works.then_some(before);
         Ok(sessions::mode_is(&session.name, mode, before))
     }
 

@@ -244,3 +244,45 @@ fn a_persona_that_wants_to_ask_nobody_has_that_only_once_a_person_says_so() {
         .filter(|text| text.contains("free wants to ask nobody"));
     assert_eq!(asked.count(), 3, "{again:?}");
 }
+
+#[test]
+fn another_persona_allows_nothing_in_the_turn_that_runs_nor_is_anything_put_into_that() {
+    let test = "another_persona_allows_nothing_in_the_turn_that_runs_nor_is_anything_put_into_that";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let folder = stage.host.folder.path().join("personas");
+    fs::create_dir(&folder).expect("it can be made");
+    let editor = "system_prompt = \"Edit.\"\npermission_mode = \"acceptEdits\"\n";
+    fs::write(folder.join("editor.toml"), editor).expect("it can be written");
+    let _chappe = stage.host.start();
+    let write = |name: &str| {
+        let file = stage.folder().join(name);
+        format!("[[tool Write {{\"file_path\":{file:?},\"content\":\"x\"}}]]")
+    };
+    let gate = stage.gate("gate");
+    stage.say(&format!(
+        r#"[[tool Bash {{"command":"cat gate"}}]]{}"#,
+        write("one")
+    ));
+    let held = gate.reached();
+    stage.status("Running cat gate");
+    let told = stage.ask(
+        "/persona editor",
+        "default is editor when this turn is over.",
+    );
+    let mode = "Its mode is acceptEdits: edits files in its folder";
+    assert!(told.text.contains(mode), "{told:?}");
+    stage.say("the next");
+    let status = stage.host.request_with(USER, "Send now");
+    let press = stage.host.press(&stage.host.person(), &status, "Send now");
+    let toast = stage.host.toast(&press);
+    assert!(toast.ends_with("it goes next, after this turn."), "{toast}");
+    drop(held);
+    stage.press("default wants to", "Deny");
+    stage.host.answer("echo: the next");
+    assert!(!stage.folder().join("one").exists());
+    assert!(system(&stage).contains("Edit."));
+    stage.ask(&write("two"), "tool said:");
+    assert!(stage.folder().join("two").exists());
+}

@@ -310,10 +310,11 @@ impl World {
                     start: 1,
                     boot: "boot".to_owned(),
                 };
-                self.store.spawned(session, &living)?;
                 let Event::Work(work) = self.work(at) else {
                     unreachable!("it is work")
                 };
+                let generation = work.manner.generation;
+                self.store.spawned(session, &living, generation)?;
                 self.sides[at].process = Some(Claude::new(number));
                 Event::Started(work.manner, None)
             }
