@@ -209,9 +209,9 @@ pub fn cannot_start(session: &str, cause: &str, cure: Option<&str>, waiting: usi
     }
 }
 
-/// A conversation cannot be gone on with as things stand.
-pub fn cannot_go_on(session: &str, cause: &str, cure: &str, waiting: usize) -> Notice {
-    let notice = cannot_start(session, cause, Some(cure), waiting);
+/// There can be no process for a session that has a conversation.
+pub fn cannot_go_on(session: &str, cause: &str, cure: Option<&str>, waiting: usize) -> Notice {
+    let notice = cannot_start(session, cause, cure, waiting);
     Notice {
         offers: or_begin_anew(waiting),
         ..notice

@@ -121,18 +121,21 @@ impl Ledger<'_> {
         self.store
             .turns_pause(self.session, self.now, &status::kept())?;
         let row = self.store.session(self.session)?;
-        let folder = row.map_or_else(String::new, |row| row.folder.display().to_string());
+        let (folder, has_said) = row.map_or_else(Default::default, |row| {
+            (row.folder.display().to_string(), row.said)
+        });
         let holding = Holding {
             reason: Hold::Broken,
             until: None,
             retry: None,
         };
         let notice = |waiting| match trouble {
+            // Another conversation may begin where this one cannot be gone on with.
+            Trouble::NotStarted { cause, cure } if has_said => {
+                notice::cannot_go_on(self.name, cause, cure.as_deref(), waiting)
+            }
             Trouble::NotStarted { cause, cure } => {
                 notice::cannot_start(self.name, cause, cure.as_deref(), waiting)
-            }
-            Trouble::NotResumed { cause, cure } => {
-                notice::cannot_go_on(self.name, cause, cure, waiting)
             }
             Trouble::HostIsFull { cause } => notice::cannot_start(self.name, cause, None, waiting),
             Trouble::NothingToResume => notice::cannot_resume(self.name, &folder, waiting),

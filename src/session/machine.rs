@@ -53,8 +53,6 @@ pub struct Settings {
 pub enum Trouble {
     /// It could not be started or ended at once.
     NotStarted { cause: String, cure: Option<String> },
-    /// The conversation cannot be gone on with as things stand; another one could be begun.
-    NotResumed { cause: String, cure: String },
     /// The host has no process, thread or memory to give just now.
     HostIsFull { cause: String },
     /// Claude has no such conversation.

@@ -159,15 +159,10 @@ impl Setup {
         // person's own was there from the beginning.
         if (session.said || !session.owns_folder) && !session.folder.is_dir() {
             let cause = format!("its folder {} is not there", session.folder.display());
-            let cure = "Put it back where it was, and press Try again.";
-            // Nothing else is begun where a person's own directory was.
-            return Err(match session.owns_folder {
-                true => Trouble::NotResumed {
-                    cause,
-                    cure: cure.to_owned(),
-                },
-                false => not_started(&cause, Some(cure)),
-            });
+            return Err(not_started(
+                &cause,
+                Some("Put it back where it was, and press Try again."),
+            ));
         }
         let mut builder = fs::DirBuilder::new();
         if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
@@ -472,10 +467,7 @@ fn open_elsewhere(config_dir: &Path, session: &Session) -> Result<(), Trouble> {
             ),
         };
         let cure = "Two at once would lose a part of the conversation. End it there, then press Try again.";
-        return Err(Trouble::NotResumed {
-            cause,
-            cure: cure.to_owned(),
-        });
+        return Err(not_started(&cause, Some(cure)));
     }
     Ok(())
 }
