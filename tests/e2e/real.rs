@@ -87,6 +87,9 @@ use crate::cli;
 use crate::host::{Chappe, Host, SOON, USER, processes_of};
 use crate::messages_api::{Kind, MessagesApi, Request, ToolResult};
 
+/// What stands in a row of a transcript in which Claude calls a tool; `server_tool_use` stands in every answer.
+const CALLS_TOOL: &str = r#""type":"tool_use""#;
+
 /// How often something is looked at that nobody announces, such as a process.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -245,8 +248,14 @@ impl Stage {
     pub fn has_written(&self, what: &str, conversations: usize) {
         until(&format!("{what:?} in the transcript"), || {
             let mut written = self.conversations();
-            // What waits in its queue is not in the conversation yet.
-            let is_said = |row: &str| row.contains(what) && !row.contains("queue-operation");
+            // What waits in its queue is not in the conversation yet, and other rows name tools as well.
+            let is_said = |row: &str| {
+                let is_of_conversation = || {
+                    let row: serde_json::Value = serde_json::from_str(row).unwrap_or_default();
+                    matches!(row["type"].as_str(), Some("user" | "assistant"))
+                };
+                row.contains(what) && is_of_conversation()
+            };
             written.retain(|conversation| conversation.lines().any(is_said));
             (written.len() >= conversations).then_some(())
         });

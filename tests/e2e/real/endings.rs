@@ -3,7 +3,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Stage, until};
+use super::{CALLS_TOOL, Stage, until};
 use crate::host::USER;
 
 /// Runs until the gate is opened, and nobody is asked about it.
@@ -29,7 +29,7 @@ fn an_end_of_chappe_in_the_middle_of_a_tool_leaves_nothing_behind() {
     stage.say(text);
     stage.press("cat gate", "Allow once");
     let _running = gate.reached();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
     let chappe = stage.host.start();
@@ -61,7 +61,7 @@ fn after_a_crash_of_chappe_there_is_never_more_than_one_claude() {
     let gate = stage.gate("gate");
     stage.say(SLOW);
     let _running = gate.reached();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     chappe.crash();
     let left = stage.processes();
     assert!(left.contains(&stage.claude()) && left.len() > 1, "{left:?}");
@@ -128,7 +128,7 @@ fn when_claude_is_killed_it_is_told_and_the_turn_goes_on() {
     let _running = gate.reached();
     let former = chappe.descendants();
     assert!(former.len() > 1, "no tool runs: {former:?}");
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     kill(Pid::from_raw(stage.claude()), Signal::SIGKILL).expect("it lives");
     stage
         .host

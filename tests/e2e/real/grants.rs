@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use super::{Stage, until};
+use super::{CALLS_TOOL, Stage, until};
 use crate::host::{SOON, USER};
 
 const FOREIGN: &str = "I don't know this button. Nothing was done.";
@@ -344,7 +344,7 @@ fn what_is_denied_by_a_rule_is_denied_in_every_mode() {
         );
         assert_eq!(asked(&stage), 0, "{mode}");
         stage.host.delivered();
-        stage.has_written("tool_use", 1);
+        stage.has_written(CALLS_TOOL, 1);
         drop(chappe);
         stage.host.claude.clone_from(&claude);
     }

@@ -1,6 +1,6 @@
 //! What nobody has decided for long is mentioned once more, and then never again.
 
-use super::{Stage, until};
+use super::{CALLS_TOOL, Stage, until};
 use crate::host::USER;
 
 /// What Claude wants in the first session, and in another one.
@@ -66,7 +66,7 @@ fn what_a_restart_has_ended_is_not_mentioned() {
     stage.say(CALL);
     let (request, _) = stage.button("touch made", "Allow once");
     stage.host.delivered();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     assert_eq!(chappe.stop().code(), Some(0));
     set(&mut stage, "1s");
     let _chappe = stage.host.start();

@@ -3,7 +3,7 @@
 
 use chappe::loopback::botapi::Person;
 
-use super::{Stage, kill_whole};
+use super::{CALLS_TOOL, Stage, kill_whole};
 use crate::host::{Chappe, USER};
 
 const BOB: i64 = 1002;
@@ -56,7 +56,7 @@ fn of_a_person_who_was_removed(test: &str, end: End) {
     stage.host.api.say(&bob, "and this");
     stage.host.stored();
     stage.host.delivered();
-    stage.has_written("tool_use", 2);
+    stage.has_written(CALLS_TOOL, 2);
     end.end(chappe);
     drop(held);
     let calls = calls_for_bob(&stage);
@@ -127,7 +127,7 @@ fn what_waits_behind_the_turn_of_who_was_removed_is_run() {
     stage.say("of Ada, behind Bob");
     stage.host.stored();
     stage.host.delivered();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     assert_eq!(chappe.stop().code(), Some(0));
     drop(held);
     let (calls, turns) = (calls_for_bob(&stage), stage.turns_told(CALL));
@@ -157,7 +157,7 @@ fn a_press_of_who_was_removed_does_nothing_and_is_not_answered() {
     stage.host.api.say(&bob, call);
     let request = stage.host.request_with(BOB, "Allow once");
     stage.host.delivered();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     assert_eq!(chappe.stop().code(), Some(0));
     let (calls, turns) = (calls_for_bob(&stage), stage.turns_told("of Bob"));
     stage.host.allowed_users = vec![USER];

@@ -1,6 +1,6 @@
 //! What Claude wants to be allowed.
 
-use super::Stage;
+use super::{CALLS_TOOL, Stage};
 use crate::host::USER;
 
 /// To a press on what no open request knows.
@@ -152,7 +152,7 @@ fn a_rule_that_denies_goes_before_what_was_allowed() {
     stage.host.answer("tool said:");
     // What was on its way when it dies would be shown twice.
     stage.host.delivered();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     drop(chappe);
     let claude = stage.host.claude.clone();
     // The very same rule, and what it covers.

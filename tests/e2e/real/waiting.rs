@@ -1,7 +1,7 @@
 //! What is written while Claude waits for a person: it is kept and says what it waits for. It is the answer where somebody
 //! says so, and else a message of its own; it is never both. Whoever wrote it is told so where they wrote it.
 
-use super::{Stage, kill_whole, until};
+use super::{CALLS_TOOL, Stage, kill_whole, until};
 use crate::host::{Host, USER};
 use chappe::loopback::botapi::{Person, Shown};
 
@@ -157,7 +157,7 @@ fn what_waits_for_a_request_is_kept_when_everything_is_killed() {
     stage.say(CALL);
     let (request, _) = stage.button("touch made", "Allow once");
     let notice = wrote(&stage.host, TEXT, "Deny with this");
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     stage.host.delivered();
     kill_whole(chappe);
     let _chappe = stage.host.start();

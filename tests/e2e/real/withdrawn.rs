@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use chappe::loopback::botapi::{Fault, Trouble};
 
-use super::{Stage, kill_whole, until};
+use super::{CALLS_TOOL, Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
 const OVER: &str = "That request is over. Your press changed nothing.";
@@ -184,7 +184,7 @@ fn asks_again_after(test: &str, death: Death) {
     stage.say("[[once sh bump]]");
     let (request, data) = stage.button("sh bump", "Allow once");
     stage.host.delivered();
-    stage.has_written("tool_use", 1);
+    stage.has_written(CALLS_TOOL, 1);
     let left = death.come(&stage, chappe);
     let _chappe = left.unwrap_or_else(|| stage.host.start());
     let how = match death {
