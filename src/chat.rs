@@ -278,6 +278,9 @@ pub enum FreeMemory {
     Bytes(u64),
 }
 
+/// The permission mode in which nobody is asked.
+pub const BYPASS: &str = "bypassPermissions";
+
 /// Who Claude is in a session: a template, of which each session keeps a copy of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Persona {

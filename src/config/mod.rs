@@ -28,6 +28,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::chat::BYPASS;
 pub use crate::chat::{FreeMemory, IdleTimeout};
 pub use environment::{Environment, RESERVED_VARIABLES, child_environment};
 pub use error::ConfigError;
@@ -343,7 +344,7 @@ fn refuse_bypass_as_root(
     let sandboxed = child_environment(env, added)
         .iter()
         .any(|(name, value)| name == "IS_SANDBOX" && value == "1");
-    if mode != "bypassPermissions" || !env.is_root() || command.len() > 1 || sandboxed {
+    if mode != BYPASS || !env.is_root() || command.len() > 1 || sandboxed {
         return Ok(());
     }
     Err(Complaint::new("cannot be \"bypassPermissions\" here: the CLI refuses it as root").help(

@@ -13,10 +13,7 @@ use nix::fcntl::OFlag;
 use super::document::{self, Document};
 use super::error::Complaint;
 use super::{ConfigError, Environment, nearest, refuse_bypass_as_root, values};
-use crate::chat::Persona;
-
-/// The mode in which nobody is asked.
-const BYPASS: &str = "bypassPermissions";
+use crate::chat::{BYPASS, Persona};
 
 /// The one that nobody has to ask for.
 pub const DEFAULT: &str = "default";

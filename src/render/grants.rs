@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use super::sessions::BYPASS;
 use super::status::coarse;
 use super::texts::Line;
-use crate::chat::{Act, Grant, Notice, Offer, Permit, Reach, Rule};
+use crate::chat::{Act, BYPASS, Grant, Notice, Offer, Permit, Reach, Rule};
 
 /// How many grants a list shows, each with its button.
 const SHOWN_MAX: usize = 20;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::request::is_plan;
-use super::sessions::BYPASS;
 use super::status::{ASKS_NOBODY, duration};
 use super::texts::Line;
-use crate::chat::{Act, Formatted, Hold, InLine, Notice, Offer, Overview, Pending, Pends, Style};
+use crate::chat::{
+    Act, BYPASS, Formatted, Hold, InLine, Notice, Offer, Overview, Pending, Pends, Style,
+};
 
 /// How many messages of a line are shown.
 pub const SHOWN_MAX: usize = 10;

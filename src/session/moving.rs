@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::prepare::{MIRROR, config_dir, is_mirror};
 use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
-use crate::chat::Moving;
+use crate::chat::{BYPASS, Moving};
 use crate::claude::transcript;
 use crate::store::{KeptSession, Said};
 
@@ -37,9 +37,6 @@ const VERSION: u32 = 1;
 
 /// How much of a name is told, in characters.
 const NAMED_MAX: usize = 200;
-
-/// The permission mode in which nobody is asked.
-const BYPASS: &str = "bypassPermissions";
 
 /// Longer names Claude cuts, and adds what nobody else can compute.
 const PROJECT_NAME_MAX: usize = 200;

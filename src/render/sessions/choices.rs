@@ -1,7 +1,7 @@
 //! What is said about what is chosen for a session: who Claude is in it, its model, its mode, how long it is kept. Pure.
 
 use super::{OFFERED_MAX, short};
-use crate::chat::{Act, Formatted, IdleTimeout, Notice, Offer};
+use crate::chat::{Act, BYPASS, Formatted, IdleTimeout, Notice, Offer};
 use crate::render::status::duration;
 use crate::render::texts::Line;
 
@@ -16,11 +16,8 @@ pub const MODES: [(&str, &str); 6] = [
     ("plan", "looks and plans, changes nothing"),
     ("auto", "a check by Anthropic decides what needs asking"),
     ("dontAsk", "denies what no rule allows, without asking"),
-    ("bypassPermissions", "does everything without asking"),
+    (BYPASS, "does everything without asking"),
 ];
-
-/// The mode in which nobody is asked.
-pub const BYPASS: &str = "bypassPermissions";
 
 /// There is no such persona.
 pub fn no_persona(name: &str, near: Option<&str>, all: &[String]) -> Formatted {

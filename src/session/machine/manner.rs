@@ -2,14 +2,12 @@
 //! is ended once it rests. Nothing is given to it meanwhile.
 
 use super::{Action, Machine, Manner, State, show};
+use crate::chat::BYPASS;
 use crate::claude::protocol::{self, ControlCommand};
 
 /// What the requests begin with; what was chosen follows.
 const SET_MODEL: &str = "chappe-model-";
 const SET_MODE: &str = "chappe-mode-";
-
-/// The mode in which nobody is asked. A process must be started with it to enter it.
-const BYPASS: &str = "bypassPermissions";
 
 const DEFAULT: &str = "default";
 const PLAN: &str = "plan";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::ahead::{Ahead, Found};
 use super::super::desk::{Desk, say};
 use super::{moves, near};
-use crate::chat::{Act, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
+use crate::chat::{Act, BYPASS, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
 use crate::render::{grants, sessions};
 use crate::store::{self, Intake, Renewal, Session};
@@ -62,7 +62,7 @@ impl Desk {
         let Some(session) = intake.session(session)?.filter(|_| persona.wants_bypass) else {
             return Ok(());
         };
-        if self.mode_of(&session) == sessions::BYPASS {
+        if self.mode_of(&session) == BYPASS {
             return Ok(());
         }
         let notice = sessions::confirm_bypass(&session.name, Some(&persona.name));
@@ -77,7 +77,7 @@ impl Desk {
     ) -> store::Result<Formatted> {
         let before = self.mode_of(session);
         // What asks nobody is entered by a fresh process, and left by one.
-        let renewal = match (before == sessions::BYPASS) != (mode == sessions::BYPASS) {
+        let renewal = match (before == BYPASS) != (mode == BYPASS) {
             true => Renewal::Process,
             false => Renewal::Live,
         };
@@ -172,7 +172,7 @@ impl Desk {
         session: &Session,
         name: &str,
     ) -> store::Result<()> {
-        let refused = self.workplace.personas.refuses_mode(sessions::BYPASS);
+        let refused = self.workplace.personas.refuses_mode(BYPASS);
         if name.is_empty() {
             let notice = sessions::modes(&session.name, self.mode_of(session), refused);
             return intake.offer(place, session.id, &notice).map(drop);
@@ -183,8 +183,8 @@ impl Desk {
             return say(intake, place, sessions::no_such_mode(name, near));
         };
         match (mode, refused) {
-            (sessions::BYPASS, Some(why)) => say(intake, place, sessions::mode_refused(why)),
-            (sessions::BYPASS, None) => {
+            (BYPASS, Some(why)) => say(intake, place, sessions::mode_refused(why)),
+            (BYPASS, None) => {
                 let notice = sessions::confirm_bypass(&session.name, None);
                 intake.offer(place, session.id, &notice).map(drop)
             }
@@ -221,23 +221,17 @@ impl Desk {
         }
         let said = match act {
             Act::UseModel { model } => self.use_model(intake, &session, model)?,
-            Act::UseMode { mode } if mode == sessions::BYPASS => {
+            Act::UseMode { mode } if mode == BYPASS => {
                 let notice = sessions::confirm_bypass(&session.name, None);
                 intake.offer(place, session.id, &notice)?;
                 return Ok(Some("Press once more below".to_owned()));
             }
             Act::UseMode { mode } => self.use_mode(intake, &session, mode)?,
-            Act::UseBypass
-                if self
-                    .workplace
-                    .personas
-                    .refuses_mode(sessions::BYPASS)
-                    .is_some() =>
-            {
-                let why = self.workplace.personas.refuses_mode(sessions::BYPASS);
+            Act::UseBypass if self.workplace.personas.refuses_mode(BYPASS).is_some() => {
+                let why = self.workplace.personas.refuses_mode(BYPASS);
                 sessions::mode_refused(why.unwrap_or_default())
             }
-            Act::UseBypass => self.use_mode(intake, &session, sessions::BYPASS)?,
+            Act::UseBypass => self.use_mode(intake, &session, BYPASS)?,
             Act::UsePersona { persona: name } => match &ahead.found {
                 Found::Persona(persona) => {
                     self.use_persona(intake, place, &session, name, persona)?;
