@@ -156,6 +156,25 @@ impl Stage {
         })
     }
 
+    /// Asks for the end of a session, and says so both times.
+    pub fn delete(&self, session: &str) {
+        let asked = self.ask(
+            &format!("/delete {session}"),
+            &format!("⚠ Delete {session} with its folder"),
+        );
+        self.confirm_delete(session, &asked);
+    }
+
+    /// Says both times that a session is to be deleted.
+    pub fn confirm_delete(&self, session: &str, asked: &Shown) {
+        let person = self.host.person();
+        self.host
+            .press(&person, asked, &format!("Delete {session}"));
+        let asked = self.host.answer_after(asked.id, "It cannot be had back.");
+        let press = self.host.press(&person, &asked, "Yes, for good");
+        assert_eq!(self.host.toast(&press), "Done");
+    }
+
     /// Asks what Claude remembers: all that was said to it before, by a person or by chappe.
     pub fn memory(&self) -> Vec<String> {
         self.ask("[[remember]]", "remember turns=");

@@ -45,6 +45,12 @@ fn counts(store: &Store, session: SessionId, now: i64) -> bool {
     !all.is_empty()
 }
 
+/// Counts what only a fresh process can be.
+fn generation(store: &Store, session: SessionId) -> i64 {
+    let work = store.work(session).expect("it can be read");
+    work.chosen.generation
+}
+
 #[test]
 fn a_choice_decides_its_request_once_and_is_told_with_it() {
     on_both(|store| {
@@ -172,13 +178,7 @@ fn what_is_over_is_not_put_into_a_turn_that_may_still_have_it() {
                 .expect("it can be written")
         };
         assert!(matches!(steer(NOW + 10), Next::Nothing));
-        let generation = || {
-            store
-                .work(session)
-                .expect("it can be read")
-                .chosen
-                .generation
-        };
+        let generation = || generation(store, session);
         let before = generation();
         assert!(matches!(steer(NOW + 3_601), Next::Changed));
         assert_eq!(generation(), before + 1);
@@ -191,13 +191,7 @@ fn what_was_over_long_ago_is_forgotten_by_the_process_that_has_it_as_well() {
     on_both(|store| {
         let (session, grant) = granted(store);
         take_in(store, NOW, |intake| intake.limit_grant(grant));
-        let generation = || {
-            store
-                .work(session)
-                .expect("it can be read")
-                .chosen
-                .generation
-        };
+        let generation = || generation(store, session);
         let before = generation();
         store.prune(NOW + 7_200).expect("it can be written");
         assert_eq!(generation(), before);
@@ -217,10 +211,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         };
         let takes_in = || take_in(store, NOW, |intake| intake.takes_in(session));
         assert!(takes_in(), "nothing is known of its process");
-        let generation = || {
-            let work = store.work(session).expect("it can be read");
-            work.chosen.generation
-        };
+        let generation = || generation(store, session);
         store
             .spawned(session, &living, generation())
             .expect("it is noted");

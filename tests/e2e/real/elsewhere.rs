@@ -34,6 +34,16 @@ impl Other {
         Other(command.spawn().expect("it starts"))
     }
 
+    /// Waits until it is found to have the session open, beside chappe's own.
+    fn is_found(&self, stage: &Stage, session: &str) {
+        let config_dir = stage.host.folder.path().join("claude");
+        let ours = stage.claude();
+        until("the other one is found", || {
+            let found = holder(&config_dir, session, &stage.folder(), &[ours]);
+            (found == self.certain()).then_some(())
+        });
+    }
+
     fn certain(&self) -> Option<Holder> {
         Some(Holder {
             pid: self.0.id() as i32,
@@ -141,12 +151,7 @@ fn what_was_said_at_the_desk_is_known_on_the_phone_though_the_process_lives() {
 
     // Somebody has it open, and has said nothing yet.
     let other = Other::start(&stage, test, &["--resume", &session]);
-    let config_dir = stage.host.folder.path().join("claude");
-    let ours = stage.claude();
-    until("the other one is found", || {
-        let found = holder(&config_dir, &session, &stage.folder(), &[ours]);
-        (found == other.certain()).then_some(())
-    });
+    other.is_found(&stage, &session);
     rest();
     stage.say("the fourth");
     let told = stage.host.answer("has this conversation open");
@@ -167,24 +172,12 @@ fn a_conversation_that_is_open_at_the_desk_is_neither_put_away_nor_deleted() {
     stage.ask("the first", "echo: the first");
     let session = stage.session_id();
     let other = Other::start(&stage, test, &["--resume", &session]);
-    let config_dir = stage.host.folder.path().join("claude");
-    let ours = stage.claude();
-    until("the other one is found", || {
-        let found = holder(&config_dir, &session, &stage.folder(), &[ours]);
-        (found == other.certain()).then_some(())
-    });
+    other.is_found(&stage, &session);
     let pid = other.0.id();
     let why = format!("another claude (process {pid}) has this conversation open.");
     let told = stage.ask("/archive", "⚠ default can't be put away: ");
     assert!(told.text.contains(&why), "{told:?}");
-    let asked = stage.ask("/delete", "⚠ Delete default with its folder");
-    stage
-        .host
-        .press(&stage.host.person(), &asked, "Delete default");
-    let asked = stage.host.answer_after(asked.id, "It cannot be had back.");
-    stage
-        .host
-        .press(&stage.host.person(), &asked, "Yes, for good");
+    stage.delete("default");
     let told = stage.host.answer("⚠ default can't be deleted: ");
     assert!(told.text.contains(&why), "{told:?}");
     assert!(stage.folder().is_dir());

@@ -8,17 +8,6 @@ use rusqlite::Connection;
 use super::Stage;
 use crate::host::SOON;
 
-/// Asks for the end of the session web, both times.
-fn delete_web(stage: &Stage) {
-    let asked = stage.ask("/delete web", "⚠ Delete web with its folder");
-    stage.host.press(&stage.host.person(), &asked, "Delete web");
-    let asked = stage.host.answer_after(asked.id, "It cannot be had back.");
-    let press = stage
-        .host
-        .press(&stage.host.person(), &asked, "Yes, for good");
-    assert_eq!(stage.host.toast(&press), "Done");
-}
-
 #[test]
 fn behind_a_link_no_session_takes_the_folder_of_another_along() {
     let test = "behind_a_link_no_session_takes_the_folder_of_another_along";
@@ -43,7 +32,7 @@ fn behind_a_link_no_session_takes_the_folder_of_another_along() {
     );
     stage.ask("from within", "echo: from within");
     fs::write(inside.join("note"), "of the guest").expect("it can be written");
-    delete_web(&stage);
+    stage.delete("web");
     let refused = "guest works in the folder of web, which would go with it. Nothing was done.";
     let told = stage.host.answer(refused);
     stage.host.delivered();
@@ -58,19 +47,13 @@ fn behind_a_link_no_session_takes_the_folder_of_another_along() {
     assert_eq!(changed, Ok(1));
     drop(database);
     let _chappe = stage.host.start();
-    delete_web(&stage);
+    stage.delete("web");
     stage.host.answer_after(told.id, refused);
     assert!(inside.join("note").exists());
 
     // Once the guest is gone, it goes and comes back, to where it remembers.
     let asked = stage.ask("/delete guest", "⚠ Delete guest");
-    stage
-        .host
-        .press(&stage.host.person(), &asked, "Delete guest");
-    let asked = stage.host.answer_after(asked.id, "It cannot be had back.");
-    stage
-        .host
-        .press(&stage.host.person(), &asked, "Yes, for good");
+    stage.confirm_delete("guest", &asked);
     stage.host.answer("guest is deleted.");
     assert!(inside.join("note").exists(), "it was given to it");
     stage.ask("/archive web", "Putting web away.");
