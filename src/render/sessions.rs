@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use super::texts::Line;
 use crate::chat::Formatted;
 pub use choices::{
-    MODES, bad_model, bad_timeout, broken_persona, cleared, confirm_bypass, is_busy, mode_is,
-    mode_refused, model_is, models, modes, no_persona, no_such_mode, no_such_model, persona_is,
-    personas, refused, timeout_is,
+    Counts, MODES, bad_model, bad_timeout, broken_persona, cleared, confirm_bypass, is_busy,
+    mode_is, mode_refused, model_is, models, modes, no_persona, no_such_mode, no_such_model,
+    persona_is, personas, refused, timeout_is,
 };
 pub use moves::{
     archived, archives, ask_again, confirm_delete, conversations, deleted, export, has_changed,

@@ -457,59 +457,123 @@ impl Store {
         unheard: impl Fn(&str, &Formatted) -> Formatted,
     ) -> Result<()> {
         self.write(Step::CloseRequests, |tx| {
-            let unsettled: Vec<Unsettled> = tx
-                .prepare_cached(
-                    "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
-                            outbox.prompt, outbox.message IS NOT NULL, request.tool
-                     FROM request JOIN outbox ON outbox.id = request.row
-                     WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
-                       AND (?2 IS NULL OR request.claude = ?2)",
-                )?
-                .query_map((session.0, request), |row| {
-                    Ok(Unsettled {
-                        id: row.get(0)?,
-                        bot: BotId(row.get(1)?),
-                        state: row.get(2)?,
-                        post: row.get(3)?,
-                        row: RowId(row.get(4)?),
-                        place: place_of(row.get(5)?, row.get(6)?),
-                        prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
-                        is_seen: row.get(8)?,
-                        tool: row.get(9)?,
-                    })
-                })?
-                .collect::<Result<_>>()?;
-            for one in unsettled {
-                let shown = match serde_json::from_str(&one.post) {
-                    Ok(Post::Message { body, .. }) => body,
-                    _ => Formatted::default(),
-                };
-                let body = if one.state == "open" {
-                    tx.execute("UPDATE request SET state = ?2, told = 1 WHERE id = ?1", (one.id, state))?;
-                    waits_no_more(tx, session, one.id, now)?;
-                    let unsent = tx.execute(
-                        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
-                        [one.row.0],
-                    )?;
-                    withdraw_parts(tx, one.id)?;
-                    (unsent == 0 || one.is_seen).then(|| with_line(&shown))
-                } else {
-                    // What was decided stays decided; there is nobody left to tell it to.
-                    tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
-                    (one.state == "allowed").then(|| unheard(&one.tool, &shown))
-                };
-                if let Some(body) = body {
-                    let edit = Post::Edit {
-                        target: Target::Row(one.row),
-                        body,
-                        buttons: Vec::new(),
-                    };
-                    outbox::insert(tx, one.bot, one.place, one.prompt, None, Lane::Text, &edit, now)?;
+            for one in unsettled(tx, session, request)? {
+                if one.state == "open" {
+                    close_open(tx, session, now, &one, state, &with_line)?;
+                    continue;
+                }
+                // What was decided stays decided; there is nobody left to tell it to.
+                tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
+                if one.state == "allowed" {
+                    one.says(tx, now, unheard(&one.tool, &one.shown()))?;
                 }
             }
             Ok(())
         })
     }
+}
+
+impl Unsettled {
+    /// What its message says.
+    fn shown(&self) -> Formatted {
+        match serde_json::from_str(&self.post) {
+            Ok(Post::Message { body, .. }) => body,
+            _ => Formatted::default(),
+        }
+    }
+
+    /// Has its message say this from now on, without buttons.
+    fn says(&self, tx: &Transaction<'_>, now: i64, body: Formatted) -> Result<()> {
+        let edit = Post::Edit {
+            target: Target::Row(self.row),
+            body,
+            buttons: Vec::new(),
+        };
+        outbox::insert(
+            tx,
+            self.bot,
+            self.place,
+            self.prompt,
+            None,
+            Lane::Text,
+            &edit,
+            now,
+        )
+        .map(drop)
+    }
+}
+
+/// The requests of a session that are open, or decided and not told: the one that Claude names so, or all.
+fn unsettled(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    request: Option<&str>,
+) -> Result<Vec<Unsettled>> {
+    tx.prepare_cached(
+        "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
+                outbox.prompt, outbox.message IS NOT NULL, request.tool
+         FROM request JOIN outbox ON outbox.id = request.row
+         WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
+           AND (?2 IS NULL OR request.claude = ?2)",
+    )?
+    .query_map((session.0, request), |row| {
+        Ok(Unsettled {
+            id: row.get(0)?,
+            bot: BotId(row.get(1)?),
+            state: row.get(2)?,
+            post: row.get(3)?,
+            row: RowId(row.get(4)?),
+            place: place_of(row.get(5)?, row.get(6)?),
+            prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
+            is_seen: row.get(8)?,
+            tool: row.get(9)?,
+        })
+    })?
+    .collect()
+}
+
+/// Closes an open request that nobody can answer any more. What of it was shown gets a line below it; what was not sent yet
+/// is never sent.
+fn close_open(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    one: &Unsettled,
+    state: &'static str,
+    with_line: impl Fn(&Formatted) -> Formatted,
+) -> Result<()> {
+    tx.execute(
+        "UPDATE request SET state = ?2, told = 1 WHERE id = ?1",
+        (one.id, state),
+    )?;
+    waits_no_more(tx, session, one.id, now)?;
+    let unsent = tx.execute(
+        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
+        [one.row.0],
+    )?;
+    withdraw_parts(tx, one.id)?;
+    if unsent == 0 || one.is_seen {
+        one.says(tx, now, with_line(&one.shown()))?;
+    }
+    Ok(())
+}
+
+/// Closes the requests of a session that is to stop: from now on no press allows what is about to be cut off. Returns
+/// whether there were any.
+pub(super) fn close_stopped(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    with_line: impl Fn(&Formatted) -> Formatted,
+) -> Result<bool> {
+    let mut any = false;
+    for one in unsettled(tx, session, None)? {
+        if one.state == "open" {
+            close_open(tx, session, now, &one, "withdrawn", &with_line)?;
+            any = true;
+        }
+    }
+    Ok(any)
 }
 
 /// Whether a press may come from the message that shows a request: that of a row with this place, message and tries.

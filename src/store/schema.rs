@@ -22,6 +22,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     PARTS_OF_REQUESTS,
     LEFT_BEHIND,
     BEGUN,
+    BEGUN_MODE,
 ];
 
 const FIRST: &str = "
@@ -378,6 +379,11 @@ const BEGUN: &str = "
 -- The generation of choices with which the session's live process was started; NULL where there is none, or that is not
 -- known.
 ALTER TABLE session ADD COLUMN begun INTEGER;
+";
+
+const BEGUN_MODE: &str = "
+-- The permission mode with which that process was started.
+ALTER TABLE session ADD COLUMN begun_mode TEXT;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

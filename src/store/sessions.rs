@@ -325,18 +325,24 @@ impl Store {
         })
     }
 
-    /// Notes the process that serves the session from now on, and the generation of choices that it was started with.
-    /// Normal.
-    pub fn spawned(&self, session: SessionId, living: &Living, generation: i64) -> Result<()> {
+    /// Notes the process that serves the session from now on, and the generation of choices and the permission mode that it
+    /// was started with. Normal.
+    pub fn spawned(
+        &self,
+        session: SessionId,
+        living: &Living,
+        (generation, mode): (i64, &str),
+    ) -> Result<()> {
         self.write(Step::Spawned, |tx| {
             tx.execute(
-                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5 WHERE id = ?1",
+                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5, begun_mode = ?6 WHERE id = ?1",
                 (
                     session.0,
                     living.pid,
                     living.start as i64,
                     &living.boot,
                     generation,
+                    mode,
                 ),
             )
             .map(drop)
@@ -373,7 +379,7 @@ impl Store {
         let swept = outbox::json(&swept)?;
         self.write(Step::Ended, |tx| {
             tx.execute(
-                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, begun = NULL, slept = ?2,
+                "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, begun = NULL, begun_mode = NULL, slept = ?2,
                      swept = (SELECT json_group_array(value) FROM (
                          SELECT value FROM json_each(swept) UNION ALL SELECT value FROM json_each(?3) LIMIT ?4))
                  WHERE id = ?1",
@@ -454,6 +460,16 @@ impl Intake<'_> {
                 "SELECT 1 FROM session WHERE id = ?1 AND (begun IS NULL OR begun = generation)",
             )?
             .exists([session.0])
+    }
+
+    /// The permission mode with which the session's live process was started, as far as the store knows.
+    pub fn begun_mode(&self, session: SessionId) -> Result<Option<String>> {
+        let mode: Option<Option<String>> = self
+            .tx
+            .prepare_cached("SELECT begun_mode FROM session WHERE id = ?1")?
+            .query_row([session.0], |row| row.get(0))
+            .optional()?;
+        Ok(mode.flatten())
     }
 
     /// Lets a session's process be in another permission mode from now on; None: in the configuration's.

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::elsewhere::Since;
 use super::holds::{self, Holding, Release};
-use super::{Intake, Result, Step, Store, place_of, turns};
+use super::{Intake, Result, Step, Store, place_of, requests, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
 
 /// What a stop came to.
@@ -25,6 +25,8 @@ pub struct StopSays<'a> {
     pub ended: &'a Formatted,
     /// Below the message that told of a failure which is not tried again.
     pub not_again: &'a str,
+    /// What a request that was open says from now on.
+    pub withdrawn: fn(&Formatted) -> Formatted,
 }
 
 impl Intake<'_> {
@@ -48,6 +50,8 @@ impl Intake<'_> {
         says: &StopSays<'_>,
         notice: impl Fn(usize) -> Notice,
     ) -> Result<Stop> {
+        // Claude hears of it in a moment. Whoever presses until then is to hear the truth.
+        self.posted |= requests::close_stopped(self.tx, session, self.now, says.withdrawn)?;
         let queued = self.close_queued(session, says.ended)?;
         // What was put into the turn and is not taken there may come to wait again.
         let may_come_back = self

@@ -44,6 +44,7 @@ pub fn stop(intake: &mut Intake<'_>, session: SessionId) -> store::Result<Stop> 
     let says = StopSays {
         ended: &status::stopped(),
         not_again: texts::NOT_TRIED_AGAIN,
+        withdrawn: texts::withdrawn_by_stop,
     };
     intake.stop(session, &says, notice::held)
 }

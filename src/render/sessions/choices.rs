@@ -217,20 +217,41 @@ pub fn no_such_mode(name: &str, near: Option<&str>) -> Formatted {
     }
 }
 
-/// A session has another mode; `before` is the one that a turn which runs was begun in.
-pub fn mode_is(session: &str, mode: &str, before: Option<&str>) -> Formatted {
+/// From when a permission mode counts that was chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    Now,
+    /// With the fresh process after the turn that runs.
+    AfterTurn,
+    /// The same; the turn that runs, in which nobody was asked, asks from now on.
+    AfterTurnAndAsks,
+}
+
+impl Counts {
+    /// What a mode that was just chosen comes to in a turn that runs, whose process was begun in the mode `begun`.
+    /// `is_apt`: whether nothing else was chosen since that takes a fresh one. The session's machine does the same.
+    pub fn of(mode: &str, begun: Option<&str>, is_apt: bool) -> Counts {
+        match (mode, begun == Some(BYPASS)) {
+            _ if is_apt => Counts::Now,
+            // Whatever is to come, nobody is asked less before it.
+            ("default", _) | ("plan", false) => Counts::Now,
+            (_, false) => Counts::AfterTurn,
+            (_, true) => Counts::AfterTurnAndAsks,
+        }
+    }
+}
+
+/// A session has another mode.
+pub fn mode_is(session: &str, mode: &str, counts: Counts) -> Formatted {
     let meaning = MODES.iter().find(|(known, _)| *known == mode);
     let line = Line::default()
         .bold(session)
         .plain(" is in ")
         .bold(mode)
-        // What asks nobody takes a fresh process, and so does everything after it.
-        .plain(match before {
-            Some(before) if before != BYPASS && mode == BYPASS => " when this turn is over",
-            Some(BYPASS) if mode != BYPASS && mode != "default" => {
-                " when this turn is over, and asks until then"
-            }
-            _ => " from now on",
+        .plain(match counts {
+            Counts::Now => " from now on",
+            Counts::AfterTurn => " when this turn is over",
+            Counts::AfterTurnAndAsks => " when this turn is over, and asks until then",
         });
     match meaning {
         Some((_, meaning)) => line.plain(&format!(": {meaning}.")).end(),
@@ -326,4 +347,30 @@ pub fn refused(session: &str, choice: &str, why: &str) -> Formatted {
 /// Two buttons in a row.
 fn in_rows(offers: Vec<Offer>) -> Vec<Vec<Offer>> {
     offers.chunks(2).map(<[Offer]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_counts_at_once_where_the_process_is_told_it() {
+        for (mode, begun, is_apt, counts) in [
+            ("acceptEdits", None, true, Counts::Now),
+            ("acceptEdits", Some("default"), true, Counts::Now),
+            (BYPASS, Some(BYPASS), true, Counts::Now),
+            (BYPASS, Some("default"), false, Counts::AfterTurn),
+            // After something else that takes a fresh process.
+            ("acceptEdits", Some("default"), false, Counts::AfterTurn),
+            ("plan", Some("default"), false, Counts::Now),
+            ("default", Some("acceptEdits"), false, Counts::Now),
+            // Where nobody was asked.
+            ("default", Some(BYPASS), false, Counts::Now),
+            ("plan", Some(BYPASS), false, Counts::AfterTurnAndAsks),
+            ("acceptEdits", Some(BYPASS), false, Counts::AfterTurnAndAsks),
+            (BYPASS, Some(BYPASS), false, Counts::AfterTurnAndAsks),
+        ] {
+            assert_eq!(Counts::of(mode, begun, is_apt), counts, "{mode} {begun:?}");
+        }
+    }
 }

@@ -532,16 +532,10 @@ impl Machine {
         }
     }
 
-    /// Why Claude takes a request back: by itself, or because its turn was interrupted.
+    /// Why Claude takes a request back: by itself, or because chappe ends. A stop has closed all that was open.
     fn taken_back(&self) -> Closed {
         match &self.state {
-            State::Busy(turn) => match turn.cut {
-                Some(Cut { by: By::Person, .. }) => Closed::Stopped,
-                Some(Cut {
-                    by: By::Shutdown, ..
-                }) => Closed::Restarted,
-                None => Closed::Withdrawn,
-            },
+            State::Busy(turn) if turn.cut.is_some() => Closed::Restarted,
             _ => Closed::Withdrawn,
         }
     }

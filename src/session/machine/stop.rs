@@ -9,7 +9,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::life::{INTERRUPT, closed};
-use super::{Action, Asker, By, Closed, Cut, Finished, Machine, State, Turn, show};
+use super::{Action, Asker, By, Closed, Cut, DENIED, Finished, Machine, State, Turn, show};
 use crate::board::Doing;
 use crate::chat::{Outcome, Prompt, Spent};
 use crate::claude::protocol::{self, ControlCommand};
@@ -31,6 +31,7 @@ impl Machine {
                 // Whether a turn runs that nobody has asked for, is not known here; where none does, this does nothing.
                 out.push(interrupt());
                 self.stop_tasks(out);
+                self.deny_asked(out);
                 // With the end of what was cut off the stop is noted as done.
                 if !self.stop_cut_off(out) {
                     out.push(Action::Stopped { anything: runs });
@@ -115,7 +116,17 @@ impl Machine {
         out.push(interrupt());
         if by == By::Person {
             self.stop_tasks(out);
+            self.deny_asked(out);
         }
+    }
+
+    /// Answers all that is asked: since a person said stop, nobody can press any more. An interruption withdraws it; what it
+    /// does not reach would wait for ever.
+    fn deny_asked(&mut self, out: &mut Vec<Action>) {
+        let asked: Vec<String> = self.asked.keys().cloned().collect();
+        self.close_asked(Closed::Stopped, out);
+        let denials = asked.iter().map(|request| protocol::deny(request, DENIED));
+        out.extend(denials.map(Action::Write));
     }
 
     fn stop_tasks(&self, out: &mut Vec<Action>) {

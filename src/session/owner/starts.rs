@@ -99,12 +99,12 @@ impl Owner {
                 self.process = Some(process);
                 self.last_words.clear();
                 let manner = setup.manner(&session.chosen);
-                self.events.push_back(Event::Started(manner, slept));
                 // Where this cannot be written the process still runs, and chappe still holds it.
-                if let Err(error) = store.spawned(self.session, &living, session.chosen.generation)
-                {
+                let begun = (session.chosen.generation, manner.mode.as_str());
+                if let Err(error) = store.spawned(self.session, &living, begun) {
                     log::error!("the process cannot be noted: {error}");
                 }
+                self.events.push_back(Event::Started(manner, slept));
             }
             Err(error) => {
                 let trouble = setup.spawn_trouble(&session.folder, &error);

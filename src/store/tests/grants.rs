@@ -213,7 +213,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(takes_in(), "nothing is known of its process");
         let generation = || generation(store, session);
         store
-            .spawned(session, &living, generation())
+            .spawned(session, &living, (generation(), "default"))
             .expect("it is noted");
         assert!(takes_in());
         take_in(store, NOW, |intake| intake.use_model(session, Some("opus")));
@@ -222,7 +222,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(!takes_in());
         store.ended(session, NOW, &[]).expect("it is noted");
         store
-            .spawned(session, &living, generation())
+            .spawned(session, &living, (generation(), "default"))
             .expect("it is noted");
         assert!(takes_in());
     });

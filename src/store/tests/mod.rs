@@ -412,6 +412,7 @@ fn stop_says(ended: &Formatted) -> StopSays<'_> {
     StopSays {
         ended,
         not_again: "not again",
+        withdrawn: |shown| Formatted::plain(format!("{}; stopped", shown.text)),
     }
 }
 

@@ -385,7 +385,9 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
             start: 5,
             boot: "this one".to_owned(),
         };
-        store.spawned(busy, &living, 0).expect("it is noted");
+        store
+            .spawned(busy, &living, (0, "default"))
+            .expect("it is noted");
         make(store, place(43), "failed");
         let broken = session_of(store, place(43)).expect("it talks to one");
         say(store, &message(3, place(43)), "hello");

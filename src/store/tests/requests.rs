@@ -854,3 +854,48 @@ fn a_request_is_denied_with_what_a_message_says_now() {
         assert_eq!(may.as_deref(), Some("Bash"));
     });
 }
+
+#[test]
+fn a_press_after_a_stop_allows_nothing_and_what_was_pressed_before_it_is_told() {
+    on_both(|store| {
+        let (session, prompt, row) = asking(store);
+        begin(store, row).expect("it waits");
+        let shown = Some(MessageId(7));
+        store
+            .delivered(row, HOME.chat, shown)
+            .expect("it is settled");
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "unsent"))
+            .expect("the request is stored");
+        let from = Arrival {
+            message: shown,
+            ..message(8, HOME)
+        };
+        let ended = Formatted::plain("stopped");
+        let stop = || {
+            take_in(store, NOW, |intake| {
+                intake.stop(session, &stop_says(&ended), held_back)
+            })
+        };
+        assert_eq!(stop(), Stop::Begun);
+        assert_eq!(decide(store, "token-r", &from), Pressed::Over);
+        assert_eq!(decisions(store, session), []);
+        let [edit] = due(store)[..] else {
+            panic!("what was never shown is not sent, and the other one changes")
+        };
+        let edit = begin(store, edit).expect("it waits");
+        assert!(text_of(&edit).ends_with("; stopped"), "{edit:?}");
+
+        store
+            .ask(BOT, session, NOW, &asked(Some(prompt.id), "later"))
+            .expect("the request is stored");
+        let later = Arrival {
+            message: None,
+            ..message(9, HOME)
+        };
+        let pressed = decide(store, "token-later", &later);
+        assert!(matches!(pressed, Pressed::Decided { .. }), "{pressed:?}");
+        assert_eq!(stop(), Stop::Begun);
+        assert_eq!(decisions(store, session).len(), 1);
+    });
+}

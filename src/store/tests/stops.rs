@@ -37,7 +37,9 @@ fn spawned(store: &Store, session: SessionId) {
         start: 5,
         boot: "this one".to_owned(),
     };
-    store.spawned(session, &living, 0).expect("it is noted");
+    store
+        .spawned(session, &living, (0, "default"))
+        .expect("it is noted");
 }
 
 /// Closes a turn as stopped, as the owner does.

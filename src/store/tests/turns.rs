@@ -408,7 +408,9 @@ fn a_session_is_open_while_anything_of_it_is() {
         start: u64::from(u32::MAX) * 1_000,
         boot: "this one".to_owned(),
     };
-    store.spawned(session, &living, 0).expect("it is noted");
+    store
+        .spawned(session, &living, (0, "default"))
+        .expect("it is noted");
     assert_eq!(
         open(),
         [],
@@ -428,7 +430,9 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     let store = open(&path);
     let (session, prompt) = given(&store);
     store.taken(prompt.id).expect("it is noted");
-    store.spawned(session, &living, 0).expect("it is noted");
+    store
+        .spawned(session, &living, (0, "default"))
+        .expect("it is noted");
     let before = store.session(session);
     drop(store);
     let store = open(&path);

@@ -9,7 +9,8 @@ use super::super::desk::{Desk, say};
 use super::{moves, near};
 use crate::chat::{Act, BYPASS, Formatted, IdleTimeout, Moving, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
-use crate::render::{grants, sessions};
+use crate::render::grants;
+use crate::render::sessions::{self, Counts};
 use crate::store::{self, Intake, Renewal, Session};
 
 /// Minutes that a quiet process may be kept.
@@ -82,9 +83,14 @@ impl Desk {
             false => Renewal::Live,
         };
         intake.use_mode(session.id, Some(mode), renewal)?;
-        let works = intake.is_at_work(session.id)?;
-        let before = works.then_some(before);
-        Ok(sessions::mode_is(&session.name, mode, before))
+        let counts = match intake.is_at_work(session.id)? {
+            true => {
+                let begun = intake.begun_mode(session.id)?;
+                Counts::of(mode, begun.as_deref(), intake.takes_in(session.id)?)
+            }
+            false => Counts::Now,
+        };
+        Ok(sessions::mode_is(&session.name, mode, counts))
     }
 
     /// The permission mode that counts for a session.

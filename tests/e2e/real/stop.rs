@@ -464,3 +464,38 @@ fn what_is_said_after_a_stop_runs_before_what_was_held() {
     );
     assert_eq!(stage.claude(), claude);
 }
+
+#[test]
+fn a_press_before_claude_has_heard_of_the_stop_allows_nothing() {
+    let Some(mut stage) = at_once("a_press_before_claude_has_heard_of_the_stop_allows_nothing")
+    else {
+        return;
+    };
+    stage.host.sessions = "stop_grace = \"60s\"\nbatch_window = \"0ms\"\n".to_owned();
+    let (_chappe, claude) = warm(&stage);
+    stage.say(r#"[[tool Bash {"command":"touch made"}]] [[text never]]"#);
+    let request = stage.host.request(USER);
+    stage.host.freeze_claude();
+    stage.say("/stop");
+    let withdrawn = stage
+        .host
+        .says(USER, request.id, "✗ Withdrawn: the turn was stopped");
+    assert!(withdrawn.buttons.is_empty(), "{withdrawn:?}");
+    let press = stage
+        .host
+        .press(&stage.host.person(), &request, "Allow once");
+    assert_eq!(
+        stage.host.toast(&press),
+        "That request is over. Your press changed nothing."
+    );
+    kill(Pid::from_raw(claude), Signal::SIGCONT).expect("it lives");
+    stage.host.answer("✗ Stopped");
+    stage.ask("after", "echo: after");
+    assert_eq!(stage.claude(), claude);
+    assert!(!stage.folder().join("made").exists());
+    let texts = stage.host.texts();
+    assert!(
+        !texts.iter().any(|text| text.starts_with("never")),
+        "{texts:?}"
+    );
+}

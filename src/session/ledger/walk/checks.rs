@@ -94,6 +94,8 @@ pub struct Ask {
     pub decided: Option<Decided>,
     /// Whether nobody can decide it any more.
     pub closed: bool,
+    /// Whether that is so because a person said stop; then Claude is denied it.
+    pub stopped: bool,
     /// Whether the press that decided it came from a message that does not show it, as none really does.
     pub is_strange: bool,
     /// Whether a decision has nothing more to do.
@@ -123,6 +125,7 @@ impl Ask {
             stored: false,
             decided: None,
             closed: false,
+            stopped: false,
             is_strange: false,
             told: false,
             answers: 0,
@@ -235,6 +238,14 @@ impl World {
         self.asks[at].decided = Some(decided);
     }
 
+    /// Nothing that is asked there can be decided from now on: a person has said stop.
+    pub fn stops(&mut self, side: usize) {
+        let all = self.asks.iter_mut();
+        for ask in all.filter(|ask| ask.side == side && ask.is_open()) {
+            (ask.closed, ask.stopped, ask.told) = (true, true, true);
+        }
+    }
+
     pub fn closes(&mut self, side: usize, request: Option<&str>) {
         for ask in &mut self.asks {
             let named = request.is_none_or(|request| request == ask.request);
@@ -265,7 +276,8 @@ impl World {
         let same = process.is_some_and(|one| one.number == ask.process);
         self.ensure(same, "it answers another process than the one that asked");
         self.ensure(ask.answers == 0, "a request is answered twice");
-        self.ensure(!ask.closed, "it answers what nobody can decide any more");
+        let may_answer = !ask.closed || ask.stopped;
+        self.ensure(may_answer, "it answers what nobody can decide any more");
         let answer = &response["response"];
         let allows = answer["behavior"] == "allow";
         match &ask.decided {
@@ -302,7 +314,8 @@ impl World {
             }
             None => {
                 self.ensure(!allows, "it is allowed, and nobody has pressed that");
-                self.ensure(!ask.stored, "it is denied while a person is asked");
+                let is_right = !ask.stored || ask.stopped;
+                self.ensure(is_right, "it is denied while a person is asked");
             }
         }
         self.asks[at].answers += 1;

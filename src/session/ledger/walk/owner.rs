@@ -314,7 +314,8 @@ impl World {
                     unreachable!("it is work")
                 };
                 let generation = work.manner.generation;
-                self.store.spawned(session, &living, generation)?;
+                self.store
+                    .spawned(session, &living, (generation, "default"))?;
                 self.sides[at].process = Some(Claude::new(number));
                 Event::Started(work.manner, None)
             }
@@ -398,6 +399,9 @@ impl World {
                     line,
                     crate::render::request::unheard,
                 )?;
+                if *why == Closed::Stopped {
+                    self.stops(at);
+                }
                 self.closes(at, request.as_deref());
                 return Ok(());
             }

@@ -238,8 +238,10 @@ impl World {
         let says = StopSays {
             ended: &Formatted::plain("stopped"),
             not_again: "not again",
+            withdrawn: crate::render::texts::withdrawn_by_stop,
         };
         self.take_in(|intake| intake.stop(session, &says, notice::held));
+        self.stops(side);
     }
 
     /// A press changes something only where it is by one who may speak, from a message that shows the request, and the

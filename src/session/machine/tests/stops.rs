@@ -271,10 +271,11 @@ fn a_stop_closes_what_was_asked_and_asks_nothing_more() {
     > work 0 stop
         show 1 since 0ns: Stopping since 0ns, 0 wait
         write request {"cancel_queued":true,"subtype":"interrupt"}
+        close requests: all Stopped
+        write response r1 {"behavior":"deny","message":"The user denied this."}
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > cancel r1
-        close requests: r1 Stopped
     > decide r1 allow
         told r1
         show 1 since 0ns: Stopping since 0ns, 0 wait
@@ -297,10 +298,11 @@ fn a_stop_closes_what_was_asked_and_asks_nothing_more() {
     > work 0 stop
         show 1 since 0ns: Stopping since 0ns, 0 wait
         write request {"cancel_queued":true,"subtype":"interrupt"}
+        close requests: all Stopped
+        write response r1 {"behavior":"deny","message":"The user denied this."}
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > result broken of=1 interrupted
-        close requests: all Stopped
         finish 1: Stopped [], $0.00, 0 tools, took 0ns
         hide
         endtools

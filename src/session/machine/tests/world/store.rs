@@ -120,6 +120,10 @@ impl Store {
             }
             _ => self.release(Press::Run),
         }
+        let requests = self.requests.values_mut();
+        for request in requests.filter(|request| **request == Request::Open) {
+            *request = Request::Settled;
+        }
         if self.has_process || self.open().next().is_some() {
             self.stop = true;
         } else {
