@@ -16,6 +16,8 @@ pub const TOAST_ANSWERED: &str = "Answered";
 pub const TOAST_NOTED: &str = "Noted";
 pub const TOAST_USED: &str = "That button was used before. Nothing has changed.";
 pub const TOAST_ANSWERED_BEFORE: &str = "That question is answered already. Nothing has changed.";
+/// A reply was written to a question that somebody else has answered meanwhile.
+pub const ASKS_ANOTHER: &str = "That question was answered meanwhile, and yours changed nothing. Reply again to what is asked now.";
 pub const TOAST_OVER: &str = "That question is over. Claude does not wait for an answer.";
 
 /// How long the message is at most, in UTF-16 units: less than Telegram takes, for what is said below it later.

@@ -46,6 +46,7 @@ pub fn show(intake: &mut Intake<'_>, person: &Person, picked: Picked) -> store::
         Picked::NothingChosen => (Did::Nothing, question::TOAST_NOTHING_CHOSEN),
         Picked::Used => (Did::Nothing, question::TOAST_USED),
         Picked::AnsweredBefore => (Did::Nothing, question::TOAST_ANSWERED_BEFORE),
+        Picked::TooEarly => (Did::Nothing, question::ASKS_ANOTHER),
         Picked::Over => (Did::Nothing, question::TOAST_OVER),
         Picked::Foreign => (Did::Nothing, texts::TOAST_FOREIGN),
     };

@@ -6,9 +6,9 @@
 use super::{Came, Did, picks};
 use crate::chat::{Act, Arrival, Formatted, Lane, Person, Place, Post, SessionId};
 use crate::render::request::{self, Stands};
-use crate::render::texts;
+use crate::render::{question, texts};
 use crate::router::{self, Said};
-use crate::store::{self, InTheWay, Intake, Offered, Pressed, Replied};
+use crate::store::{self, InTheWay, Intake, Offered, Picked, Pressed, Replied};
 
 /// Below what said that a message waits, once its button was pressed.
 const IT_WAS: &str = "✓ It was the answer.";
@@ -45,7 +45,11 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
         ..
     } = said;
     if let Some(asking) = intake.asking(&asked.token)? {
-        let picked = intake.answer_in_words(&asking, text, from, (arrival, asked.shown))?;
+        let picked = intake.answer_by_reply(&asking, text, from, (arrival, asked.shown))?;
+        if picked == Picked::TooEarly {
+            let again = Post::message(Formatted::plain(question::ASKS_ANOTHER));
+            intake.post(arrival.place, Lane::Text, &again)?;
+        }
         return picks::show(intake, from, picked).map(|came| came.did);
     }
     if router::only_agrees(text) {

@@ -403,6 +403,17 @@ impl Intake<'_> {
     /// Lets the message of a row show this from now on. That goes where the row goes, whoever asks for it from elsewhere:
     /// only within a place is the order kept.
     pub fn show(&mut self, row: RowId, body: &Formatted, buttons: Vec<Vec<Button>>) -> Result<()> {
+        self.show_by(None, row, body, buttons)
+    }
+
+    /// The same, to be found again by a key.
+    pub(super) fn show_by(
+        &mut self,
+        key: Option<&str>,
+        row: RowId,
+        body: &Formatted,
+        buttons: Vec<Vec<Button>>,
+    ) -> Result<()> {
         let place = self
             .tx
             .prepare_cached("SELECT chat, topic FROM outbox WHERE id = ?1")?
@@ -414,6 +425,8 @@ impl Intake<'_> {
             body: body.clone(),
             buttons,
         };
-        self.post(place, Lane::Text, &edit).map(drop)
+        self.posted = true;
+        let (bot, now) = (self.bot, self.now);
+        super::outbox::insert(self.tx, bot, place, None, key, Lane::Text, &edit, now).map(drop)
     }
 }

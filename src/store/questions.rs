@@ -6,7 +6,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::requests::{Decided, Pressed, note_arrival, shows_it};
+use super::requests::{Decided, Pressed, note_arrival, shows_it, waits_no_more};
 use super::{Error, Intake, Result, outbox, place_of};
 use crate::chat::{
     Arrival, Button, Formatted, MessageId, Person, Pick, Place, Post, Progress, Question, RowId,
@@ -30,6 +30,8 @@ pub struct Asking {
     message: Option<i64>,
     tries: i64,
     is_open: bool,
+    /// Whether what is asked now is still on its way to where another question of the same message was read.
+    pub is_on_its_way: bool,
 }
 
 impl Asking {
@@ -56,6 +58,8 @@ pub enum Picked {
     Used,
     /// Its question is answered.
     AnsweredBefore,
+    /// The text was written before anybody could see what is asked now. Nothing has changed.
+    TooEarly,
     /// The request had been answered, withdrawn or had expired before.
     Over,
     /// No such button, or the press came from another message than the one that shows it.
@@ -63,7 +67,14 @@ pub enum Picked {
 }
 
 const COLUMNS: &str = "request.id, request.token, request.session, request.state, request.sub_agent, request.questions,
-    request.progress, outbox.id, outbox.chat, outbox.topic, outbox.message, outbox.tries";
+    request.progress, outbox.id, outbox.chat, outbox.topic, outbox.message, outbox.tries,
+    EXISTS (SELECT 1 FROM outbox news WHERE news.state IN ('waiting', 'sending')
+        AND news.key = 'asks/' || request.token || '/' || json_array_length(request.progress, '$.answers'))";
+
+/// The key of what first shows a question that is not its request's first one.
+fn key_of_next(asking: &Asking) -> String {
+    format!("asks/{}/{}", asking.token, asking.progress.at())
+}
 
 fn asking(row: &Row<'_>) -> Result<Asking> {
     Ok(Asking {
@@ -78,6 +89,7 @@ fn asking(row: &Row<'_>) -> Result<Asking> {
         place: place_of(row.get(8)?, row.get(9)?),
         message: row.get(10)?,
         tries: row.get(11)?,
+        is_on_its_way: row.get(12)?,
     })
 }
 
@@ -136,8 +148,8 @@ impl Intake<'_> {
                  WHERE pick.token = ?1 AND request.bot = ?2"
             ))?
             .query_row((token, self.bot.0), |row| {
-                let pick: Pick = read(13, &row.get::<_, String>(13)?)?;
-                Ok((asking(row)?, row.get::<_, i64>(12)? as usize, pick, row.get::<_, bool>(14)?))
+                let pick: Pick = read(14, &row.get::<_, String>(14)?)?;
+                Ok((asking(row)?, row.get::<_, i64>(13)? as usize, pick, row.get::<_, bool>(15)?))
             })
             .optional()?;
         let Some((mut asking, question, pick, used)) = found else {
@@ -248,9 +260,23 @@ impl Intake<'_> {
         Ok(picked)
     }
 
+    /// The same with a reply to the message that asks: it is no answer where another question stood there when it was written.
+    /// `from` is where they wrote, `to` the message, as far as that is known.
+    pub fn answer_by_reply(
+        &mut self,
+        asking: &Asking,
+        text: &str,
+        person: &Person,
+        (from, to): (&Arrival, Option<MessageId>),
+    ) -> Result<Picked> {
+        match asking.is_on_its_way {
+            true => Ok(Picked::TooEarly),
+            false => self.answer_in_words(asking, text, person, (from, to)),
+        }
+    }
+
     /// Answers the question that is asked now in a person's own words, together with what is chosen of its options.
-    /// `from` is where they wrote, `to` the message that shows the question, as far as that is known.
-    pub fn answer_in_words(
+    fn answer_in_words(
         &mut self,
         asking: &Asking,
         text: &str,
@@ -273,11 +299,21 @@ impl Intake<'_> {
 
     /// Stores how far it has come, and decides the request where that is the end.
     fn come_to(&mut self, asking: Asking, person: &Person, from: &Arrival) -> Result<Picked> {
+        let before: i64 = self
+            .tx
+            .prepare_cached(
+                "SELECT json_array_length(progress, '$.answers') FROM request WHERE id = ?1",
+            )?
+            .query_row([asking.request], |row| row.get(0))?;
         self.tx
             .prepare_cached("UPDATE request SET progress = ?2 WHERE id = ?1")?
             .execute((asking.request, outbox::json(&asking.progress)?))?;
         if asking.question().is_some() {
             note_arrival(self.tx, asking.row, from)?;
+            if asking.progress.at() as i64 > before {
+                // What was written for the question before is not for this one.
+                waits_no_more(self.tx, asking.session, asking.request, self.now)?;
+            }
             return Ok(Picked::GoesOn(Box::new(asking)));
         }
         let token = asking.token.clone();
@@ -314,7 +350,16 @@ impl Intake<'_> {
             silent: false,
         };
         outbox::rewrite(self.tx, asking.row, &shown)?;
-        self.show(asking.row, body, buttons)
+        let key = key_of_next(asking);
+        let is_new = asking.progress.at() > 0
+            && !self
+                .tx
+                .prepare_cached("SELECT 1 FROM outbox WHERE key = ?1")?
+                .exists([&key])?;
+        match is_new {
+            true => self.show_by(Some(&key), asking.row, body, buttons),
+            false => self.show(asking.row, body, buttons),
+        }
     }
 }
 

@@ -203,6 +203,8 @@ struct World {
     /// What was written and is given to Claude, and what became the answer to a request, and so never is.
     given: BTreeSet<String>,
     spent: BTreeSet<String>,
+    /// How many questions each request had behind it when a text was written.
+    written: BTreeMap<String, Vec<usize>>,
     /// The highest number of a message by which chappe knows one of its own, in each chat.
     newest: BTreeMap<ChatId, i64>,
     /// What is on its way out.
@@ -238,6 +240,7 @@ impl World {
             shown_by: BTreeMap::new(),
             given: BTreeSet::new(),
             spent: BTreeSet::new(),
+            written: BTreeMap::new(),
             newest: BTreeMap::new(),
             flying: Vec::new(),
             rows: BTreeMap::new(),

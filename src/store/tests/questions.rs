@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::{
-    Decision, Pending, Person, Pick, Progress, Question, QuestionOption, Target, Verdict,
+    Act, Decision, Notice, Offer, Pending, Person, Pick, Progress, Question, QuestionOption,
+    Target, Verdict,
 };
 
 fn ada() -> Person {
@@ -230,6 +231,55 @@ fn nothing_but_an_answer_to_each_allows_it() {
 }
 
 #[test]
+fn what_was_written_for_one_question_is_no_answer_to_the_next_one() {
+    let store = Store::in_memory();
+    let (session, _) = asking(&store, vec![question("a?", true), question("b?", false)]);
+    let from = press(1, HOME, 500);
+    say(&store, &message(7, HOME), "for a");
+    take_in(&store, NOW, |intake| {
+        let asked = intake.request_in_the_way(&message(7, HOME), session)?;
+        let asked = asked.expect("it waits for the answer");
+        let act = Act::DenyWith {
+            request: asked.request,
+            message: asked.message,
+            text: "for a".to_owned(),
+        };
+        let notice = Notice {
+            body: Formatted::plain("it waits"),
+            offers: vec![vec![Offer::new("Answer with this", act)]],
+        };
+        intake.offer(HOME, session, &notice)
+    });
+    let offers = "SELECT count(*) FROM button WHERE used = 0";
+    goes_on(pick(&store, "first-0", &from));
+    assert_eq!(number(&store, offers), 1, "the same is asked still");
+    let reply = message(9, HOME);
+    let answer = |text: &str| {
+        take_in(&store, NOW, |intake| {
+            let asking = replied_to(intake, &reply, 500)?;
+            let asking = asking.expect("it is asked there");
+            let picked =
+                intake.answer_by_reply(&asking, text, &ada(), (&reply, Some(MessageId(500))))?;
+            if let Picked::GoesOn(asking) = &picked {
+                intake.ask_on(asking, &Formatted::plain("b?"), &[])?;
+            }
+            Ok(picked)
+        })
+    };
+    goes_on(answer("yes"));
+    assert_eq!(number(&store, offers), 0, "another one is asked now");
+    assert_eq!(answer("for a as well"), Picked::TooEarly);
+    while let [row, ..] = due(&store)[..] {
+        begin(&store, row).expect("it waits");
+        assert_eq!(answer("for a as well"), Picked::TooEarly);
+        store
+            .delivered(row, HOME.chat, None)
+            .expect("it is settled");
+    }
+    assert!(matches!(answer("for b"), Picked::Answered(_)));
+}
+
+#[test]
 fn words_answer_what_is_asked_then_with_what_is_chosen() {
     let store = Store::in_memory();
     let (session, _) = asking(&store, vec![question("a?", true), question("b?", false)]);
@@ -240,7 +290,7 @@ fn words_answer_what_is_asked_then_with_what_is_chosen() {
         take_in(&store, NOW, |intake| {
             let asking = replied_to(intake, &reply, 500)?;
             let asking = asking.expect("it is asked there");
-            intake.answer_in_words(&asking, text, &ada(), (&reply, Some(MessageId(500))))
+            intake.answer_by_reply(&asking, text, &ada(), (&reply, Some(MessageId(500))))
         })
     };
     assert_eq!(say(" \n"), Picked::NothingChosen);
@@ -407,6 +457,7 @@ fn in_a_word(picked: &Picked) -> &'static str {
         Picked::NothingChosen => "nothing chosen",
         Picked::Used => "used",
         Picked::AnsweredBefore => "answered before",
+        Picked::TooEarly => "too early",
         Picked::Over => "over",
         Picked::Foreign => "foreign",
     }
@@ -427,6 +478,13 @@ fn walk(several: &[bool], deeds: &[Deed]) {
     let mut expected = Expected::default();
     let mut was_allowed = false;
     for (update, deed) in (10..).zip(deeds) {
+        // What is asked is read before anybody writes.
+        while let [row, ..] = due(&store)[..] {
+            begin(&store, row).expect("it waits");
+            store
+                .delivered(row, HOME.chat, None)
+                .expect("it is settled");
+        }
         let picked = match deed {
             Deed::Press { which, astray } => {
                 let button = buttons[which % buttons.len()].clone();
@@ -454,7 +512,7 @@ fn walk(several: &[bool], deeds: &[Deed]) {
                 let Some(asking) = found else { continue };
                 let text = if *words { "words" } else { " " };
                 let picked = take_in(&store, NOW, |intake| {
-                    intake.answer_in_words(&asking, text, &ada(), (&reply, Some(MessageId(500))))
+                    intake.answer_by_reply(&asking, text, &ada(), (&reply, Some(MessageId(500))))
                 });
                 let word = match words {
                     true => {
@@ -539,7 +597,7 @@ fn a_reply_that_is_a_guess_does_not_say_where_the_next_question_stands() {
     let picked = take_in(&store, NOW, |intake| {
         let asking = replied_to(intake, &reply, 77)?;
         let asking = asking.expect("it can be for nothing else");
-        intake.answer_in_words(&asking, "own", &ada(), (&reply, Some(MessageId(77))))
+        intake.answer_by_reply(&asking, "own", &ada(), (&reply, Some(MessageId(77))))
     });
     assert!(matches!(picked, Picked::GoesOn(_)));
     assert_eq!(due(&store), [row], "it is sent once more");

@@ -223,6 +223,7 @@ impl World {
             date: self.unix(),
         };
         let text = format!("do it {number}");
+        self.is_written(&text);
         self.take_in(|intake| match steers {
             true => {
                 words::queue(intake, &arrival, session, &text)?;
@@ -398,6 +399,9 @@ impl World {
             name: String::new(),
         };
         let route = router::route(update, inbound, &allowed, &me);
+        if let Route::Prompt { said, .. } = &route {
+            self.is_written(&said.text);
+        }
         self.take_in(|intake| {
             let Some(arrival) = route.arrival() else {
                 return Ok(Did::Nothing);

@@ -95,6 +95,13 @@ pub fn waits(
 }
 
 impl World {
+    /// Somebody writes this.
+    pub fn is_written(&mut self, text: &str) {
+        let behind = self.asks.iter().map(|ask| ask.asks.said.len());
+        let behind = behind.collect();
+        self.written.entry(text.to_owned()).or_insert(behind);
+    }
+
     /// What a message of ours offers to do with a message that waits: what the button carries, which request it denies,
     /// and with which text.
     pub fn offered(&mut self, post: &Post) -> Option<(String, usize, String)> {
@@ -161,6 +168,7 @@ impl World {
             body: Body::Text(text.clone()),
         });
         let is_for = self.replied_to(place, to, (row, ask));
+        let is_early = is_for.is_some_and(|ask| self.is_early(place, to, ask));
         let is_for = is_for.filter(|ask| {
             // To a question a yes is an answer.
             let says_no = self.asks[*ask].is_question() || !matches!(says, Says::Yes);
@@ -168,7 +176,7 @@ impl World {
         });
         for time in 0..=usize::from(twice) {
             let did = self.deal(number, &inbound);
-            let Some(ask) = is_for.filter(|_| time == 0) else {
+            let Some(ask) = is_for.filter(|_| time == 0 && !is_early) else {
                 self.ensure(did == Did::Nothing, "a reply decides what it should not");
                 continue;
             };
@@ -262,6 +270,26 @@ impl World {
         found
     }
 
+    /// Whether a reply is to a question that stands there still, and was answered: what is asked now is on its way.
+    fn is_early(&mut self, place: Place, to: MessageId, ask: usize) -> bool {
+        let early = self.asks[ask].is_question() && !self.asks[ask].asks.said.is_empty();
+        let arrival = Arrival {
+            update: 0,
+            place,
+            user: UserId(0),
+            message: None,
+            edit_date: 0,
+            callback: None,
+            date: 0,
+        };
+        early
+            && self.take_in(|intake| {
+                let found = intake.request_replied_to(&arrival, to, true)?;
+                let asking = found.map(|found| intake.asking(&found.token)).transpose()?;
+                Ok(asking.flatten().is_some_and(|asking| asking.is_on_its_way))
+            })
+    }
+
     /// The open requests that went out to a chat, and nobody has said that they arrived.
     fn on_their_way(&self, chat: ChatId) -> Vec<usize> {
         let open = self.open_asks().into_iter();
@@ -299,7 +327,9 @@ impl World {
         let source = self.source((place, message), from);
         let user = user(self.sides[self.asks[ask].side].user, by);
         let right = self.is_right(row, place, source, user);
-        let is_there = self.asks[ask].is_open() && !self.given.contains(&text);
+        // What is asked now is what was asked when it was written.
+        let is_asked = self.written[&text][ask] == self.asks[ask].asks.said.len();
+        let is_there = is_asked && self.asks[ask].is_open() && !self.given.contains(&text);
         let expected = right && is_there && !self.used.contains(&row);
         if right {
             self.used.insert(row);
