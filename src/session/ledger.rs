@@ -13,7 +13,7 @@ use crate::chat::{
 };
 use crate::render::{answer, notice, question, request, sessions, status, texts};
 use crate::router;
-use crate::store::{self, Asked, Closing, Holding, Store};
+use crate::store::{self, Aside, Asked, Closing, Holding, Store};
 
 /// A usage limit that is said to be over sooner or later than this, in seconds, is not believed.
 const LIMIT_MIN: i64 = 30;
@@ -152,9 +152,9 @@ impl Ledger<'_> {
         before: &[Block],
     ) -> store::Result<()> {
         let turn = self.store.prompt_uuid(into)?.unwrap_or_default();
-        let posts = answer::blocks(&turn, before);
+        let before = aside(&turn, before);
         self.store
-            .taken_in(self.bot, self.session, self.now, (prompt, into), &posts)
+            .taken_in(self.bot, self.session, self.now, (prompt, into), &before)
     }
 
     /// Claude wants to be allowed something. `before` is what it said just before.
@@ -206,7 +206,7 @@ impl Ledger<'_> {
         let asked = Asked {
             prompt,
             wanted: wanted.clone(),
-            before: answer::blocks(turn.as_deref().unwrap_or(&token), before),
+            before: aside(turn.as_deref().unwrap_or(&token), before),
             parts: parts.collect(),
             post: Post::Message {
                 body: shown.body,
@@ -258,7 +258,7 @@ impl Ledger<'_> {
         let asked = Asked {
             prompt,
             wanted: wanted.clone(),
-            before: answer::blocks(turn.as_deref().unwrap_or(&token), before),
+            before: aside(turn.as_deref().unwrap_or(&token), before),
             post,
             token,
             choices: Vec::new(),
@@ -300,6 +300,14 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         posts,
         offers,
         hold,
+    }
+}
+
+/// What Claude says before its answer, or without having been asked. `turn` is in the keys.
+pub fn aside(turn: &str, blocks: &[Block]) -> Aside {
+    Aside {
+        posts: answer::blocks(turn, blocks),
+        said: said_by_claude(blocks),
     }
 }
 

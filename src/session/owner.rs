@@ -32,7 +32,7 @@ use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::Fatal;
 use crate::pulse::{Pulse, Pulses};
-use crate::render::{answer, lists, request, sessions, texts};
+use crate::render::{lists, request, sessions, texts};
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Next, Store};
 use crate::thread;
@@ -756,8 +756,8 @@ impl Owner {
             }
             Action::Unasked { blocks, spent } => {
                 // Nobody gave this turn a name, so it gets one here.
-                let posts = answer::blocks(&store::fresh_uuid(), blocks);
-                store.unasked(bot, session, now, *spent, &posts)?;
+                let aside = ledger::aside(&store::fresh_uuid(), blocks);
+                store.unasked(bot, session, now, *spent, &aside)?;
                 board.ring();
             }
             Action::HoldBack(trouble) => {

@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Intake, Result, Store};
-use crate::chat::SessionId;
+use crate::chat::{PromptId, SessionId};
 
 /// How many rows are kept of a session; the oldest go first.
 const ROWS_MAX: i64 = 10_000;
@@ -47,10 +47,40 @@ pub(super) fn note(
     if text.is_empty() {
         return Ok(());
     }
-    let text: String = text.chars().take(TEXT_MAX).collect();
+    let mut kept: String = text.chars().take(TEXT_MAX).collect();
+    let left = text.chars().count().saturating_sub(TEXT_MAX);
+    if left > 0 {
+        kept += &format!("\n\n[{left} more characters are not kept here]");
+    }
     tx.prepare_cached("INSERT INTO log (session, at, by, text) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![session.0, now, by, text])
+        .execute(params![session.0, now, by, kept])
         .map(drop)
+}
+
+/// Notes what a person said: the text of a prompt that is about to be written.
+pub(super) fn note_prompt(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    (prompt, text): (PromptId, &str),
+) -> Result<()> {
+    note(tx, session, now, "you", text)?;
+    tx.prepare_cached(
+        "UPDATE log SET prompt = ?2 WHERE id = (SELECT MAX(id) FROM log WHERE session = ?1)",
+    )?
+    .execute((session.0, prompt.0))
+    .map(drop)
+}
+
+/// Forgets the text of a prompt that was taken back: it is noted when it is given again, if it ever is.
+pub(super) fn take_back(tx: &Transaction<'_>, prompt: PromptId) -> Result<()> {
+    tx.prepare_cached(
+        "DELETE FROM log WHERE id = (
+             SELECT MAX(log.id) FROM log JOIN prompt ON prompt.session = log.session
+             WHERE log.prompt = ?1 AND prompt.id = ?1 AND prompt.state = 'sent' AND log.at >= prompt.created)",
+    )?
+    .execute([prompt.0])
+    .map(drop)
 }
 
 /// Forgets what is too much.

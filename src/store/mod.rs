@@ -59,7 +59,7 @@ pub use requests::{Always, Asked, InTheWay, Pressed, Replied};
 pub use sessions::{Living, Renewal, Session};
 pub use step::{Durability, Step};
 pub use stops::{Stop, StopSays};
-pub use turns::{Closing, Next, Work};
+pub use turns::{Aside, Closing, Next, Work};
 
 /// Why the store did not do what it was asked. Nothing was changed.
 pub type Error = rusqlite::Error;

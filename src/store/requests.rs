@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::pending::ASKED_NOW;
+use super::turns::{Aside, say_aside};
 use super::{Error, Intake, Result, Step, Store, place_of};
 use super::{outbox, questions};
 use crate::chat::{
@@ -79,8 +80,8 @@ pub struct Asked {
     pub choices: Vec<(String, Permit)>,
     /// What the buttons below its first question carry, each random as well, with the question's number and what it does.
     pub picks: Vec<(String, usize, Pick)>,
-    /// What Claude wrote just before, with keys; goes above it.
-    pub before: Vec<(String, Post)>,
+    /// What Claude wrote just before; goes above it.
+    pub before: Aside,
     /// What is asked for, where that takes messages of its own; above the file. Where one of them cannot be shown, the
     /// request is denied.
     pub parts: Vec<Post>,
@@ -276,9 +277,7 @@ impl Store {
                 None => super::turns::last_place(tx, session)?,
             };
             let Some(place) = place else { return Err(Error::QueryReturnedNoRows) };
-            for (key, post) in &asked.before {
-                outbox::insert(tx, bot, place, asked.prompt, Some(key), Lane::Text, post, now)?;
-            }
+            say_aside(tx, (bot, session, now), place, asked.prompt, &asked.before)?;
             for (at, part) in asked.parts.iter().enumerate() {
                 let key = key_above(&asked.token, at);
                 let row = outbox::insert(tx, bot, place, asked.prompt, Some(&key), Lane::Request, part, now)?;

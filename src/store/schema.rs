@@ -23,6 +23,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     LEFT_BEHIND,
     BEGUN,
     BEGUN_MODE,
+    LOG_OF_PROMPTS,
 ];
 
 const FIRST: &str = "
@@ -384,6 +385,11 @@ ALTER TABLE session ADD COLUMN begun INTEGER;
 const BEGUN_MODE: &str = "
 -- The permission mode with which that process was started.
 ALTER TABLE session ADD COLUMN begun_mode TEXT;
+";
+
+const LOG_OF_PROMPTS: &str = "
+-- The prompt of which this is the text, as long as that may be taken back; a number may be given again later.
+ALTER TABLE log ADD COLUMN prompt INTEGER;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

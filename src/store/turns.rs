@@ -52,6 +52,38 @@ pub struct Closing {
     pub hold: Option<Holding>,
 }
 
+/// What Claude says before its answer, or without having been asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Aside {
+    /// What the person gets, each with the key under which it is stored once.
+    pub posts: Vec<(String, Post)>,
+    /// The same as Claude wrote it; empty for nothing.
+    pub said: String,
+}
+
+/// Stores what Claude says aside for a place, and notes it, once.
+pub(super) fn say_aside(
+    tx: &Transaction<'_>,
+    (bot, session, now): (BotId, SessionId, i64),
+    place: Place,
+    prompt: Option<PromptId>,
+    aside: &Aside,
+) -> Result<()> {
+    let is_known = match aside.posts.first() {
+        Some((key, _)) => tx
+            .prepare_cached("SELECT 1 FROM outbox WHERE key = ?1")?
+            .exists([key])?,
+        None => false,
+    };
+    if !is_known {
+        super::log::note(tx, session, now, "claude", &aside.said)?;
+    }
+    for (key, post) in &aside.posts {
+        outbox::insert(tx, bot, place, prompt, Some(key), Lane::Text, post, now)?;
+    }
+    Ok(())
+}
+
 /// What the next prompt is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -150,7 +182,7 @@ fn give(tx: &Transaction<'_>, new: &New<'_>, messages: &[(i64, Waiting)]) -> Res
             ),
             prompt_from,
         )?;
-    super::log::note(tx, session, now, "you", new.text)?;
+    super::log::note_prompt(tx, session, now, (prompt.id, new.text))?;
     for (row, _) in messages {
         tx.prepare_cached(
             "UPDATE inbox SET state = 'given', prompt = ?2, steer = 0 WHERE id = ?1",
@@ -465,6 +497,7 @@ impl Store {
                  AND prompt IN (SELECT id FROM prompt WHERE state = 'sent')",
                 [prompt.0],
             )?;
+            super::log::take_back(tx, prompt)?;
             tx.execute("DELETE FROM prompt WHERE id = ?1 AND state = 'sent'", [prompt.0]).map(drop)
         })
     }
@@ -487,7 +520,7 @@ impl Store {
         session: SessionId,
         now: i64,
         (prompt, into): (PromptId, PromptId),
-        before: &[(String, Post)],
+        before: &Aside,
     ) -> Result<()> {
         self.write_from(Step::Taken, session, now, false, |tx| {
             tx.execute(
@@ -502,10 +535,7 @@ impl Store {
                 )
                 .optional()?;
             let Some(place) = place else { return Ok(()) };
-            for (key, post) in before {
-                outbox::insert(tx, bot, place, Some(into), Some(key), Lane::Text, post, now)?;
-            }
-            Ok(())
+            say_aside(tx, (bot, session, now), place, Some(into), before)
         })
     }
 
@@ -631,7 +661,7 @@ impl Store {
         session: SessionId,
         now: i64,
         spent: Spent,
-        posts: &[(String, Post)],
+        aside: &Aside,
     ) -> Result<()> {
         self.write_from(Step::Unasked, session, now, true, |tx| {
             tx.execute(
@@ -641,10 +671,7 @@ impl Store {
             let Some(place) = last_place(tx, session)? else {
                 return Ok(());
             };
-            for (key, post) in posts {
-                outbox::insert(tx, bot, place, None, Some(key), Lane::Text, post, now)?;
-            }
-            Ok(())
+            say_aside(tx, (bot, session, now), place, None, aside)
         })
     }
 

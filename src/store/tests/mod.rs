@@ -8,6 +8,7 @@ mod continued;
 mod grants;
 mod holds;
 mod intake;
+mod log;
 mod migration;
 mod moving;
 mod notices;
@@ -348,7 +349,7 @@ fn asked(prompt: Option<PromptId>, request: &str) -> Asked {
         picks: Vec::new(),
         parts: Vec::new(),
         file: None,
-        before: Vec::new(),
+        before: Aside::default(),
         post: post(&format!("may I {request}?")),
     }
 }
@@ -405,6 +406,18 @@ fn text_of(ready: &Ready) -> &str {
         Post::Document { text, .. } => text,
         Post::Reaction { emoji, .. } => emoji,
         Post::Topic { name, .. } => name,
+    }
+}
+
+/// What Claude says aside, with keys.
+fn aside(posts: &[(&str, &str)]) -> Aside {
+    let with_posts = posts
+        .iter()
+        .map(|(key, text)| ((*key).to_owned(), post(text)));
+    let said: Vec<&str> = posts.iter().map(|(_, text)| *text).collect();
+    Aside {
+        posts: with_posts.collect(),
+        said: said.join(" "),
     }
 }
 

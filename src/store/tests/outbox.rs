@@ -81,7 +81,7 @@ fn a_request_overtakes_other_turns_but_not_its_own() {
         let (session, prompt) = given(store);
         let of_another = put(store, HOME, Lane::Text, "of another turn");
         let request = Asked {
-            before: vec![("b/0".to_owned(), post("its own"))],
+            before: aside(&[("b/0", "its own")]),
             ..asked(Some(prompt.id), "r")
         };
         store
@@ -118,7 +118,7 @@ fn a_refused_part_does_not_hold_up_the_request_below_it() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);
     let request = Asked {
-        before: vec![("b/0".to_owned(), post("above"))],
+        before: aside(&[("b/0", "above")]),
         ..asked(Some(prompt.id), "r")
     };
     store
@@ -245,7 +245,7 @@ fn a_request_of_which_a_part_is_not_shown_is_denied() {
     on_both(|store| {
         let (session, prompt) = given(store);
         let whole = Asked {
-            before: vec![("b/0".to_owned(), post("Claude said"))],
+            before: aside(&[("b/0", "Claude said")]),
             parts: vec![post("a plan"), post("of two parts")],
             ..asked(Some(prompt.id), "r")
         };

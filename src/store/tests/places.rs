@@ -160,7 +160,7 @@ fn said(store: &Store) -> Vec<String> {
 fn an_answer_for_a_place_that_talks_to_another_session_is_marked_when_it_is_stored() {
     let store = Store::in_memory().with_marks(MARKS);
     let (default, prompt) = given(&store);
-    let unasked = [("b".to_owned(), post("ping"))];
+    let unasked = aside(&[("b", "ping")]);
     store
         .unasked(BOT, default, NOW, Spent::default(), &unasked)
         .expect("it is stored");

@@ -53,10 +53,7 @@ fn a_request_is_shown_below_what_claude_wrote_before_it() {
     on_both(|store| {
         let (session, prompt) = given(store);
         let request = Asked {
-            before: vec![
-                ("b/0".to_owned(), post("first")),
-                ("b/1".to_owned(), post("second")),
-            ],
+            before: aside(&[("b/0", "first"), ("b/1", "second")]),
             ..asked(Some(prompt.id), "r")
         };
         store
@@ -109,7 +106,7 @@ fn a_token_that_was_used_before_stores_nothing() {
     let store = Store::in_memory();
     let (session, prompt, _) = asking(&store);
     let same = Asked {
-        before: vec![("b/0".to_owned(), post("above"))],
+        before: aside(&[("b/0", "above")]),
         ..asked(Some(prompt.id), "r")
     };
     assert!(store.ask(BOT, session, NOW, &same).is_err());
@@ -766,7 +763,7 @@ fn a_reply_to_what_belongs_to_a_request_is_for_the_request() {
     on_both(|store| {
         let (session, prompt) = given(store);
         let request = Asked {
-            before: vec![("u/0".to_owned(), post("I will"))],
+            before: aside(&[("u/0", "I will")]),
             parts: vec![post("its first part")],
             file: Some(post("all of it")),
             ..asked(Some(prompt.id), "r")

@@ -38,7 +38,7 @@ fn what_was_said_before_a_prompt_is_taken_goes_out_once() {
         let (session, first) = given(store);
         say(store, &message(2, HOME), "and this");
         let (second, _) = give(store, session).expect("it waits");
-        let before = [("turn/m1/0".to_owned(), post("it is seven"))];
+        let before = aside(&[("turn/m1/0", "it is seven")]);
         let taken = || {
             store
                 .taken_in(BOT, session, 5, (second.id, first.id), &before)
@@ -249,10 +249,7 @@ fn the_same_answer_under_the_same_key_goes_out_once() {
             .expect("the turn is closed");
         let first = due(store);
         // From the transcript, after a recovery.
-        let posts = [
-            ("m1/0".to_owned(), post("again")),
-            ("m1/1".to_owned(), post("what was missing")),
-        ];
+        let posts = aside(&[("m1/0", "again"), ("m1/1", "what was missing")]);
         store
             .unasked(BOT, session, NOW, Spent::default(), &posts)
             .expect("it is stored");
@@ -284,7 +281,7 @@ fn what_comes_unasked_goes_to_the_place_of_the_last_prompt() {
             cost: 0.5,
             ..Spent::default()
         };
-        let posts = |key: &str| [(key.to_owned(), post(key))];
+        let posts = |key: &str| aside(&[(key, key)]);
         store
             .unasked(BOT, session, NOW, spent, &posts("nowhere to go"))
             .expect("it is booked");

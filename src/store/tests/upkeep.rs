@@ -556,7 +556,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
             Full,
             store.refuse(row, NOW, &post("denied"), "unseen").map(drop),
         );
-        let unasked = store.unasked(BOT, session, NOW, Spent::default(), &[]);
+        let unasked = store.unasked(BOT, session, NOW, Spent::default(), &aside(&[]));
         check("unasked", Full, unasked);
         check("tell", Normal, store.tell(BOT, session, NOW, &post("x")));
         let act = crate::chat::Act::StopOther { waits: session };

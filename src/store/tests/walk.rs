@@ -292,7 +292,7 @@ impl Walk {
             Step::GoOn { session } => self.go_on(session)?,
             Step::Unasked { session } => {
                 if let Some(session) = self.session(session) {
-                    let posts = [(format!("unasked/{}", self.update()), post("news"))];
+                    let posts = aside(&[(&format!("unasked/{}", self.update()), "news")]);
                     self.store
                         .unasked(BOT, session, NOW, Spent::default(), &posts)?;
                 }

@@ -128,6 +128,28 @@ fn a_message_that_waits_for_a_question_answers_it_by_its_button() {
 }
 
 #[test]
+fn what_waits_for_one_question_is_no_answer_to_the_next_one() {
+    let Some(stage) = Stage::new("what_waits_for_one_question_is_no_answer_to_the_next_one") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say("[[ask2]]");
+    stage.button("(1 of 2)", "Green");
+    let notice = wrote(&stage.host, TEXT, "Answer with this");
+    stage.press("(1 of 2)", "Green");
+    is_over(&stage, &notice, "Answer with this");
+    stage.press("(2 of 2)", "Tracing");
+    stage.button("(2 of 2)", "✓ Tracing");
+    stage.press("(2 of 2)", "Done");
+    stage.host.answer("tool said:");
+    let told = stage.told_by_tool();
+    assert!(!told.is_error && !told.text.contains(TEXT), "{told:?}");
+    stage.host.answer("echo: use another name");
+    stage.remembers(&["[[ask2]]", TEXT]);
+    assert_eq!(ran(&stage, TEXT), 1);
+}
+
+#[test]
 fn a_message_that_waits_for_a_question_runs_once_after_the_turn() {
     let Some(stage) = Stage::new("a_message_that_waits_for_a_question_runs_once_after_the_turn")
     else {

@@ -407,7 +407,9 @@ impl World {
             }
             Action::Finish(finished) => return ledger.finish(finished),
             Action::Stopped { anything } => return ledger.stopped(*anything),
-            Action::Unasked { spent, .. } => return store.unasked(BOT, session, now, *spent, &[]),
+            Action::Unasked { spent, .. } => {
+                return store.unasked(BOT, session, now, *spent, &Aside::default());
+            }
             Action::HoldBack(trouble) => return ledger.hold_back(trouble),
             Action::TellOfHost(trouble) => return ledger.tell_of_host(trouble),
             Action::GoOn => return store.go_on(session, now, "again"),

@@ -148,10 +148,10 @@ impl Walk {
         };
         let session = SessionId(of("session", "prompt", prompt.0));
         let name = format!("request-{}", self.updates);
+        let above: Vec<String> = (0..before).map(|part| format!("{name}/{part}")).collect();
+        let above: Vec<(&str, &str)> = above.iter().map(|key| (key.as_str(), "above")).collect();
         let asked = Asked {
-            before: (0..before)
-                .map(|part| (format!("{name}/{part}"), post("above")))
-                .collect(),
+            before: aside(&above),
             ..asked(Some(prompt), &name)
         };
         self.store.ask(BOT, session, NOW, &asked)?;
