@@ -134,6 +134,7 @@ impl Daemon {
             home: environment.home().map(|home| resolved(&home)),
             personas,
             claude: prepare::config_dir(&child_environment),
+            by_hand: prepare::by_hand(&config.claude.command, &child_environment),
             archives: moving::ARCHIVES,
         });
         let outfit = Arc::new(owner::Outfit {

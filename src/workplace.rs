@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::unistd::{AccessFlags, access};
 
+use crate::claude::by_hand::ByHand;
 use crate::claude::{elsewhere, history};
 use crate::config::persona::{Personas, is_name};
 
@@ -27,6 +28,8 @@ pub struct Workplace {
     pub personas: Personas,
     /// Where Claude keeps its conversations.
     pub claude: Option<PathBuf>,
+    /// How they go on at the desk.
+    pub by_hand: ByHand,
     /// The name of the folder below `root` with what was put away.
     pub archives: &'static str,
 }

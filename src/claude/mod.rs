@@ -1,6 +1,7 @@
 //! Claude's side: its protocol, its arguments, its process, its transcripts.
 
 pub mod arguments;
+pub mod by_hand;
 pub mod elsewhere;
 pub mod history;
 pub mod process;

@@ -206,11 +206,7 @@ pub fn about(session: &About<'_>) -> Formatted {
         .plain(&format!(" ({}) in ", session.persona))
         .code(session.folder)
         .plain(". At the desk it goes on by\n")
-        .code(&format!(
-            "cd {} && claude --resume {}",
-            quoted(session.directory),
-            session.conversation
-        ))
+        .code(session.way_back)
         .plain("\nwhile nothing runs here.\n\n")
         .end()
 }
@@ -219,17 +215,7 @@ pub fn about(session: &About<'_>) -> Formatted {
 pub struct About<'a> {
     pub name: &'a str,
     pub persona: &'a str,
-    /// As it is shown, and as it is.
     pub folder: &'a str,
-    pub directory: &'a str,
-    pub conversation: &'a str,
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "/-_.".contains(letter);
-    match path.chars().all(is_plain) {
-        true => path.to_owned(),
-        false => format!("'{}'", path.replace('\'', "'\\''")),
-    }
+    /// What goes on with it in a shell.
+    pub way_back: &'a str,
 }

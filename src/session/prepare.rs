@@ -20,6 +20,7 @@ use super::machine::{Manner, Trouble};
 use super::recovery::{Acted, Facts};
 use crate::chat::{Chosen, Grant, IdleTimeout, Permit, Prompt, PromptId};
 use crate::claude::arguments::{self, ENVIRONMENT, FOREGROUND_ONLY, LaunchSpec, Version};
+use crate::claude::by_hand::ByHand;
 use crate::claude::elsewhere;
 use crate::claude::process::{self, Fingerprint, Launch};
 use crate::claude::protocol;
@@ -86,6 +87,8 @@ enum Opening {
 pub struct Prepared {
     pub version: Version,
     opening: Opening,
+    /// The conversation that was looked at, by Claude's session id.
+    pub looked_at: String,
     /// Claude's session id; a new one where the old one could not have worked.
     pub claude: Uuid,
     /// What is known of the prompts that were cut off.
@@ -129,10 +132,38 @@ impl Setup {
     /// Says in a session's folder what it is, for people. Where there is no folder yet, its first start does.
     pub fn mirror_what_is_chosen(&self, session: &Session) {
         if session.folder.is_dir()
-            && let Err(error) = mirror(session)
+            && let Err(error) = self.mirror(session)
         {
             log::warn!("session.json cannot be written: {error}");
         }
+    }
+
+    /// Writes down for people, in the session's folder, what it is. chappe itself only looks whether it is there, where it
+    /// has lost its database.
+    fn mirror(&self, session: &Session) -> io::Result<()> {
+        let path = session.folder.join(MIRROR);
+        // What a person keeps by this name in a directory of theirs is theirs.
+        let is_taken = fs::symlink_metadata(&path).is_ok();
+        if is_taken && !session.owns_folder && !is_mirror(&path) {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(&serde_json::json!({
+            "about": ABOUT,
+            "name": session.name,
+            "persona": session.persona,
+            "model": session.chosen.model,
+            "permission_mode": session.chosen.mode,
+            "claude_session": session.claude,
+            "resume_by_hand": by_hand(&self.command, &self.environment).resume_in(&session.folder, &session.claude),
+        }))?;
+        if written(&path).is_some_and(|before| before == text) {
+            return Ok(());
+        }
+        // Whole or not at all: it is what is left when everything else is lost.
+        let mut file = tempfile::NamedTempFile::new_in(&session.folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
     }
 
     /// Looks at everything that a start needs. May block for long.
@@ -220,6 +251,7 @@ impl Setup {
         Ok(Prepared {
             version,
             opening,
+            looked_at: session.claude.clone(),
             claude,
             facts,
             ended_leftover: session.living.is_some(),
@@ -400,34 +432,6 @@ impl Setup {
     }
 }
 
-/// Writes down for people, in the session's folder, what it is. chappe itself only looks whether it is there, where it
-/// has lost its database.
-fn mirror(session: &Session) -> io::Result<()> {
-    let path = session.folder.join(MIRROR);
-    // What a person keeps by this name in a directory of theirs is theirs.
-    let is_taken = fs::symlink_metadata(&path).is_ok();
-    if is_taken && !session.owns_folder && !is_mirror(&path) {
-        return Ok(());
-    }
-    let text = serde_json::to_string_pretty(&serde_json::json!({
-        "about": ABOUT,
-        "name": session.name,
-        "persona": session.persona,
-        "model": session.chosen.model,
-        "permission_mode": session.chosen.mode,
-        "claude_session": session.claude,
-        "resume_by_hand": format!("claude --resume {}", session.claude),
-    }))?;
-    if written(&path).is_some_and(|before| before == text) {
-        return Ok(());
-    }
-    // Whole or not at all: it is what is left when everything else is lost.
-    let mut file = tempfile::NamedTempFile::new_in(&session.folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path)?;
-    Ok(())
-}
-
 /// Whether a file is one that chappe has written to say what a session's folder is.
 pub fn is_mirror(path: &Path) -> bool {
     let Some(text) = written(path) else {
@@ -479,9 +483,17 @@ fn variable<'a>(environment: &'a [(OsString, OsString)], name: &str) -> Option<&
         .map(|(_, value)| value.as_os_str())
 }
 
+/// How a conversation goes on at the desk.
+pub fn by_hand(command: &[String], environment: &[(OsString, OsString)]) -> ByHand {
+    ByHand::new(command, variable(environment, CONFIG_DIR))
+}
+
+/// What says to Claude where it keeps everything, if not below the home.
+const CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
+
 /// Where Claude keeps its transcripts.
 pub fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
-    match variable(environment, "CLAUDE_CONFIG_DIR") {
+    match variable(environment, CONFIG_DIR) {
         Some(dir) => Some(PathBuf::from(dir)),
         None => Some(Path::new(variable(environment, "HOME")?).join(".claude")),
     }

@@ -3,6 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
+use crate::claude::by_hand::ByHand;
 use crate::config::Environment;
 
 fn workplace(at: &Path) -> Workplace {
@@ -17,6 +18,7 @@ fn workplace(at: &Path) -> Workplace {
         allowed: vec![at.join("src"), at.join("not-there")],
         home: Some(at.to_owned()),
         claude: None,
+        by_hand: ByHand::new(&["claude".to_owned()], None),
         archives: ".archive",
         personas: Personas::in_folder(at, Environment::from_pairs([("HOME", "/home/u")])),
     }

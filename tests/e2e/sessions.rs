@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::host::{Host, USER, until};
+use crate::host::{Host, USER, until, write_program};
 
 /// What the process says of itself.
 fn dump(host: &Host, nth: usize) -> Value {
@@ -60,7 +60,7 @@ fn a_session_is_made_as_somebody_and_somewhere() {
     let claude: String = Connection::open(host.state_dir().join("chappe.db"))
         .and_then(|db| db.query_row("SELECT claude FROM session", [], |row| row.get(0)))
         .expect("it can be read");
-    says(&format!("claude --resume {claude}"));
+    says(&format!(" stand-in --resume {claude}\""));
 }
 
 #[test]
@@ -477,4 +477,50 @@ fn a_directory_that_chappes_user_may_not_use_is_told() {
     host.answer("I may not read, enter and write ~/src/closed. Give my user the right to");
     host.say("/new a ~/src/mine");
     host.answer("Session a is ready in ~/src/mine");
+}
+
+#[test]
+fn what_is_cleared_while_a_start_is_prepared_does_not_come_back_with_it() {
+    let mut host = Host::new();
+    host.sessions += "idle_timeout = \"1s\"\nbatch_window = \"0ms\"\n";
+    let gate = host.gate();
+    let pipe = host.file("gate");
+    // What a start needs is looked at for as long as the pipe is held, once there is one of another name.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) [ -e {slow:?} ] && cat {pipe:?} >/dev/null;; esac\n\
+         exec {chappe:?} stand-in \"$@\"\n",
+        chappe = crate::host::chappe(),
+        slow = host.folder.path().join("slow"),
+    );
+    let program = host.folder.path().join("claude.sh");
+    write_program(&program, &script);
+    host.use_claude(&[program.to_str().expect("the path is UTF-8")]);
+    let _chappe = host.start();
+    host.say("said before");
+    host.answer("echo: said before");
+    until("the end of the process", || {
+        host.claudes().is_empty().then_some(())
+    });
+    fs::write(host.folder.path().join("slow"), "").expect("it can be written");
+    // Another program, so that its version is asked again.
+    write_program(&program, &script);
+    host.say("never");
+    let held = gate.reached();
+    host.say("/stop");
+    let notice = host.request(USER);
+    host.say("/clear");
+    host.answer("default begins a new conversation.");
+    let press = host.press(&host.person(), &notice, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    host.say("[[remember]]");
+    host.stored();
+    drop(held);
+    let remembered = host.answer("remember ");
+    assert!(
+        !remembered.text.contains("said before"),
+        "{}",
+        remembered.text
+    );
+    host.say("hello");
+    host.answer("echo: hello");
 }

@@ -68,6 +68,12 @@ impl Owner {
                 .push_back(Event::NotPrepared(not_started("the session is gone", None)));
             return Ok(());
         };
+        if session.claude != prepared.looked_at {
+            // Another conversation was begun, or taken over, while it was looked at this one. What is cut off is gone
+            // with that.
+            self.prepared = None;
+            return self.prepare(&[]);
+        }
         // After the session: what is taken away in between only makes the process older than it is.
         let grants = store.grants(self.session, unix_now())?;
         let claude = prepared.claude.to_string();

@@ -104,8 +104,10 @@ impl Desk {
                 persona => persona,
             },
             folder: &self.workplace.short(&session.folder),
-            directory: &session.folder.to_string_lossy(),
-            conversation: &session.claude,
+            way_back: &self
+                .workplace
+                .by_hand
+                .resume_in(&session.folder, &session.claude),
         })
     }
 

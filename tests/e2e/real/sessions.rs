@@ -143,19 +143,16 @@ fn what_a_session_says_of_itself_goes_on_at_the_desk_and_comes_back() {
     let mut lines = about.text.lines();
     let line = lines.find(|line| line.contains("claude --resume "));
     let line = line.expect("it says how");
-    // As it says, by a shell that knows `claude`.
-    let claude = cli::real_claude(TEST).expect("the stage has one");
+    // As it says, by a shell that knows nothing of this Claude.
     let environment =
         cli::environment(&stage.model.url(), &stage.host.folder.path().join("claude"));
-    let path = std::env::var("PATH").expect("it is set");
-    let folder = claude.parent().expect("it lies in a folder");
     let said = Command::new("sh")
         .arg("-c")
         .arg(format!("{line} -p 'at the desk'"))
         .current_dir("/")
         .env_clear()
         .envs(environment)
-        .env("PATH", format!("{}:{path}", folder.display()))
+        .env_remove("CLAUDE_CONFIG_DIR")
         .stdin(Stdio::null())
         .output()
         .expect("there is a shell");
