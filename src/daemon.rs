@@ -5,10 +5,12 @@
 //! once, the store is put into one file. What a message means is decided elsewhere. From its start chappe takes in its
 //! children's orphans, and reaps them as they die.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -143,7 +145,7 @@ impl Daemon {
                 let workplace = Arc::clone(&workplace);
                 Box::new(move |dir| workplace.directory(dir).ok())
             },
-            cut_off: Mutex::new(cut_off),
+            cut_off: Mutex::new(cut_off.clone()),
             bot,
             store: Arc::clone(&store),
             board: Arc::clone(&board),
@@ -204,6 +206,7 @@ impl Daemon {
             .tell_of_barred(bot, &allowed.users, &allowed.chats, unix_now(), &ended)
             .map_err(|error| unwritable(&error))?;
         forget_the_dead(&store).map_err(|error| unwritable(&error))?;
+        end_barred(&clears, &cut_off).map_err(|error| unwritable(&error))?;
         // Whoever still waits for a place says so again.
         store
             .wait_over(None, unix_now(), None)
@@ -534,6 +537,26 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
     for (session, living) in store.living()? {
         if living.boot != boot || process::start_time(living.pid) != Some(living.start) {
             store.ended(session, unix_now(), &[])?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends what a former chappe has left at work on a turn of somebody who may not speak any more: nobody else would, before
+/// the session is used again. `before` is where a turn was open before the lists were looked at. Before any owner is there.
+fn end_barred(outfit: &owner::Outfit, before: &BTreeSet<SessionId>) -> crate::store::Result<()> {
+    let store = &outfit.store;
+    let after = store.cut_off()?;
+    for session in before.difference(&after) {
+        let Some(session) = store.session(*session)? else {
+            continue;
+        };
+        match outfit
+            .setup
+            .end_former(&session, Duration::ZERO, &AtomicBool::new(true))
+        {
+            Ok(()) => store.ended(session.id, unix_now(), &[])?,
+            Err(trouble) => log::warn!("session {}: {trouble:?}", session.name),
         }
     }
     Ok(())

@@ -2,8 +2,9 @@
 //! sent to them, and nobody else is harmed by it.
 
 use chappe::loopback::botapi::Person;
+use nix::sys::signal::Signal;
 
-use super::{CALLS_TOOL, Stage, kill_whole};
+use super::{CALLS_TOOL, Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
 const BOB: i64 = 1002;
@@ -109,6 +110,37 @@ fn a_kill_and_a_start_end_the_turn_of_who_was_removed() {
         "a_kill_and_a_start_end_the_turn_of_who_was_removed",
         End::Killed,
     );
+}
+
+#[test]
+fn a_turn_of_who_was_removed_that_has_outlived_chappe_is_ended() {
+    let test = "a_turn_of_who_was_removed_that_has_outlived_chappe_is_ended";
+    let Some((mut stage, bob)) = stage(test) else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.ask("of Ada", "echo: of Ada");
+    stage.ask_as(&bob, "of Bob", "echo: of Bob");
+    let gate = stage.gate_in("bob", "gate");
+    stage.host.api.say(&bob, CALL);
+    let held = gate.reached();
+    stage.has_written(CALLS_TOOL, 1);
+    stage.host.delivered();
+    chappe.signal(Signal::SIGKILL);
+    chappe.ended();
+    let former = stage.processes();
+    let calls = calls_for_bob(&stage);
+    assert!(!former.is_empty(), "his turn goes on without chappe");
+    stage.host.allowed_users = vec![USER];
+    let _chappe = stage.host.start();
+    // Nobody uses the session.
+    until("the end of his turn", || {
+        let left = stage.processes();
+        former.iter().all(|pid| !left.contains(pid)).then_some(())
+    });
+    drop(held);
+    stage.ask("and now", "echo: and now");
+    assert_eq!(calls_for_bob(&stage), calls);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn a_conversation_from_the_desk_is_taken_over_and_goes_back() {
     stage.remembers(&["said at the desk"]);
     // The way back.
     let about = stage.ask("/session", "This is default");
-    let way = format!("claude --resume {}", conversation(&stage));
+    let way = format!(" --resume {}", conversation(&stage));
     assert!(about.text.contains(&way), "{}", about.text);
     let list = stage.ask("/resume", "1. hello · ");
     assert!(!list.text.contains("said at the desk"), "{}", list.text);
@@ -141,7 +141,7 @@ fn what_a_session_says_of_itself_goes_on_at_the_desk_and_comes_back() {
     });
     let about = stage.ask("/session", "At the desk it goes on by\n");
     let mut lines = about.text.lines();
-    let line = lines.find(|line| line.contains("claude --resume "));
+    let line = lines.find(|line| line.contains(" --resume "));
     let line = line.expect("it says how");
     // As it says, by a shell that knows nothing of this Claude.
     let environment =
