@@ -27,7 +27,7 @@ use crate::claude::arguments::deny_folder;
 use crate::claude::{process, reaper};
 use crate::clock::unix_now;
 use crate::config::persona::{NoPersona, Personas};
-use crate::config::{Config, Environment, child_environment};
+use crate::config::{Config, ConfigError, Environment, child_environment};
 use crate::exit::{Exit, Fatal};
 use crate::pulse::Pulses;
 use crate::render::{elsewhere, notice, request, texts};
@@ -268,6 +268,7 @@ impl Daemon {
                         root: root.clone(),
                         persona,
                     },
+                    default_persona: config.sessions.default_persona.clone(),
                     workplace,
                     idle_timeout: config.sessions.idle_timeout,
                     permission_mode: config.claude.permission_mode.clone(),
@@ -414,23 +415,30 @@ fn watchdog(pulses: Arc<Pulses>) -> Box<dyn Fn(bool) + Send> {
     })
 }
 
-/// Who Claude is in a session for which nobody has said so. That one cannot be missing.
+/// Who Claude is in a session for which nobody has said so. Where a person's file of that name is wrong it is the one that is
+/// built in, until chappe is started again; who asks for a new session hears what is wrong with the file.
 fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fatal> {
     let name = &config.sessions.default_persona;
-    let persona = personas.read(name).map_err(|why| {
-        let why = match why {
-            NoPersona::Broken(error) => error.to_string(),
-            NoPersona::Unknown { near } => format!(
+    let persona = match personas.read(name) {
+        Ok(persona) => persona,
+        Err(NoPersona::Broken(error)) => {
+            log::warn!("{error}");
+            log::warn!("sessions are made as the default persona that is built in, until it is mended");
+            let fatal = |error: Box<ConfigError>| Fatal::new(Exit::Config, error.to_string());
+            personas.built_in_default().map_err(fatal)?
+        }
+        Err(NoPersona::Unknown { near }) => {
+            let why = format!(
                 "sessions.default_persona is \"{name}\", and there is no such persona\nhelp: {}; there are {}",
                 near.map_or_else(
                     || format!("make personas/{name}.toml beside config.toml"),
                     |near| format!("did you mean \"{near}\"?")
                 ),
                 personas.names().join(", ")
-            ),
-        };
-        Fatal::new(Exit::Config, why)
-    })?;
+            );
+            return Err(Fatal::new(Exit::Config, why));
+        }
+    };
     // Most sessions begin with a message, to which no question can be put first.
     if persona.wants_bypass {
         let why = format!(

@@ -103,6 +103,12 @@ impl Personas {
         })
     }
 
+    /// The persona `default` as it is built in, whatever file of that name there is.
+    pub fn built_in_default(&self) -> Result<Persona, Box<ConfigError>> {
+        let (name, text) = BUILT_IN[0];
+        self.parse(name, Path::new(name), text).map_err(Box::new)
+    }
+
     /// All names: what is built in first, then people's own by name.
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = BUILT_IN.map(|(name, _)| name.to_owned()).into();

@@ -94,7 +94,7 @@ impl Desk {
                 ..
             } => Found::New {
                 persona: match persona {
-                    "" => Ok(self.home.persona.clone()),
+                    "" => self.workplace.personas.read(&self.default_persona),
                     name => self.workplace.personas.read(name),
                 },
                 directory: match directory {

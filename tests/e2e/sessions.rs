@@ -230,6 +230,27 @@ fn a_persona_of_ones_own_is_read_when_it_is_asked_for() {
 }
 
 #[test]
+fn a_broken_file_of_the_default_persona_keeps_nobody_from_working() {
+    let host = Host::new();
+    let file = host.folder.path().join("personas/default.toml");
+    fs::create_dir(file.parent().expect("it has one")).expect("it can be made");
+    fs::write(&file, "system_prompt = \"Talk like a pirate.\n").expect("it can be written");
+    let _chappe = host.start();
+    let said = dump(&host, 0);
+    assert!(!text(&said, "append_system_prompt").contains("pirate"));
+    host.say("/new ship");
+    let told = host.answer("That persona can't be used:");
+    assert!(told.text.contains("default.toml:1:"), "{}", told.text);
+    fs::write(&file, "system_prompt = \"Talk like a pirate.\"\n").expect("it can be written");
+    host.say("/new ship");
+    host.answer("Session ship is ready");
+    assert_eq!(
+        text(&dump(&host, 1), "append_system_prompt"),
+        "Talk like a pirate."
+    );
+}
+
+#[test]
 fn a_live_process_is_told_of_its_model_and_its_mode() {
     let mut host = Host::new();
     host.environment.push(("IS_SANDBOX".into(), "1".into()));
