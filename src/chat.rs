@@ -499,6 +499,9 @@ pub enum Post {
         session: SessionId,
         /// What is said of the session where its place is.
         ready: Formatted,
+        /// What the row's place talked to when it was asked for.
+        #[serde(default)]
+        before: Option<SessionId>,
     },
 }
 

@@ -423,7 +423,9 @@ fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fata
         Ok(persona) => persona,
         Err(NoPersona::Broken(error)) => {
             log::warn!("{error}");
-            log::warn!("sessions are made as the default persona that is built in, until it is mended");
+            log::warn!(
+                "sessions are made as the default persona that is built in, until it is mended"
+            );
             let fatal = |error: Box<ConfigError>| Fatal::new(Exit::Config, error.to_string());
             personas.built_in_default().map_err(fatal)?
         }

@@ -70,6 +70,14 @@ pub fn made_without_topic(mut ready: Formatted) -> Formatted {
     ready
 }
 
+/// The same, where the place talks to something else meanwhile, because somebody wanted it so.
+pub fn made_aside(mut ready: Formatted, name: &str) -> Formatted {
+    ready.text.push_str(&format!(
+        " Telegram made no topic for it, and this place has turned elsewhere meanwhile: /session {name} leads there."
+    ));
+    ready
+}
+
 pub fn exists(name: &str) -> Formatted {
     Line::default()
         .plain("There is a session ")

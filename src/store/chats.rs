@@ -268,12 +268,27 @@ impl Store {
     }
 
     /// The topic that a row asks for cannot be made: the place where it was asked for talks to the session, and `here` is
-    /// said there. Full.
-    pub fn no_topic(&self, row: RowId, session: SessionId, now: i64, here: &Post) -> Result<()> {
+    /// said there. Where it does not talk to what it talked to `before` any more, somebody wanted that since: it goes on
+    /// with that, and `aside` is said. Full.
+    pub fn no_topic(
+        &self,
+        row: RowId,
+        (session, before): (SessionId, Option<SessionId>),
+        now: i64,
+        here: &Post,
+        aside: &Post,
+    ) -> Result<()> {
         self.write(Step::NoTopic, |tx| {
             let Some((bot, place)) = topic_is_settled(tx, row, session, "refused")? else {
                 return Ok(());
             };
+            let is_as_before = match places::bound(tx, bot, place)? {
+                Some(bound) => before == Some(bound),
+                None => true,
+            };
+            if !is_as_before {
+                return say(tx, bot, session, now, &[(place, aside)]);
+            }
             places::bind(tx, bot, place, session)?;
             say(tx, bot, session, now, &[(place, here)])
         })

@@ -200,6 +200,7 @@ impl Desk {
                         name: name.to_owned(),
                         session,
                         ready: sessions::ready(name, &folder, &persona.name, mode),
+                        before: intake.bound(place)?,
                     };
                     intake.post(place, Lane::Text, &topic)?;
                 } else {

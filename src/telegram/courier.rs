@@ -454,6 +454,7 @@ impl Scheduler {
             name,
             session,
             ready,
+            before,
         }) = store.post(row)?
         else {
             return self.refuse(row);
@@ -465,8 +466,9 @@ impl Scheduler {
                 store.topic_made(row, session, topic, unix_now(), &in_topic, &here)
             }
             None => {
+                let aside = Post::message(sessions::made_aside(ready.clone(), &name));
                 let here = Post::message(sessions::made_without_topic(ready));
-                store.no_topic(row, session, unix_now(), &here)
+                store.no_topic(row, (session, before), unix_now(), &here, &aside)
             }
         }
     }

@@ -408,6 +408,7 @@ mod tests {
             name: "web".into(),
             session: crate::chat::SessionId(1),
             ready: Formatted::plain("ready"),
+            before: None,
         };
         let sent = post(place, &topic, None, None).unwrap();
         assert_eq!(sent.method, CREATE_TOPIC);

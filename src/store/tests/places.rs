@@ -237,6 +237,7 @@ fn wants_topic(store: &Store, at: Place) -> (SessionId, RowId) {
             name: "web".into(),
             session,
             ready: Formatted::plain("ready"),
+            before: None,
         };
         Ok((session, intake.post(at, Lane::Text, &topic)?))
     })
@@ -278,8 +279,9 @@ fn without_a_topic_the_place_itself_talks_to_the_session() {
         let (session, row) = wants_topic(store, here);
         assert_eq!(session_of(store, here), Some(before));
         begin(store, row);
+        let settle = (session, Some(before));
         store
-            .no_topic(row, session, NOW, &post("here"))
+            .no_topic(row, settle, NOW, &post("here"), &post("aside"))
             .expect("it is stored");
         assert_eq!(session_of(store, here), Some(session));
         assert_eq!(
@@ -287,6 +289,27 @@ fn without_a_topic_the_place_itself_talks_to_the_session() {
             ["5 refused topic", "5 waiting here"]
         );
     });
+}
+
+#[test]
+fn without_a_topic_a_place_that_was_led_elsewhere_meanwhile_stays_there() {
+    let store = Store::in_memory();
+    let here = topic(42, 5);
+    let before = say(&store, &message(1, here), "hello");
+    let (session, row) = wants_topic(&store, here);
+    make(&store, here, "other");
+    let other = session_of(&store, here).expect("it talks to one");
+    assert!(![before, session].contains(&other));
+    begin(&store, row);
+    let settle = (session, Some(before));
+    store
+        .no_topic(row, settle, NOW, &post("here"), &post("aside"))
+        .expect("it is stored");
+    assert_eq!(session_of(&store, here), Some(other));
+    assert_eq!(
+        texts_with_topics(&store),
+        ["5 refused topic", "5 waiting aside"]
+    );
 }
 
 #[test]
@@ -313,7 +336,7 @@ fn another_bot_makes_the_topic_that_is_owed() {
     assert!(due.iter().any(|due| due.row == row && due.place == HOME));
     begin(&store, row);
     store
-        .no_topic(row, session, NOW, &post("here"))
+        .no_topic(row, (session, None), NOW, &post("here"), &post("aside"))
         .expect("it is stored");
     let bound = "SELECT COUNT(*) FROM binding WHERE bot = 8 AND chat = 42 AND topic = 0";
     assert_eq!(number(&store, bound), 1);
