@@ -881,6 +881,10 @@ impl Machine {
             }
             // It gets nothing more; what still goes on in it may come to its end.
             State::Open { .. } if self.is_outdated() => {}
+            // What still goes on in it does not hold the next one up.
+            State::Open { .. } if self.has_work() && self.is_single() && self.has_answered => {
+                self.end_by(now, Step::InputClosed, out);
+            }
             State::Open { .. } if self.has_work() => {
                 if let Some(prompt) = self.again.pop_front() {
                     out.push(Action::GiveAgain(prompt.id));
@@ -891,6 +895,11 @@ impl Machine {
             }
             _ => {}
         }
+    }
+
+    /// Whether each turn has a process of its own.
+    fn is_single(&self) -> bool {
+        self.wanted.idle_timeout == Some(Duration::ZERO)
     }
 
     /// Whether nothing goes on in a process that has no prompt: it waits for no person, nothing runs on in it, and

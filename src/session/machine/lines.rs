@@ -482,7 +482,6 @@ impl Machine {
             });
         }
         out.push(Action::Hide);
-        let is_single = self.wanted.idle_timeout == Some(std::time::Duration::ZERO);
         if let Some(prompt) = not_taken.into_iter().next() {
             if by_person {
                 // It was not taken back, so it would run.
@@ -490,7 +489,8 @@ impl Machine {
             } else {
                 self.runs_next(now, prompt, out);
             }
-        } else if self.shutdown.is_some() || is_single || ends_process {
+        } else if self.shutdown.is_some() || (self.is_single() && self.is_at_rest()) || ends_process
+        {
             self.end_by(now, Step::InputClosed, out);
         } else if self.held {
             // Until when, stands in the store.
@@ -523,9 +523,7 @@ impl Machine {
         if runs_on {
             // It was not taken back, so it would run.
             self.end_what_runs_on(now, out);
-        } else if self.shutdown.is_some()
-            || self.wanted.idle_timeout == Some(std::time::Duration::ZERO)
-        {
+        } else if self.shutdown.is_some() || self.is_single() {
             self.end_by(now, Step::InputClosed, out);
         } else {
             self.advance(now, out);

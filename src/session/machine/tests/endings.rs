@@ -165,6 +165,46 @@ fn without_an_idle_time_each_turn_has_a_fresh_process() {
 }
 
 #[test]
+fn without_an_idle_time_what_runs_on_may_end_unless_something_waits() {
+    assert_snapshot!(check(&format!("idle 0s\n{BUSY}"), "
+        tasks a
+        result ok of=1 hello
+        wait 1m
+        tasks
+        wait 0s
+        exit 0
+    "), @r#"
+    > tasks a
+    > result ok of=1 hello
+        finish 1: Answered [result/0 "hello"], $0.00, 0 tools, took 0ns
+        hide
+    > wait 1m
+    > tasks
+        (due at 60s)
+    > wait 0s
+      at 60s:
+        closeinput
+        (due at 65s)
+    > exit 0
+        retire
+        (nothing is due)
+    "#);
+    assert_snapshot!(check(&format!("idle 0s\n{BUSY}"), "
+        tasks a
+        result ok of=1 hello
+        work 1
+    "), @r#"
+    > tasks a
+    > result ok of=1 hello
+        finish 1: Answered [result/0 "hello"], $0.00, 0 tools, took 0ns
+        hide
+    > work 1
+        closeinput
+        (due at 5s)
+    "#);
+}
+
+#[test]
 fn a_process_without_an_idle_time_that_gets_no_prompt_is_ended_at_once() {
     assert_snapshot!(check(&format!("idle 0s\n{OPEN}"), "
         wait 0s
