@@ -6,13 +6,15 @@ use std::fmt;
 
 use uuid::Uuid;
 
-/// Variables that the protocol needs.
+/// Variables that the protocol, and what people are asked, need.
 ///
-/// The first makes the CLI tell when it works and when it waits for us; without the second 2.1.330 has no task list. Both
-/// versions accept both.
-pub const ENVIRONMENT: [(&str, &str); 2] = [
+/// The first makes the CLI tell when it works and when it waits for us; without the second 2.1.330 has no task list. With
+/// the third each command begins in the session's folder, as its request says: otherwise it begins where the last one has
+/// gone with `cd` (2.1.330: for as long as the process lives; 2.1.197: until the turn ends). Both versions accept all.
+pub const ENVIRONMENT: [(&str, &str); 3] = [
     ("CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS", "1"),
     ("CLAUDE_CODE_ENABLE_TODO_TOOLS", "1"),
+    ("CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR", "1"),
 ];
 
 /// The variable that keeps sub-agents and commands inside their turn, so that one result means that all work is done.

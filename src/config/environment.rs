@@ -97,7 +97,7 @@ impl fmt::Debug for Environment {
 
 /// Variables that chappe sets itself for every child, or that would break a promise; `claude.env` must not name them.
 /// Each comes with the reason that the user gets to read. Names that begin with `CHAPPE_` are reserved as well.
-pub const RESERVED_VARIABLES: [(&str, &str); 7] = [
+pub const RESERVED_VARIABLES: [(&str, &str); 8] = [
     (
         "CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS",
         "chappe sets it itself",
@@ -107,6 +107,10 @@ pub const RESERVED_VARIABLES: [(&str, &str); 7] = [
         "chappe sets it itself",
     ),
     ("CLAUDE_CODE_ENABLE_TODO_TOOLS", "chappe sets it itself"),
+    (
+        "CLAUDE_BASH_MAINTAIN_PROJECT_WORKING_DIR",
+        "chappe sets it itself",
+    ),
     (
         "CLAUDE_CODE_RESUME_INTERRUPTED_TURN",
         "it starts turns that nobody asked for; chappe continues interrupted turns",

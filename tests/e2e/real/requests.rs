@@ -46,6 +46,36 @@ fn a_tool_does_not_run_when_it_is_denied() {
 }
 
 #[test]
+fn each_command_begins_in_the_folder_that_its_request_names() {
+    let test = "each_command_begins_in_the_folder_that_its_request_names";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let (folder, sub) = (stage.folder(), stage.folder().join("sub"));
+    std::fs::create_dir(&sub).expect("it can be made");
+    let _chappe = stage.host.start();
+    let touch = |command: &str| format!(r#"[[tool Bash {{"command":"{command}"}}]]"#);
+    // In the turn in which the shell went elsewhere, and in the next one.
+    stage.say(&format!(
+        "{}{}",
+        touch("cd sub && touch one"),
+        touch("touch two")
+    ));
+    stage.press("cd sub && touch one", "Allow once");
+    let asked_in = format!("touch two\nin {}", folder.display());
+    stage.press(&asked_in, "Allow once");
+    let first = stage.host.answer("tool said:");
+    stage.say(&touch("touch three"));
+    stage.press("touch three", "Allow once");
+    stage.host.answer_after(first.id, "tool said:");
+    assert!(sub.join("one").exists());
+    for name in ["two", "three"] {
+        let is_elsewhere = sub.join(name).exists();
+        assert!(folder.join(name).exists() && !is_elsewhere, "{name}");
+    }
+}
+
+#[test]
 fn a_forged_press_and_a_button_that_a_model_writes_allow_nothing() {
     let test = "a_forged_press_and_a_button_that_a_model_writes_allow_nothing";
     let Some(stage) = Stage::new(test) else {
