@@ -16,6 +16,7 @@ mod document;
 mod environment;
 mod error;
 pub mod persona;
+mod rules;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -327,7 +328,7 @@ fn claude(section: &Section<'_>, env: &Environment) -> Result<Claude, ConfigErro
             .unwrap_or_default(),
         env: added,
         max_turns: section.get("max_turns", values::max_turns)?.unwrap_or(0),
-        deny: section.get("deny", values::rules)?.unwrap_or_default(),
+        deny: section.get("deny", values::deny_rules)?.unwrap_or_default(),
     })
 }
 

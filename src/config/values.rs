@@ -14,7 +14,7 @@ use super::document::with_article;
 use super::environment::{Environment, reserved};
 use super::error::Complaint;
 use super::suggest::nearest;
-use super::{Claude, FreeMemory, IdleTimeout};
+use super::{Claude, FreeMemory, IdleTimeout, rules};
 
 /// A value of the file with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
@@ -331,22 +331,12 @@ pub(super) fn when_busy(value: &Value<'_>) -> Result<bool, Complaint> {
 }
 
 /// Permission rules of the CLI: the name of a tool, then perhaps a pattern in parentheses.
-pub(super) fn rules(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
+pub(super) fn deny_rules(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
     list(value, "[\"Bash(git push --force*)\"]")?
         .map(|item| {
             let rule = filled(item)?;
-            let tool = rule.split('(').next().unwrap_or_default();
-            let is_tool = !tool.is_empty()
-                && tool
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || "_-.*".contains(c));
-            if is_tool && !tool.starts_with('-') && rule.contains('(') == rule.ends_with(')') {
-                return Ok(rule);
-            }
-            Err(Complaint::new(
-                "must hold rules such as \"WebFetch\" or \"Bash(git push --force*)\"",
-            )
-            .at(item.span()))
+            rules::check(&rule).map_err(|complaint| complaint.at(item.span()))?;
+            Ok(rule)
         })
         .collect()
 }

@@ -51,6 +51,8 @@ mod reminders;
 mod removed;
 /// What Claude wants to be allowed.
 mod requests;
+/// Rules that say no, in forms that the CLI never applies.
+mod rules;
 /// What neither Claude nor its tools get to see of chappe.
 mod secrets;
 /// Sessions that go, come back, and are taken over.

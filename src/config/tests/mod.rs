@@ -103,7 +103,7 @@ model = "opus"
 extra_args = ["--effort", "low"]
 env = {{ ANTHROPIC_API_KEY = "k", LANG = "C" }}
 max_turns = 30
-deny = ["WebFetch", "Bash(git push --force*)", "mcp__files__*"]
+deny = ["WebFetch", "Bash(git push --force*)", "mcp__files__*", "Edit(//etc/**)", "Read(~/.ssh/**)", "Write(*)", "LaterTool(/x)"]
 [sessions]
 root = "work"
 idle_timeout = "2d"
@@ -142,7 +142,15 @@ remind_after = "30m"
     assert_eq!(config.claude.max_turns, 30);
     assert_eq!(
         config.claude.deny,
-        ["WebFetch", "Bash(git push --force*)", "mcp__files__*"]
+        [
+            "WebFetch",
+            "Bash(git push --force*)",
+            "mcp__files__*",
+            "Edit(//etc/**)",
+            "Read(~/.ssh/**)",
+            "Write(*)",
+            "LaterTool(/x)"
+        ]
     );
     assert_eq!(
         config.sessions.root,
