@@ -54,7 +54,8 @@ fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
     let ada = host.person();
     host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
     let request = host.request(USER);
-    host.api.reply(&ada, request.id, "Ok!");
+    host.api
+        .reply(&ada, request.id, "Looks good to me, go for it 🎉");
     host.answer("Press a button to allow.");
     host.api.reply(&ada, request.id, "not before\nthe review");
     let decided = host.says(USER, request.id, "✗ Denied by Ada");

@@ -12,7 +12,7 @@ fn a_reply_to_a_request_is_what_claude_hears() {
     let ada = stage.host.person();
     stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
     let (request, _) = stage.button("touch made", "Deny");
-    stage.host.api.reply(&ada, request, "👍");
+    stage.host.api.reply(&ada, request, "sounds good, run it");
     stage.host.answer("Press a button to allow.");
     let open: Vec<String> = stage.read("SELECT state FROM request");
     assert_eq!(open, ["open"]);
