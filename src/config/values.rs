@@ -115,24 +115,41 @@ pub(super) fn strings(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
         .collect()
 }
 
-/// What chappe says itself to `claude`, or what would take the decision out of people's hands without anybody seeing it.
-const OWN_ARGUMENTS: [&str; 9] = [
+/// What chappe says itself to `claude`, what would give it another conversation than chappe's or none that is kept, and
+/// what would take the decision out of people's hands without anybody seeing it.
+const OWN_ARGUMENTS: [&str; 18] = [
     "--permission-mode",
     "--dangerously-skip-permissions",
     "--allow-dangerously-skip-permissions",
     "--permission-prompt-tool",
+    "--permission-prompts",
     "--input-format",
     "--output-format",
+    "--replay-user-messages",
     "--session-id",
     "--resume",
     "--continue",
+    "--fork-session",
+    "--from-pr",
+    "--teleport",
+    "--cloud",
+    "--bg",
+    "--background",
+    "--no-session-persistence",
 ];
+
+/// The short forms of some, which may have their value attached. Other programs mean something else by them.
+const OWN_LETTERS: [&str; 2] = ["-c", "-r"];
 
 /// Arguments for `claude` behind chappe's own.
 pub(super) fn further_arguments(value: &Value<'_>) -> Result<Vec<String>, Complaint> {
     let all = strings(value)?;
     refuse_own(&all)?;
-    Ok(all)
+    let mut letters = OWN_LETTERS.into_iter();
+    match letters.find(|own| all.iter().any(|given| given.starts_with(own))) {
+        Some(own) => Err(is_own(own)),
+        None => Ok(all),
+    }
 }
 
 fn refuse_own(arguments: &[String]) -> Result<(), Complaint> {
@@ -140,16 +157,20 @@ fn refuse_own(arguments: &[String]) -> Result<(), Complaint> {
         let flag = given.split('=').next().unwrap_or_default();
         OWN_ARGUMENTS.into_iter().find(|own| *own == flag)
     });
-    let Some(own) = own else {
-        return Ok(());
-    };
+    match own {
+        Some(own) => Err(is_own(own)),
+        None => Ok(()),
+    }
+}
+
+fn is_own(own: &str) -> Complaint {
     let complaint = Complaint::new(format!(
         "must not hold {own}: chappe itself decides about it"
     ));
-    Err(match own.contains("permission") {
+    match own.contains("permission") {
         true => complaint.help("set `permission_mode` in [claude], or say /mode in the chat"),
         false => complaint,
-    })
+    }
 }
 
 /// A path; `~` and `~/…` mean the user's home, a relative one counts from `base`.

@@ -97,10 +97,10 @@ allowed_users = [1, 4503599627370495]
 allowed_chats = [-5, -1001234567890]
 reactions = false
 [claude]
-command = ["nice", "~/bin/claude", "~tilde"]
+command = ["ionice", "-c", "3", "~/bin/claude", "~tilde"]
 permission_mode = "plan"
 model = "opus"
-extra_args = ["--effort", "low"]
+extra_args = ["--effort", "low", "--allowedTools=WebSearch"]
 env = {{ ANTHROPIC_API_KEY = "k", LANG = "C" }}
 max_turns = 30
 deny = ["WebFetch", "Bash(git push --force*)", "mcp__files__*", "Edit(//etc/**)", "Read(~/.ssh/**)", "Write(*)", "LaterTool(/x)"]
@@ -133,11 +133,14 @@ remind_after = "30m"
     assert!(!config.telegram.reactions);
     assert_eq!(
         config.claude.command,
-        ["nice", "/home/u/bin/claude", "~tilde"]
+        ["ionice", "-c", "3", "/home/u/bin/claude", "~tilde"]
     );
     assert_eq!(config.claude.permission_mode, "plan");
     assert_eq!(config.claude.model.as_deref(), Some("opus"));
-    assert_eq!(config.claude.extra_args, ["--effort", "low"]);
+    assert_eq!(
+        config.claude.extra_args,
+        ["--effort", "low", "--allowedTools=WebSearch"]
+    );
     assert_eq!(config.claude.env["ANTHROPIC_API_KEY"], "k");
     assert_eq!(config.claude.max_turns, 30);
     assert_eq!(
