@@ -85,6 +85,8 @@ fn shown(grant: &Grant) -> String {
 }
 
 /// What is allowed in a session, with a button to take each away. `mode` is the one that counts.
+///
+/// What Claude's own settings and arguments allow besides is not known here: where nothing else does, it is said.
 pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
     let line = Line::default();
     let by_mode = match mode {
@@ -102,9 +104,9 @@ pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
     if grants.is_empty() && by_mode.is_none() {
         return Notice {
             body: line
-                .plain("Nothing is allowed for good in ")
+                .plain("You have allowed nothing for good in ")
                 .bold(session)
-                .plain(". When Claude asks, “Always” allows more than one call.")
+                .plain(". Claude's own settings may allow more. When Claude asks, “Always” allows more than one call.")
                 .end(),
             offers: Vec::new(),
         };
@@ -249,7 +251,13 @@ mod tests {
             labels,
             ["Ask before edits", "Revoke 1: npm test *", "Revoke 2"]
         );
-        assert!(list("web", &[], "default", 0).offers.is_empty());
+        let nothing = list("web", &[], "default", 0);
+        assert_eq!(
+            nothing.body.text,
+            "You have allowed nothing for good in web. Claude's own settings may allow more. \
+             When Claude asks, “Always” allows more than one call."
+        );
+        assert!(nothing.offers.is_empty());
         let free = list("web", &[], BYPASS, 0);
         assert!(
             free.body

@@ -99,7 +99,7 @@ fn what_is_allowed_always_is_not_asked_again_until_it_is_revoked() {
         host.toast(&press),
         "Revoked: sh ../bump. Claude asks again."
     );
-    host.answer("Nothing is allowed for good in default");
+    host.answer("You have allowed nothing for good in default");
     // What is gone reaches nowhere any more.
     let decided = host.says(USER, decided.id, "always: sh ../bump");
     let press = host.press(&host.person(), &decided, "Everywhere");

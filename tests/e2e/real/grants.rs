@@ -193,7 +193,7 @@ fn what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer() {
     stage.press("git init four", "Deny");
     stage.host.answer("tool said: The user denied this.");
     assert!(!stage.folder().join("four").exists());
-    stage.ask("/grants", "Nothing is allowed for good in default");
+    stage.ask("/grants", "You have allowed nothing for good in default");
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn what_is_allowed_always_is_not_asked_again() {
 
     stage.say("/grants");
     stage.press("Allowed without asking", "Revoke 1: git init *");
-    stage.host.answer("Nothing is allowed for good");
+    stage.host.answer("You have allowed nothing for good");
     stage.say(&init("four"));
     stage.press("git init four", "Deny");
     stage.host.answer("tool said: The user denied this.");
