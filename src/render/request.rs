@@ -1,7 +1,7 @@
 //! Shows what Claude wants to be allowed: all of it, exactly. Pure.
 //!
 //! A person approves what they see. So nothing of the input is left out, and what a screen would hide or turn around
-//! (control characters, marks that reverse the direction of text) is written out.
+//! (control characters, tabs, marks that reverse the direction of text) is written out.
 
 use std::path::Path;
 
@@ -466,13 +466,26 @@ fn marked(sign: &str, text: &str) -> String {
     marked.join("\n")
 }
 
+/// How a tab looks that begins a line: as wide as others show it, and told from blanks.
+const INDENT: &str = "→   ";
+
 /// The text with everything written out that a screen would not show as what it is.
+///
+/// Some of Telegram's clients make one blank of a tab, or nothing. Before the first word of a line, where files are full
+/// of them, it becomes an arrow of four columns; anywhere else it is written out like every other odd blank.
 pub fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = None;
+    let mut is_indent = true;
     for letter in text.chars() {
+        if letter == '\t' && is_indent {
+            shown.push_str(INDENT);
+            before = Some(letter);
+            continue;
+        }
+        is_indent = letter == '\n' || (is_indent && letter == ' ');
         let hidden = match letter {
-            '\n' | '\t' => false,
+            '\n' => false,
             // Direction marks, joiners and blanks without a width, the tags that copy ASCII invisibly.
             '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{3164}'
             | '\u{feff}' | '\u{ffa0}' => true,
@@ -540,7 +553,23 @@ mod tests {
             visible("a\u{30a}b\u{34f}c\u{fe0f}"),
             "a\\u{30a}b\\u{34f}c\\u{fe0f}"
         );
-        assert_eq!(visible("⚠\u{fe0f} \u{e9}\tx\ny"), "⚠\u{fe0f} \u{e9}\tx\ny");
+        assert_eq!(visible("⚠\u{fe0f} \u{e9} x\ny"), "⚠\u{fe0f} \u{e9} x\ny");
+    }
+
+    #[test]
+    fn a_tab_is_seen_and_lines_that_begin_with_some_stay_readable() {
+        assert_eq!(visible("rm -r /tmp/x\t/ \t"), "rm -r /tmp/x\\u{9}/ \\u{9}");
+        assert_eq!(
+            visible("all:\n\tcc a\n  \t\tb\tc"),
+            "all:\n→   cc a\n  →   →   b\\u{9}c"
+        );
+        assert_eq!(visible("\t"), "→   ");
+        assert_eq!(difference("\tx", "    x"), "- →   x\n+     x");
+        let input = r#"{"file_path":"/w/Makefile","content":"all:\n\tcc a\tb"}"#;
+        assert_eq!(
+            show(&wanted("Write", input), "web", "/w").body.text,
+            "web wants to write\n/w/Makefile\n+ all:\n+ →   cc a\\u{9}b\nin /w"
+        );
     }
 
     #[test]

@@ -48,6 +48,19 @@ fn allowed_it_runs_once_and_denied_it_does_not() {
 }
 
 #[test]
+fn a_tab_in_a_command_is_seen_and_runs_as_one() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch\tone\ttwo"}]]"#);
+    let request = host.request(USER);
+    let shown = r"touch\u{9}one\u{9}two";
+    assert!(request.text.contains(shown), "{}", request.text);
+    host.press(&host.person(), &request, "Allow once");
+    host.answer("tool said:");
+    assert!(host.file("one").exists() && host.file("two").exists());
+}
+
+#[test]
 fn a_reply_denies_with_its_text_and_one_that_agrees_changes_nothing() {
     let host = Host::new();
     let _chappe = host.start();
