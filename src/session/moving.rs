@@ -308,8 +308,9 @@ impl Premises<'_> {
             Refused::Io(error) => error,
             why => io::Error::new(ErrorKind::InvalidData, why.to_string()),
         })?;
+        let changed = |why: String| io::Error::new(ErrorKind::InvalidData, why);
         let document = |name: &str| {
-            let missing = || io::Error::new(ErrorKind::InvalidData, format!("it has no {name}"));
+            let missing = || changed(format!("it has no {name}"));
             unpacked.documents.get(name).ok_or_else(missing)
         };
         #[derive(serde::Deserialize)]
@@ -318,11 +319,17 @@ impl Premises<'_> {
         }
         let Whole { session: mut kept } = serde_json::from_slice(document(SESSION)?)?;
         let said = serde_json::from_slice(document(LOG)?)?;
-        if uuid::Uuid::try_parse(&kept.claude).is_err() {
-            return Err(io::Error::new(
-                ErrorKind::InvalidData,
-                "the conversation has no proper name",
-            ));
+        // In the one way that Claude writes it: in another one it would be no other conversation.
+        let is_proper = uuid::Uuid::try_parse(&kept.claude)
+            .is_ok_and(|claude| claude.to_string() == kept.claude);
+        if !is_proper {
+            return Err(changed("the conversation has no proper name".to_owned()));
+        }
+        // Claude has others in the same directory.
+        let mut attached = unpacked.attached.iter();
+        if let Some((name, _)) = attached.find(|(name, _)| !belongs_to(name, &kept.claude)) {
+            let name: String = name.escape_debug().take(NAMED_MAX).collect();
+            return Err(changed(format!("{name} in it is not of its conversation")));
         }
         // Two sessions in one conversation would lose a part of it, and one would take it along when it goes.
         if is_open(&kept.claude) {
@@ -446,6 +453,13 @@ fn project_name(folder: &Path) -> io::Result<String> {
         )));
     }
     Ok(name)
+}
+
+/// Whether what has this name in an archive is the transcript of a conversation, or belongs to it, as [`attached`] finds
+/// it.
+fn belongs_to(name: &str, claude: &str) -> bool {
+    let rest = name.strip_prefix(claude);
+    rest.is_some_and(|rest| rest == ".jsonl" || rest.starts_with('/'))
 }
 
 /// Transcripts with what belongs to them, by the names that they have in an archive.

@@ -408,6 +408,75 @@ fn an_archive_that_is_not_safe_says_so() {
     assert!(!folder.exists() && !premises.staging().exists());
 }
 
+/// An archive of a session as it stands in its document, with something attached.
+fn made_by_hand(root: &Path, kept: &KeptSession, attached: &[&str]) {
+    let file = root.join(ARCHIVES).join(FILE);
+    fs::create_dir_all(root.join(ARCHIVES)).unwrap();
+    let _ = fs::remove_file(&file);
+    let session = serde_json::json!({ "version": VERSION, "session": kept }).to_string();
+    let documents = [(SESSION, session.as_bytes()), (LOG, b"[]")];
+    let documents = documents.map(|(name, content)| Document { name, content });
+    let content = root.join("attached");
+    fs::write(&content, "by hand").unwrap();
+    let attached: Vec<_> = attached
+        .iter()
+        .map(|name| Attached {
+            name,
+            path: &content,
+        })
+        .collect();
+    archive::pack(&file, None, &documents, &attached).unwrap();
+}
+
+#[test]
+fn an_archive_replaces_no_other_conversation() {
+    const OTHER: &str = "0d6ff3ee-6a5b-4f0e-8f0c-2b1f0c7e5a10";
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let folder = root.join("back");
+    let project = host.transcript(&folder).with_file_name("");
+    let own = [
+        format!("{CLAUDE}.jsonl"),
+        format!("{CLAUDE}/subagents/agent-1.jsonl"),
+    ];
+    let others = [
+        format!("{OTHER}.jsonl"),
+        format!("{OTHER}/subagents/agent-1.jsonl"),
+        format!("{CLAUDE}-x.jsonl"),
+        format!("{CLAUDE}.json"),
+        CLAUDE.to_owned(),
+        "sessions-index.json".to_owned(),
+    ];
+    for other in &others {
+        made_by_hand(&root, &kept, &[&own[0], other]);
+        let refused = premises.unpack(FILE, &folder, |_| None, |_| false);
+        let why = refused.err().expect("it is refused whole");
+        assert_eq!(why.kind(), ErrorKind::InvalidData, "{why}");
+        assert_eq!(
+            why.to_string(),
+            format!("{other} in it is not of its conversation")
+        );
+        assert!(!project.exists() && !folder.exists() && !premises.staging().exists());
+    }
+    // Nor does one whose own has a name that is the same for Claude, and not for chappe.
+    for claude in [CLAUDE.to_uppercase(), CLAUDE.replace('-', "")] {
+        let kept = KeptSession {
+            claude: claude.clone(),
+            ..kept.clone()
+        };
+        made_by_hand(&root, &kept, &[&format!("{claude}.jsonl")]);
+        let refused = premises.unpack(FILE, &folder, |_| None, |claude| claude == CLAUDE);
+        let why = refused.err().expect("it is refused whole").to_string();
+        assert_eq!(why, "the conversation has no proper name");
+        assert!(!project.exists() && !folder.exists());
+    }
+    made_by_hand(&root, &kept, &[&own[0], &own[1]]);
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+    assert!(own.iter().all(|name| project.join(name).is_file()));
+}
+
 #[test]
 fn a_folder_that_is_a_persons_stays_where_it_is() {
     let host = Host::new();

@@ -136,13 +136,17 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
         (added(Block, "folder/x", b""), "is a device"),
         (added(Fifo, "folder/x", b""), "is a fifo"),
         (added(Regular, "folder/note", b"x"), "is there twice"),
+        (
+            added(Regular, "transcript/x.jsonl", b"x"),
+            "x.jsonl in it is not of its conversation",
+        ),
     ];
     let before = all(&stage);
     for (bytes, why) in cases {
         fs::write(&archive, bytes).expect("it can be written");
         let told = stage.ask("/restore web", "⚠ web can't be brought back: ");
         assert!(told.text.contains(why), "{why}: {}", told.text);
-        let is_unsafe = !["complete", "damaged", "not an archive"]
+        let is_unsafe = !["complete", "damaged", "not an archive", "not of its"]
             .iter()
             .any(|word| why.contains(word));
         assert_eq!(
