@@ -592,7 +592,7 @@ pub enum Act {
     /// The session is to go for good; and the second press, after what that means was said.
     Delete,
     DeleteForGood,
-    /// A session comes back out of this archive. The button's own session has nothing to do with it.
+    /// A session comes back out of this archive. Its button is for no session.
     Restore {
         file: String,
     },

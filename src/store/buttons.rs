@@ -27,6 +27,8 @@ pub struct Offered {
 pub enum Taken {
     /// It counts, and no other button of its message does from now on.
     Now(Offered),
+    /// The same, of a button that is for no session which is there.
+    OfNoSession { act: Act, row: RowId },
     /// What it was for is over.
     Over,
     /// No such button, or the press came from another message.
@@ -87,33 +89,38 @@ impl Intake<'_> {
         post_choice(self.tx, self.bot, self.now, place, body, offers)
     }
 
-    /// Puts a message with buttons into the outbox.
-    pub fn offer(&mut self, place: Place, session: SessionId, notice: &Notice) -> Result<RowId> {
+    /// Puts a message with buttons into the outbox. They go with their session, if they are for one.
+    pub fn offer(
+        &mut self,
+        place: Place,
+        session: impl Into<Option<SessionId>>,
+        notice: &Notice,
+    ) -> Result<RowId> {
         self.posted = true;
         post_notice(self.tx, self.bot, session, self.now, place, notice)
     }
 }
 
 impl Store {
-    /// What a button does, and for which session; None where there is none with this token.
-    pub fn act_for(&self, bot: BotId, token: &str) -> Result<Option<(Act, SessionId)>> {
+    /// What a button does, and for which session, if for any; None where there is none with this token.
+    pub fn act_for(&self, bot: BotId, token: &str) -> Result<Option<(Act, Option<SessionId>)>> {
         self.read(|tx| {
-            let found: Option<(String, i64)> = tx
+            let found: Option<(String, Option<i64>)> = tx
                 .prepare_cached("SELECT act, session FROM button WHERE token = ?1 AND bot = ?2")?
                 .query_row((token, bot.0), |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
             Ok(found.and_then(|(json, session)| {
-                Some((serde_json::from_str(&json).ok()?, SessionId(session)))
+                Some((serde_json::from_str(&json).ok()?, session.map(SessionId)))
             }))
         })
     }
 }
 
-/// Stores a message whose buttons do something for a session.
+/// Stores a message whose buttons do something, for a session if there is one.
 pub(super) fn post_notice(
     tx: &Transaction<'_>,
     bot: BotId,
-    session: SessionId,
+    session: impl Into<Option<SessionId>>,
     now: i64,
     place: Place,
     notice: &Notice,
@@ -166,11 +173,12 @@ pub(super) fn post_choice(
 pub(super) fn offer(
     tx: &Transaction<'_>,
     bot: BotId,
-    session: SessionId,
+    session: impl Into<Option<SessionId>>,
     row: RowId,
     now: i64,
     offers: &[Vec<Offer>],
 ) -> Result<Vec<Vec<Button>>> {
+    let session = session.into().map(|session| session.0);
     let mut note = |offer: &Offer| -> Result<Button> {
         let token = super::fresh_uuid().replace('-', "");
         let act = serde_json::to_string(&offer.act)
@@ -178,7 +186,7 @@ pub(super) fn offer(
         tx.prepare_cached(
             "INSERT INTO button (token, bot, session, row, act, created) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute((&token, bot.0, session.0, row.0, act, now))?;
+        .execute((&token, bot.0, session, row.0, act, now))?;
         Ok(Button {
             label: offer.label.clone(),
             data: Act::button_data(&token),
@@ -304,7 +312,7 @@ fn take(tx: &Transaction<'_>, bot: BotId, token: &str, at: (Place, Option<i64>))
         .query_row((token, bot.0), |row| {
             Ok((
                 row.get::<_, String>(0)?,
-                SessionId(row.get(1)?),
+                row.get::<_, Option<i64>>(1)?,
                 RowId(row.get(2)?),
                 row.get::<_, bool>(3)?,
                 place_of(row.get(4)?, row.get(5)?),
@@ -335,5 +343,8 @@ fn take(tx: &Transaction<'_>, bot: BotId, token: &str, at: (Place, Option<i64>))
             (row.0, pressed),
         )?;
     }
-    Ok(Taken::Now(Offered { act, session, row }))
+    Ok(match session.map(SessionId) {
+        Some(session) => Taken::Now(Offered { act, session, row }),
+        None => Taken::OfNoSession { act, row },
+    })
 }

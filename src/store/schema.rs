@@ -24,6 +24,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     BEGUN,
     BEGUN_MODE,
     LOG_OF_PROMPTS,
+    BUTTONS_OF_NO_SESSION,
 ];
 
 const FIRST: &str = "
@@ -390,6 +391,25 @@ ALTER TABLE session ADD COLUMN begun_mode TEXT;
 const LOG_OF_PROMPTS: &str = "
 -- The prompt of which this is the text, as long as that may be taken back; a number may be given again later.
 ALTER TABLE log ADD COLUMN prompt INTEGER;
+";
+
+const BUTTONS_OF_NO_SESSION: &str = "
+-- The session of a button is NULL where it is for none that is there: one that is to come back.
+CREATE TABLE button_2 (
+    token   TEXT    PRIMARY KEY,
+    bot     INTEGER NOT NULL,
+    session INTEGER REFERENCES session (id),
+    row     INTEGER NOT NULL REFERENCES outbox (id),
+    act     TEXT    NOT NULL,
+    used    INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO button_2 (token, bot, session, row, act, used, created)
+    SELECT token, bot, iif(json_extract(act, '$.do') = 'restore', NULL, session), row, act, used, created FROM button;
+DROP TABLE button;
+ALTER TABLE button_2 RENAME TO button;
+CREATE INDEX button_by_row ON button (row);
+CREATE INDEX button_unused ON button (session) WHERE used = 0;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

@@ -135,7 +135,7 @@ impl Desk {
                     Found::Persona(self.workplace.personas.read(&persona))
                 }
                 Ok(Some((Act::Restore { .. }, _))) => Found::Archives(self.workplace.archived()),
-                Ok(Some((Act::TakeOver { conversation }, session))) => {
+                Ok(Some((Act::TakeOver { conversation }, Some(session)))) => {
                     match store.session(session) {
                         Ok(Some(session)) => {
                             Found::Holder(self.workplace.holder(&conversation, &session.folder))

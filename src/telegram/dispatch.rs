@@ -303,13 +303,22 @@ impl Desk {
     ) -> store::Result<()> {
         let offered = match intake.take(token, arrival)? {
             Taken::Now(offered) => offered,
-            taken => {
+            Taken::OfNoSession { act, row } => {
                 intake.close(arrival)?;
-                let toast = match taken {
-                    Taken::Over => texts::TOAST_DONE_BEFORE,
-                    _ => texts::TOAST_FOREIGN,
+                let place = arrival.place;
+                let Some(line) = self.choose_for_none(intake, &act, place, ahead)? else {
+                    return answer(intake, arrival, press, texts::TOAST_DONE_BEFORE);
                 };
-                return answer(intake, arrival, press, toast);
+                intake.retire(row, &format!("✓ {line}"))?;
+                return answer(intake, arrival, press, &line);
+            }
+            Taken::Over => {
+                intake.close(arrival)?;
+                return answer(intake, arrival, press, texts::TOAST_DONE_BEFORE);
+            }
+            Taken::Foreign => {
+                intake.close(arrival)?;
+                return answer(intake, arrival, press, texts::TOAST_FOREIGN);
             }
         };
         let (text, line) = match &offered.act {

@@ -77,6 +77,48 @@ fn a_session_that_was_put_away_comes_back_and_remembers() {
     host.answer("No session wbe was put away. Did you mean web?");
 }
 
+/// Brings back what stands first in the list.
+fn restore_the_first(host: &Host) {
+    host.say("/restore");
+    let list = host.answer("Put away:");
+    let label = list.buttons[0][0].0.clone();
+    let press = host.press(&host.person(), &list, &label);
+    assert_eq!(host.toast(&press), "Done");
+}
+
+#[test]
+fn the_list_of_what_was_put_away_makes_no_session_that_is_in_the_way() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.say("/archive");
+    host.answer("default is put away (");
+    restore_the_first(&host);
+    host.answer("default is back, and remembers.");
+    host.say("[[remember]]");
+    host.answer("remember turns=1 texts=[\"hello\"]");
+    assert_eq!(host.count("SELECT count(*) FROM session"), 1);
+    let archive = archives(&host).remove(0);
+
+    // On another host there was never any.
+    let other = Host::new();
+    let there = other.sessions_root().join(".archive");
+    fs::create_dir_all(&there).expect("it can be made");
+    let from = host.sessions_root().join(".archive").join(&archive);
+    fs::copy(from, there.join(&archive)).expect("it can be copied");
+    let _chappe = other.start();
+    other.say("/restore");
+    other.answer("Put away:");
+    other.delivered();
+    assert_eq!(other.count("SELECT count(*) FROM session"), 0);
+    assert_eq!(other.count("SELECT count(*) FROM binding"), 0);
+    restore_the_first(&other);
+    other.answer("default is back, and remembers.");
+    other.say("[[remember]]");
+    other.answer("remember turns=1 texts=[\"hello\"]");
+}
+
 #[test]
 fn a_message_for_a_session_that_is_going_keeps_it() {
     let host = Host::new();

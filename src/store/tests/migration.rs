@@ -197,3 +197,45 @@ fn what_the_first_version_left_open_goes_on() {
     fail(&store, elsewhere, prompt.id, Hold::Paused, None);
     assert_eq!(held(&store, elsewhere), Some(Hold::Paused));
 }
+
+#[test]
+fn a_list_of_what_was_put_away_is_for_no_session_and_all_other_buttons_stay_as_they_are() {
+    /// So many migrations came before the one that is looked at.
+    const BEFORE: usize = 16;
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("chappe.db");
+    let connection = Connection::open(&path).expect("the file is made");
+    let before = schema::MIGRATIONS[..BEFORE].iter();
+    for (at, migration) in before.enumerate() {
+        connection
+            .execute_batch(migration)
+            .expect("the tables are made");
+        if at == 0 {
+            connection.execute_batch(ROWS).expect("the rows are sound");
+        }
+    }
+    connection
+        .execute_batch(
+            r#"INSERT INTO button (token, bot, session, row, act, used, created) VALUES
+                ('list', 7, 1, 1, '{"do":"restore","file":"f"}', 0, 1799990010),
+                ('switch', 7, 2, 2, '{"do":"switch"}', 1, 1799990011);"#,
+        )
+        .expect("the rows are sound");
+    connection
+        .pragma_update(None, "user_version", BEFORE as i64)
+        .expect("the version is set");
+    drop(connection);
+    let store = open(&path);
+    assert_eq!(
+        words(
+            &store,
+            "SELECT token || ' ' || bot || ' ' || coalesce(session, '-') || ' ' || row || ' ' || used || ' ' || created
+             FROM button ORDER BY token"
+        ),
+        ["list 7 - 1 0 1799990010", "switch 7 2 2 1 1799990011"]
+    );
+    assert_eq!(
+        number(&store, "SELECT COUNT(*) FROM pragma_foreign_key_check"),
+        0
+    );
+}

@@ -1,5 +1,6 @@
 //! Sessions that were to go, and stay because of what has come for them meanwhile.
 
+use super::chat::Chat;
 use super::*;
 use crate::chat::Moving;
 use crate::store::{Departed, Stays};
@@ -247,6 +248,37 @@ fn what_came_for_a_session_that_is_not_brought_back_waits_and_is_not_given() {
         fails(2);
         store.try_broken_again(NOW).expect("they are looked at");
         assert_eq!(wish(store, session), Some(moving.clone()));
+    });
+}
+
+#[test]
+fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
+    on_both(|store| {
+        let act = Act::Restore {
+            file: "default-20261128-140205.tar.zst".to_owned(),
+        };
+        let list = Notice {
+            body: Formatted::plain("Put away:"),
+            offers: vec![vec![Offer::new("default", act.clone())]],
+        };
+        let row = take_in(store, NOW, |intake| intake.offer(HOME, None, &list));
+        assert_eq!(number(store, "SELECT COUNT(*) FROM session"), 0);
+        assert_eq!(number(store, "SELECT COUNT(*) FROM binding"), 0);
+        let mut chat = Chat::new();
+        chat.receive(store);
+        let (at, data) = chat.find("default");
+        let token = data.strip_prefix("do:").expect("it is one of an act");
+        let found = store.act_for(BOT, token).expect("it can be read");
+        assert_eq!(found, Some((act.clone(), None)));
+        // It does not go with any session.
+        let (session, revision) = going(store);
+        let stays = |_: &str, _: &Stays| panic!("nothing came for it");
+        store
+            .depart(BOT, session, NOW, (&DELETE, revision), &post("gone"), stays)
+            .expect("it can be written");
+        let taken = chat.press_at(store, HOME, at, &data);
+        assert_eq!(taken, Taken::OfNoSession { act, row });
+        assert_eq!(chat.press_at(store, HOME, at, &data), Taken::Over);
     });
 }
 

@@ -201,6 +201,25 @@ impl Desk {
         }
     }
 
+    /// Does what a button was for that is for no session which is there; None where it was for something else.
+    pub fn choose_for_none(
+        &self,
+        intake: &mut Intake<'_>,
+        act: &Act,
+        place: Place,
+        ahead: &Ahead,
+    ) -> store::Result<Option<String>> {
+        let (Act::Restore { file }, Found::Archives(all)) = (act, &ahead.found) else {
+            return Ok(None);
+        };
+        let said = match all.iter().find(|one| one.file == *file) {
+            Some(archived) => self.bring_back(intake, place, archived)?,
+            None => sessions::no_archive(file, None),
+        };
+        say(intake, place, said)?;
+        Ok(Some("Done".to_owned()))
+    }
+
     /// Does what a button was for that chooses something for a session; None where it was for something else.
     pub fn choose(
         &self,
@@ -269,13 +288,6 @@ impl Desk {
                 };
                 sessions::is_moving(&session.name, &moving)
             }
-            Act::Restore { file } => match &ahead.found {
-                Found::Archives(all) => match all.iter().find(|one| one.file == *file) {
-                    Some(archived) => self.bring_back(intake, place, archived)?,
-                    None => sessions::no_archive(file, None),
-                },
-                _ => return Ok(None),
-            },
             Act::TakeOver { conversation } => match &ahead.found {
                 Found::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
                 Found::Holder(None) if intake.goes_on_with_its_conversation(session.id)? => {

@@ -60,9 +60,8 @@ impl Desk {
                 .map(|one| (one.file.clone(), one.name.clone(), coarse(one.age)))
                 .collect();
             let notice = sessions::archives(&all);
-            // The buttons stand for sessions that are not there; any that is may carry them.
-            let id = intake.session_at(place, "default", &self.home, &ahead.lies)?;
-            return intake.offer(place, id, &notice).map(drop);
+            // They stand for sessions that are not there. One that carried them would be in the way of its own name.
+            return intake.offer(place, None, &notice).map(drop);
         }
         let found = all
             .iter()
