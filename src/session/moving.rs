@@ -169,6 +169,18 @@ impl Premises<'_> {
     /// Packs a session, and takes its folder out of the way. `said` is what was said in it.
     pub fn pack(&self, kept: &KeptSession, said: &[Said], file: &str) -> io::Result<Packed> {
         self.put_back(kept)?;
+        let folder = Path::new(&kept.folder);
+        // Somebody has moved it, or its disk is not there: without it this would only look put away.
+        let was_there = kept.said || !said.is_empty();
+        if kept.owns_folder && was_there && !folder.is_dir() {
+            return Err(io::Error::new(
+                ErrorKind::NotFound,
+                format!(
+                    "its folder {} is not there. Put it back where it was first",
+                    folder.display()
+                ),
+            ));
+        }
         let target = self.archive(file);
         // Made by a former attempt, of which nobody has heard.
         remove_file(&target)?;
@@ -198,9 +210,8 @@ impl Premises<'_> {
             .iter()
             .map(|(name, path)| Attached { name, path })
             .collect();
-        let folder = PathBuf::from(&kept.folder);
-        let folder = (kept.owns_folder && folder.is_dir()).then_some(folder);
-        let packed = archive::pack(&target, folder.as_deref(), &documents, &attached)?;
+        let folder = Some(folder).filter(|folder| kept.owns_folder && folder.is_dir());
+        let packed = archive::pack(&target, folder, &documents, &attached)?;
         // With the folder it would be gone for ever.
         if let Some(name) = &packed.unread {
             remove_file(&target)?;
@@ -337,9 +348,10 @@ impl Premises<'_> {
                 "another session goes on with its conversation",
             ));
         }
-        let elsewhere = match unpacked.folder {
-            None => may_use(&kept.folder),
-            Some(_) => None,
+        // What was its own folder may be another session's by now, also where it never had anything in it.
+        let elsewhere = match (kept.owns_folder, &unpacked.folder) {
+            (false, None) => may_use(&kept.folder),
+            (true, _) | (_, Some(_)) => None,
         };
         let place = elsewhere.clone().unwrap_or_else(|| folder.to_owned());
         // All was done but for the last word: it stays as it is.

@@ -120,6 +120,47 @@ fn the_list_of_what_was_put_away_makes_no_session_that_is_in_the_way() {
 }
 
 #[test]
+fn a_session_whose_folder_is_not_there_stays_and_says_so() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    let moved = host.folder.path().join("moved");
+    fs::rename(folder(&host, "web"), &moved).expect("it can be moved");
+    host.say("/archive");
+    let told = host.answer("⚠ web can't be put away: its folder ");
+    let cure = "is not there. Put it back where it was first. It stays as it is.";
+    assert!(told.text.ends_with(cure), "{}", told.text);
+    assert_eq!(archives(&host), Vec::<String>::new());
+    fs::rename(&moved, folder(&host, "web")).expect("it can be moved");
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    assert!(folder(&host, "web").join("note").exists());
+}
+
+#[test]
+fn what_was_never_started_does_not_come_back_into_the_folder_of_another_session() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("/new web");
+    host.answer("Session web is ready");
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.delivered();
+    web(&host);
+    host.say("/rename site");
+    host.answer("web is now site.");
+    host.say("/restore web");
+    host.answer("web is back");
+    let folders = "SELECT count(DISTINCT folder) FROM session";
+    assert_eq!(host.count(folders), 2);
+    assert_eq!(host.count("SELECT count(*) FROM session WHERE own = 1"), 2);
+    host.say("[[remember]]");
+    host.answer("remember turns=0");
+}
+
+#[test]
 fn a_message_for_a_session_that_is_going_keeps_it() {
     let host = Host::new();
     let _chappe = host.start();

@@ -251,6 +251,64 @@ fn a_conversation_that_cannot_be_looked_for_keeps_its_session() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_keeps_its_session_once_something_was_said() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let moved = root.join("moved");
+    fs::rename(&kept.folder, &moved).unwrap();
+    let cleared = KeptSession {
+        said: false,
+        ..kept.clone()
+    };
+    // In a new conversation nothing may be said yet, and there is a folder all the same.
+    for kept in [&kept, &cleared] {
+        let refused = premises.pack(kept, &said(), FILE).map(drop);
+        let told = refused.expect_err("it would be lost").to_string();
+        let expected = format!(
+            "its folder {} is not there. Put it back where it was first",
+            kept.folder
+        );
+        assert_eq!(told, expected);
+        assert!(!root.join(ARCHIVES).exists());
+    }
+    assert!(host.transcript(Path::new(&kept.folder)).exists());
+    // It may be deleted, and a person's folder is no part of an archive.
+    premises.take_away(&kept).unwrap();
+    let persons = KeptSession {
+        owns_folder: false,
+        ..kept.clone()
+    };
+    premises.pack(&persons, &said(), FILE).unwrap();
+    fs::rename(&moved, &kept.folder).unwrap();
+    premises.pack(&kept, &said(), FILE).unwrap();
+    assert!(!Path::new(&kept.folder).exists());
+}
+
+#[test]
+fn a_session_that_was_never_started_comes_back_into_a_folder_of_its_own() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = KeptSession {
+        said: false,
+        ..host.session()
+    };
+    fs::remove_dir_all(&kept.folder).unwrap();
+    let premises = host.premises(&root);
+    premises.pack(&kept, &[], FILE).unwrap();
+    // Another session has the folder by now.
+    fs::create_dir(&kept.folder).unwrap();
+    fs::write(Path::new(&kept.folder).join("theirs"), "").unwrap();
+    let own = root.join("web-2");
+    let may_use = |dir: &str| Some(PathBuf::from(dir));
+    let back = premises.unpack(FILE, &own, may_use, |_| false).unwrap();
+    assert_eq!(back.kept.folder, own.to_string_lossy());
+    assert!(back.kept.owns_folder && own.is_dir());
+    assert_eq!(back.elsewhere, None);
+}
+
+#[test]
 fn what_cannot_be_read_is_not_taken_away() {
     use nix::fcntl::{OFlag, openat};
     use nix::sys::stat::{Mode, mkdirat};
