@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::prepare::{MIRROR, config_dir, is_mirror};
+use super::prepare::{MIRROR, config_dir, is_mirror_of};
 use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
 use crate::chat::{BYPASS, Moving};
 use crate::claude::transcript;
@@ -268,11 +268,11 @@ impl Premises<'_> {
         (kept.owns_folder && away.exists()).then_some(away)
     }
 
-    /// The session is gone: Claude's transcript of it is removed. Its folder is empty of chappe's own, where it is a
+    /// The session is gone: Claude's transcript of it is removed. Its folder is empty of what is its own there, where it is a
     /// person's.
     pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {
         let mirror = Path::new(&kept.folder).join(MIRROR);
-        if !kept.owns_folder && is_mirror(&mirror) {
+        if !kept.owns_folder && is_mirror_of(&mirror, self.mark, &kept.claude) {
             remove_file(&mirror)?;
         }
         for path in self.transcripts(&kept.claude)? {

@@ -142,9 +142,11 @@ impl Setup {
     /// has lost its database.
     fn mirror(&self, session: &Session) -> io::Result<()> {
         let path = session.folder.join(MIRROR);
-        // What a person keeps by this name in a directory of theirs is theirs.
+        // What a person keeps by this name in a directory of theirs is theirs, and what another session has there first is
+        // that one's.
         let is_taken = fs::symlink_metadata(&path).is_ok();
-        if is_taken && !session.owns_folder && !is_mirror(&path) {
+        if is_taken && !session.owns_folder && !is_mirror_of(&path, &session.mark, &session.claude)
+        {
             return Ok(());
         }
         let text = serde_json::to_string_pretty(&serde_json::json!({
@@ -154,6 +156,7 @@ impl Setup {
             "model": session.chosen.model,
             "permission_mode": session.chosen.mode,
             "claude_session": session.claude,
+            "mark": session.mark,
             "resume_by_hand": by_hand(&self.command, &self.environment).resume_in(&session.folder, &session.claude),
         }))?;
         if written(&path).is_some_and(|before| before == text) {
@@ -432,13 +435,16 @@ impl Setup {
     }
 }
 
-/// Whether a file is one that chappe has written to say what a session's folder is.
-pub fn is_mirror(path: &Path) -> bool {
+/// Whether a file is one that chappe has written to say what the folder of this session is. One that has begun a new
+/// conversation keeps its mark; one that has come back from an archive keeps its conversation.
+pub fn is_mirror_of(path: &Path, mark: &str, claude: &str) -> bool {
     let Some(text) = written(path) else {
         return false;
     };
     let value: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    value.is_some_and(|value| value["about"] == ABOUT)
+    value.is_some_and(|value| {
+        value["about"] == ABOUT && (value["mark"] == mark || value["claude_session"] == claude)
+    })
 }
 
 /// The text of a short file. None for anything else that has its name: a pipe would be waited for.

@@ -88,6 +88,50 @@ fn a_file_of_a_person_that_has_the_name_of_chappes_own_stays() {
 }
 
 #[test]
+fn of_two_sessions_in_one_directory_the_first_says_what_it_is_until_it_goes() {
+    let mut host = Host::new();
+    let src = host.folder.path().join("src");
+    fs::create_dir_all(&src).expect("it can be made");
+    host.sessions
+        .push_str(&format!("allowed_dirs = [{src:?}]\n"));
+    let _chappe = host.start();
+    let mirror = || fs::read_to_string(src.join("session.json")).unwrap_or_default();
+    let is_of = |name: &str| mirror().contains(&format!("\"name\": \"{name}\""));
+    for name in ["one", "two", "three"] {
+        host.say(&format!("/new {name} default ~/src"));
+        host.answer(&format!("Session {name} is ready"));
+        host.say(&format!("hello {name}"));
+        host.answer(&format!("echo: hello {name}"));
+        assert!(is_of("one"), "{name}: {}", mirror());
+    }
+    let gone = |name: &str| {
+        host.say(&format!("/archive {name}"));
+        host.answer(&format!("{name} is put away ("));
+        until("the end of what is to be removed", || {
+            (host.count("SELECT count(*) FROM left_behind") == 0).then_some(())
+        });
+    };
+    gone("three");
+    assert!(is_of("one"), "{}", mirror());
+    // What is written there stays its own, also when nothing else of it is as it was.
+    host.say("/session one");
+    host.answer("What you write now goes to one.");
+    host.say("/rename first");
+    host.answer("one is now first.");
+    host.say("/clear");
+    host.answer("first begins a new conversation.");
+    until("its new name", || is_of("first").then_some(()));
+    gone("first");
+    assert_eq!(mirror(), "");
+    host.say("/session two");
+    host.answer("What you write now goes to two.");
+    host.say("/mode plan");
+    until("the next one to say what it is", || {
+        is_of("two").then_some(())
+    });
+}
+
+#[test]
 fn a_directory_of_a_person_that_is_gone_is_not_made_anew() {
     let mut host = Host::new();
     let src = host.folder.path().join("src");

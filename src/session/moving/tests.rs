@@ -548,13 +548,24 @@ fn a_folder_that_is_a_persons_stays_where_it_is() {
     fs::write(&mirror, "{\"about\": \"my own\"}").unwrap();
     premises.clear(&kept).unwrap();
     assert!(mirror.exists(), "chappe has not written it");
+    // Nor is it what another session has written there that works in the same directory.
     let about =
         "A session of chappe. Written by chappe for you to read; changing it changes nothing.";
-    fs::write(&mirror, serde_json::json!({ "about": about }).to_string()).unwrap();
-    let kept = KeptSession {
-        owns_folder: false,
-        ..host.session()
+    let written = |mark: &str, claude: &str| {
+        let text = serde_json::json!({ "about": about, "mark": mark, "claude_session": claude });
+        fs::write(&mirror, text.to_string()).unwrap();
+        host.session();
+        premises.clear(&kept).unwrap();
+        mirror.exists()
     };
+    assert!(written("another", "another"));
+    assert!(!written("another", CLAUDE) && !written("mark", "another"));
+    fs::write(
+        &mirror,
+        serde_json::json!({ "about": about, "mark": "mark" }).to_string(),
+    )
+    .unwrap();
+    host.session();
     premises.pack(&kept, &said(), FILE).unwrap();
     premises.clear(&kept).unwrap();
     assert!(Path::new(&kept.folder).join("deep/file").exists());
