@@ -174,6 +174,7 @@ impl Daemon {
             fatal: fatal_out.clone(),
             host: host_name(),
             coming_back: Mutex::default(),
+            clearing: Mutex::default(),
         });
         let clears = Arc::clone(&outfit);
         let registry = Arc::new_cyclic(|registry: &std::sync::Weak<Registry>| {

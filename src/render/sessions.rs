@@ -17,8 +17,8 @@ pub use choices::{
 pub use moves::{
     archived, archives, ask_again, confirm_delete, conversations, deleted, export, has_changed,
     has_guest, has_open, is_coming_back, is_in_conversation, is_in_the_way, is_moving, is_not_back,
-    is_open_elsewhere, no_archive, not_moved, not_put_back, nothing_said, restored, taken_over,
-    unreadable_conversations,
+    is_open_elsewhere, no_archive, not_moved, not_put_back, not_removed, nothing_said, restored,
+    taken_over, unreadable_conversations,
 };
 
 /// How many things to choose from have a button.

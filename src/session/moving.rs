@@ -6,7 +6,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{FchmodatFlags, Mode, fchmodat};
+use nix::unistd::geteuid;
 
 use super::prepare::{MIRROR, config_dir, is_mirror_of};
 use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
@@ -68,6 +73,13 @@ pub enum Done {
     PutBack,
 }
 
+/// What of a session that is gone could not be removed.
+#[derive(Debug)]
+pub struct Remains {
+    pub path: PathBuf,
+    pub why: io::Error,
+}
+
 /// Removes what a crash has left of sessions that are gone, or were not there yet; `is_known` tells by its mark which one
 /// is still there, and will do so itself.
 pub fn clean_up(root: &Path, is_known: impl Fn(&str) -> bool) {
@@ -84,7 +96,7 @@ pub fn clean_up(root: &Path, is_known: impl Fn(&str) -> bool) {
             None if !is_known(mark) => remove_tree(&entry.path()),
             _ => Ok(()),
         };
-        log_failure("what a former chappe left", removed);
+        log_failure("what a former chappe left", &entry.path(), removed);
     }
 }
 
@@ -101,17 +113,15 @@ pub fn remove_unfinished(root: &Path) {
             .to_string_lossy()
             .starts_with(archive::UNFINISHED)
         {
-            log_failure(
-                "an archive that was not finished",
-                remove_file(&entry.path()),
-            );
+            let removed = remove_file(&entry.path());
+            log_failure("an archive that was not finished", &entry.path(), removed);
         }
     }
 }
 
-fn log_failure(what: &str, done: io::Result<()>) {
+fn log_failure(what: &str, path: &Path, done: io::Result<()>) {
     if let Err(error) = done {
-        log::warn!("{what} cannot be removed: {error}");
+        log::warn!("{what} cannot be removed: {}: {error}", path.display());
     }
 }
 
@@ -270,21 +280,25 @@ impl Premises<'_> {
 
     /// The session is gone: Claude's transcript of it is removed. Its folder is empty of what is its own there, where it is a
     /// person's.
-    pub fn clear(&self, kept: &KeptSession) -> io::Result<()> {
+    pub fn clear(&self, kept: &KeptSession) -> Result<(), Remains> {
         let mirror = Path::new(&kept.folder).join(MIRROR);
         if !kept.owns_folder && is_mirror_of(&mirror, self.mark, &kept.claude) {
-            remove_file(&mirror)?;
+            removed(mirror, remove_file)?;
         }
-        for path in self.transcripts(&kept.claude)? {
-            remove_tree(&path.with_extension(""))?;
-            remove_file(&path)?;
+        let transcripts = self.transcripts(&kept.claude).map_err(|why| Remains {
+            path: config_dir(self.environment).unwrap_or_default(),
+            why,
+        })?;
+        for path in transcripts {
+            removed(path.with_extension(""), remove_tree)?;
+            removed(path, remove_file)?;
         }
         Ok(())
     }
 
     /// The session is gone: its folder, which was out of the way, is removed.
-    pub fn clear_folder(&self, kept: &KeptSession) -> io::Result<()> {
-        remove_tree(&self.away(kept))
+    pub fn clear_folder(&self, kept: &KeptSession) -> Result<(), Remains> {
+        removed(self.away(kept), remove_tree)
     }
 
     /// Brings a session back out of an archive, into this folder; `may_use` says whether it may work in a directory that is
@@ -511,10 +525,43 @@ fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            open_up(path);
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    };
+    match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed,
     }
+}
+
+/// Lets everything be taken out of the directories below a path that are chappe's: some tools make theirs so that not even
+/// their owner may. No link is followed, and what cannot be opened up shows when it is removed.
+fn open_up(path: &Path) {
+    let user = geteuid().as_raw();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let Ok(meta) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if !meta.is_dir() {
+            continue;
+        }
+        let mode = Mode::from_bits_truncate(meta.mode());
+        if meta.uid() == user && !mode.contains(Mode::S_IRWXU) {
+            let mode = mode | Mode::S_IRWXU;
+            let _ = fchmodat(AT_FDCWD, &path, mode, FchmodatFlags::NoFollowSymlink);
+        }
+        let entries = fs::read_dir(&path).into_iter().flatten().flatten();
+        waiting.extend(entries.map(|entry| entry.path()));
+    }
+}
+
+fn removed(path: PathBuf, remove: fn(&Path) -> io::Result<()>) -> Result<(), Remains> {
+    remove(&path).map_err(|why| Remains { path, why })
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ pub struct Outfit {
     pub may_use: MayUse,
     /// The conversations that are being brought back, by the session. Held while those of sessions that are gone are removed.
     pub coming_back: Mutex<BTreeMap<SessionId, String>>,
+    /// Held while what sessions have left is removed: two at it would stand in each other's way.
+    pub clearing: Mutex<()>,
 }
 
 impl Outfit {

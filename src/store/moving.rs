@@ -39,7 +39,10 @@ pub struct Kept {
 /// Whether a session has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Departed {
-    Yes,
+    Yes {
+        /// Where its end is told, if anywhere.
+        told_at: Option<Place>,
+    },
     /// Something came for it meanwhile. What was done for its going is to be undone, which is remembered.
     Stays,
     /// It goes in another way.
@@ -366,8 +369,13 @@ impl Store {
             }
             remove(tx, session)?;
             tell(tx, bot, place, post, now)?;
-            Ok(Departed::Yes)
+            Ok(Departed::Yes { told_at: place })
         })
+    }
+
+    /// Tells something of a session that is gone. It is not told again. Normal.
+    pub fn tell_at(&self, bot: BotId, place: Place, now: i64, post: &Post) -> Result<()> {
+        self.write(Step::Tell, |tx| tell(tx, bot, Some(place), post, now))
     }
 
     /// The session stays as it is, and why is told where it was asked to go; what was done for its going is still to be

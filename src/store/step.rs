@@ -109,7 +109,7 @@ steps! {
     Undone "undone" Full,
     /// It is back.
     Arrive "arrive" Full,
-    /// A word to whoever waits. It is said again if its cause is still there.
+    /// A word to whoever waits, which is said again if its cause is still there; or of what a session has left.
     Tell "tell" Normal,
     /// A session waits for a place. It is said again if it still does.
     TellWait "tell-wait" Normal,

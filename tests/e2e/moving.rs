@@ -1,6 +1,7 @@
 //! Sessions that go and come back as a whole: put away, deleted, brought back; and what was said, as a file.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
 use rusqlite::Connection;
@@ -356,6 +357,73 @@ fn what_is_still_to_be_removed_of_a_session_that_has_come_back_stays() {
     });
     host.say("[[remember]]");
     host.answer("remember turns=1 texts=[\"hello\"]");
+}
+
+#[test]
+fn what_cannot_be_removed_of_a_session_is_told_once_and_all_else_goes() {
+    const TEST: &str = "what_cannot_be_removed_of_a_session_is_told_once_and_all_else_goes";
+    let host = Host::new();
+    let Some(chappe) = host.start_as_nobody(&[], TEST) else {
+        return;
+    };
+    let left = || {
+        let left = fs::read_dir(host.sessions_root()).expect("it is there");
+        let left = left.flatten().map(|entry| entry.path());
+        left.filter(|path| !path.ends_with(".archive"))
+            .collect::<Vec<_>>()
+    };
+    let nothing_is_left = || {
+        until("the end of what is to be removed", || {
+            (host.count("SELECT count(*) FROM left_behind") == 0).then_some(())
+        });
+        assert_eq!(left(), Vec::<PathBuf>::new());
+    };
+    web(&host);
+    // As Go makes the cache of its modules.
+    let cache = folder(&host, "web").join("cache");
+    fs::create_dir(&cache).expect("it can be made");
+    fs::write(cache.join("module"), "").expect("it can be written");
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o555)).expect("it is there");
+    let owner = fs::metadata(folder(&host, "web"))
+        .expect("it is there")
+        .uid();
+    chown(&cache, Some(owner), None).expect("it is there");
+    host.say("/archive");
+    host.answer("web is put away (");
+    nothing_is_left();
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    // As another user leaves it.
+    let theirs = folder(&host, "web").join("theirs");
+    fs::create_dir(&theirs).expect("it can be made");
+    fs::write(theirs.join("file"), "").expect("it can be written");
+    let conversation = conversation(&host);
+    delete_web(&host);
+    host.answer("web is deleted.");
+    let told = host.answer("⚠ Not all of web could be removed. Still there: ");
+    let away = left().remove(0);
+    assert!(
+        told.text
+            .contains(&format!("{} (Permission denied", away.display())),
+        "{}",
+        told.text
+    );
+    assert_eq!(transcripts(&host, &conversation), 0);
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let chappe = host.start_as_nobody(&[], TEST).expect("it could before");
+    chappe.logs(&format!(
+        "{}, left by web, cannot be removed: ",
+        away.display()
+    ));
+    assert_eq!(chappe.stop().code(), Some(0));
+    // Done as it says.
+    fs::remove_dir_all(&away).expect("this user may");
+    let _chappe = host.start_as_nobody(&[], TEST).expect("it could before");
+    nothing_is_left();
+    let told = host.texts();
+    let told = told.iter().filter(|text| text.contains("Not all of"));
+    assert_eq!(told.count(), 1);
 }
 
 /// A session that is being put away, and waits until a former attempt to write that down is repeated.

@@ -494,7 +494,6 @@ fn a_mode_that_claude_leaves_by_itself_does_not_come_back() {
 #[test]
 fn a_directory_that_chappes_user_may_not_use_is_told() {
     const TEST: &str = "a_directory_that_chappes_user_may_not_use_is_told";
-    const NOBODY: u32 = 65_534;
     let mut host = Host::new();
     let src = host.folder.path().join("src");
     for name in ["mine", "closed"] {
@@ -503,41 +502,9 @@ fn a_directory_that_chappes_user_may_not_use_is_told() {
     host.sessions
         .push_str(&format!("allowed_dirs = [{src:?}]\n"));
     host.write_config();
-    let chown =
-        |path: &std::path::Path| std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).is_ok();
-    let files = [host.config_file(), src.join("mine"), src.clone()];
-    let is_theirs = chown(host.folder.path()) && files.iter().all(|file| chown(file));
-    let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}")];
-    let mut command = std::process::Command::new("setpriv");
-    command
-        .args(&ids)
-        .arg("--clear-groups")
-        .arg(crate::host::chappe())
-        .arg("--version")
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
-    if !is_theirs || !command.status().is_ok_and(|status| status.success()) {
-        let _ = std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!(
-                "skipped: {TEST}: this user may not become another one, or that one may not run chappe\n"
-            ),
-        );
+    let Some(_chappe) = host.start_as_nobody(&[src.join("mine"), src], TEST) else {
         return;
-    }
-    let mut command = std::process::Command::new("setpriv");
-    command
-        .args(&ids)
-        .arg("--clear-groups")
-        .arg(crate::host::chappe())
-        .arg("--config")
-        .arg(host.config_file())
-        .arg("run")
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", host.folder.path())
-        .env("RUST_LOG", "debug");
-    let _chappe = crate::host::Chappe::start(command);
+    };
     host.say("/new a ~/src/closed");
     host.answer("I may not read, enter and write ~/src/closed. Give my user the right to");
     host.say("/new a ~/src/mine");

@@ -9,7 +9,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -163,6 +163,52 @@ impl Host {
         let folder = self.folder.path().join(folder);
         let mount = "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"";
         self.start_after(mount, &[&folder], test)
+    }
+
+    /// Starts chappe as a user who has the host's folder and these paths, and no right beyond. None where this user cannot
+    /// do that, which is said.
+    pub fn start_as_nobody(&self, theirs: &[PathBuf], test: &str) -> Option<Chappe> {
+        const NOBODY: u32 = 65_534;
+        self.write_config();
+        let own = [self.folder.path().to_owned(), self.config_file()];
+        let is_theirs = own
+            .iter()
+            .chain(theirs)
+            .all(|path| chown(path, Some(NOBODY), Some(NOBODY)).is_ok());
+        let as_nobody = || {
+            let mut command = Command::new("setpriv");
+            command
+                .arg(format!("--reuid={NOBODY}"))
+                .arg(format!("--regid={NOBODY}"))
+                .arg("--clear-groups")
+                .arg(chappe());
+            command
+        };
+        let can = as_nobody()
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        if !is_theirs || !can.is_ok_and(|status| status.success()) {
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!(
+                    "skipped: {test}: this user may not become another one, or that one may not run chappe\n"
+                ),
+            );
+            return None;
+        }
+        let mut command = as_nobody();
+        command
+            .arg("--config")
+            .arg(self.config_file())
+            .arg("run")
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("RUST_LOG", "debug")
+            .envs(self.environment.iter().cloned());
+        Some(Chappe::start(command))
     }
 
     /// Starts chappe where a line of shell has changed, for it alone, what is mounted.

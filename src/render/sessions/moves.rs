@@ -83,6 +83,22 @@ pub fn deleted(session: &str) -> Formatted {
     Line::default().bold(session).plain(" is deleted.").end()
 }
 
+/// A session is gone, and some of what it has left is not: each by its path, with why.
+pub fn not_removed(session: &str, remains: &[(String, String)]) -> Formatted {
+    let mut line = Line::default()
+        .plain("⚠ Not all of ")
+        .bold(session)
+        .plain(" could be removed. Still there: ");
+    for (number, (path, why)) in remains.iter().enumerate() {
+        if number > 0 {
+            line = line.plain(", ");
+        }
+        line = line.code(path).plain(&format!(" ({why})"));
+    }
+    line.plain(". Remove it by hand; I try again at my next start.")
+        .end()
+}
+
 /// A session is back. `elsewhere` is the directory that it worked in, where it cannot any more. So many links led out of its
 /// folder and were left out; the first are named.
 pub fn restored(

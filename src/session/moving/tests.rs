@@ -585,6 +585,45 @@ fn a_folder_that_is_a_persons_stays_where_it_is() {
 }
 
 #[test]
+fn only_directories_of_chappes_own_are_opened_up_to_be_removed() {
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    let at = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let close = |path: &Path, mode| {
+        fs::create_dir_all(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let (away, outside) = (at.path().join("away"), at.path().join("outside"));
+    close(&outside, 0o555);
+    fs::create_dir_all(away.join("cache/module")).unwrap();
+    fs::write(away.join("cache/module/file"), "").unwrap();
+    fs::create_dir_all(away.join("theirs")).unwrap();
+    symlink(&outside, away.join("cache/link")).unwrap();
+    close(&away.join("cache/module"), 0o555);
+    close(&away.join("cache"), 0o050);
+    close(&away.join("theirs"), 0o555);
+    let is_theirs = chown(away.join("theirs"), Some(65_534), None).is_ok();
+    fs::set_permissions(
+        away.join("cache/module/file"),
+        fs::Permissions::from_mode(0o444),
+    )
+    .unwrap();
+    open_up(&away);
+    assert_eq!(mode(&away.join("cache")), 0o750);
+    assert_eq!(mode(&away.join("cache/module")), 0o755);
+    assert_eq!(mode(&away.join("cache/module/file")), 0o444);
+    assert_eq!(mode(&outside), 0o555, "no link is followed");
+    if is_theirs {
+        assert_eq!(mode(&away.join("theirs")), 0o555);
+    }
+    remove_tree(&away).unwrap();
+    assert!(!away.exists() && outside.exists());
+    // What is not there is removed.
+    open_up(&away);
+    remove_tree(&away).unwrap();
+}
+
+#[test]
 fn only_what_nobody_knows_is_cleaned_up() {
     let host = Host::new();
     let root = host.root();

@@ -11,11 +11,11 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 
 use super::{Outfit, Owner};
-use crate::chat::{Moving, Post, SessionId};
+use crate::chat::{Moving, Place, Post, SessionId};
 use crate::clock::unix_now;
 use crate::render::{notice, sessions};
 use crate::session::machine::{Action, Event};
-use crate::session::moving::Done;
+use crate::session::moving::{Done, Remains};
 use crate::session::prepare::NOTHING_TO_FINISH;
 use crate::store::{self, Departed, KeptSession, LeftBehind, Stays};
 use crate::thread;
@@ -184,7 +184,7 @@ impl Owner {
                 .store
                 .depart(bot, self.session, now, (moving, *revision), &post, stays)?
             {
-                Departed::Yes => self.clear_away(),
+                Departed::Yes { told_at } => self.clear_away(name, mark, told_at),
                 Departed::Stays => {}
                 Departed::Otherwise => {
                     let file = match moving {
@@ -209,53 +209,90 @@ impl Owner {
         Ok(())
     }
 
-    /// Removes what a session has left that is gone.
-    pub(super) fn clear_away(&self) {
+    /// Removes what a session has left that is gone. What stays is told where its end was told, this once.
+    fn clear_away(&self, name: &str, mark: &str, told_at: Option<Place>) {
         let outfit = Arc::clone(&self.outfit);
+        let (gone, mark) = (name.to_owned(), mark.to_owned());
         let cleared = thread::spawn(format!("s{}-clear", self.session), move || {
-            outfit.clear_left()
+            let mut remains = outfit.clear_left();
+            let remains = remains.remove(&mark).unwrap_or_default();
+            let (Some(place), false) = (told_at, remains.is_empty()) else {
+                return;
+            };
+            let remains: Vec<_> = remains
+                .iter()
+                .map(|left| (left.path.display().to_string(), left.why.to_string()))
+                .collect();
+            let post = Post::message(sessions::not_removed(&gone, &remains));
+            match outfit.store.tell_at(outfit.bot, place, unix_now(), &post) {
+                Ok(()) => outfit.board.ring(),
+                Err(error) => log::warn!("what {gone} has left is not told: {error}"),
+            }
         });
         if let Err(error) = cleared {
             // The next start does it.
-            log::warn!("what {} has left is not removed yet: {error}", self.name);
+            log::warn!("what {name} has left is not removed yet: {error}");
         }
     }
 }
 
 impl Outfit {
     /// Removes the folders and conversations of sessions that are gone, but for conversations in which another session is.
-    /// What cannot be removed, or is being brought back, is looked at again at the next start.
-    pub fn clear_left(&self) {
+    /// What cannot be removed, or is being brought back, is looked at again at the next start. Returns what could not be, by
+    /// the mark of its session.
+    pub fn clear_left(&self) -> BTreeMap<String, Vec<Remains>> {
+        let _alone = self.clearing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut remains: BTreeMap<String, Vec<Remains>> = BTreeMap::new();
         let left = match self.store.left_behind() {
             Ok(left) => left,
-            Err(error) => return log::warn!("what is to be removed cannot be read: {error}"),
+            Err(error) => {
+                log::warn!("what is to be removed cannot be read: {error}");
+                return remains;
+            }
+        };
+        let mut remain = |one: &LeftBehind, what: Remains| {
+            let (name, path) = (&one.kept.name, what.path.display());
+            log::warn!("{path}, left by {name}, cannot be removed: {}", what.why);
+            remains.entry(one.mark.clone()).or_default().push(what);
         };
         // Large ones take long, and nobody waits for that who wants to bring something back.
-        let mut without_folder = Vec::new();
-        for one in left {
-            match self.premises(&one.mark).clear_folder(&one.kept) {
-                Ok(()) => without_folder.push(one),
-                Err(error) => {
-                    log::warn!("a folder that is out of the way cannot be removed: {error}");
-                }
+        let mut left: Vec<_> = left.into_iter().map(|one| (one, true)).collect();
+        for (one, is_whole) in &mut left {
+            if let Err(folder) = self.premises(&one.mark).clear_folder(&one.kept) {
+                remain(one, folder);
+                *is_whole = false;
             }
         }
         let coming_back = self.coming_back();
-        for LeftBehind { mark, kept } in without_folder {
+        for (one, is_whole) in left {
+            let LeftBehind { mark, kept } = &one;
             if coming_back.values().any(|claude| *claude == kept.claude) {
                 continue;
             }
+            // The conversation goes also where the folder cannot.
             let removed = match self.store.knows_conversation(&kept.claude) {
                 Ok(true) => Ok(()),
-                Ok(false) => self.premises(&mark).clear(&kept),
-                Err(error) => Err(io::Error::other(error)),
+                Ok(false) => self.premises(mark).clear(kept),
+                Err(error) => {
+                    let name = &kept.name;
+                    log::warn!(
+                        "whether the conversation of {name} goes on cannot be read: {error}"
+                    );
+                    continue;
+                }
             };
-            let cleared =
-                removed.and_then(|()| self.store.cleared(&mark).map_err(io::Error::other));
-            if let Err(error) = cleared {
-                log::warn!("what {} has left cannot be removed: {error}", kept.name);
+            match removed {
+                Err(conversation) => remain(&one, conversation),
+                Ok(()) if is_whole => {
+                    if let Err(error) = self.store.cleared(mark) {
+                        let name = &kept.name;
+                        log::warn!("that nothing is left of {name} is not stored: {error}");
+                    }
+                }
+                Ok(()) => {}
             }
         }
+        remains
     }
 
     /// Whether a conversation cannot be brought back into `session`, because another one is in it. Where it can be, it is

@@ -52,7 +52,11 @@ fn what_nothing_came_for_goes_and_what_something_was_chosen_for_stays_and_says_s
     });
     on_both(|store| {
         let (session, revision) = going(store);
-        assert_eq!(departs(store, session, revision), (Departed::Yes, vec![]));
+        let told_at = Some(HOME);
+        assert_eq!(
+            departs(store, session, revision),
+            (Departed::Yes { told_at }, vec![])
+        );
     });
 }
 
