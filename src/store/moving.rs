@@ -141,9 +141,49 @@ fn tell(
     }
 }
 
+/// How many numbers are known of sessions that were put away.
+const NUMBERS_MAX: i64 = 1_000;
+
+/// Notes by which number a session was known that is put away.
+fn note_number(tx: &Transaction<'_>, session: SessionId, claude: &str) -> Result<()> {
+    tx.prepare_cached("INSERT OR REPLACE INTO was_session (claude, session) VALUES (?1, ?2)")?
+        .execute((claude, session.0))?;
+    tx.prepare_cached(
+        "DELETE FROM was_session WHERE session <= (
+             SELECT session FROM was_session ORDER BY session DESC LIMIT 1 OFFSET ?1)",
+    )?
+    .execute([NUMBERS_MAX])
+    .map(drop)
+}
+
+/// What a session has said before it was put away is said by the one that it has come back as: replies to it are for that.
+fn take_over_number(tx: &Transaction<'_>, session: SessionId, claude: &str) -> Result<()> {
+    let was: Option<i64> = tx
+        .prepare_cached("DELETE FROM was_session WHERE claude = ?1 RETURNING session")?
+        .query_row([claude], |row| row.get(0))
+        .optional()?;
+    let Some(was) = was else { return Ok(()) };
+    tx.prepare_cached("UPDATE outbox SET session = ?2 WHERE session = ?1")?
+        .execute((was, session.0))
+        .map(drop)
+}
+
+/// The places that talk to a session, with their bots.
+fn talks_to(tx: &Transaction<'_>, session: SessionId) -> Result<Vec<(BotId, Place)>> {
+    tx.prepare_cached(
+        "SELECT bot, chat, topic FROM binding WHERE session = ?1 ORDER BY bot, chat, topic",
+    )?
+    .query_map([session.0], |row| {
+        Ok((BotId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
+    })?
+    .collect()
+}
+
 /// Takes a session out of everything that knows of it. What is still to be sent to people stays.
 fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
     for step in [
+        "UPDATE outbox SET session = ?1 WHERE session IS NULL AND (
+             prompt IN (SELECT id FROM prompt WHERE session = ?1) OR id IN (SELECT row FROM request WHERE session = ?1))",
         "DELETE FROM binding WHERE session = ?1",
         "DELETE FROM hold WHERE session = ?1",
         "DELETE FROM button WHERE session = ?1",
@@ -366,9 +406,20 @@ impl Store {
             }
             if let Some(kept) = kept(tx, session)? {
                 left_behind::note(tx, session, &kept)?;
+                if matches!(carried_out, Moving::Archive { .. }) {
+                    note_number(tx, session, &kept.claude)?;
+                }
             }
+            let others = talks_to(tx, session)?;
             remove(tx, session)?;
             tell(tx, bot, place, post, now)?;
+            // Whoever writes there next writes to another one.
+            for (bot, other) in others
+                .into_iter()
+                .filter(|other| Some(*other) != place.map(|place| (bot, place)))
+            {
+                tell(tx, bot, Some(other), post, now)?;
+            }
             Ok(Departed::Yes { told_at: place })
         })
     }
@@ -472,6 +523,7 @@ impl Store {
                 ],
             )?;
             left_behind::is_back(tx, &kept.claude)?;
+            take_over_number(tx, session, &kept.claude)?;
             for one in said {
                 log::note(tx, session, one.at, &one.by, &one.text)?;
             }

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     BEGUN_MODE,
     LOG_OF_PROMPTS,
     BUTTONS_OF_NO_SESSION,
+    PUT_AWAY,
 ];
 
 const FIRST: &str = "
@@ -410,6 +411,15 @@ DROP TABLE button;
 ALTER TABLE button_2 RENAME TO button;
 CREATE INDEX button_by_row ON button (row);
 CREATE INDEX button_unused ON button (session) WHERE used = 0;
+";
+
+const PUT_AWAY: &str = "
+-- The numbers that sessions had which were put away, by Claude's session id: what they have said belongs to them again when
+-- they come back.
+CREATE TABLE was_session (
+    claude  TEXT    PRIMARY KEY,
+    session INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

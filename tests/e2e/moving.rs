@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 
+use chappe::loopback::botapi::Person;
 use rusqlite::Connection;
 
 use crate::host::{Chappe, Host, USER, until};
@@ -846,6 +847,41 @@ fn a_reply_to_what_a_deleted_session_has_said_is_for_no_later_one() {
     host.answer("What you write now goes to default.");
     host.api.reply(&host.person(), said.id, "[[remember]]");
     host.answer("remember turns=1 texts=[\"first\"]");
+}
+
+#[test]
+fn a_reply_to_what_a_session_has_said_is_for_it_again_once_it_is_back() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("first");
+    host.answer("echo: first");
+    host.say("/new web");
+    host.answer("Session web is ready");
+    host.say("hello");
+    let said = host.answer("echo: hello");
+    host.say("/archive web");
+    host.answer("web is put away (");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    host.say("/session default");
+    host.answer("What you write now goes to default.");
+    host.api.reply(&host.person(), said.id, "[[remember]]");
+    host.answer("remember turns=1 texts=[\"hello\"]");
+}
+
+#[test]
+fn whoever_talks_to_a_session_that_goes_is_told() {
+    const BOB: i64 = 1002;
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    let bob = Person::private(BOB, "Bob");
+    let _chappe = host.start();
+    web(&host);
+    host.api.say(&bob, "/session web");
+    host.answer_in(BOB, "What you write now goes to web.");
+    host.say("/archive web");
+    host.answer("web is put away (");
+    host.answer_in(BOB, "web is put away (");
 }
 
 #[test]
