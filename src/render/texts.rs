@@ -398,6 +398,15 @@ pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")
 }
 
+/// Where somebody wrote what was put into a turn of another place.
+pub fn went_in_elsewhere(session: &str) -> Formatted {
+    Line::default()
+        .plain("That went into the turn of ")
+        .bold(session)
+        .plain(" that runs in another chat or topic; its answer is there.")
+        .end()
+}
+
 /// Below a request whose turn a person has stopped.
 pub fn withdrawn_by_stop(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn: the turn was stopped. Nothing was run.")

@@ -153,8 +153,15 @@ impl Ledger<'_> {
     ) -> store::Result<()> {
         let turn = self.store.prompt_uuid(into)?.unwrap_or_default();
         let before = aside(&turn, before);
-        self.store
-            .taken_in(self.bot, self.session, self.now, (prompt, into), &before)
+        let went_in = Post::message(texts::went_in_elsewhere(self.name));
+        self.store.taken_in(
+            self.bot,
+            self.session,
+            self.now,
+            (prompt, into),
+            &before,
+            &went_in,
+        )
     }
 
     /// Claude wants to be allowed something. `before` is what it said just before.

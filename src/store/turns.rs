@@ -513,7 +513,8 @@ impl Store {
         })
     }
 
-    /// Claude has taken the first prompt in the turn of the second. What it said there before goes out with it. Normal.
+    /// Claude has taken the first prompt in the turn of the second. What it said there before goes out with it. Where the
+    /// prompt came from another place, `elsewhere` is said there: no answer follows. Normal.
     pub fn taken_in(
         &self,
         bot: BotId,
@@ -521,20 +522,39 @@ impl Store {
         now: i64,
         (prompt, into): (PromptId, PromptId),
         before: &Aside,
+        elsewhere: &Post,
     ) -> Result<()> {
         self.write_from(Step::Taken, session, now, false, |tx| {
             tx.execute(
                 "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
                 [prompt.0],
             )?;
-            let place = tx
-                .query_row(
-                    "SELECT chat, topic FROM prompt WHERE id = ?1",
-                    [into.0],
-                    |row| Ok(place_of(row.get(0)?, row.get(1)?)),
+            let place_and_uuid = |prompt: PromptId| {
+                tx.query_row(
+                    "SELECT chat, topic, uuid FROM prompt WHERE id = ?1",
+                    [prompt.0],
+                    |row| Ok((place_of(row.get(0)?, row.get(1)?), row.get::<_, String>(2)?)),
                 )
-                .optional()?;
-            let Some(place) = place else { return Ok(()) };
+                .optional()
+            };
+            let Some((place, _)) = place_and_uuid(into)? else {
+                return Ok(());
+            };
+            if let Some((from, uuid)) = place_and_uuid(prompt)?
+                && from != place
+            {
+                let key = format!("went-in/{uuid}");
+                outbox::insert(
+                    tx,
+                    bot,
+                    from,
+                    Some(prompt),
+                    Some(&key),
+                    Lane::Text,
+                    elsewhere,
+                    now,
+                )?;
+            }
             say_aside(tx, (bot, session, now), place, Some(into), before)
         })
     }

@@ -564,7 +564,7 @@ impl Machine {
         for one in &mut turn.steered {
             if !one.taken && says_so(&one.prompt) {
                 one.taken = true;
-                out.push(taken_in(turn.prompt.id, one.prompt.id, &mut self.said));
+                out.push(taken_in(&turn.prompt, &one.prompt, &mut self.said));
             }
         }
         if out.len() > before {

@@ -88,11 +88,11 @@ impl Machine {
     /// Claude says of something that was to be put into the turn that it is done with: it has taken it there.
     pub(super) fn was_steered(&mut self, uuid: &str, out: &mut Vec<Action>) {
         if let State::Busy(turn) = &mut self.state {
-            let into = turn.prompt.id;
+            let into = &turn.prompt;
             let mut steered = turn.steered.iter_mut();
             if let Some(one) = steered.find(|one| !one.taken && one.prompt.uuid == uuid) {
                 one.taken = true;
-                out.push(taken_in(into, one.prompt.id, &mut self.said));
+                out.push(taken_in(into, &one.prompt, &mut self.said));
             }
         }
     }
@@ -137,15 +137,15 @@ impl Machine {
 }
 
 /// Claude has taken a prompt in the turn of another. What it said before is no answer to it: whoever reads the answer has
-/// read that above it.
-pub(super) fn taken_in(into: PromptId, prompt: PromptId, said: &mut Collector) -> Action {
+/// read that above it. Whoever wrote it from another place reads nothing of it there.
+pub(super) fn taken_in(into: &Prompt, prompt: &Prompt, said: &mut Collector) -> Action {
     let before = said.before_request();
-    if before.is_empty() {
-        return Action::Taken(prompt);
+    if before.is_empty() && prompt.place == into.place {
+        return Action::Taken(prompt.id);
     }
     Action::TakenIn {
-        prompt,
-        into,
+        prompt: prompt.id,
+        into: into.id,
         before,
     }
 }

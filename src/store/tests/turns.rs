@@ -41,7 +41,14 @@ fn what_was_said_before_a_prompt_is_taken_goes_out_once() {
         let before = aside(&[("turn/m1/0", "it is seven")]);
         let taken = || {
             store
-                .taken_in(BOT, session, 5, (second.id, first.id), &before)
+                .taken_in(
+                    BOT,
+                    session,
+                    5,
+                    (second.id, first.id),
+                    &before,
+                    &post("elsewhere"),
+                )
                 .expect("it is noted");
         };
         taken();
@@ -50,6 +57,35 @@ fn what_was_said_before_a_prompt_is_taken_goes_out_once() {
         assert_eq!(words(store, &state), ["taken"]);
         let rows = "SELECT key || ' ' || prompt || ' ' || lane FROM outbox WHERE key IS NOT NULL";
         assert_eq!(words(store, rows), [format!("turn/m1/0 {} 2", first.id)]);
+    });
+}
+
+#[test]
+fn who_wrote_from_elsewhere_what_went_into_a_turn_is_told_so_once() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        run(
+            store,
+            &format!(
+                "INSERT INTO binding (bot, chat, topic, session) VALUES (7, 43, 0, {session})"
+            ),
+        );
+        say(store, &message(2, place(43)), "and this");
+        take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
+        let given = store
+            .steer(BOT, session, first.id, NOW, choose)
+            .expect("it can be put into it");
+        let Next::Given { prompt, .. } = given else {
+            panic!("it is for that turn: {given:?}")
+        };
+        for _ in 0..2 {
+            let ids = (prompt.id, first.id);
+            store
+                .taken_in(BOT, session, 5, ids, &Aside::default(), &post("there"))
+                .expect("it is noted");
+        }
+        let rows = "SELECT chat || ' ' || (post ->> '$.body.text') FROM outbox ORDER BY id";
+        assert_eq!(words(store, rows), ["43 there"]);
     });
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Stage, until};
 use crate::host::{Chappe, USER};
+use chappe::loopback::botapi::Person;
 
 /// Starts chappe, and has Claude come to a tool that is held up; returns what holds it.
 fn in_a_tool(stage: &mut Stage) -> (Chappe, impl Drop + use<>) {
@@ -174,6 +175,36 @@ fn claude_killed_in_between_gets_it_once() {
     nix::sys::signal::kill(claude, nix::sys::signal::Signal::SIGKILL).expect("it lives");
     drop(held);
     stage.host.answer("Claude stopped unexpectedly");
+    all_is_closed(&stage);
+    assert_eq!(given(&stage, "use tabs"), 1);
+}
+
+#[test]
+fn who_steers_from_another_chat_hears_where_the_answer_is() {
+    const BOB: i64 = 1002;
+    let test = "who_steers_from_another_chat_hears_where_the_answer_is";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.allowed_users.push(BOB);
+    let bob = Person::private(BOB, "Bob");
+    let (_chappe, held) = in_a_tool(&mut stage);
+    stage.ask_as(
+        &bob,
+        "/session default",
+        "What you write now goes to default.",
+    );
+    stage.host.api.say(&bob, "/steer use tabs");
+    let steered = "SELECT count(*) FROM prompt WHERE steered IS NOT NULL";
+    until("the text on its way", || {
+        (stage.host.count(steered) == 1).then_some(())
+    });
+    drop(held);
+    stage.host.answer_in(
+        BOB,
+        "That went into the turn of default that runs in another chat",
+    );
+    stage.host.answer("tool said:");
     all_is_closed(&stage);
     assert_eq!(given(&stage, "use tabs"), 1);
 }
