@@ -33,6 +33,9 @@ const PLACED: &str = ".placed";
 /// What the name of a transcript ends with that was in the way of the one that was put away.
 const SET_ASIDE: &str = "chappe-set-aside";
 
+/// What Claude calls the folder of what it has noted for itself, beside the transcripts of a directory.
+const MEMORY: &str = "memory";
+
 /// The documents of an archive.
 const SESSION: &str = "chappe.json";
 const LOG: &str = "log.json";
@@ -215,12 +218,15 @@ impl Premises<'_> {
             Err(error) if kept.said => return Err(error),
             transcripts => transcripts.unwrap_or_default(),
         };
-        let attached = attached(&transcripts)?;
+        let folder = Some(folder).filter(|folder| kept.owns_folder && folder.is_dir());
+        let mut attached = attached(&transcripts)?;
+        if let Some(folder) = folder {
+            attached.extend(self.noted(folder, &transcripts)?);
+        }
         let attached: Vec<Attached<'_>> = attached
             .iter()
             .map(|(name, path)| Attached { name, path })
             .collect();
-        let folder = Some(folder).filter(|folder| kept.owns_folder && folder.is_dir());
         let packed = archive::pack(&target, folder, &documents, &attached)?;
         // With the folder it would be gone for ever.
         if let Some(name) = &packed.unread {
@@ -352,7 +358,7 @@ impl Premises<'_> {
         }
         // Claude has others in the same directory.
         let mut attached = unpacked.attached.iter();
-        if let Some((name, _)) = attached.find(|(name, _)| !belongs_to(name, &kept.claude)) {
+        if let Some((name, _)) = attached.find(|(name, _)| !belongs_to(name, &kept)) {
             let name: String = name.escape_debug().take(NAMED_MAX).collect();
             return Err(changed(format!("{name} in it is not of its conversation")));
         }
@@ -378,7 +384,12 @@ impl Premises<'_> {
             }
         }
         // First, so that with the folder everything is there.
-        self.lay_transcripts(&place, &unpacked.attached)?;
+        let (memory, transcripts): (Vec<_>, Vec<_>) = unpacked
+            .attached
+            .into_iter()
+            .partition(|(name, _)| is_noted(name));
+        self.lay_transcripts(&place, &transcripts)?;
+        self.lay_memory(&place, &memory)?;
         match (&elsewhere, &unpacked.folder) {
             (Some(_), _) => {}
             (None, _) if is_placed => {}
@@ -410,18 +421,7 @@ impl Premises<'_> {
         if attached.is_empty() {
             return Ok(());
         }
-        let Some(dir) = config_dir(self.environment) else {
-            return Err(io::Error::other(
-                "it is not known where Claude keeps its conversations",
-            ));
-        };
-        // Claude names it by the real path; the folder itself may not be there yet.
-        let real = match (folder.parent().map(fs::canonicalize), folder.file_name()) {
-            (Some(Ok(parent)), Some(name)) => parent.join(name),
-            _ => folder.to_owned(),
-        };
-        let name = project_name(&real)?;
-        let project = dir.join("projects").join(name);
+        let project = self.project(folder)?;
         for (name, staged) in attached {
             let target = project.join(name);
             if target.exists() {
@@ -440,6 +440,69 @@ impl Premises<'_> {
             fs::rename(fresh, target)?;
         }
         Ok(())
+    }
+
+    /// Puts what Claude has noted for itself where Claude looks for it when it runs in `folder`, unless there is something
+    /// already.
+    fn lay_memory(&self, folder: &Path, memory: &[(String, PathBuf)]) -> io::Result<()> {
+        if memory.is_empty() {
+            return Ok(());
+        }
+        let project = self.project(folder)?;
+        // Claude's folder may be on another disk. Whole or not at all: its index names the other files.
+        let fresh = project.join(format!("{MEMORY}.chappe-{}", self.mark));
+        remove_tree(&fresh)?;
+        for (name, staged) in memory {
+            let target = fresh.join(
+                Path::new(name)
+                    .strip_prefix(MEMORY)
+                    .unwrap_or(name.as_ref()),
+            );
+            if let Some(parent) = target.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            fs::copy(staged, target)?;
+        }
+        // Takes the place of nothing but an empty directory.
+        match fs::rename(&fresh, project.join(MEMORY)) {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::DirectoryNotEmpty
+                        | ErrorKind::AlreadyExists
+                        | ErrorKind::NotADirectory
+                ) =>
+            {
+                remove_tree(&fresh)
+            }
+            renamed => renamed,
+        }
+    }
+
+    /// Where Claude keeps what belongs to a folder; neither must be there yet.
+    fn project(&self, folder: &Path) -> io::Result<PathBuf> {
+        let Some(dir) = config_dir(self.environment) else {
+            return Err(io::Error::other(
+                "it is not known where Claude keeps its conversations",
+            ));
+        };
+        // Claude names it by the real path.
+        let real = match (folder.parent().map(fs::canonicalize), folder.file_name()) {
+            (Some(Ok(parent)), Some(name)) => parent.join(name),
+            _ => folder.to_owned(),
+        };
+        Ok(dir.join("projects").join(project_name(&real)?))
+    }
+
+    /// What Claude has noted for itself in a folder, by the names that it has in an archive. Where the folder is a session's
+    /// own, so are the notes.
+    fn noted(&self, folder: &Path, transcripts: &[PathBuf]) -> io::Result<Vec<(String, PathBuf)>> {
+        let project = self.project(folder).ok();
+        let beside = transcripts.first().and_then(|path| path.parent());
+        match project.as_deref().or(beside) {
+            Some(project) => files(project, vec![project.join(MEMORY)]),
+            None => Ok(Vec::new()),
+        }
     }
 }
 
@@ -481,24 +544,37 @@ fn project_name(folder: &Path) -> io::Result<String> {
     Ok(name)
 }
 
-/// Whether what has this name in an archive is the transcript of a conversation, or belongs to it, as [`attached`] finds
-/// it.
-fn belongs_to(name: &str, claude: &str) -> bool {
-    let rest = name.strip_prefix(claude);
+/// Whether what has this name in the archive of a session is its transcript or belongs to that, as [`attached`] finds it, or
+/// was noted in its own folder.
+fn belongs_to(name: &str, kept: &KeptSession) -> bool {
+    let rest = name.strip_prefix(&kept.claude);
     rest.is_some_and(|rest| rest == ".jsonl" || rest.starts_with('/'))
+        || (kept.owns_folder && is_noted(name))
+}
+
+fn is_noted(name: &str) -> bool {
+    let inside = name.strip_prefix(MEMORY);
+    inside.is_some_and(|inside| inside.starts_with('/'))
 }
 
 /// Transcripts with what belongs to them, by the names that they have in an archive.
 fn attached(transcripts: &[PathBuf]) -> io::Result<Vec<(String, PathBuf)>> {
-    let mut found = Vec::new();
     // One, unless somebody has copied it; the newest knows most.
     let Some(transcript) = transcripts.first() else {
-        return Ok(found);
+        return Ok(Vec::new());
     };
     let Some(folder) = transcript.parent() else {
-        return Ok(found);
+        return Ok(Vec::new());
     };
-    let mut waiting = vec![transcript.clone(), transcript.with_extension("")];
+    files(
+        folder,
+        vec![transcript.clone(), transcript.with_extension("")],
+    )
+}
+
+/// These files, and those in these directories, by their names in `folder`. What is not there is no file.
+fn files(folder: &Path, mut waiting: Vec<PathBuf>) -> io::Result<Vec<(String, PathBuf)>> {
+    let mut found = Vec::new();
     while let Some(path) = waiting.pop() {
         let Ok(meta) = fs::symlink_metadata(&path) else {
             continue;

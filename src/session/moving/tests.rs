@@ -309,6 +309,79 @@ fn a_session_that_was_never_started_comes_back_into_a_folder_of_its_own() {
 }
 
 #[test]
+fn what_claude_has_noted_in_a_folder_goes_with_it_and_replaces_nothing() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let memory = |folder: &Path| host.transcript(folder).with_file_name(MEMORY);
+    let here = memory(Path::new(&kept.folder));
+    fs::create_dir_all(here.join("deep")).unwrap();
+    fs::write(here.join("MEMORY.md"), "- [birds](deep/birds.md)").unwrap();
+    fs::write(here.join("deep/birds.md"), "cormorant").unwrap();
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    // Where nothing is, or an empty folder, all of it comes back, and nothing else is left there.
+    for (name, has_empty) in [("one", false), ("two", true)] {
+        let folder = root.join(name);
+        if has_empty {
+            fs::create_dir_all(memory(&folder)).unwrap();
+        }
+        premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+        premises.arrived().unwrap();
+        let read = |name: &str| fs::read_to_string(memory(&folder).join(name)).unwrap();
+        assert_eq!(read("MEMORY.md"), "- [birds](deep/birds.md)");
+        assert_eq!(read("deep/birds.md"), "cormorant");
+        let project = fs::read_dir(memory(&folder).with_file_name("")).unwrap();
+        assert_eq!(
+            project.count(),
+            3,
+            "the transcript with its folder, and this"
+        );
+    }
+    // Where Claude has noted something, that is what it knows.
+    let folder = root.join("three");
+    fs::create_dir_all(memory(&folder)).unwrap();
+    fs::write(memory(&folder).join("MEMORY.md"), "newer").unwrap();
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+    let all = files(&memory(&folder), vec![memory(&folder)]).unwrap();
+    assert_eq!(all.len(), 1);
+    assert_eq!(fs::read_to_string(&all[0].1).unwrap(), "newer");
+    let project = fs::read_dir(memory(&folder).with_file_name("")).unwrap();
+    assert_eq!(project.count(), 3);
+}
+
+#[test]
+fn what_claude_has_noted_in_a_persons_directory_stays_there() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = KeptSession {
+        owns_folder: false,
+        ..host.session()
+    };
+    let premises = host.premises(&root);
+    let memory = host
+        .transcript(Path::new(&kept.folder))
+        .with_file_name(MEMORY);
+    fs::create_dir_all(&memory).unwrap();
+    fs::write(memory.join("MEMORY.md"), "theirs").unwrap();
+    premises.pack(&kept, &said(), FILE).unwrap();
+    premises.clear(&kept).unwrap();
+    let folder = root.join("back");
+    premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+    let there = host.transcript(&folder).with_file_name(MEMORY);
+    assert!(memory.join("MEMORY.md").exists() && !there.exists());
+    premises.arrived().unwrap();
+    // Nor is any laid there by an archive that was changed.
+    fs::remove_dir_all(&folder).unwrap();
+    made_by_hand(&root, &kept, &["memory/MEMORY.md"]);
+    let may_use = |dir: &str| Some(PathBuf::from(dir));
+    let refused = premises.unpack(FILE, &folder, may_use, |_| false);
+    let why = refused.err().expect("it is refused whole").to_string();
+    assert_eq!(why, "memory/MEMORY.md in it is not of its conversation");
+}
+
+#[test]
 fn what_cannot_be_read_is_not_taken_away() {
     use nix::fcntl::{OFlag, openat};
     use nix::sys::stat::{Mode, mkdirat};
@@ -506,6 +579,8 @@ fn an_archive_replaces_no_other_conversation() {
         format!("{CLAUDE}.json"),
         CLAUDE.to_owned(),
         "sessions-index.json".to_owned(),
+        "memory".to_owned(),
+        "memory-2/MEMORY.md".to_owned(),
     ];
     for other in &others {
         made_by_hand(&root, &kept, &[&own[0], other]);

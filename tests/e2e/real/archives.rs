@@ -254,3 +254,39 @@ fn what_comes_back_otherwise_than_it_went_is_said() {
     assert!(told.text.contains(&moved), "{told:?}");
     stage.remembers(&["the word is heron"]);
 }
+
+#[test]
+fn what_claude_has_noted_for_itself_is_known_to_it_on_another_host() {
+    let test = "what_claude_has_noted_for_itself_is_known_to_it_on_another_host";
+    let (Some(here), Some(there)) = (Stage::new(test), Stage::new(test)) else {
+        return;
+    };
+    let _chappe = here.host.start();
+    here.ask("/new web", "Session web is ready");
+    here.ask("the word is cormorant", "echo: the word is cormorant");
+    let note = "- The ford is passable only at low tide.\n";
+    let index = memory_of(&here).join("MEMORY.md");
+    fs::create_dir_all(index.with_file_name("")).expect("it can be made");
+    fs::write(&index, note).expect("it can be written");
+    here.ask("/archive", "web is put away (");
+
+    let archive = archive(&here);
+    let archives = there.host.sessions_root().join(".archive");
+    fs::create_dir_all(&archives).expect("it can be made");
+    let name = archive.file_name().expect("it is a file");
+    fs::copy(&archive, archives.join(name)).expect("it can be copied");
+    let _chappe = there.host.start();
+    there.ask("/restore web", "web is back, and remembers.");
+    there.remembers(&["the word is cormorant"]);
+    let index = memory_of(&there).join("MEMORY.md");
+    assert!(index.starts_with(there.host.folder.path()));
+    assert_eq!(fs::read_to_string(index).ok().as_deref(), Some(note));
+}
+
+/// Where Claude was told last that it keeps what it notes for itself.
+fn memory_of(stage: &Stage) -> PathBuf {
+    let told = stage.turns().pop().expect("there was a turn").system;
+    let (_, at) = told.split_once("memory at `").expect("it is told");
+    let (at, _) = at.split_once('`').expect("it is a path");
+    PathBuf::from(at)
+}
