@@ -32,7 +32,7 @@ const UNREACHED: &[(&str, &str)] = &[
     ),
     (
         "tell",
-        "only where the host has no process to give; tests/e2e/scarce.rs lets it have none",
+        "only where the host has no process to give, or lets something not be removed; tests/e2e/scarce.rs and moving.rs do it",
     ),
     (
         "stay",
