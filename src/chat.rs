@@ -714,6 +714,23 @@ pub struct Wanted {
     pub blocked_path: Option<String>,
 }
 
+/// What is there already, when Claude asks, where it wants to write a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    Nothing,
+    /// A file of so many bytes, and of so many lines where it is a text and not too long to be counted.
+    File {
+        lines: Option<usize>,
+        bytes: u64,
+    },
+    Directory,
+    Pipe,
+    Socket,
+    Device,
+    /// chappe cannot see whether anything is there.
+    Unseen,
+}
+
 /// What may be done without asking, beyond one call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "may")]

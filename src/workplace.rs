@@ -3,6 +3,9 @@
 //! Looks and makes nothing; whoever asks does so before a transaction, since a disk may be slow. What is said about what
 //! is wrong is made elsewhere.
 
+/// What is there already where a file is to be written.
+pub mod present;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

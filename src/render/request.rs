@@ -3,7 +3,7 @@
 //! A person approves what they see. So nothing of the input is left out, and what a screen would hide or turn around
 //! (control characters, tabs, marks that reverse the direction of text) is written out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use super::answer::PARTS_MAX;
 use super::split::SPANS_MAX;
 use super::texts::{Line, below_mark};
 use super::{grants, lists, markdown, texts};
-use crate::chat::{Act, Formatted, Notice, Offer, Permit, Style, Wanted, utf16_len};
+use crate::chat::{Act, Formatted, Notice, Offer, Permit, Present, Style, Wanted, utf16_len};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
 /// file, and the message shows how it begins.
@@ -136,9 +136,16 @@ const WORDS_MAX: usize = 200;
 /// The longest label that a phone shows whole, in characters. What is longer stands in the message.
 const LABEL_MAX: usize = 36;
 
-/// Shows a request of a session that works in `folder`.
-pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
-    let mut shown = show_call(wanted, session, folder);
+/// The file that a call writes anew, whatever stands in it: what is there already is to be shown with the request.
+pub fn writes_over(wanted: &Wanted) -> Option<PathBuf> {
+    let input: Value = serde_json::from_str(&wanted.input).ok()?;
+    let path = input.get("file_path")?.as_str()?;
+    (wanted.tool == "Write").then(|| path.into())
+}
+
+/// Shows a request of a session that works in `folder`. `present` is what is there already where it [writes over](writes_over).
+pub fn show(wanted: &Wanted, session: &str, folder: &str, present: Present) -> Shown {
+    let mut shown = show_call(wanted, session, folder, present);
     if wanted.is_plan {
         return shown;
     }
@@ -166,7 +173,42 @@ pub fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     shown
 }
 
-fn show_call(wanted: &Wanted, session: &str, folder: &str) -> Shown {
+/// What is written, in the words of what is there already.
+fn writes(present: Present) -> String {
+    let what = match present {
+        Present::Nothing => return " wants to write".to_owned(),
+        Present::File { bytes: 0, .. } => "an empty file".to_owned(),
+        Present::File { lines, bytes } => match lines {
+            Some(1) => "a file of 1 line".to_owned(),
+            Some(lines) => format!("a file of {} lines", grouped(lines)),
+            None => format!("a file of {}", texts::size(bytes)),
+        },
+        Present::Directory => "a directory".to_owned(),
+        Present::Pipe => return " wants to write to a pipe".to_owned(),
+        Present::Socket => return " wants to write to a socket".to_owned(),
+        Present::Device => return " wants to write to a device".to_owned(),
+        Present::Unseen => {
+            return " wants to write, where I cannot see whether there is a file already"
+                .to_owned();
+        }
+    };
+    format!(" wants to replace {what} with")
+}
+
+/// A number with its thousands apart.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> Shown {
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
     if wanted.is_plan {
@@ -187,7 +229,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str) -> Shown {
     };
     let wants = match wanted.tool.as_str() {
         "Bash" => " wants to run".to_owned(),
-        "Write" => " wants to write".to_owned(),
+        "Write" => writes(present),
         "Edit" | "MultiEdit" | "NotebookEdit" => " wants to change".to_owned(),
         "WebFetch" => " wants to fetch".to_owned(),
         tool => format!(" wants to use {}", visible(tool)),
@@ -544,6 +586,51 @@ mod tests {
             reason: None,
             blocked_path: None,
         }
+    }
+
+    /// Shows what is written where nothing is.
+    fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
+        super::show(wanted, session, folder, Present::Nothing)
+    }
+
+    #[test]
+    fn what_is_replaced_is_said_and_all_that_is_written_is_shown() {
+        let input = r#"{"file_path":"/w/a","content":"x\ny"}"#;
+        let asked = wanted("Write", input);
+        assert_eq!(writes_over(&asked), Some("/w/a".into()));
+        assert_eq!(writes_over(&wanted("Edit", input)), None);
+        let file = |lines, bytes| Present::File { lines, bytes };
+        for (present, said) in [
+            (Present::Nothing, "write"),
+            (
+                file(Some(2_000), 51_000),
+                "replace a file of 2,000 lines with",
+            ),
+            (file(Some(1), 5), "replace a file of 1 line with"),
+            (file(Some(0), 0), "replace an empty file with"),
+            (file(None, 999), "replace a file of 999 bytes with"),
+            (file(None, 51_999), "replace a file of 51 kB with"),
+            (file(None, 2_340_000), "replace a file of 2.3 MB with"),
+            (Present::Directory, "replace a directory with"),
+            (Present::Device, "write to a device"),
+            (
+                Present::Unseen,
+                "write, where I cannot see whether there is a file already",
+            ),
+        ] {
+            let shown = super::show(&asked, "web", "/w", present).body.text;
+            assert_eq!(shown, format!("web wants to {said}\n/w/a\n+ x\n+ y\nin /w"));
+        }
+        let edit = wanted(
+            "Edit",
+            r#"{"file_path":"/w/a","old_string":"x","new_string":"y"}"#,
+        );
+        let shown = super::show(&edit, "web", "/w", file(Some(3), 9)).body.text;
+        assert_eq!(shown, "web wants to change\n/w/a\n- x\n+ y\nin /w");
+        assert_eq!(
+            ["7", "999", "1,000", "1,234,567"].map(str::to_owned),
+            [7, 999, 1_000, 1_234_567].map(grouped)
+        );
     }
 
     #[test]

@@ -471,6 +471,15 @@ pub fn turn_limit() -> Formatted {
     Formatted::plain("⚠ The limit of steps for one message (claude.max_turns) is reached.")
 }
 
+/// So many bytes, in words.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

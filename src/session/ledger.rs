@@ -1,6 +1,8 @@
 //! Writes down what the machine says about turns: how they ended, what is asked, why what waits is held. It makes rows and
-//! texts of the machine's words and stores them; it decides nothing and waits for nobody.
+//! texts of the machine's words and stores them; it decides nothing and waits for nobody. Of the host it looks only at
+//! what a file that Claude wants to write would replace.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::admission::{Lack, Wait as RoomWait};
@@ -8,12 +10,13 @@ use super::machine::{Finished, Shown, Trouble};
 use super::outcome::Wait;
 use crate::board::Progress;
 use crate::chat::{
-    Act, Block, BotId, Button, Formatted, Hold, Offer, Pick, Post, Progress as Answers, Prompt,
-    PromptId, SessionId, Target, Verdict, Wanted,
+    Act, Block, BotId, Button, Formatted, Hold, Offer, Pick, Post, Present, Progress as Answers,
+    Prompt, PromptId, SessionId, Target, Verdict, Wanted,
 };
 use crate::render::{answer, notice, question, request, sessions, status, texts};
 use crate::router;
 use crate::store::{self, Aside, Asked, Closing, Holding, Store};
+use crate::workplace::present;
 
 /// A usage limit that is said to be over sooner or later than this, in seconds, is not believed.
 const LIMIT_MIN: i64 = 30;
@@ -165,6 +168,8 @@ impl Ledger<'_> {
     }
 
     /// Claude wants to be allowed something. `before` is what it said just before.
+    ///
+    /// Where it would write a file, it is looked at what is there already.
     pub fn ask(
         &self,
         prompt: Option<PromptId>,
@@ -172,11 +177,18 @@ impl Ledger<'_> {
         before: &[Block],
     ) -> store::Result<()> {
         let session = self.store.session(self.session)?;
-        let folder = session.map_or_else(String::new, |row| row.folder.display().to_string());
-        let shown = match wanted.questions.is_empty() {
-            true => request::show(wanted, self.name, &folder),
-            false => return self.ask_questions(prompt, wanted, before),
+        let folder = session.map_or_else(PathBuf::new, |row| row.folder);
+        if !wanted.questions.is_empty() {
+            return self.ask_questions(prompt, wanted, before);
+        }
+        let present = match request::writes_over(wanted) {
+            // The CLI may take it for somebody's home, which only it knows.
+            Some(path) if path.starts_with("~") => Present::Unseen,
+            Some(path) => present::look(&folder.join(path)),
+            None => Present::Nothing,
         };
+        let folder = folder.display().to_string();
+        let shown = request::show(wanted, self.name, &folder, present);
         let token = store::fresh_uuid().replace('-', "");
         let turn = match prompt {
             Some(prompt) => self.store.prompt_uuid(prompt)?,

@@ -48,6 +48,31 @@ fn allowed_it_runs_once_and_denied_it_does_not() {
 }
 
 #[test]
+fn what_a_file_would_replace_is_said_when_it_is_to_be_written() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let path = host.file("notes");
+    let write = || {
+        let text = format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"a\\nb\"}}]]");
+        host.say(&text);
+        let request = host.request(USER);
+        let shown = format!("{}\n+ a\n+ b\nin ", path.display());
+        assert!(request.text.contains(&shown), "{}", request.text);
+        request
+    };
+    let request = write();
+    assert!(request.text.starts_with("default wants to write\n"));
+    host.press(&host.person(), &request, "Allow once");
+    host.answer("tool said:");
+    std::fs::write(&path, "line\n".repeat(2_000)).expect("it can be written");
+    let request = write();
+    let said = "default wants to replace a file of 2,000 lines with\n";
+    assert!(request.text.starts_with(said), "{}", request.text);
+    host.press(&host.person(), &request, "Deny");
+    host.answer("tool said: The user denied this.");
+}
+
+#[test]
 fn a_tab_in_a_command_is_seen_and_runs_as_one() {
     let host = Host::new();
     let _chappe = host.start();

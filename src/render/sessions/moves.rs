@@ -3,7 +3,7 @@
 use super::{OFFERED_MAX, short};
 use crate::chat::{Act, Formatted, Moving, Notice, Offer};
 use crate::render::request::visible;
-use crate::render::texts::Line;
+use crate::render::texts::{Line, size};
 
 /// Asks whether a session is to go for good. `folder` is set where it goes with it.
 pub fn confirm_delete(session: &str, folder: Option<&str>, again: bool) -> Notice {
@@ -346,12 +346,4 @@ pub fn unreadable_conversations(why: &str) -> Formatted {
     Formatted::plain(format!(
         "⚠ I can't look through Claude's conversations: {why}"
     ))
-}
-
-fn size(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
 }

@@ -76,6 +76,29 @@ fn each_command_begins_in_the_folder_that_its_request_names() {
 }
 
 #[test]
+fn a_file_that_is_written_anew_is_said_to_be_replaced() {
+    let test = "a_file_that_is_written_anew_is_said_to_be_replaced";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let path = stage.folder().join("notes");
+    std::fs::write(&path, "line\n".repeat(30)).expect("it can be written");
+    let _chappe = stage.host.start();
+    // What it has not read it does not replace, and asks nobody.
+    let read = format!("[[tool Read {{\"file_path\":{path:?}}}]]");
+    let write = format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"one\"}}]]");
+    stage.say(&format!("{read}{write}"));
+    let shown = format!(
+        "default wants to replace a file of 30 lines with\n{}\n+ one\n",
+        path.display()
+    );
+    stage.press(&shown, "Allow once");
+    stage.host.answer("tool said:");
+    let text = std::fs::read_to_string(&path).expect("it is there");
+    assert_eq!(text, "one");
+}
+
+#[test]
 fn a_forged_press_and_a_button_that_a_model_writes_allow_nothing() {
     let test = "a_forged_press_and_a_button_that_a_model_writes_allow_nothing";
     let Some(stage) = Stage::new(test) else {
