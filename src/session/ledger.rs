@@ -182,7 +182,7 @@ impl Ledger<'_> {
             return self.ask_questions(prompt, wanted, before);
         }
         let present = match request::writes_over(wanted) {
-            // The CLI may take it for somebody's home, which only it knows.
+            // The CLI asks with a whole path. Should it not, it alone knows whose home that is.
             Some(path) if path.starts_with("~") => Present::Unseen,
             Some(path) => present::look(&folder.join(path)),
             None => Present::Nothing,

@@ -84,16 +84,17 @@ fn a_file_that_is_written_anew_is_said_to_be_replaced() {
     let path = stage.folder().join("notes");
     std::fs::write(&path, "line\n".repeat(30)).expect("it can be written");
     let _chappe = stage.host.start();
-    // What it has not read it does not replace, and asks nobody.
+    let write = |path: &str| format!(r#"[[tool Write {{"file_path":"{path}","content":"one"}}]]"#);
+    // Whatever it calls the file, the CLI asks with the whole path.
+    let detour = "missing/../notes ";
     let read = format!("[[tool Read {{\"file_path\":{path:?}}}]]");
-    let write = format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"one\"}}]]");
-    stage.say(&format!("{read}{write}"));
+    stage.say(&format!("{read}{}", write(detour)));
     let shown = format!(
         "default wants to replace a file of 30 lines with\n{}\n+ one\n",
         path.display()
     );
-    stage.press(&shown, "Allow once");
-    stage.host.answer("tool said:");
+    let request = stage.press(&shown, "Allow once");
+    stage.host.answer_after(request, "tool said:");
     let text = std::fs::read_to_string(&path).expect("it is there");
     assert_eq!(text, "one");
 }
