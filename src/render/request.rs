@@ -64,6 +64,8 @@ pub fn unheard(tool: &str, shown: &Formatted) -> Formatted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stands {
     Here,
+    /// In this chat, but perhaps not yet.
+    OnItsWay,
     InOtherTopic,
     InOtherChat,
 }
@@ -80,7 +82,9 @@ pub fn waits_for(tool: &str, input: &str, stands: Stands, deny_with: Act) -> Not
     Notice {
         body: named(line, tool, input, stands),
         offers: match stands {
-            Stands::Here | Stands::InOtherTopic => vec![vec![Offer::new(label, deny_with)]],
+            Stands::Here | Stands::OnItsWay | Stands::InOtherTopic => {
+                vec![vec![Offer::new(label, deny_with)]]
+            }
             Stands::InOtherChat => Vec::new(),
         },
     }
@@ -101,11 +105,12 @@ fn named(line: Line, tool: &str, input: &str, stands: Stands) -> Formatted {
     };
     let line = match stands {
         Stands::Here => line.plain(&format!("the {what} above")),
+        Stands::OnItsWay => line.plain(&format!("a {what} that is on its way to you")),
         Stands::InOtherTopic => line.plain(&format!("the {what} in another topic")),
         Stands::InOtherChat => line.plain(&format!("a {what} in another chat")),
     };
     let line = match (what, stands) {
-        ("request", Stands::Here | Stands::InOtherTopic) => {
+        ("request", Stands::Here | Stands::OnItsWay | Stands::InOtherTopic) => {
             line.plain(": ").code(&visible(&lists::gist(input)))
         }
         _ => line.plain("."),
@@ -714,6 +719,12 @@ mod tests {
             said(PLAN_TOOL, Stands::InOtherTopic),
             "That waits for your answer to the plan in another topic."
         );
+        let on_its_way = waits("Bash", Stands::OnItsWay);
+        assert_eq!(
+            on_its_way.body.text,
+            "That waits for your answer to a request that is on its way to you: touch a"
+        );
+        assert_eq!(on_its_way.offers[0][0].label, "Deny with this");
         let elsewhere = waits("Bash", Stands::InOtherChat);
         assert_eq!(
             elsewhere.body.text,

@@ -80,7 +80,7 @@ pub fn wait_for_answer(
         message: asked.message,
         text: text.to_owned(),
     };
-    let stands = seen_from(arrival.place, asked.shown_at);
+    let stands = seen_from(arrival.place, &asked);
     if stands == Stands::InOtherTopic {
         // Which may be gone, and nobody tells.
         intake.look_after_requests(Some(arrival.place.chat))?;
@@ -102,13 +102,14 @@ pub fn goes_with_answer(
     let Some(asked) = intake.request_in_the_way(arrival, session)? else {
         return Ok(());
     };
-    let stands = seen_from(arrival.place, asked.shown_at);
+    let stands = seen_from(arrival.place, &asked);
     let body = request::goes_with(&asked.tool, &asked.input, stands);
     once(intake, arrival.place, ("goes", &asked), body)
 }
 
-fn seen_from(place: Place, shown_at: Place) -> Stands {
-    match shown_at {
+fn seen_from(place: Place, asked: &InTheWay) -> Stands {
+    match asked.shown_at {
+        at if at.chat == place.chat && !asked.is_shown => Stands::OnItsWay,
         at if at == place => Stands::Here,
         at if at.chat == place.chat => Stands::InOtherTopic,
         _ => Stands::InOtherChat,

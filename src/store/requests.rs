@@ -60,8 +60,9 @@ pub struct InTheWay {
     pub tool: String,
     /// The tool's input as it was shown, JSON.
     pub input: String,
-    /// Where the request is shown.
+    /// Where the request is shown, and whether it is known to have arrived there.
     pub shown_at: Place,
+    pub is_shown: bool,
     /// Its token. Unlike its number it is never given again.
     pub token: String,
     /// Whether another message is offered at this place, with which it could be denied.
@@ -773,7 +774,7 @@ impl Intake<'_> {
     }
 
     /// The newest open request of a session for which a message waits that was just queued, in the message's chat if
-    /// there is one. None where none is shown to anybody.
+    /// there is one.
     pub fn request_in_the_way(
         &self,
         arrival: &Arrival,
@@ -783,7 +784,7 @@ impl Intake<'_> {
         self.tx
             .prepare_cached(
                 "SELECT request.id, inbox.id, request.tool, request.input,
-                        outbox.chat, outbox.topic, request.token,
+                        outbox.chat, outbox.topic, request.token, outbox.message IS NOT NULL,
                         EXISTS (SELECT 1 FROM button JOIN outbox said ON said.id = button.row
                             WHERE button.session = ?2 AND button.used = 0 AND said.chat = ?3 AND said.topic = ?4
                               AND json_extract(act, '$.do') = 'deny_with'
@@ -792,9 +793,9 @@ impl Intake<'_> {
                                   AND held.id = json_extract(act, '$.message')))
                  FROM request JOIN outbox ON outbox.id = request.row, inbox
                  WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open'
-                   AND outbox.message IS NOT NULL
                    AND inbox.bot = ?1 AND inbox.update_id = ?5 AND inbox.session = ?2 AND inbox.state = 'waiting'
-                 ORDER BY outbox.chat = ?3 DESC, request.id DESC, inbox.id DESC LIMIT 1",
+                 ORDER BY outbox.chat = ?3 DESC, outbox.message IS NOT NULL DESC, request.id DESC, inbox.id DESC
+                 LIMIT 1",
             )?
             .query_row(
                 (self.bot.0, session.0, arrival.place.chat.0, topic, arrival.update),
@@ -806,7 +807,8 @@ impl Intake<'_> {
                         input: row.get(3)?,
                         shown_at: place_of(row.get(4)?, row.get(5)?),
                         token: row.get(6)?,
-                        is_told: row.get(7)?,
+                        is_shown: row.get(7)?,
+                        is_told: row.get(8)?,
                     })
                 },
             )

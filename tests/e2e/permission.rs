@@ -259,6 +259,38 @@ fn a_change_of_the_reply_that_denied_comes_too_late_and_is_told_once() {
 }
 
 #[test]
+fn what_is_written_before_a_request_arrives_says_what_it_waits_for_too() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("hello");
+    host.answer("echo: hello");
+    host.delivered();
+    host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::Hang,
+    });
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    until("the request", || {
+        let open = "SELECT count(*) FROM request WHERE state = 'open'";
+        (host.count(open) == 1).then_some(())
+    });
+    host.say("use another name");
+    host.stored();
+    host.api.clear_faults();
+    let notice = host.request_with(USER, "Deny with this");
+    assert_eq!(
+        notice.text,
+        "That waits for your answer to a request that is on its way to you: touch never"
+    );
+    let press = host.press(&host.person(), &notice, "Deny with this");
+    assert_eq!(host.toast(&press), "Denied");
+    host.answer("tool said: The user denied this: use another name");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
 fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
     let host = Host::new();
     let _chappe = host.start();

@@ -577,10 +577,18 @@ fn a_message_waits_for_the_newest_request_that_is_shown_and_rather_in_its_chat()
                 intake.request_in_the_way(arrival, session)
             })
         };
-        assert_eq!(in_the_way(&message(60, HOME)), None, "nobody has seen it");
+        let unseen = in_the_way(&message(60, HOME)).expect("it is in the way");
+        assert_eq!((unseen.is_shown, unseen.is_told), (false, false));
+        // Whatever its button says, nothing is denied that nobody has seen.
+        let pressed = take_in(store, NOW, |intake| {
+            let ids = (unseen.request, unseen.message);
+            intake.deny_with(session, ids, "because", &ada(), &press(1, HOME, 400))
+        });
+        assert_eq!(pressed, Pressed::Foreign);
         deliver(store, row, 500);
         let first = in_the_way(&message(61, HOME)).expect("it is in the way");
         assert_eq!((first.tool.as_str(), first.is_told), ("Bash", false));
+        assert!(first.is_shown);
         let far = in_the_way(&message(62, place(43))).expect("it waits there as well");
         assert_eq!(far.shown_at, HOME);
         let said = |asked: &InTheWay| {
@@ -608,6 +616,8 @@ fn a_message_waits_for_the_newest_request_that_is_shown_and_rather_in_its_chat()
             .ask(BOT, session, NOW, &asked(Some(prompt.id), "s"))
             .expect("the request is stored");
         let second = RowId(number(store, "SELECT MAX(row) FROM request"));
+        let shown = in_the_way(&message(68, HOME)).expect("it is in the way");
+        assert_eq!(shown.request, first.request, "rather what can be read");
         deliver(store, second, 502);
         let newest = in_the_way(&message(65, HOME)).expect("it is in the way");
         assert!(newest.request > first.request && !newest.is_told);
