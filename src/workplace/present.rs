@@ -1,7 +1,7 @@
 //! What is there already where Claude wants to write a file, as far as a request tells it: how much, never what.
 //!
-//! The text itself stays where it is. Claude may run as another user than chappe, and a chat may have more readers than a
-//! file: what chappe can read is not for that reason to be shown.
+//! The text itself stays where it is. Claude need not have read it (2.1.330 asks all the same) and may run as another user
+//! than chappe, and a chat may have more readers than a file: what chappe can read is not for that reason to be shown.
 
 use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};

@@ -75,6 +75,14 @@ fn a_wrong_configuration_is_shown_where_it_is_wrong() {
         "{stderr}"
     );
 
+    // A rule on which somebody would rely in vain.
+    let in_vain = text.replace("[claude]", "[claude]\ndeny = [\"Write(//etc/**)\"]");
+    fs::write(host.config_file(), in_vain).unwrap();
+    let (code, _, stderr) = run(host.command().arg("--config").arg(host.config_file()));
+    assert_eq!(code, Some(78), "{stderr}");
+    let cure = "help: write \"Edit(//etc/**)\"";
+    assert!(stderr.contains(cure), "{stderr}");
+
     let without = text.replace(&format!("token = {TOKEN:?}"), "");
     assert_ne!(text, without);
     fs::write(host.config_file(), without).unwrap();
