@@ -59,6 +59,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("claude/protocol", Layer::Pure),
     ("claude/trace", Layer::Pure),
     ("claude/arguments", Layer::Pure),
+    ("claude/by_hand", Layer::Pure),
     ("claude/elsewhere", Layer::Adapter),
     ("claude/history", Layer::Adapter),
     ("claude/process", Layer::Adapter),
@@ -111,6 +112,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "what Claude has in a folder is what may be gone on with there",
     ),
     ("workplace", "claude/elsewhere", "and who has it open"),
+    (
+        "workplace",
+        "claude/by_hand",
+        "and how it goes on at the desk",
+    ),
     (
         "thread",
         "exit",

@@ -94,6 +94,19 @@ pub fn waits(
     }
 }
 
+/// Something of nobody that has arrived at a place.
+fn arrived_at(place: Place) -> Arrival {
+    Arrival {
+        update: 0,
+        place,
+        user: UserId(0),
+        message: None,
+        edit_date: 0,
+        callback: None,
+        date: 0,
+    }
+}
+
 impl World {
     /// Somebody writes this.
     pub fn is_written(&mut self, text: &str) {
@@ -226,15 +239,7 @@ impl World {
 
     /// The request for which chappe takes a reply to a message, which may be the one that a row shows.
     fn replied_to(&mut self, place: Place, to: MessageId, its: (RowId, usize)) -> Option<usize> {
-        let arrival = Arrival {
-            update: 0,
-            place,
-            user: UserId(0),
-            message: None,
-            edit_date: 0,
-            callback: None,
-            date: 0,
-        };
+        let arrival = arrived_at(place);
         let found = self.take_in(|intake| intake.request_replied_to(&arrival, to, true));
         let found = found.map(|found| self.ask_of(&found.input));
         let known: BTreeSet<usize> = self
@@ -273,15 +278,7 @@ impl World {
     /// Whether a reply is to a question that stands there still, and was answered: what is asked now is on its way.
     fn is_early(&mut self, place: Place, to: MessageId, ask: usize) -> bool {
         let early = self.asks[ask].is_question() && !self.asks[ask].asks.said.is_empty();
-        let arrival = Arrival {
-            update: 0,
-            place,
-            user: UserId(0),
-            message: None,
-            edit_date: 0,
-            callback: None,
-            date: 0,
-        };
+        let arrival = arrived_at(place);
         early
             && self.take_in(|intake| {
                 let found = intake.request_replied_to(&arrival, to, true)?;
