@@ -5,7 +5,6 @@
 //! once, the store is put into one file. What a message means is decided elsewhere. From its start chappe takes in its
 //! children's orphans, and reaps them as they die.
 
-use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -145,7 +144,7 @@ impl Daemon {
                 let workplace = Arc::clone(&workplace);
                 Box::new(move |dir| workplace.directory(dir).ok())
             },
-            cut_off: Mutex::new(cut_off.clone()),
+            cut_off: Mutex::new(cut_off),
             bot,
             store: Arc::clone(&store),
             board: Arc::clone(&board),
@@ -206,8 +205,8 @@ impl Daemon {
         store
             .tell_of_barred(bot, &allowed.users, &allowed.chats, unix_now(), &ended)
             .map_err(|error| unwritable(&error))?;
+        end_barred(&clears).map_err(|error| unwritable(&error))?;
         forget_the_dead(&store).map_err(|error| unwritable(&error))?;
-        end_barred(&clears, &cut_off).map_err(|error| unwritable(&error))?;
         // Whoever still waits for a place says so again.
         store
             .wait_over(None, unix_now(), None)
@@ -554,14 +553,10 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
 }
 
 /// Ends what a former chappe has left at work on a turn of somebody who may not speak any more: nobody else would, before
-/// the session is used again. `before` is where a turn was open before the lists were looked at. Before any owner is there.
-fn end_barred(outfit: &owner::Outfit, before: &BTreeSet<SessionId>) -> crate::store::Result<()> {
+/// the session is used again. Before any owner is there.
+fn end_barred(outfit: &owner::Outfit) -> crate::store::Result<()> {
     let store = &outfit.store;
-    let after = store.cut_off()?;
-    for session in before.difference(&after) {
-        let Some(session) = store.session(*session)? else {
-            continue;
-        };
+    for session in store.barred_at_work()? {
         match outfit
             .setup
             .end_former(&session, Duration::ZERO, &AtomicBool::new(true))

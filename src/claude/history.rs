@@ -20,10 +20,10 @@ use uuid::Uuid;
 const HEAD_MAX: u64 = 16 << 20;
 
 /// How much of all files is read at most, in bytes; those that are then left are taken for another folder's.
-const ALL_MAX: u64 = 256 << 20;
+const ALL_MAX: u64 = 64 << 20;
 
 /// How many files are looked into at most, the newest first.
-const FILES_MAX: usize = 5_000;
+const FILES_MAX: usize = 2_000;
 
 /// The longest first line, in characters.
 const LINE_MAX: usize = 80;
@@ -63,7 +63,7 @@ pub struct Conversation {
 ///
 /// The directory counts in which a conversation began. Those of sub-agents are none, nor those in which nothing was said.
 /// What cannot be read or understood is passed over. Costs a second for some thousands of files, and never reads more
-/// than 256 MiB.
+/// than 64 MiB: whoever presses a button meanwhile waits for it.
 ///
 /// Fails where Claude's directory of transcripts is there and cannot be read.
 pub fn conversations(

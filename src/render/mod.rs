@@ -14,3 +14,4 @@ pub mod sessions;
 pub mod split;
 pub mod status;
 pub mod texts;
+pub mod visible;

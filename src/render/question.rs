@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::request::visible;
 use super::texts::Line;
+use super::visible::visible;
 use crate::chat::{Formatted, Pick, Progress, Question, utf16_len};
 
 pub const TOAST_IN_WORDS: &str = "Reply with your answer.";

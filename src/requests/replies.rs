@@ -87,7 +87,9 @@ pub fn wait_for_answer(
     }
     let notice = request::waits_for(&asked.tool, &asked.input, stands, act);
     match stands {
-        Stands::InOtherChat => once(intake, arrival.place, ("waits", &asked), notice.body),
+        Stands::InOtherChat | Stands::OnItsWayElsewhere => {
+            once(intake, arrival.place, ("waits", &asked), notice.body)
+        }
         _ => intake.offer(arrival.place, session, &notice).map(drop),
     }
 }
@@ -109,8 +111,9 @@ pub fn goes_with_answer(
 
 fn seen_from(place: Place, asked: &InTheWay) -> Stands {
     match asked.shown_at {
-        at if at.chat == place.chat && !asked.is_shown => Stands::OnItsWay,
+        at if at == place && !asked.is_shown => Stands::OnItsWay,
         at if at == place => Stands::Here,
+        at if at.chat == place.chat && !asked.is_shown => Stands::OnItsWayElsewhere,
         at if at.chat == place.chat => Stands::InOtherTopic,
         _ => Stands::InOtherChat,
     }

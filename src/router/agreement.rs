@@ -27,7 +27,7 @@ const AGREEING: &str = "
     ja, jawohl, jo, jep, jap, jupp, klar, na klar, alles klar, gern, gerne, gut, sehr gut, alles gut, prima, perfekt
     passt, passt so, das passt, passt schon, mach, machs, mach s, mach es, mach das, mach weiter, weiter, weiter so
     los, leg los, los geht s, los gehts, nur zu, bitte, ja bitte, einverstanden, in ordnung, geht klar, okee
-    erlaubt, erlauben, genehmigt, genau, richtig, stimmt, natürlich, sicher, sieht gut aus, klingt gut, danke
+    erlaubt, erlauben, genehmigt, genau, richtig, stimmt, natürlich, sicher, sieht gut aus, klingt gut
     danke schön, dankeschön, vielen dank
 
     jazeker, zeker, goed, is goed, akkoord, oke, oké, doe maar, ga maar, ga door, graag, natuurlijk, bedankt, dank je
@@ -35,13 +35,13 @@ const AGREEING: &str = "
     kjør, kjør på, greit, det er greit, selvfølgelig, fint, gør det, gjør det, godt, klart, fortsätt, fortsæt, fortsett
     joo, juu, kyllä, selvä, hyvä, toki, anna mennä, jatka, kiitos
 
-    si, sí, sip, claro, claro que sí, claro que si, vale, dale, venga, por supuesto, de acuerdo, adelante, hazlo
+    sí, sip, claro, claro que sí, claro que si, vale, dale, venga, por supuesto, de acuerdo, adelante, hazlo
     perfecto, bueno, bien, muy bien, está bien, esta bien, genial, correcto, aprobado, procede, continúa, sigue
     gracias, muchas gracias, por favor, sim, pode, pode ser, pode fazer, beleza, certo, tudo bem, tá, tá bom, ta bom
     está bem, isso, ótimo, perfeito, com certeza, vai, segue, continua, obrigado, obrigada, bora, aprovado, manda ver
     sì, va bene, certamente, d accordo, procedi, avanti, perfetto, ottimo, bene, approvato, fallo, grazie, esatto
     oui, ouais, d accord, vas y, allez y, allez, c est bon, c est ok, ça marche, bien sûr, bien sur, parfait, bon
-    très bien, tres bien, fais le, approuvé, absolument, entendu, volontiers, carrément, merci, svp, stp
+    très bien, tres bien, fais le, approuvé, absolument, entendu, volontiers, carrément, svp, stp
     s il te plaît, s il vous plaît, da, bine, sigur, desigur, în regulă, mulțumesc, mersi, continuă
 
     jasne, dobra, dobrze, oczywiście, pewnie, zgoda, zgadzam się, śmiało, kontynuuj, dalej, dzięki
@@ -57,6 +57,9 @@ const AGREEING: &str = "
     是, 是的, 好, 好的, 可以, 行, 对, 對, 同意, 批准, 允许, 允許, 继续, 繼續
     네, 예, 응, 그래, 좋아, 좋아요, 좋습니다, 오케이, 승인, 계속
 ";
+
+/// What says yes only where it is all that is said: before more it may be an “if”.
+const AGREEING_ALONE: &[&str] = &["si"];
 
 /// Signs that say the same.
 const AGREEING_SIGNS: &str =
@@ -90,7 +93,10 @@ pub fn only_agrees(text: &str) -> bool {
         }
     }
     words.retain(|word| !word.is_empty());
-    (has_sign || !words.is_empty()) && words.len() <= WORDS_MAX && agrees(&words.join(" "))
+    let said = words.join(" ");
+    let says_something = has_sign || !words.is_empty();
+    AGREEING_ALONE.contains(&said.as_str())
+        || (says_something && words.len() <= WORDS_MAX && agrees(&said))
 }
 
 /// Whether it is nothing but one agreement after the other.
@@ -186,6 +192,11 @@ mod tests {
             "don’t",
             "do not",
             "yes, but on a branch",
+            "si c'est ok",
+            "Si c'est bon, vas-y",
+            "si está bien, adelante",
+            "danke",
+            "merci",
             "yes, but use npm ci",
             "looks good except the name",
             "👎",

@@ -22,6 +22,9 @@ use crate::workplace::present;
 const LIMIT_MIN: i64 = 30;
 const LIMIT_MAX: i64 = 40 * 24 * 3600;
 
+/// How long a request may wait for a disk to say what a file would replace.
+const LOOK_MAX: Duration = Duration::from_millis(300);
+
 /// Where a session's owner writes at a moment.
 pub struct Ledger<'a> {
     pub store: &'a Store,
@@ -184,7 +187,7 @@ impl Ledger<'_> {
         let present = match request::writes_over(wanted) {
             // The CLI asks with a whole path. Should it not, it alone knows whose home that is.
             Some(path) if path.starts_with("~") => Present::Unseen,
-            Some(path) => present::look(&folder.join(path)),
+            Some(path) => present::look_within(folder.join(path), LOOK_MAX),
             None => Present::Nothing,
         };
         let folder = folder.display().to_string();

@@ -33,6 +33,9 @@ const PLAN_DENIED: &str = "The user did not approve this plan. Ask what should b
 /// What it hears when its questions are not answered.
 const DECLINED: &str = "The user declined to answer.";
 
+/// How long after its end Claude begins at the latest to report on what ran on behind a turn.
+const REPORTS_WITHIN: Duration = Duration::from_secs(10);
+
 /// What the machine is told once.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -604,7 +607,7 @@ impl Machine {
             | State::Starting { until, .. }
             | State::Ending { until, .. } => Some(*until),
             State::Open { since } => {
-                let idle = self.wanted.idle_timeout.filter(|_| self.is_quiet());
+                let idle = self.idle_timeout().filter(|_| self.is_quiet());
                 // A time that is further away than the clock reaches never comes.
                 let idle = idle.and_then(|timeout| since.checked_add(timeout));
                 earliest([idle, self.gathering, self.held_until])
@@ -894,6 +897,16 @@ impl Machine {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// How long a process is kept that is quiet. One of a single turn that had something to do behind it may still report
+    /// on that.
+    fn idle_timeout(&self) -> Option<Duration> {
+        let timeout = self.wanted.idle_timeout;
+        match self.is_single() && self.has_answered {
+            true => Some(REPORTS_WITHIN),
+            false => timeout,
         }
     }
 

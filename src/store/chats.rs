@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::elsewhere::Since;
 use super::outbox::{self, json};
-use super::{Result, Step, Store, place_of, places, requests, topic_column};
+use super::{Result, Step, Store, closing, place_of, places, topic_column};
 use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
 
 /// So often a chat is followed from one to the next. Telegram moves one once; what goes round in a circle ends here.
@@ -207,7 +207,7 @@ impl Store {
                 .collect::<Result<_>>()?;
             let mut denies = Vec::new();
             for row in asking {
-                if let Some(session) = requests::deny_torn(tx, row, why, now)? {
+                if let Some(session) = closing::deny_torn(tx, row, why, now)? {
                     let at = Place {
                         topic: None,
                         ..place
@@ -283,7 +283,7 @@ impl Store {
                 return Ok(());
             };
             let is_as_before = match places::bound(tx, bot, place)? {
-                Some(bound) => before == Some(bound),
+                Some(bound) => bound == session || before == Some(bound),
                 None => true,
             };
             if !is_as_before {

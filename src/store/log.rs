@@ -44,6 +44,16 @@ pub(super) fn note(
     by: &str,
     text: &str,
 ) -> Result<()> {
+    insert(tx, session, now, (by, text), None)
+}
+
+fn insert(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    now: i64,
+    (by, text): (&str, &str),
+    prompt: Option<PromptId>,
+) -> Result<()> {
     if text.is_empty() {
         return Ok(());
     }
@@ -52,9 +62,12 @@ pub(super) fn note(
     if left > 0 {
         kept += &format!("\n\n[{left} more characters are not kept here]");
     }
-    tx.prepare_cached("INSERT INTO log (session, at, by, text) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![session.0, now, by, kept])
-        .map(drop)
+    let prompt = prompt.map(|prompt| prompt.0);
+    tx.prepare_cached(
+        "INSERT INTO log (session, at, by, text, prompt) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![session.0, now, by, kept, prompt])
+    .map(drop)
 }
 
 /// Notes what a person said: the text of a prompt that is about to be written.
@@ -64,12 +77,7 @@ pub(super) fn note_prompt(
     now: i64,
     (prompt, text): (PromptId, &str),
 ) -> Result<()> {
-    note(tx, session, now, "you", text)?;
-    tx.prepare_cached(
-        "UPDATE log SET prompt = ?2 WHERE id = (SELECT MAX(id) FROM log WHERE session = ?1)",
-    )?
-    .execute((session.0, prompt.0))
-    .map(drop)
+    insert(tx, session, now, ("you", text), Some(prompt))
 }
 
 /// Forgets the text of a prompt that was taken back: it is noted when it is given again, if it ever is.

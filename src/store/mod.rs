@@ -8,6 +8,7 @@ mod adopt;
 mod buttons;
 mod catch_up;
 mod chats;
+mod closing;
 mod elsewhere;
 mod grants;
 mod holds;

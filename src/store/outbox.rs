@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::elsewhere::Since;
-use super::{Result, Step, Store, place_of, requests, standing, topic_column, turns};
+use super::{Result, Step, Store, closing, place_of, requests, standing, topic_column, turns};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -246,7 +246,7 @@ impl Store {
             if is_look && (stands || is_open != Some(true)) {
                 return Ok(None);
             }
-            if let Some(session) = requests::deny_torn(tx, row, why, now)? {
+            if let Some(session) = closing::deny_torn(tx, row, why, now)? {
                 let (bot, place) = tx.query_row("SELECT bot, chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                     Ok((BotId(row.get(0)?), place_of(row.get(1)?, row.get(2)?)))
                 })?;
@@ -382,7 +382,7 @@ impl Store {
             }
             tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
             let Some((session, bot, token, request)) = asked else { return Ok(None) };
-            requests::waits_no_more(tx, session, request, now)?;
+            closing::waits_no_more(tx, session, request, now)?;
             // What is shown of it before the message with its buttons goes before that: both wait still.
             tx.execute(
                 "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting' AND bot = ?2

@@ -6,7 +6,8 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::requests::{Decided, Pressed, note_arrival, shows_it, waits_no_more};
+use super::closing::waits_no_more;
+use super::requests::{Decided, Pressed, note_arrival, shows_it};
 use super::{Error, Intake, Result, outbox, place_of};
 use crate::chat::{
     Arrival, Button, Formatted, MessageId, Person, Pick, Place, Post, Progress, Question, RowId,

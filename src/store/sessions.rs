@@ -360,6 +360,18 @@ impl Store {
         })
     }
 
+    /// The sessions that have a process, as far as the store knows, and last worked for somebody who may not speak any more.
+    pub fn barred_at_work(&self) -> Result<Vec<Session>> {
+        self.read(|tx| {
+            tx.prepare(
+                "SELECT * FROM session WHERE pid IS NOT NULL AND 'barred' = (
+                     SELECT outcome FROM prompt WHERE prompt.session = session.id ORDER BY prompt.id DESC LIMIT 1)",
+            )?
+            .query_map([], session_from)?
+            .collect()
+        })
+    }
+
     /// The sessions that have a process, as far as the store knows.
     pub fn living(&self) -> Result<Vec<(SessionId, Living)>> {
         self.read(|tx| {

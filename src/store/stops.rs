@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::elsewhere::Since;
 use super::holds::{self, Holding, Release};
-use super::{Intake, Result, Step, Store, place_of, requests, turns};
+use super::{Intake, Result, Step, Store, closing, place_of, turns};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
 
 /// What a stop came to.
@@ -51,7 +51,8 @@ impl Intake<'_> {
         notice: impl Fn(usize) -> Notice,
     ) -> Result<Stop> {
         // Claude hears of it in a moment. Whoever presses until then is to hear the truth.
-        self.posted |= requests::close_stopped(self.tx, session, self.now, says.withdrawn)?;
+        let was_asked = closing::close_stopped(self.tx, session, self.now, says.withdrawn)?;
+        self.posted |= was_asked;
         let queued = self.close_queued(session, says.ended)?;
         // What was put into the turn and is not taken there may come to wait again.
         let may_come_back = self
@@ -84,15 +85,15 @@ impl Intake<'_> {
             }
             None => {}
         }
-        // A process without a turn may have work that runs on.
+        // A process without a turn may have work that runs on; who asked is there, whatever else is known of it.
         let is_live: bool = self
             .tx
             .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND pid IS NOT NULL")?
             .exists([session.0])?;
-        if is_live {
+        if is_live || was_asked {
             self.note_stop(session)?;
         }
-        if is_live || self.stop_what_runs(session)? {
+        if is_live || was_asked || self.stop_what_runs(session)? {
             if anything {
                 // Whoever carries it out need not say that there was nothing.
                 self.tx

@@ -2,8 +2,8 @@
 
 use super::{OFFERED_MAX, short};
 use crate::chat::{Act, Formatted, Moving, Notice, Offer};
-use crate::render::request::visible;
 use crate::render::texts::{Line, size};
+use crate::render::visible::visible;
 
 /// Asks whether a session is to go for good. `folder` is set where it goes with it.
 pub fn confirm_delete(session: &str, folder: Option<&str>, again: bool) -> Notice {

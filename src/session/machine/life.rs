@@ -265,7 +265,8 @@ impl Machine {
                 self.end_by(now, Step::Killed, out);
             }
             State::Open { since } => {
-                let idle = self.wanted.idle_timeout;
+                let since = *since;
+                let idle = self.idle_timeout();
                 let over = idle.and_then(|timeout| since.checked_add(timeout));
                 let is_over = over.is_some_and(|over| over <= now);
                 if is_over && self.is_quiet() {

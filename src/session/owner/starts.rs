@@ -71,8 +71,9 @@ impl Owner {
         if session.claude != prepared.looked_at {
             // Another conversation was begun, or taken over, while it was looked at this one. What is cut off is gone
             // with that.
+            self.prepare(&[])?;
             self.prepared = None;
-            return self.prepare(&[]);
+            return Ok(());
         }
         // After the session: what is taken away in between only makes the process older than it is.
         let grants = store.grants(self.session, unix_now())?;

@@ -171,7 +171,11 @@ fn without_an_idle_time_what_runs_on_may_end_unless_something_waits() {
         result ok of=1 hello
         wait 1m
         tasks
-        wait 0s
+        init
+        say done as well
+        wait 9s
+        result ok origin
+        wait 10s
         exit 0
     "), @r#"
     > tasks a
@@ -180,11 +184,17 @@ fn without_an_idle_time_what_runs_on_may_end_unless_something_waits() {
         hide
     > wait 1m
     > tasks
-        (due at 60s)
-    > wait 0s
-      at 60s:
+        (due at 70s)
+    > init
+    > say done as well
+    > wait 9s
+    > result ok origin
+        unasked: [m1/0 "done as well"], $0.00
+        (due at 79s)
+    > wait 10s
+      at 79s:
         closeinput
-        (due at 65s)
+        (due at 84s)
     > exit 0
         retire
         (nothing is due)

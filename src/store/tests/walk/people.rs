@@ -59,7 +59,10 @@ impl Walk {
         let Some(session) = self.session(which) else {
             return;
         };
-        let runs = !self.open(session).is_empty();
+        // Who asked is there, whatever is known of its process.
+        let asked =
+            format!("SELECT COUNT(*) FROM request WHERE session = {session} AND state = 'open'");
+        let runs = !self.open(session).is_empty() || number(&self.store, &asked) > 0;
         let was_quiet = waiting(&self.store, session) == 0 && held(&self.store, session).is_none();
         let stopped = stop(&self.store, session);
         match stopped {

@@ -1,0 +1,363 @@
+//! What a person sees of a request: all that would run, and nothing that hides.
+
+use super::*;
+use crate::chat::Rule;
+
+fn wanted(tool: &str, input: &str) -> Wanted {
+    Wanted {
+        request: "r".into(),
+        tool: tool.into(),
+        input: input.into(),
+        is_plan: tool == "ExitPlanMode",
+        sub_agent: false,
+        questions: Vec::new(),
+        permits: Vec::new(),
+        reason: None,
+        blocked_path: None,
+    }
+}
+
+/// Shows what is written where nothing is.
+fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
+    super::show(wanted, session, folder, Present::Nothing)
+}
+
+#[test]
+fn what_is_replaced_is_said_and_all_that_is_written_is_shown() {
+    let input = r#"{"file_path":"/w/a","content":"x\ny"}"#;
+    let asked = wanted("Write", input);
+    assert_eq!(writes_over(&asked), Some("/w/a".into()));
+    assert_eq!(writes_over(&wanted("Edit", input)), None);
+    let file = |lines, bytes| Present::File { lines, bytes };
+    for (present, said) in [
+        (Present::Nothing, "write"),
+        (
+            file(Some(2_000), 51_000),
+            "replace a file of 2,000 lines with",
+        ),
+        (file(Some(1), 5), "replace a file of 1 line with"),
+        (file(Some(0), 0), "replace an empty file with"),
+        (file(None, 999), "replace a file of 999 bytes with"),
+        (file(None, 51_999), "replace a file of 51 kB with"),
+        (file(None, 2_340_000), "replace a file of 2.3 MB with"),
+        (Present::Directory, "replace a directory with"),
+        (Present::Device, "write to a device"),
+        (
+            Present::Unseen,
+            "write, where I cannot see whether there is a file already",
+        ),
+    ] {
+        let shown = super::show(&asked, "web", "/w", present).body.text;
+        assert_eq!(shown, format!("web wants to {said}\n/w/a\n+ x\n+ y\nin /w"));
+    }
+    let edit = wanted(
+        "Edit",
+        r#"{"file_path":"/w/a","old_string":"x","new_string":"y"}"#,
+    );
+    let shown = super::show(&edit, "web", "/w", file(Some(3), 9)).body.text;
+    assert_eq!(shown, "web wants to change\n/w/a\n- x\n+ y\nin /w");
+    assert_eq!(
+        ["7", "999", "1,000", "1,234,567"].map(str::to_owned),
+        [7, 999, 1_000, 1_234_567].map(grouped)
+    );
+}
+
+#[test]
+fn a_tab_is_seen_and_lines_that_begin_with_some_stay_readable() {
+    assert_eq!(visible("rm -r /tmp/x\t/ \t"), "rm -r /tmp/x\\u{9}/ \\u{9}");
+    assert_eq!(
+        visible("all:\n\tcc a\n  \t\tb\tc"),
+        "all:\n→   cc a\n  →   →   b\\u{9}c"
+    );
+    assert_eq!(visible("\t"), "→   ");
+    assert_eq!(difference("\tx", "    x"), "- →   x\n+     x");
+    let input = r#"{"file_path":"/w/Makefile","content":"all:\n\tcc a\tb"}"#;
+    assert_eq!(
+        show(&wanted("Write", input), "web", "/w").body.text,
+        "web wants to write\n/w/Makefile\n+ all:\n+ →   cc a\\u{9}b\nin /w"
+    );
+}
+
+#[test]
+fn what_may_be_allowed_always_is_said_whole() {
+    let rule = |content: &str| Permit::Call {
+        rules: vec![Rule {
+            tool: "Bash".to_owned(),
+            content: Some(content.to_owned()),
+        }],
+    };
+    let long = format!("{} *", "x".repeat(60));
+    let enter = |directory: &str| Permit::Enter {
+        directories: vec![directory.to_owned()],
+    };
+    let asked = Wanted {
+        permits: vec![
+            rule("npm test *"),
+            rule("npm test *"),
+            rule("a\u{202e}b"),
+            enter("/w"),
+            rule(&long),
+            enter("/x"),
+            Permit::Edit,
+        ],
+        ..wanted("Bash", r#"{"command":"npm test a"}"#)
+    };
+    let shown = show(&asked, "web", "/w");
+    let labels: Vec<&str> = shown
+        .always
+        .iter()
+        .map(|(label, _)| label.as_str())
+        .collect();
+    assert_eq!(
+        labels,
+        ["Always: npm test *", "Always 2", "Files in /x too"]
+    );
+    assert!(
+        shown
+            .body
+            .text
+            .ends_with(&format!("in /w\nAlways 2: {long}"))
+    );
+}
+
+#[test]
+fn what_waits_says_for_what_and_in_another_chat_only_that_it_does() {
+    let input = r#"{"command":"touch a"}"#;
+    let waits = |tool, stands| waits_for(tool, input, stands, Act::Drop);
+    let said = |tool, stands| waits(tool, stands).body.text;
+    assert_eq!(
+        said("Bash", Stands::Here),
+        "That waits for your answer to the request above: touch a"
+    );
+    assert_eq!(
+        said(PLAN_TOOL, Stands::InOtherTopic),
+        "That waits for your answer to the plan in another topic."
+    );
+    let on_its_way = waits("Bash", Stands::OnItsWay);
+    assert_eq!(
+        on_its_way.body.text,
+        "That waits for your answer to a request that is on its way to you: touch a"
+    );
+    assert_eq!(on_its_way.offers[0][0].label, "Deny with this");
+    let elsewhere = waits("Bash", Stands::InOtherChat);
+    assert_eq!(
+        elsewhere.body.text,
+        "That waits for your answer to a request in another chat."
+    );
+    assert!(elsewhere.offers.is_empty());
+    assert_eq!(
+        goes_with(QUESTION_TOOL, input, Stands::Here).text,
+        "Claude reads that once you have answered the question above."
+    );
+}
+
+#[test]
+fn a_command_is_shown_whole_with_every_option() {
+    let shown = show(
+        &wanted(
+            "Bash",
+            r#"{"command":"git push origin main","description":"pushes","timeout":5000}"#,
+        ),
+        "web",
+        "/home/me/web",
+    );
+    assert_eq!(
+        shown.body.text,
+        "web wants to run\ngit push origin main\ntimeout: 5000\nin /home/me/web"
+    );
+    assert!(shown.above.is_empty());
+}
+
+#[test]
+fn what_is_said_twice_is_shown_as_claude_reads_it() {
+    // Of two values of one name JavaScript takes the later one, and so does what is shown.
+    let shown = show(
+        &wanted("Bash", r#"{"command":"ls","command":"rm -r /"}"#),
+        "web",
+        "/w",
+    );
+    assert_eq!(shown.body.text, "web wants to run\nrm -r /\nin /w");
+}
+
+#[test]
+fn a_number_that_cannot_be_read_is_shown_as_it_came() {
+    let input = r#"{"command":"ls","timeout":1e999}"#;
+    let shown = show(&wanted("Bash", input), "web", "/w");
+    assert!(shown.body.text.contains(input), "{}", shown.body.text);
+}
+
+#[test]
+fn what_a_screen_hides_is_written_out() {
+    let shown = show(
+        &wanted("Bash", "{\"command\":\"ls \\u202e# mr\\u0008\"}"),
+        "web",
+        "/w",
+    );
+    assert!(
+        shown.body.text.contains("ls \\u{202e}# mr\\u{8}"),
+        "{}",
+        shown.body.text
+    );
+}
+
+#[test]
+fn a_long_input_goes_above_as_one_file_and_nothing_is_left_out() {
+    let content = "word ".repeat(80_000);
+    let input = serde_json::json!({"file_path": "/w/a.txt", "content": content}).to_string();
+    let shown = show(&wanted("Write", &input), "web", "/w");
+    let (name, text) = shown.file.expect("it is long");
+    assert_eq!((name, shown.above.len()), ("change.diff", 0));
+    assert_eq!(text.matches("word").count(), 80_000);
+    assert!(text.starts_with("/w/a.txt\n+ word"));
+    assert!(utf16_len(&shown.body.text) < 1_500);
+    assert!(
+        shown
+            .body
+            .text
+            .starts_with("web wants to write\n/w/a.txt\n+ word")
+    );
+    assert!(
+        shown
+            .body
+            .text
+            .ends_with("2 lines, stands in the file above\nin /w")
+    );
+}
+
+#[test]
+fn lines_that_stay_are_shown_as_such_and_every_change_is_seen() {
+    assert_eq!(difference("a\nb\nc", "a\nx\nc"), "  a\n- b\n+ x\n  c");
+    assert_eq!(difference("a", "a\n"), "  a\n+ ");
+    assert_eq!(difference("a\r", "a"), "- a\\u{d}\n+ a");
+    assert_eq!(difference("a\na", "a"), "  a\n- a");
+    let edits = r#"{"file_path":"/w/a","edits":[{"old_string":"x","new_string":"y"},
+        {"old_string":"p","new_string":"q","replace_all":true}]}"#;
+    assert_eq!(
+        show(&wanted("MultiEdit", edits), "web", "/w").body.text,
+        "web wants to change\n/w/a\n@@\n- x\n+ y\n@@ everywhere in the file\n- p\n+ q\nin /w"
+    );
+    let odd = r#"{"file_path":"/w/a","edits":[{"old_string":"x","new_string":"y","more":1}]}"#;
+    let shown = show(&wanted("MultiEdit", odd), "web", "/w").body.text;
+    assert!(shown.contains("\"more\": 1"), "{shown}");
+}
+
+#[test]
+fn why_it_is_asked_is_said_and_says_nothing_to_a_terminal() {
+    let asked = Wanted {
+        reason: Some("\u{1b}[31mPath\u{1b}[0m is\noutside".to_owned()),
+        blocked_path: Some("/etc/x".to_owned()),
+        sub_agent: true,
+        ..wanted(
+            "WebFetch",
+            r#"{"url":"https://a.example/","prompt":"sum up"}"#,
+        )
+    };
+    assert_eq!(
+        show(&asked, "web", "/w").body.text,
+        "web (a sub-agent) wants to fetch\nhttps://a.example/\nsum up\nin /w\nabout /etc/x\nasked because: Path is \
+         outside"
+    );
+}
+
+#[test]
+fn an_edit_shows_what_goes_and_what_comes() {
+    let input = r#"{"file_path":"/w/a","old_string":"x\ny","new_string":"z","replace_all":true}"#;
+    let shown = show(&wanted("Edit", input), "web", "/w");
+    assert_eq!(
+        shown.body.text,
+        "web wants to change\n/w/a\n- x\n- y\n+ z\nreplace_all: true\nin /w"
+    );
+}
+
+#[test]
+fn an_unknown_tool_shows_all_it_was_given() {
+    let shown = show(
+        &wanted("mcp__x__y", r#"{"a":{"b":1},"c":"d"}"#),
+        "web",
+        "/w",
+    );
+    assert!(
+        shown.body.text.contains("mcp__x__y") && shown.body.text.contains("\"b\": 1"),
+        "{}",
+        shown.body.text
+    );
+    assert!(shown.body.text.contains("c: d"));
+}
+
+#[test]
+fn a_plan_stands_with_its_buttons_where_it_fits_and_may_come_without_a_text() {
+    let plan = |input: &Value| show(&wanted("ExitPlanMode", &input.to_string()), "web", "/w");
+    let shown = plan(&serde_json::json!({}));
+    assert!(shown.above.is_empty() && shown.file.is_none());
+    assert_eq!(
+        shown.body.text,
+        "web has a plan and wants to start, but sent no text of it."
+    );
+    assert_eq!(shown.labels, ["Approve", "Revise"]);
+    let edits = (
+        "Approve, and accept edits, rm, mv …".to_owned(),
+        Permit::Edit,
+    );
+    assert_eq!(shown.always, [edits]);
+
+    let shown = plan(&serde_json::json!({"plan": "# Do it\nnow", "planFilePath": "/p/x.md"}));
+    assert!(shown.above.is_empty());
+    assert_eq!(
+        shown.body.text,
+        "web has this plan and wants to start:\n\nDo it\nnow"
+    );
+    let bold = |offset, length| crate::chat::Span {
+        offset,
+        length,
+        style: Style::Bold,
+    };
+    assert_eq!(shown.body.spans, [bold(0, 3), bold(39, 5)]);
+
+    let shown = plan(&serde_json::json!({"plan": "word ".repeat(700)}));
+    assert_eq!(shown.above.len(), 1);
+    assert_eq!(shown.body.text, "web has this plan and wants to start.");
+}
+
+#[test]
+fn a_plan_of_too_many_messages_is_a_file_with_its_beginning_above() {
+    let plan = format!("begins\n\n{}", "word ".repeat(20_000));
+    let input = serde_json::json!({"plan": plan, "more": "than that"}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &input), "web", "/w");
+    assert_eq!(shown.above.len(), 1);
+    assert!(shown.above[0].text.starts_with("begins"));
+    assert_eq!(
+        shown.body.text,
+        "web has this plan and wants to start. It begins above; all of it stands in the file."
+    );
+    let all = format!("{plan}\n\nwith\nmore: than that");
+    assert_eq!(shown.file, Some(("plan.md", all)));
+}
+
+#[test]
+fn what_claude_may_not_have_heard_is_named_by_what_was_pressed() {
+    let said = |tool: &str| unheard(tool, &Formatted::plain("asked")).text;
+    assert!(said("Bash").starts_with("asked\n\n⚠ Allowed, but "));
+    assert!(said("ExitPlanMode").starts_with("asked\n\n⚠ Approved, but "));
+    assert!(said("AskUserQuestion").starts_with("asked\n\n⚠ Answered, but "));
+}
+
+#[test]
+fn what_is_approved_with_a_plan_is_shown_with_it() {
+    let prompts = serde_json::json!([{"tool": "Bash", "prompt": "run tests"}]);
+    let input = serde_json::json!({"plan": "Do it", "allowedPrompts": prompts}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &input), "web", "/w");
+    assert_eq!(shown.above.len(), 1);
+    assert!(
+        shown
+            .body
+            .text
+            .starts_with("web has this plan and wants to start.\nwith\nallowedPrompts: [")
+            && shown.body.text.contains(r#""prompt": "run tests""#),
+        "{}",
+        shown.body.text
+    );
+    let long = serde_json::json!({"plan": "Do it", "more": "x".repeat(3_000)}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &long), "web", "/w");
+    let (_, text) = shown.file.expect("it is too long for the message");
+    assert_eq!(text, format!("more: {}", "x".repeat(3_000)));
+}
