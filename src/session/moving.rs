@@ -3,6 +3,7 @@
 //! Everything here may block for long, so it is called from a thread of its own. Each step is safe to repeat: what a
 //! former attempt has left is put back first, and nothing is removed before the store knows that the session is gone.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind};
@@ -284,7 +285,7 @@ impl Premises<'_> {
         (kept.owns_folder && away.exists()).then_some(away)
     }
 
-    /// The session is gone: Claude's transcript of it is removed. Its folder is empty of what is its own there, where it is a
+    /// The session is gone: Claude's transcript of it is removed, and what Claude has noted for it alone. Its folder is empty of what is its own there, where it is a
     /// person's.
     pub fn clear(&self, kept: &KeptSession) -> Result<(), Remains> {
         let mirror = Path::new(&kept.folder).join(MIRROR);
@@ -295,9 +296,19 @@ impl Premises<'_> {
             path: config_dir(self.environment).unwrap_or_default(),
             why,
         })?;
+        let projects: BTreeSet<PathBuf> = transcripts
+            .iter()
+            .filter_map(|path| path.parent().map(Path::to_owned))
+            .collect();
         for path in transcripts {
             removed(path.with_extension(""), remove_tree)?;
             removed(path, remove_file)?;
+        }
+        // Claude's folder for a folder is one for all that is told from it by odd signs only: where somebody else has a
+        // conversation, what is noted there may be theirs.
+        let is_over = |project: &PathBuf| kept.owns_folder && !has_conversations(project);
+        for project in projects.iter().filter(|project| is_over(project)) {
+            removed(project.join(MEMORY), remove_tree)?;
         }
         Ok(())
     }
@@ -638,6 +649,18 @@ fn open_up(path: &Path) {
 
 fn removed(path: PathBuf, remove: fn(&Path) -> io::Result<()>) -> Result<(), Remains> {
     remove(&path).map_err(|why| Remains { path, why })
+}
+
+/// Whether Claude has a conversation in one of its folders; also where that cannot be seen.
+fn has_conversations(project: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(project) else {
+        return true;
+    };
+    entries.into_iter().any(|entry| {
+        entry.map_or(true, |entry| {
+            Path::new(&entry.file_name()).extension() == Some("jsonl".as_ref())
+        })
+    })
 }
 
 #[cfg(test)]

@@ -320,7 +320,18 @@ fn what_claude_has_noted_in_a_folder_goes_with_it_and_replaces_nothing() {
     fs::write(here.join("MEMORY.md"), "- [birds](deep/birds.md)").unwrap();
     fs::write(here.join("deep/birds.md"), "cormorant").unwrap();
     premises.pack(&kept, &said(), FILE).unwrap();
+    // Somebody else's conversation beside it: what is noted there may be theirs.
+    let other = here.with_file_name("0c40a5b8-6b43-4a4f-9f6a-3f4e4f1a2b3c.jsonl");
+    fs::write(&other, "").unwrap();
     premises.clear(&kept).unwrap();
+    assert!(here.join("MEMORY.md").exists());
+    fs::remove_file(other).unwrap();
+    premises
+        .unpack(FILE, Path::new(&kept.folder), |_| None, |_| false)
+        .unwrap();
+    premises.arrived().unwrap();
+    premises.clear(&kept).unwrap();
+    assert!(!here.exists(), "the next one there knows nothing of it");
     // Where nothing is, or an empty folder, all of it comes back, and nothing else is left there.
     for (name, has_empty) in [("one", false), ("two", true)] {
         let folder = root.join(name);
