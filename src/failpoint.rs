@@ -18,6 +18,8 @@ pub const EFFECTS: &[&str] = &[
     "thread",
     // What a start needs is looked at: leftovers are ended, the transcript is read.
     "prepare",
+    // A disk is asked for something that it may never answer.
+    "look",
     // A process of Claude is started.
     "spawn",
     // A line goes into its stdin.

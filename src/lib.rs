@@ -29,7 +29,7 @@
 //!    a call means says [`telegram::settling`]. What is only progress goes over the [`board`], where the latest wins.
 //!
 //! [`chat`] is the vocabulary that both sides share; [`config`] is read once; where a session may work, and as whom, is
-//! looked up in [`workplace`]; [`daemon`] starts and ends it all;
+//! looked up in [`workplace`], with [`patience`] for disks that do not answer; [`daemon`] starts and ends it all;
 //! [`loopback`] plays Telegram and Claude for the demo and the tests. How long chappe was away, and what follows from
 //! that, is decided in [`absence`]; at a [`failpoint`] a test lets it die or fail. An [`archive`] is a session's folder in
 //! one file.
@@ -58,6 +58,7 @@ pub mod failpoint;
 pub mod logging;
 pub mod loopback;
 pub mod notify;
+pub mod patience;
 pub mod pulse;
 pub mod render;
 pub mod requests;

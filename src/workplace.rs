@@ -171,19 +171,15 @@ impl Workplace {
         found
     }
 
-    /// Claude's own conversations in a folder, the newest first, without those that `is_ours` says are a session's.
-    pub fn conversations(
-        &self,
-        folder: &Path,
-        is_ours: impl Fn(&str) -> bool,
-    ) -> std::io::Result<Vec<Conversation>> {
+    /// Claude's own conversations in a folder, the newest first.
+    pub fn conversations(&self, folder: &Path) -> std::io::Result<Vec<Conversation>> {
         let Some(claude) = &self.claude else {
             return Ok(Vec::new());
         };
         let now = SystemTime::now();
         let found = history::conversations(claude, folder, LISTED_MAX)?;
-        let found = found.into_iter().filter(|one| !is_ours(&one.id));
         Ok(found
+            .into_iter()
             .map(|one| Conversation {
                 id: one.id,
                 first_line: one.first_line,

@@ -398,6 +398,11 @@ pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")
 }
 
+/// To a command, and to a press, that needs something of a disk which did not answer in time.
+pub const DISK_IS_SLOW: &str = "The disk of this host has not answered in time, and nothing was done. Say it again in a moment.";
+pub const TOAST_DISK_IS_SLOW: &str =
+    "The disk of this host has not answered in time. Press again in a moment.";
+
 /// Where somebody wrote what was put into a turn of another place.
 pub fn went_in_elsewhere(session: &str) -> Formatted {
     Line::default()

@@ -3,14 +3,17 @@
 //! It only looks. What follows is carried out in `commands`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::desk::Desk;
 use super::update::Decoded;
 use crate::chat::{Act, BotId, Inbound, Persona, SessionId};
 use crate::config::persona::NoPersona;
+use crate::patience::Patience;
 use crate::router::{Command, Route, Wish};
 use crate::store::Store;
-use crate::workplace::{Archived, Conversation, NoDirectory};
+use crate::workplace::{Archived, Conversation, NoDirectory, Workplace};
 
 /// What an update needs of the disk.
 pub struct Ahead {
@@ -21,9 +24,16 @@ pub struct Ahead {
     pub has_topics: bool,
 }
 
+/// How long a disk may take. Whoever presses a button meanwhile waits for it as well.
+const LOOK_MAX: Duration = Duration::from_millis(700);
+
+static DISKS: Patience = Patience::new();
+
 /// What else it needs.
 pub enum Found {
     Nothing,
+    /// The disk did not answer in time. It may the next time, since it has read most of it by then.
+    Late,
     New {
         persona: Result<Persona, NoPersona>,
         /// None where none was named.
@@ -83,6 +93,23 @@ impl Desk {
     }
 
     fn find(&self, store: &Store, bot: BotId, route: Route<'_>, lies: &[String]) -> Found {
+        let wants = self.wants(store, bot, route, lies);
+        if matches!(wants, Wants::Nothing) {
+            return Found::Nothing;
+        }
+        let workplace = Arc::clone(&self.workplace);
+        let found = DISKS.ask(LOOK_MAX, move || look(&workplace, wants));
+        match found.unwrap_or(Found::Late) {
+            Found::Conversations(of, Ok(mut all)) => {
+                all.retain(|one| !store.knows_conversation(&one.id).unwrap_or(false));
+                Found::Conversations(of, Ok(all))
+            }
+            found => found,
+        }
+    }
+
+    /// What an update needs, as far as the store can say.
+    fn wants(&self, store: &Store, bot: BotId, route: Route<'_>, lies: &[String]) -> Wants {
         match route {
             Route::Command {
                 command:
@@ -92,72 +119,107 @@ impl Desk {
                         directory,
                     }),
                 ..
-            } => Found::New {
+            } => Wants::New {
                 persona: match persona {
-                    "" => self.workplace.personas.read(&self.default_persona),
-                    name => self.workplace.personas.read(name),
+                    "" => self.default_persona.clone(),
+                    name => name.to_owned(),
                 },
-                directory: match directory {
-                    "" => None,
-                    named => Some(self.workplace.directory(named)),
-                },
+                directory: (!directory.is_empty()).then(|| directory.to_owned()),
                 there: lies
                     .iter()
                     .any(|lies| lies == name)
-                    .then(|| self.workplace.may_work_in(name)),
+                    .then(|| name.to_owned()),
             },
             Route::Command {
                 command: Command::Persona(""),
                 ..
-            } => Found::Personas(self.personas()),
+            } => Wants::Personas,
             Route::Command {
                 command: Command::Persona(name),
                 ..
-            } => Found::Persona(self.workplace.personas.read(name)),
+            } => Wants::Persona(name.to_owned()),
             Route::Command {
                 command: Command::Restore(_),
                 ..
-            } => Found::Archives(self.workplace.archived()),
+            } => Wants::Archives,
             Route::Command {
                 command: Command::Resume,
                 arrival,
                 ..
-            } => match store.session_of(bot, arrival.place) {
-                Ok(Some(session)) => {
-                    let is_ours = |id: &str| store.knows_conversation(id).unwrap_or(false);
-                    let found = self.workplace.conversations(&session.folder, is_ours);
-                    Found::Conversations(Some(session.id), found.map_err(|error| error.to_string()))
-                }
-                _ => Found::Conversations(None, Ok(Vec::new())),
-            },
+            } => Wants::Conversations(match store.session_of(bot, arrival.place) {
+                Ok(Some(session)) => Some((session.id, session.folder)),
+                _ => None,
+            }),
             Route::Act { token, .. } => match store.act_for(bot, token) {
-                Ok(Some((Act::UsePersona { persona }, _))) => {
-                    Found::Persona(self.workplace.personas.read(&persona))
-                }
-                Ok(Some((Act::Restore { .. }, _))) => Found::Archives(self.workplace.archived()),
+                Ok(Some((Act::UsePersona { persona }, _))) => Wants::Persona(persona),
+                Ok(Some((Act::Restore { .. }, _))) => Wants::Archives,
                 Ok(Some((Act::TakeOver { conversation }, Some(session)))) => {
                     match store.session(session) {
-                        Ok(Some(session)) => {
-                            Found::Holder(self.workplace.holder(&conversation, &session.folder))
-                        }
-                        _ => Found::Nothing,
+                        Ok(Some(session)) => Wants::Holder(conversation, session.folder),
+                        _ => Wants::Nothing,
                     }
                 }
-                _ => Found::Nothing,
+                _ => Wants::Nothing,
             },
-            _ => Found::Nothing,
+            _ => Wants::Nothing,
         }
     }
+}
 
-    fn personas(&self) -> Vec<(String, String)> {
-        let personas = &self.workplace.personas;
-        let described = |name: String| {
-            let description = match personas.read(&name) {
-                Ok(persona) => persona.description,
-                Err(_) => "⚠ its file is wrong".to_owned(),
-            };
-            (name, description)
-        };
-        personas.names().into_iter().map(described).collect()
+/// What is to be looked up.
+enum Wants {
+    Nothing,
+    New {
+        persona: String,
+        /// As it was named.
+        directory: Option<String>,
+        /// The session's name, where something lies in the root under that.
+        there: Option<String>,
+    },
+    Persona(String),
+    Personas,
+    Archives,
+    /// In this session's folder.
+    Conversations(Option<(SessionId, PathBuf)>),
+    /// Of this conversation, in this folder.
+    Holder(String, PathBuf),
+}
+
+/// Looks it up. May block for as long as a disk does.
+fn look(workplace: &Workplace, wants: Wants) -> Found {
+    match wants {
+        Wants::Nothing => Found::Nothing,
+        Wants::New {
+            persona,
+            directory,
+            there,
+        } => Found::New {
+            persona: workplace.personas.read(&persona),
+            directory: directory.map(|named| workplace.directory(&named)),
+            there: there.map(|name| workplace.may_work_in(&name)),
+        },
+        Wants::Persona(name) => Found::Persona(workplace.personas.read(&name)),
+        Wants::Personas => Found::Personas(personas(workplace)),
+        Wants::Archives => Found::Archives(workplace.archived()),
+        Wants::Conversations(None) => Found::Conversations(None, Ok(Vec::new())),
+        Wants::Conversations(Some((session, folder))) => {
+            let found = workplace.conversations(&folder);
+            Found::Conversations(Some(session), found.map_err(|error| error.to_string()))
+        }
+        Wants::Holder(conversation, folder) => {
+            Found::Holder(workplace.holder(&conversation, &folder))
+        }
     }
+}
+
+fn personas(workplace: &Workplace) -> Vec<(String, String)> {
+    let personas = &workplace.personas;
+    let described = |name: String| {
+        let description = match personas.read(&name) {
+            Ok(persona) => persona.description,
+            Err(_) => "⚠ its file is wrong".to_owned(),
+        };
+        (name, description)
+    };
+    personas.names().into_iter().map(described).collect()
 }

@@ -31,6 +31,9 @@ impl Desk {
         command: Command<'_>,
         ahead: &Ahead,
     ) -> store::Result<()> {
+        if matches!(ahead.found, Found::Late) {
+            return say(intake, place, Formatted::plain(texts::DISK_IS_SLOW));
+        }
         match command {
             Command::Start => return say(intake, place, texts::welcome(&self.host)),
             Command::Help => return say(intake, place, texts::help()),

@@ -4,7 +4,7 @@
 //! What an update means is decided by the router; here it is done, all of it or nothing. It waits for nobody and calls
 //! nobody: not Telegram, not a session's owner.
 
-use super::ahead::Ahead;
+use super::ahead::{Ahead, Found};
 use super::commands;
 use super::desk::{Desk, say, stop};
 use super::update::Decoded;
@@ -301,6 +301,11 @@ impl Desk {
         token: &str,
         ahead: &Ahead,
     ) -> store::Result<()> {
+        if matches!(ahead.found, Found::Late) {
+            // Its button stays.
+            intake.close(arrival)?;
+            return answer(intake, arrival, press, texts::TOAST_DISK_IS_SLOW);
+        }
         let offered = match intake.take(token, arrival)? {
             Taken::Now(offered) => offered,
             Taken::OfNoSession { act, row } => {

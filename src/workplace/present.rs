@@ -7,48 +7,22 @@ use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
 use nix::fcntl::OFlag;
 
 use crate::chat::Present;
-use crate::thread;
+use crate::patience::Patience;
 
 /// The longest file whose lines are counted, in bytes. Of a longer one the bytes are told.
 const COUNTED_MAX: u64 = 1 << 20;
 
-/// How many looks may wait for disks that do not answer. Each holds a thread until the disk does.
-const LOOKS_MAX: usize = 4;
-
-static LOOKS: AtomicUsize = AtomicUsize::new(0);
+static DISKS: Patience = Patience::new();
 
 /// Looks at what `path` leads to, for so long at most: the path is Claude's, and may lie on a disk that does not answer.
 pub fn look_within(path: PathBuf, limit: Duration) -> Present {
-    within(limit, &LOOKS, move || look(&path))
-}
-
-fn within(
-    limit: Duration,
-    looks: &'static AtomicUsize,
-    look: impl FnOnce() -> Present + Send + 'static,
-) -> Present {
-    if looks.fetch_add(1, Ordering::SeqCst) >= LOOKS_MAX {
-        looks.fetch_sub(1, Ordering::SeqCst);
-        return Present::Unseen;
-    }
-    let (report, seen) = bounded(1);
-    let started = thread::spawn("look", move || {
-        let present = look();
-        looks.fetch_sub(1, Ordering::SeqCst);
-        // Nobody may wait for it any more.
-        let _ = report.send(present);
-    });
-    if started.is_err() {
-        looks.fetch_sub(1, Ordering::SeqCst);
-    }
-    seen.recv_timeout(limit).unwrap_or(Present::Unseen)
+    let found = DISKS.ask(limit, move || look(&path));
+    found.unwrap_or(Present::Unseen)
 }
 
 /// Looks at what `path` leads to. Opens nothing but files, and waits for no pipe.
@@ -117,31 +91,6 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
-
-    #[test]
-    fn a_disk_that_does_not_answer_holds_up_nobody_and_but_a_few_threads() {
-        static LOOKS: AtomicUsize = AtomicUsize::new(0);
-        let (answer, disk) = bounded::<()>(0);
-        for _ in 0..LOOKS_MAX {
-            let disk = disk.clone();
-            let hangs = move || {
-                let _ = disk.recv();
-                Present::Nothing
-            };
-            let seen = within(Duration::from_millis(1), &LOOKS, hangs);
-            assert_eq!(seen, Present::Unseen);
-        }
-        let seen = within(Duration::MAX, &LOOKS, || {
-            panic!("there are enough that wait")
-        });
-        assert_eq!(seen, Present::Unseen);
-        drop(answer);
-        // The disk answers, and everything is seen again.
-        let again = || within(Duration::MAX, &LOOKS, || Present::Directory);
-        while again() != Present::Directory {
-            std::thread::yield_now();
-        }
-    }
 
     #[test]
     fn what_is_there_is_told_and_nothing_but_files_is_opened() {

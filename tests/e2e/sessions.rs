@@ -556,3 +556,24 @@ fn what_is_cleared_while_a_start_is_prepared_does_not_come_back_with_it() {
     host.say("hello");
     host.answer("echo: hello");
 }
+
+#[test]
+fn a_disk_that_does_not_answer_is_asked_again_and_nothing_was_done() {
+    let host = Host::new();
+    let slow = "before:look=error@1,before:look=error@4".to_owned();
+    let _chappe = host.start_with(&[("CHAPPE_FAIL", slow)]);
+    host.say("/new web planner");
+    host.answer("The disk of this host has not answered in time, and nothing was done.");
+    host.say("/new web planner");
+    host.answer("Session web is ready");
+    host.say("/persona");
+    let list = host.answer("web is planner.");
+    let press = host.press(&host.person(), &list, "research");
+    assert_eq!(
+        host.toast(&press),
+        "The disk of this host has not answered in time. Press again in a moment."
+    );
+    let press = host.press(&host.person(), &list, "research");
+    assert_eq!(host.toast(&press), "Done");
+    host.answer("web is research from now on.");
+}

@@ -71,6 +71,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("requests", Layer::Step),
     ("store", Layer::Adapter),
     ("notify", Layer::Adapter),
+    ("patience", Layer::Adapter),
     ("workplace", Layer::Adapter),
     ("archive", Layer::Adapter),
     ("loopback", Layer::Loopback),
@@ -116,6 +117,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "workplace",
         "claude/by_hand",
         "and how it goes on at the desk",
+    ),
+    (
+        "workplace",
+        "patience",
+        "what Claude or a person names may lie on a disk that does not answer",
     ),
     (
         "thread",
