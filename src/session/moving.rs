@@ -285,8 +285,8 @@ impl Premises<'_> {
         (kept.owns_folder && away.exists()).then_some(away)
     }
 
-    /// The session is gone: Claude's transcript of it is removed, and what Claude has noted for it alone. Its folder is empty of what is its own there, where it is a
-    /// person's.
+    /// The session is gone: Claude's transcript of it is removed, and what Claude has noted for it alone. A folder that is a
+    /// person's is rid of what is the session's own there.
     pub fn clear(&self, kept: &KeptSession) -> Result<(), Remains> {
         let mirror = Path::new(&kept.folder).join(MIRROR);
         if !kept.owns_folder && is_mirror_of(&mirror, self.mark, &kept.claude) {
