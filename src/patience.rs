@@ -20,7 +20,8 @@ pub struct Patience {
 }
 
 impl Patience {
-    pub const fn new() -> Patience {
+    /// Nobody waits yet.
+    pub const fn fresh() -> Patience {
         Patience {
             waiting: AtomicUsize::new(0),
         }
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_disk_that_does_not_answer_holds_up_nobody_and_but_a_few_threads() {
-        static DISKS: Patience = Patience::new();
+        static DISKS: Patience = Patience::fresh();
         let (answer, disk) = bounded::<()>(0);
         for _ in 0..WAITING_MAX {
             let disk = disk.clone();

@@ -27,7 +27,7 @@ pub struct Ahead {
 /// How long a disk may take. Whoever presses a button meanwhile waits for it as well.
 const LOOK_MAX: Duration = Duration::from_millis(700);
 
-static DISKS: Patience = Patience::new();
+static DISKS: Patience = Patience::fresh();
 
 /// What else it needs.
 pub enum Found {

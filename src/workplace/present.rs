@@ -17,7 +17,7 @@ use crate::patience::Patience;
 /// The longest file whose lines are counted, in bytes. Of a longer one the bytes are told.
 const COUNTED_MAX: u64 = 1 << 20;
 
-static DISKS: Patience = Patience::new();
+static DISKS: Patience = Patience::fresh();
 
 /// Looks at what `path` leads to, for so long at most: the path is Claude's, and may lie on a disk that does not answer.
 pub fn look_within(path: PathBuf, limit: Duration) -> Present {
