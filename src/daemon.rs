@@ -424,7 +424,7 @@ fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fata
         Err(NoPersona::Broken(error)) => {
             log::warn!("{error}");
             log::warn!(
-                "sessions are made as the default persona that is built in, until it is mended"
+                "until that is mended sessions are made as the default persona that is built in"
             );
             let fatal = |error: Box<ConfigError>| Fatal::new(Exit::Config, error.to_string());
             personas.built_in_default().map_err(fatal)?

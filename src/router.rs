@@ -87,6 +87,8 @@ pub enum Route<'a> {
         arrival: Arrival,
         suggested: String,
         command: Command<'a>,
+        /// The message to which it replies.
+        reply_to: Option<MessageId>,
     },
     /// A message that cannot be taken; what it is, in words.
     Unsupported {
@@ -202,6 +204,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                             arrival,
                             suggested,
                             command,
+                            reply_to: message.reply_to,
                         },
                         _ => Route::Prompt {
                             said: said_in(arrival, message, person, said(message, text, me), me),
@@ -226,6 +229,7 @@ pub fn route<'a>(update: i64, inbound: &'a Inbound, allowed: &Allowed, me: &Me) 
                             arrival,
                             suggested: suggested_name(person, message),
                             command: Command::Stop,
+                            reply_to: message.reply_to,
                         };
                     }
                     Some(Command::Steer(text)) if !text.is_empty() => text.into(),

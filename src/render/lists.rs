@@ -17,6 +17,9 @@ pub const SHOWN_MAX: usize = 10;
 /// How many sessions are listed: more do not fit into one message.
 const SESSIONS_MAX: usize = 20;
 
+/// How much of the names of further ones is shown, in bytes.
+const NAMES_MAX: usize = 600;
+
 /// How much of a message is shown, in characters.
 const TEXT_MAX: usize = 60;
 
@@ -39,7 +42,28 @@ pub fn sessions(
         line = with_cost(line, session);
         line = line.plain(" · ").code(&folder(&session.folder));
     }
-    and_more(line, sessions.len()).end()
+    let (mut named, mut length) = (0, 0);
+    for session in sessions.iter().skip(SESSIONS_MAX) {
+        length += session.name.len();
+        if length > NAMES_MAX {
+            break;
+        }
+        let before = if named > 0 { ", " } else { "\n\nAnd " };
+        line = line.plain(before).plain(&session.name);
+        named += 1;
+    }
+    match sessions.len().saturating_sub(SESSIONS_MAX + named) {
+        0 => {}
+        more => line = line.plain(&format!(" and {more} more")),
+    }
+    // Of these not all have a button.
+    if sessions.len() > SHOWN_MAX {
+        line = line
+            .plain("\n\n")
+            .code("/session")
+            .plain(" and a name switches to one.");
+    }
+    line.end()
 }
 
 /// A session's name, and what it does.
@@ -378,7 +402,7 @@ mod tests {
         };
         let list = vec![one; 200];
         let text = sessions(&list, 1_180, |folder| folder.display().to_string()).text;
-        assert!(text.ends_with("… and 180 more. /session and a name switches to one."));
+        assert!(text.ends_with(" and 171 more\n\n/session and a name switches to one."));
         assert!(text.len() < 6_000, "{}", text.len());
         assert!(status("pi", &list, 1_180).text.len() < 4_096);
     }

@@ -10,15 +10,15 @@ use std::path::PathBuf;
 use super::texts::Line;
 use crate::chat::Formatted;
 pub use choices::{
-    Counts, MODES, bad_model, bad_timeout, broken_persona, cleared, confirm_bypass, is_busy,
-    mode_is, mode_refused, model_is, models, modes, no_persona, no_such_mode, no_such_model,
-    persona_is, personas, refused, timeout_is,
+    Counts, MODES, bad_model, bad_timeout, broken_default, broken_persona, cleared, confirm_bypass,
+    is_busy, mode_is, mode_refused, model_is, models, modes, no_persona, no_such_mode,
+    no_such_model, persona_is, personas, refused, timeout_is,
 };
 pub use moves::{
     archived, archives, ask_again, confirm_delete, conversations, deleted, export, has_changed,
     has_guest, has_open, is_coming_back, is_in_conversation, is_in_the_way, is_moving, is_not_back,
     is_open_elsewhere, no_archive, not_moved, not_put_back, not_removed, nothing_said, restored,
-    taken_over, unreadable_conversations,
+    taken_over, unreadable_conversations, with_next,
 };
 
 /// How many things to choose from have a button.

@@ -398,6 +398,10 @@ pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")
 }
 
+/// To a reply to what was said in a session that was put away or deleted.
+pub const SESSION_IS_GONE: &str = "That was said in a session that is not there any more, so nothing was done. /restore lists what was put \
+     away; without the reply it goes to the session of this chat.";
+
 /// To a command, and to a press, that needs something of a disk which did not answer in time.
 pub const DISK_IS_SLOW: &str = "The disk of this host has not answered in time, and nothing was done. Say it again in a moment.";
 pub const TOAST_DISK_IS_SLOW: &str =

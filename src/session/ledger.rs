@@ -137,10 +137,12 @@ impl Ledger<'_> {
         };
         let notice = |waiting| match trouble {
             // Another conversation may begin where this one cannot be gone on with.
-            Trouble::NotStarted { cause, cure } if has_said => {
-                notice::cannot_go_on(self.name, cause, cure.as_deref(), waiting)
-            }
-            Trouble::NotStarted { cause, cure } => {
+            Trouble::NotStarted {
+                cause,
+                cure,
+                of_conversation: true,
+            } if has_said => notice::cannot_go_on(self.name, cause, cure.as_deref(), waiting),
+            Trouble::NotStarted { cause, cure, .. } => {
                 notice::cannot_start(self.name, cause, cure.as_deref(), waiting)
             }
             Trouble::HostIsFull { cause } => notice::cannot_start(self.name, cause, None, waiting),

@@ -55,7 +55,12 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// It could not be started or ended at once.
-    NotStarted { cause: String, cure: Option<String> },
+    NotStarted {
+        cause: String,
+        cure: Option<String>,
+        /// Whether another conversation would start where this one does not.
+        of_conversation: bool,
+    },
     /// The host has no process, thread or memory to give just now.
     HostIsFull { cause: String },
     /// Claude has no such conversation.

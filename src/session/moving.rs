@@ -66,6 +66,8 @@ pub struct Arrival {
     pub said: Vec<Said>,
     /// The directory of a person's that it worked in, where it cannot any more.
     pub elsewhere: Option<String>,
+    /// Whether it asked nobody before it was put away, and asks now.
+    pub asks_again: bool,
     pub links_left_out: LeftOut,
 }
 
@@ -414,7 +416,8 @@ impl Premises<'_> {
         let former = (!kept.owns_folder && elsewhere.is_none()).then(|| kept.folder.clone());
         kept.owns_folder = elsewhere.is_none();
         // That nobody is asked is chosen here, by who is here.
-        if kept.mode.as_deref() == Some(BYPASS) {
+        let asks_again = kept.mode.as_deref() == Some(BYPASS);
+        if asks_again {
             kept.mode = None;
         }
         kept.folder = place.to_string_lossy().into_owned();
@@ -422,6 +425,7 @@ impl Premises<'_> {
             kept,
             said,
             elsewhere: former,
+            asks_again,
             links_left_out: unpacked.links_left_out,
         })
     }

@@ -123,6 +123,7 @@ pub fn start(
             machine,
             standing: Standing::Away,
             wait_for: None,
+            told_wait: None,
             process: None,
             conversation: String::new(),
             prepared: None,
@@ -190,6 +191,8 @@ struct Owner {
     standing: Standing,
     /// Why it waited for a place, as it was said last.
     wait_for: Option<Wait>,
+    /// What was last told of that.
+    told_wait: Option<Wait>,
     process: Option<Process>,
     /// Claude's id of the conversation that the process is in.
     conversation: String,
@@ -599,7 +602,14 @@ impl Owner {
                     }
                     Answer::Soon => Room::Soon,
                     Answer::Waits(wait) => {
+                        // Whoever was named is in nobody's way any more: it waits for others by now.
+                        let is_stale = self.told_wait.as_ref().is_some_and(|told| {
+                            !told.holders.iter().any(|told| wait.holders.contains(told))
+                        });
                         self.wait_for = Some(wait);
+                        if is_stale {
+                            self.actions.push_back(Action::TellWait);
+                        }
                         Room::Waits
                     }
                 };
@@ -608,10 +618,12 @@ impl Owner {
             Action::TellWait => {
                 if let Some(wait) = &self.wait_for {
                     self.ledger().tell_wait(wait)?;
+                    self.told_wait.clone_from(&self.wait_for);
                     board.ring();
                 }
             }
             Action::WaitOver { goes_on } => {
+                self.told_wait = None;
                 let line = goes_on.then_some(texts::HAS_ITS_PLACE);
                 if store.wait_over(Some(session), now, line)? {
                     board.ring();

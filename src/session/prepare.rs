@@ -193,10 +193,12 @@ impl Setup {
         // person's own was there from the beginning.
         if (session.said || !session.owns_folder) && !session.folder.is_dir() {
             let cause = format!("its folder {} is not there", session.folder.display());
-            return Err(not_started(
-                &cause,
-                Some("Put it back where it was, and press Try again."),
-            ));
+            let cure = Some("Put it back where it was, and press Try again.");
+            // One of chappe's own is made anew; a person's is not.
+            return Err(match session.owns_folder {
+                true => not_gone_on(&cause, cure),
+                false => not_started(&cause, cure),
+            });
         }
         let mut builder = fs::DirBuilder::new();
         if let Err(error) = builder.recursive(true).mode(0o700).create(&session.folder) {
@@ -231,7 +233,7 @@ impl Setup {
         let facts = facts.collect();
         let known = || {
             let broken = |_| {
-                not_started(
+                not_gone_on(
                     "the store names it by an id that Claude does not take",
                     None,
                 )
@@ -477,7 +479,7 @@ fn open_elsewhere(config_dir: &Path, session: &Session) -> Result<(), Trouble> {
             ),
         };
         let cure = "Two at once would lose a part of the conversation. End it there, then press Try again.";
-        return Err(not_started(&cause, Some(cure)));
+        return Err(not_gone_on(&cause, Some(cure)));
     }
     Ok(())
 }
@@ -505,10 +507,20 @@ pub fn config_dir(environment: &[(OsString, OsString)]) -> Option<PathBuf> {
     }
 }
 
+/// There can be no process for this conversation; there can be one for another.
+pub fn not_gone_on(cause: &str, cure: Option<&str>) -> Trouble {
+    Trouble::NotStarted {
+        cause: cause.to_owned(),
+        cure: cure.map(str::to_owned),
+        of_conversation: true,
+    }
+}
+
 /// There can be no process, for a cause that no start in particular has.
 pub fn not_started(cause: &str, cure: Option<&str>) -> Trouble {
     Trouble::NotStarted {
         cause: cause.to_owned(),
         cure: cure.map(str::to_owned),
+        of_conversation: false,
     }
 }

@@ -4,7 +4,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::elsewhere::Since;
+use super::elsewhere::{Marks, Since};
 use super::outbox::{self, json};
 use super::{Result, Step, Store, closing, place_of, places, topic_column};
 use crate::chat::{BotId, ChatId, Lane, Place, Post, RowId, SessionId, TopicId};
@@ -94,29 +94,40 @@ pub(super) fn close_known_chat(
 }
 
 /// Sends what waits for a topic to the chat itself. What belongs to a turn is marked by `mark`, which gets the name of its
-/// session: in the chat it stands among what other sessions say. What names it already stays as it is, as each request does.
+/// session: in the chat it stands among what other sessions say. So is what chappe says of a session, by `marks`. What names
+/// it already stays as it is, as each request does.
 fn redirect(
     tx: &Transaction<'_>,
     bot: BotId,
     place: Place,
     mark: impl Fn(&str, Post) -> Post,
+    marks: Option<&Marks>,
 ) -> Result<()> {
     let of_place = (bot.0, place.chat.0, topic_column(place));
-    let rows: Vec<(i64, String, String)> = tx
+    let rows: Vec<(i64, String, String, bool)> = tx
         .prepare_cached(
-            "SELECT outbox.id, outbox.post, session.name FROM outbox
-             JOIN prompt ON prompt.id = outbox.prompt JOIN session ON session.id = prompt.session
+            "SELECT outbox.id, outbox.post, session.name, prompt.id IS NOT NULL FROM outbox
+             LEFT JOIN prompt ON prompt.id = outbox.prompt
+             JOIN session ON session.id = COALESCE(prompt.session, outbox.session)
              WHERE outbox.bot = ?1 AND outbox.chat = ?2 AND outbox.topic = ?3
                AND outbox.state IN ('waiting', 'sending') AND outbox.named = 0 AND outbox.lane != 1",
         )?
-        .query_map(of_place, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map(of_place, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?
         .collect::<Result<_>>()?;
-    for (id, post, session) in rows {
+    for (id, post, session, is_of_turn) in rows {
         // What cannot be read is left to the one who sends it.
-        if let Ok(post) = serde_json::from_str(&post) {
-            tx.prepare_cached("UPDATE outbox SET post = ?2 WHERE id = ?1")?
-                .execute((id, json(&mark(&session, post))?))?;
-        }
+        let Ok(post) = serde_json::from_str(&post) else {
+            continue;
+        };
+        let marked = match (is_of_turn, marks) {
+            (true, _) => mark(&session, post),
+            (false, Some(marks)) => (marks.notice)(&session, post),
+            (false, None) => post,
+        };
+        tx.prepare_cached("UPDATE outbox SET post = ?2 WHERE id = ?1")?
+            .execute((id, json(&marked)?))?;
     }
     tx.execute(
         "UPDATE outbox SET topic = 0
@@ -224,7 +235,7 @@ impl Store {
                 ),
                 (bot.0, place.chat.0, topic_column(place)),
             )?;
-            redirect(tx, bot, place, mark)?;
+            redirect(tx, bot, place, mark, self.marks.as_ref())?;
             tx.execute(
                 "DELETE FROM binding WHERE bot = ?1 AND chat = ?2 AND topic = ?3",
                 (bot.0, place.chat.0, topic_column(place)),
@@ -240,7 +251,9 @@ impl Store {
         place: Place,
         mark: impl Fn(&str, Post) -> Post,
     ) -> Result<()> {
-        self.write(Step::AvoidTopic, |tx| redirect(tx, bot, place, mark))
+        self.write(Step::AvoidTopic, |tx| {
+            redirect(tx, bot, place, mark, self.marks.as_ref())
+        })
     }
 
     /// The topic that a row asks for is there: it talks to the session from now on, and `in_topic` is said in it, `here`

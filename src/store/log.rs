@@ -2,7 +2,9 @@
 //!
 //! Each row is written in the transaction of its prompt or its answer. Nothing is decided by what stands here.
 
-use rusqlite::{Transaction, params};
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use super::{Intake, Result, Store};
@@ -91,35 +93,49 @@ pub(super) fn take_back(tx: &Transaction<'_>, prompt: PromptId) -> Result<()> {
     .map(drop)
 }
 
-/// Forgets what is too much.
+/// Forgets what is too much, and notes of which sessions.
 pub(super) fn prune(tx: &Transaction<'_>) -> Result<()> {
     let sessions: Vec<i64> = tx
         .prepare("SELECT session FROM log GROUP BY session HAVING COUNT(*) > ?1")?
         .query_map([ROWS_MAX], |row| row.get(0))?
         .collect::<Result<_>>()?;
+    let mut cut: BTreeSet<i64> = BTreeSet::new();
     for session in sessions {
         tx.execute(
             "DELETE FROM log WHERE session = ?1 AND id <= (
                  SELECT id FROM log WHERE session = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
             (session, ROWS_MAX),
         )?;
+        cut.insert(session);
     }
     // More than can be read of a log is of no use.
-    tx.execute(
-        "DELETE FROM log WHERE id IN (SELECT id FROM (
-             SELECT id, SUM(length(text)) OVER (PARTITION BY session ORDER BY id DESC) AS so_far FROM log)
-         WHERE so_far > ?1)",
-        [READ_MAX as i64],
-    )
-    .map(drop)
+    let of_others: Vec<i64> = tx
+        .prepare(
+            "DELETE FROM log WHERE id IN (SELECT id FROM (
+                 SELECT id, SUM(length(text)) OVER (PARTITION BY session ORDER BY id DESC) AS so_far FROM log)
+             WHERE so_far > ?1) RETURNING session",
+        )?
+        .query_map([READ_MAX as i64], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    cut.extend(of_others);
+    for session in cut {
+        tx.prepare_cached("UPDATE session SET log_cut = 1 WHERE id = ?1")?
+            .execute([session])?;
+    }
+    Ok(())
 }
 
 pub(super) fn read(tx: &Transaction<'_>, session: SessionId) -> Result<Log> {
+    let mut is_cut: bool = tx
+        .prepare_cached("SELECT log_cut FROM session WHERE id = ?1")?
+        .query_row([session.0], |row| row.get(0))
+        .optional()?
+        .unwrap_or_default();
     let mut statement = tx.prepare(
         "SELECT at, by, text, strftime('%Y-%m-%d %H:%M', at, 'unixepoch') FROM log WHERE session = ?1 ORDER BY id DESC",
     )?;
     let mut rows = statement.query([session.0])?;
-    let (mut said, mut size, mut is_cut) = (Vec::new(), 0, false);
+    let (mut said, mut size) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
         let text: String = row.get(2)?;
         size += text.len();

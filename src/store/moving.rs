@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::holds::{Held, Holding};
 use super::log::{self, Said};
 use super::{
-    Home, Intake, Made, New, Result, Step, Store, holds, left_behind, outbox, place_of,
+    Home, Intake, Made, New, Result, Step, Store, holds, left_behind, outbox, place_of, places,
     topic_column,
 };
 use crate::chat::{BotId, Hold, Lane, Moving, Notice, Place, Post, SessionId};
@@ -166,6 +166,24 @@ fn take_over_number(tx: &Transaction<'_>, session: SessionId, claude: &str) -> R
     tx.prepare_cached("UPDATE outbox SET session = ?2 WHERE session = ?1")?
         .execute((was, session.0))
         .map(drop)
+}
+
+/// The session to which a place spoke last before this one, if that is still there.
+fn talks_next(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    place: Place,
+    session: SessionId,
+) -> Result<Option<SessionId>> {
+    tx.prepare_cached(
+        "SELECT session FROM prompt WHERE bot = ?1 AND chat = ?2 AND topic = ?3 AND session != ?4
+         ORDER BY id DESC LIMIT 1",
+    )?
+    .query_row(
+        (bot.0, place.chat.0, topic_column(place), session.0),
+        |row| row.get(0).map(SessionId),
+    )
+    .optional()
 }
 
 /// The places that talk to a session, with their bots.
@@ -383,7 +401,7 @@ impl Store {
         session: SessionId,
         now: i64,
         done: (&Moving, i64),
-        post: &Post,
+        post: impl Fn(Option<&str>) -> Post,
         stays_since: impl Fn(&str, &Stays) -> Post,
     ) -> Result<Departed> {
         self.write(Step::Depart, |tx| {
@@ -411,14 +429,29 @@ impl Store {
                 }
             }
             let others = talks_to(tx, session)?;
+            let next = |bot: BotId, place: Place| talks_next(tx, bot, place, session);
+            let nexts: Vec<Option<SessionId>> = others
+                .iter()
+                .map(|(bot, place)| next(*bot, *place))
+                .collect::<Result<_>>()?;
             remove(tx, session)?;
-            tell(tx, bot, place, post, now)?;
-            // Whoever writes there next writes to another one.
-            for (bot, other) in others
-                .into_iter()
-                .filter(|other| Some(*other) != place.map(|place| (bot, place)))
-            {
-                tell(tx, bot, Some(other), post, now)?;
+            let mut is_told = false;
+            for ((of, at), next) in others.into_iter().zip(nexts) {
+                // Whoever writes there next writes to another one.
+                let name = match next {
+                    Some(next) => {
+                        places::bind(tx, of, at, next)?;
+                        tx.prepare_cached("SELECT name FROM session WHERE id = ?1")?
+                            .query_row([next.0], |row| row.get::<_, String>(0))
+                            .optional()?
+                    }
+                    None => None,
+                };
+                tell(tx, of, Some(at), &post(name.as_deref()), now)?;
+                is_told |= (of, Some(at)) == (bot, place);
+            }
+            if !is_told {
+                tell(tx, bot, place, &post(None), now)?;
             }
             Ok(Departed::Yes { told_at: place })
         })

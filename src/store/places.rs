@@ -139,6 +139,16 @@ impl Intake<'_> {
             .optional()
     }
 
+    /// Whether a message of a chat was said in a session that is gone.
+    pub fn is_of_who_is_gone(&self, chat: ChatId, message: MessageId) -> Result<bool> {
+        self.tx
+            .prepare_cached(
+                "SELECT 1 FROM outbox WHERE bot = ?1 AND chat = ?2 AND message = ?3 AND session IS NOT NULL
+                 AND session NOT IN (SELECT id FROM session)",
+            )?
+            .exists((self.bot.0, chat.0, message.0))
+    }
+
     /// The session of this name, in whatever case, with the name as it is written.
     pub fn session_named(&self, name: &str) -> Result<Option<(SessionId, String)>> {
         self.tx

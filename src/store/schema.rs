@@ -26,6 +26,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     LOG_OF_PROMPTS,
     BUTTONS_OF_NO_SESSION,
     PUT_AWAY,
+    LOG_CUT,
 ];
 
 const FIRST: &str = "
@@ -420,6 +421,11 @@ CREATE TABLE was_session (
     claude  TEXT    PRIMARY KEY,
     session INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+";
+
+const LOG_CUT: &str = "
+-- Whether the beginning of what was said in a session is not kept any more.
+ALTER TABLE session ADD COLUMN log_cut INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

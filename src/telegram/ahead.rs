@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::desk::Desk;
 use super::update::Decoded;
-use crate::chat::{Act, BotId, Inbound, Persona, SessionId};
+use crate::chat::{Act, BotId, Formatted, Inbound, Persona, SessionId};
 use crate::config::persona::NoPersona;
 use crate::patience::Patience;
+use crate::render::sessions;
 use crate::router::{Command, Route, Wish};
-use crate::store::Store;
+use crate::store::{Home, Store};
 use crate::workplace::{Archived, Conversation, NoDirectory, Workplace};
 
 /// What an update needs of the disk.
@@ -20,6 +21,9 @@ pub struct Ahead {
     pub found: Found,
     /// What lies in the sessions' root, where the update may make a session there.
     pub lies: Vec<String>,
+    /// Where it would be made and as whom, if that can be read; and what is wrong with whom it should be.
+    pub home: Option<Home>,
+    pub complaint: Option<Formatted>,
     /// Whether the message says that its chat has topics.
     pub has_topics: bool,
 }
@@ -60,6 +64,8 @@ impl Desk {
             return Ahead {
                 found: Found::Nothing,
                 lies: Vec::new(),
+                home: None,
+                complaint: None,
                 has_topics: false,
             };
         };
@@ -80,7 +86,13 @@ impl Desk {
             true => self.workplace.occupied(),
             false => Vec::new(),
         };
+        let (home, complaint) = match may_make {
+            true => self.home_now(),
+            false => (None, None),
+        };
         Ahead {
+            home,
+            complaint,
             found: self.find(store, bot, route, &lies),
             lies,
             has_topics: match &update.inbound {
@@ -89,6 +101,22 @@ impl Desk {
                 }
                 _ => false,
             },
+        }
+    }
+
+    /// Where sessions are made that nobody has asked for, with the persona as its file is now.
+    fn home_now(&self) -> (Option<Home>, Option<Formatted>) {
+        match self.workplace.personas.read(&self.default_persona) {
+            // That nobody is asked is confirmed by a person, for each session.
+            Ok(persona) if persona.wants_bypass => (None, None),
+            Ok(persona) => {
+                let root = self.home.root.clone();
+                (Some(Home { root, persona }), None)
+            }
+            Err(NoPersona::Broken(error)) => {
+                (None, Some(sessions::broken_default(&error.to_string())))
+            }
+            Err(NoPersona::Unknown { .. }) => (None, None),
         }
     }
 

@@ -70,7 +70,7 @@ impl Desk {
             _ => {}
         }
         // All others are about the session of their place.
-        let id = intake.session_at(place, suggested, &self.home, &ahead.lies)?;
+        let id = self.session_here(intake, place, suggested, ahead)?;
         let Some(session) = intake.session(id)? else {
             return Ok(());
         };
@@ -249,6 +249,14 @@ impl Desk {
                 }
             }
         }
+    }
+}
+
+/// Stops the session to which somebody has replied.
+pub fn stop_that(intake: &mut Intake<'_>, place: Place, session: SessionId) -> store::Result<()> {
+    match intake.session(session)? {
+        Some(session) => stop_here(intake, place, &session),
+        None => Ok(()),
     }
 }
 

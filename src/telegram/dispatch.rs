@@ -8,7 +8,9 @@ use super::ahead::{Ahead, Found};
 use super::commands;
 use super::desk::{Desk, say, stop};
 use super::update::Decoded;
-use crate::chat::{Act, Arrival, Formatted, Lane, Notice, Offer, Place, Post, Press, SessionId};
+use crate::chat::{
+    Act, Arrival, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, SessionId,
+};
 use crate::render::texts;
 use crate::requests::{presses, replies};
 use crate::router::{Behind, Command, Route, Said};
@@ -100,9 +102,20 @@ impl Desk {
                     Some(message) => intake.session_of(arrival.place.chat, message)?,
                     None => None,
                 };
+                if let (None, Some(to)) = (replied, said.reply_to)
+                    && intake.is_of_who_is_gone(arrival.place.chat, to)?
+                {
+                    // In another folder it might be something else that is wanted.
+                    intake.close(arrival)?;
+                    return say(
+                        intake,
+                        arrival.place,
+                        Formatted::plain(texts::SESSION_IS_GONE),
+                    );
+                }
                 let session = match replied {
                     Some(session) => session,
-                    None => intake.session_at(arrival.place, suggested, &self.home, &ahead.lies)?,
+                    None => self.session_here(intake, arrival.place, suggested, ahead)?,
                 };
                 let written = Written {
                     text: &said.text,
@@ -117,9 +130,12 @@ impl Desk {
                 arrival,
                 suggested,
                 command: Command::Steer(text),
+                reply_to,
             } if !text.is_empty() => {
-                let session =
-                    intake.session_at(arrival.place, suggested, &self.home, &ahead.lies)?;
+                let session = match self.replied(intake, arrival.place, *reply_to)? {
+                    Some(session) => session,
+                    None => self.session_here(intake, arrival.place, suggested, ahead)?,
+                };
                 let written = Written {
                     text,
                     origin: None,
@@ -162,8 +178,14 @@ impl Desk {
                 arrival,
                 suggested,
                 command,
+                reply_to,
             } => {
                 intake.close(arrival)?;
+                if let (Command::Stop, Some(session)) =
+                    (command, self.replied(intake, arrival.place, *reply_to)?)
+                {
+                    return commands::stop_that(intake, arrival.place, session);
+                }
                 self.command(intake, arrival.place, suggested, *command, ahead)
             }
             Route::Unsupported { arrival, what } => {
@@ -276,6 +298,19 @@ impl Desk {
             }
             Queued::Kept => self.react(intake, arrival),
             Queued::Refused => say(intake, arrival.place, texts::too_many(store::WAITING_MAX)),
+        }
+    }
+
+    /// The session to a message of which somebody replies, if there is one.
+    fn replied(
+        &self,
+        intake: &Intake<'_>,
+        place: Place,
+        to: Option<MessageId>,
+    ) -> store::Result<Option<SessionId>> {
+        match to {
+            Some(message) => intake.session_of(place.chat, message),
+            None => Ok(None),
         }
     }
 

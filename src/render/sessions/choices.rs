@@ -206,6 +206,15 @@ pub fn modes(session: &str, current: &str, refused: Option<&str>) -> Notice {
     }
 }
 
+/// A session was made as the built-in default persona, since the file of the one that it should be is wrong.
+pub fn broken_default(complaint: &str) -> Formatted {
+    Line::default()
+        .plain("⚠ The persona for new sessions can't be used:\n")
+        .code(complaint)
+        .plain("\nUntil the file is mended they are made as the default one that I bring along.")
+        .end()
+}
+
 pub fn no_such_mode(name: &str, near: Option<&str>) -> Formatted {
     let line = Line::default()
         .plain("There is no mode ")

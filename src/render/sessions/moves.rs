@@ -1,7 +1,7 @@
 //! What is said when a whole session goes or comes back, and of conversations from elsewhere. Pure.
 
 use super::{OFFERED_MAX, short};
-use crate::chat::{Act, Formatted, Moving, Notice, Offer};
+use crate::chat::{Act, BYPASS, Formatted, Moving, Notice, Offer};
 use crate::render::texts::{Line, size};
 use crate::render::visible::visible;
 
@@ -79,6 +79,13 @@ pub fn archived(session: &str, bytes: u64, left_out: &[String]) -> Formatted {
     }
 }
 
+/// The same, and to which session what is written goes now.
+pub fn with_next(mut gone: Formatted, next: &str) -> Formatted {
+    gone.text
+        .push_str(&format!(" What you write now goes to {next}."));
+    gone
+}
+
 pub fn deleted(session: &str) -> Formatted {
     Line::default().bold(session).plain(" is deleted.").end()
 }
@@ -99,11 +106,12 @@ pub fn not_removed(session: &str, remains: &[(String, String)]) -> Formatted {
         .end()
 }
 
-/// A session is back. `elsewhere` is the directory that it worked in, where it cannot any more. So many links led out of its
-/// folder and were left out; the first are named.
+/// A session is back. `elsewhere` is the directory that it worked in, where it cannot any more; `asks_again` whether it asked
+/// nobody before. So many links led out of its folder and were left out; the first are named.
 pub fn restored(
     session: &str,
     elsewhere: Option<&str>,
+    asks_again: bool,
     links_named: &[String],
     links_left_out: u64,
 ) -> Formatted {
@@ -115,6 +123,12 @@ pub fn restored(
             .plain(" It can't work in ")
             .code(elsewhere)
             .plain(" any more, so it has an empty folder of its own.");
+    }
+    if asks_again {
+        line = line
+            .plain(" It asks again: ")
+            .bold(BYPASS)
+            .plain(" does not come back by itself.");
     }
     if links_left_out > 0 {
         let more = links_left_out.saturating_sub(links_named.len() as u64);

@@ -495,6 +495,7 @@ fn start_trouble(how: &str, said: &str) -> (Trouble, bool) {
     let trouble = Trouble::NotStarted {
         cause,
         cure: cure.map(str::to_owned),
+        of_conversation: may_heal,
     };
     (trouble, may_heal)
 }

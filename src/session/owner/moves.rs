@@ -135,6 +135,7 @@ impl Owner {
                 let post = Post::message(sessions::restored(
                     name,
                     arrival.elsewhere.as_deref(),
+                    arrival.asks_again,
                     &arrival.links_left_out.named,
                     arrival.links_left_out.count,
                 ));
@@ -172,7 +173,12 @@ impl Owner {
             }
         };
         if let Some(body) = gone {
-            let post = Post::message(body);
+            let post = |next: Option<&str>| {
+                Post::message(match next {
+                    Some(next) => sessions::with_next(body.clone(), next),
+                    None => body.clone(),
+                })
+            };
             let stays = |name: &str, why: &Stays| {
                 Post::message(match why {
                     Stays::Changed => sessions::has_changed(name, moving),
@@ -182,7 +188,7 @@ impl Owner {
             };
             match outfit
                 .store
-                .depart(bot, self.session, now, (moving, *revision), &post, stays)?
+                .depart(bot, self.session, now, (moving, *revision), post, stays)?
             {
                 Departed::Yes { told_at } => self.clear_away(name, mark, told_at),
                 Departed::Stays => {}

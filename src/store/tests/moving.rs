@@ -34,7 +34,7 @@ fn departs(store: &Store, session: SessionId, revision: i64) -> (Departed, Vec<S
     };
     let done = (&DELETE, revision);
     let departed = store
-        .depart(BOT, session, NOW, done, &post("it is gone"), stays)
+        .depart(BOT, session, NOW, done, |_| post("it is gone"), stays)
         .expect("it can be written");
     let said = store.due(BOT).expect("the outbox can be read");
     assert_eq!(said.len(), 1, "it is told once, in one way or the other");
@@ -85,7 +85,7 @@ fn what_is_to_be_undone_is_wanted_until_it_is() {
         is_still_to_be_undone(store, session, None);
         let stays = |_: &str, _: &Stays| panic!("who wrote knows");
         let done = (&DELETE, revision);
-        let departed = store.depart(BOT, session, NOW, done, &post("it is gone"), stays);
+        let departed = store.depart(BOT, session, NOW, done, |_| post("it is gone"), stays);
         assert_eq!(departed.expect("it can be written"), Departed::Stays);
         is_still_to_be_undone(store, session, None);
         store.undone(BOT, session, NOW, None).expect("it is stored");
@@ -278,7 +278,14 @@ fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
         let (session, revision) = going(store);
         let stays = |_: &str, _: &Stays| panic!("nothing came for it");
         store
-            .depart(BOT, session, NOW, (&DELETE, revision), &post("gone"), stays)
+            .depart(
+                BOT,
+                session,
+                NOW,
+                (&DELETE, revision),
+                |_| post("gone"),
+                stays,
+            )
             .expect("it can be written");
         let taken = chat.press_at(store, HOME, at, &data);
         assert_eq!(taken, Taken::OfNoSession { act, row });

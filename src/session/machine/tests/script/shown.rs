@@ -83,7 +83,7 @@ impl Play {
             Action::HoldBack(trouble) => match trouble {
                 Trouble::NothingToResume => "hold back: nothing to resume".to_owned(),
                 Trouble::HostIsFull { cause } => format!("hold back: the host is full, {cause}"),
-                Trouble::NotStarted { cause, cure } => {
+                Trouble::NotStarted { cause, cure, .. } => {
                     let cure = cure.as_deref().unwrap_or("none");
                     format!("hold back: not started, cause {cause:?}, cure {cure:?}")
                 }

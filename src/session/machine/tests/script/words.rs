@@ -41,6 +41,7 @@ impl Play {
                 _ => Trouble::NotStarted {
                     cause: rest.to_owned(),
                     cure: None,
+                    of_conversation: false,
                 },
             }),
             "granted" => Event::Room(Room::Granted),

@@ -424,6 +424,7 @@ fn trouble(failure: Failure) -> Trouble {
         Failure::ForGood => Trouble::NotStarted {
             cause: "no".to_owned(),
             cure: None,
+            of_conversation: false,
         },
         Failure::HostIsFull => Trouble::HostIsFull {
             cause: "no".to_owned(),
