@@ -236,6 +236,7 @@ impl Admission {
     /// Grants what can be granted, and has room made for the others; returns who is to be woken.
     fn settle(&mut self, memory: Option<Memory>) -> Vec<SessionId> {
         let mut wake = Vec::new();
+        let mut has_granted = false;
         while let Some(&Waiting { session: head, .. }) = self.line.front() {
             let Some(lack) = self.lack(head, memory) else {
                 self.line.pop_front();
@@ -247,6 +248,7 @@ impl Admission {
                     },
                 );
                 wake.push(head);
+                has_granted = true;
                 continue;
             };
             self.lack = lack;
@@ -276,9 +278,10 @@ impl Admission {
         for at in 0..self.line.len() {
             let soon = self.is_soon(at);
             if let Some(waiting) = self.line.get_mut(at)
-                && waiting.soon
                 && !soon
+                && (waiting.soon || has_granted)
             {
+                // It waits for somebody, or for somebody else, and says so.
                 waiting.soon = false;
                 wake.push(waiting.session);
             }

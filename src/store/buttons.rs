@@ -161,12 +161,43 @@ pub(super) fn post_choice(
 ) -> Result<RowId> {
     let bare = Post::message(body.clone());
     let row = outbox::insert(tx, bot, place, None, None, Lane::Text, &bare, now)?;
+    let buttons = choice(tx, bot, row, now, offers)?;
+    put_buttons(tx, row, body, buttons)?;
+    Ok(row)
+}
+
+/// Lets such a message say something else, with other buttons.
+pub(super) fn change_choice(
+    tx: &Transaction<'_>,
+    (bot, place, row): (BotId, Place, RowId),
+    now: i64,
+    body: &Formatted,
+    offers: &[(SessionId, Offer)],
+) -> Result<()> {
+    tx.execute("UPDATE button SET used = 1 WHERE row = ?1", [row.0])?;
+    let buttons = choice(tx, bot, row, now, offers)?;
+    let edit = Post::Edit {
+        target: Target::Row(row),
+        body: body.clone(),
+        buttons: buttons.clone(),
+    };
+    outbox::insert(tx, bot, place, None, None, Lane::Text, &edit, now)?;
+    put_buttons(tx, row, body, buttons)
+}
+
+/// The buttons of such a message.
+fn choice(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    row: RowId,
+    now: i64,
+    offers: &[(SessionId, Offer)],
+) -> Result<Vec<Vec<Button>>> {
     let mut buttons = Vec::new();
     for (session, one) in offers {
         buttons.extend(offer(tx, bot, *session, row, now, &[vec![one.clone()]])?);
     }
-    put_buttons(tx, row, body, buttons)?;
-    Ok(row)
+    Ok(buttons)
 }
 
 /// Notes what the buttons of a row do; returns them with their tokens.

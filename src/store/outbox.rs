@@ -113,6 +113,20 @@ pub(super) fn was_sent(tx: &Transaction<'_>, bot: BotId, row: RowId) -> Result<b
     .exists((row.0, bot.0))
 }
 
+/// The same, at this place.
+pub(super) fn stands_at(
+    tx: &Transaction<'_>,
+    bot: BotId,
+    row: RowId,
+    place: Place,
+) -> Result<bool> {
+    tx.prepare_cached(
+        "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2 AND chat = ?3 AND topic = ?4
+         AND state IN ('sending', 'delivered')",
+    )?
+    .exists((row.0, bot.0, place.chat.0, topic_column(place)))
+}
+
 /// A post, or several, as a column holds them.
 pub(super) fn json(posts: &impl Serialize) -> Result<String> {
     serde_json::to_string(posts)

@@ -3,12 +3,13 @@
 //! Such a message is found by what its buttons do, which names the session that waits. Who waits is not kept here: it is
 //! memory only, and whoever waits asks again.
 
-use super::buttons::{post_choice, retire_row};
-use super::{Result, Step, Store, holds};
+use super::buttons::{change_choice, post_choice, retire_row};
+use super::{Result, Step, Store, holds, outbox};
 use crate::chat::{BotId, Formatted, Offer, RowId, SessionId};
 
 impl Store {
-    /// Says that a session waits, where what waits came from; what was said of it before loses its buttons. Normal.
+    /// Says that a session waits, where what waits came from. Where that stands there already, it changes in place: nobody is
+    /// called for it twice. Normal.
     pub fn tell_wait(
         &self,
         bot: BotId,
@@ -18,10 +19,17 @@ impl Store {
         offers: &[(SessionId, Offer)],
     ) -> Result<()> {
         self.write(Step::TellWait, |tx| {
-            for row in rows(tx, Some(session))? {
+            let rows = rows(tx, Some(session))?;
+            let place = holds::place_to_tell(tx, session, None)?;
+            if let (&[row], Some(place)) = (&rows[..], place)
+                && outbox::stands_at(tx, bot, row, place)?
+            {
+                return change_choice(tx, (bot, place, row), now, body, offers);
+            }
+            for row in rows {
                 retire_row(tx, row, now, None)?;
             }
-            let Some(place) = holds::place_to_tell(tx, session, None)? else {
+            let Some(place) = place else {
                 return Ok(());
             };
             post_choice(tx, bot, now, place, body, offers).map(drop)

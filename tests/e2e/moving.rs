@@ -840,12 +840,16 @@ fn a_reply_to_what_a_deleted_session_has_said_is_for_no_later_one() {
     host.say("hello");
     let said = host.answer("echo: hello");
     host.say("/archive web");
-    host.answer("web is put away (");
+    let gone = host.answer("web is put away (");
+    let next = "What you write now goes to default.";
+    assert!(gone.text.ends_with(next), "{}", gone.text);
     host.say("/new other");
     host.answer("Session other is ready");
     host.say("/session default");
     host.answer("What you write now goes to default.");
     host.api.reply(&host.person(), said.id, "[[remember]]");
+    host.answer("That was said in a session that is not there any more, so nothing was done.");
+    host.say("[[remember]]");
     host.answer("remember turns=1 texts=[\"first\"]");
 }
 

@@ -87,6 +87,33 @@ fn a_reply_to_the_status_of_a_turn_goes_to_its_session() {
 }
 
 #[test]
+fn a_stop_that_replies_to_the_status_of_a_turn_ends_that_turn_and_no_other() {
+    let host = Host::new();
+    let _chappe = host.start();
+    make(&host, "web");
+    let of_web = host.gate_in("web");
+    host.say(&of_web.call());
+    let _held = of_web.reached();
+    let status = host.answer("Running cat");
+    make(&host, "api");
+    let of_api = host.gate_in("api");
+    host.say(&of_api.call());
+    let held = of_api.reached();
+    until("the status message to be known", || {
+        let known = "SELECT count(*) FROM prompt WHERE status_message IS NOT NULL";
+        (host.count(known) == 2).then_some(())
+    });
+    host.api.reply(&host.person(), status.id, "stop");
+    host.says(USER, status.id, "✗ Stopped");
+    drop(held);
+    host.answer("tool said:");
+    let outcomes = "SELECT count(*) FROM prompt WHERE outcome = 'answered'";
+    until("the end of the other turn", || {
+        (host.count(outcomes) == 1).then_some(())
+    });
+}
+
+#[test]
 fn of_two_people_each_talks_to_their_own_session_and_a_reply_stays_there() {
     let mut host = Host::new();
     host.allowed_users.push(BOB);

@@ -282,6 +282,8 @@ fn a_broken_file_of_the_default_persona_keeps_nobody_from_working() {
     let _chappe = host.start();
     let said = dump(&host, 0);
     assert!(!text(&said, "append_system_prompt").contains("pirate"));
+    let told = host.answer("⚠ The persona for new sessions can't be used:");
+    assert!(told.text.contains("default.toml:1:"), "{}", told.text);
     host.say("/new ship");
     let told = host.answer("That persona can't be used:");
     assert!(told.text.contains("default.toml:1:"), "{}", told.text);

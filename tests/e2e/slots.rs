@@ -110,6 +110,32 @@ fn who_waits_is_told_for_whom_and_can_stop_that() {
 }
 
 #[test]
+fn who_waits_on_is_told_who_has_the_place_by_then() {
+    let host = one_place();
+    let chappe = host.start();
+    let first = busy(&host);
+    new(&host, "two");
+    let gate = host.gate_in("two");
+    host.say(&gate.call());
+    host.answer("two waits for a place: one is at work.");
+    let third = waits(&host, "three", "I am the third");
+    drop(first);
+    let second = gate.reached();
+    let told = host.wait("another holder", |view| {
+        let mut shown = view.from_bot(USER);
+        let told = shown.find(|shown| shown.id == third.id)?;
+        told.text.contains("two is at work.").then(|| told.clone())
+    });
+    let labels: Vec<_> = told.buttons.iter().flatten().collect();
+    assert_eq!(labels.len(), 1, "{labels:?}");
+    let press = host.press(&host.person(), &told, "Stop two");
+    assert_eq!(host.toast(&press), "Stopping two.");
+    drop(second);
+    host.answer("echo: I am the third");
+    ends_well(&host, chappe);
+}
+
+#[test]
 fn places_are_given_out_first_come_first_served() {
     let host = one_place();
     let chappe = host.start();

@@ -75,8 +75,10 @@ fn there_are_only_so_many_places_and_the_first_who_came_gets_the_next() {
     assert_eq!(admission.ask(id(4), None), (waits_for(&[1, 2]), vec![]));
     assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
     assert!(admission.waits(id(3)) && !admission.waits(id(1)));
-    assert_eq!(admission.note(id(1), Standing::Away, None), [id(4)]);
+    // Who waits on waits for somebody else by then.
+    assert_eq!(admission.note(id(1), Standing::Away, None), [id(4), id(3)]);
     assert_eq!(admission.ask(id(4), None), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(3), None), (waits_for(&[2, 4]), vec![]));
     assert_eq!(admission.note(id(2), Standing::Away, None), [id(3)]);
 }
 

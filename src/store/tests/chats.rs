@@ -326,6 +326,34 @@ fn who_writes_after_a_silence_gets_what_waited() {
 }
 
 #[test]
+fn what_is_said_of_a_session_in_a_topic_names_it_where_it_comes_to_the_chat() {
+    let in_topic = topic(42, 9);
+    let store = Store::in_memory().with_marks(super::places::MARKS);
+    let session = say(&store, &message(1, in_topic), "hello");
+    let holding = Holding {
+        reason: Hold::Held,
+        until: None,
+        retry: None,
+    };
+    store
+        .hold(BOT, session, NOW, &holding, held_back)
+        .expect("it is held");
+    let [row] = due(&store)[..] else {
+        panic!("it is told")
+    };
+    let before = text_of(&begin(&store, row).expect("it waits")).to_owned();
+    store.put_back(row, false).expect("it was refused");
+    store
+        .avoid_topic(BOT, in_topic, |_, was| was)
+        .expect("it is redirected");
+    let ready = begin(&store, row).expect("it waits");
+    assert_eq!(
+        (ready.place, text_of(&ready)),
+        (place(42), format!("default, {before}").as_str())
+    );
+}
+
+#[test]
 fn what_is_owed_to_a_topic_is_marked_if_it_belongs_to_a_session() {
     let in_topic = topic(42, 9);
     for gone in [true, false] {

@@ -70,3 +70,22 @@ fn of_a_text_that_is_too_long_it_is_said_how_much_is_not_kept() {
     assert!(text.ends_with("é\n\n[10 more characters are not kept here]"));
     assert_eq!(text.chars().filter(|one| *one == 'é').count(), 100_000);
 }
+
+#[test]
+fn a_log_whose_beginning_is_gone_says_so() {
+    let store = Store::in_memory();
+    let (session, _) = given(&store);
+    let other = say(&store, &message(2, place(43)), "hello");
+    let is_cut = |session| store.log(session).expect("it can be read").is_cut;
+    store.prune(NOW).expect("it can be written");
+    assert_eq!((is_cut(session), is_cut(other)), (false, false));
+    run(
+        &store,
+        &format!(
+            "WITH RECURSIVE many (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM many WHERE n < 10001)
+             INSERT INTO log (session, at, by, text) SELECT {session}, 1, 'you', 'x' FROM many"
+        ),
+    );
+    store.prune(NOW).expect("it can be written");
+    assert_eq!((is_cut(session), is_cut(other)), (true, false));
+}

@@ -125,7 +125,7 @@ fn a_message_belongs_to_the_session_that_sent_it_shows_itself_in_it_or_was_writt
 }
 
 /// Marks that can be told apart.
-const MARKS: Marks = Marks {
+pub(super) const MARKS: Marks = Marks {
     answer: |name, post| {
         post.with_text(|body| Formatted::plain(format!("{name} says {}", body.text)))
     },
