@@ -1,19 +1,20 @@
 //! What an update needs of the disk, looked up before its transaction: no transaction waits for a disk.
 //!
-//! It only looks. What follows is carried out in `commands`.
+//! It only looks; where a session is made as what was found here, that is done here too. What else follows is carried out in
+//! `commands`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::desk::Desk;
+use super::desk::{Desk, say};
 use super::update::Decoded;
-use crate::chat::{Act, BotId, Formatted, Inbound, Persona, SessionId};
+use crate::chat::{Act, BotId, Formatted, Inbound, Persona, Place, SessionId};
 use crate::config::persona::NoPersona;
 use crate::patience::Patience;
 use crate::render::sessions;
 use crate::router::{Command, Route, Wish};
-use crate::store::{Home, Store};
+use crate::store::{self, Home, Intake, Store};
 use crate::workplace::{Archived, Conversation, NoDirectory, Workplace};
 
 /// What an update needs of the disk.
@@ -102,6 +103,23 @@ impl Desk {
                 _ => false,
             },
         }
+    }
+
+    /// The session that a place talks to; where it talks to none, one is made.
+    pub fn session_here(
+        &self,
+        intake: &mut Intake<'_>,
+        place: Place,
+        suggested: &str,
+        ahead: &Ahead,
+    ) -> store::Result<SessionId> {
+        let is_new = intake.bound(place)?.is_none();
+        let home = ahead.home.as_ref().unwrap_or(&self.home);
+        let session = intake.session_at(place, suggested, home, &ahead.lies)?;
+        if let (true, Some(complaint)) = (is_new, &ahead.complaint) {
+            say(intake, place, complaint.clone())?;
+        }
+        Ok(session)
     }
 
     /// Where sessions are made that nobody has asked for, with the persona as its file is now.

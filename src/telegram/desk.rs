@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use super::ahead::Ahead;
 use super::update::Decoded;
 use crate::chat::{Formatted, IdleTimeout, Lane, Place, Post, SessionId};
 use crate::render::{notice, status, texts};
@@ -39,25 +38,6 @@ impl Desk {
     pub fn route<'a>(&self, update: &'a Decoded) -> Option<Route<'a>> {
         let inbound = update.inbound.as_ref().ok()?;
         Some(router::route(update.id, inbound, &self.allowed, &self.me))
-    }
-}
-
-impl Desk {
-    /// The session that a place talks to; where it talks to none, one is made.
-    pub fn session_here(
-        &self,
-        intake: &mut Intake<'_>,
-        place: Place,
-        suggested: &str,
-        ahead: &Ahead,
-    ) -> store::Result<SessionId> {
-        let is_new = intake.bound(place)?.is_none();
-        let home = ahead.home.as_ref().unwrap_or(&self.home);
-        let session = intake.session_at(place, suggested, home, &ahead.lies)?;
-        if let (true, Some(complaint)) = (is_new, &ahead.complaint) {
-            say(intake, place, complaint.clone())?;
-        }
-        Ok(session)
     }
 }
 
