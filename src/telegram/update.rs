@@ -117,7 +117,10 @@ fn incoming(raw: &RawValue) -> Result<Incoming, &'static str> {
         message: MessageId(message),
         date: field(&fields, "date").unwrap_or(0),
         edit_date: field(&fields, "edit_date").unwrap_or(0),
-        origin: field(&fields, "forward_origin").map(|origin: Value| origin_of(&origin)),
+        origin: field(&fields, "forward_origin")
+            .map(|origin: Value| origin_of(&origin))
+            // What was picked of another bot's results is that bot's text, whoever sends it.
+            .or_else(|| field(&fields, "via_bot").map(|bot: Value| name_of(&bot))),
         reply_to,
         replied_to: replied_to.flatten(),
         caption: field(&fields, "caption").unwrap_or_default(),
@@ -166,6 +169,15 @@ fn origin_of(origin: &Value) -> String {
         .or_else(|| name("sender_chat", &["title"]))
         .or_else(|| name("chat", &["title"]))
         .unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// The bot whose text a person has sent, as far as Telegram tells.
+fn name_of(bot: &Value) -> String {
+    match (bot["username"].as_str(), bot["first_name"].as_str()) {
+        (Some(username), _) => format!("@{username}"),
+        (None, Some(name)) => name.to_owned(),
+        (None, None) => "a bot".to_owned(),
+    }
 }
 
 /// What a service message says about a group that has become a supergroup. It comes twice: in the group that was, and
@@ -589,6 +601,35 @@ mod tests {
             {"type":"paragraph","text":["look at ",{"type":"bold","text":"this"}]},
             {"type":"list","items":[{"blocks":[{"type":"paragraph","text":"one"}]},{"blocks":[{"type":"new","text":"two"}]}]}]}}"#;
         assert_eq!(text_of(rich), Body::Text("look at this\none\ntwo".into()));
+    }
+
+    #[test]
+    fn what_another_bot_wrote_is_not_the_words_of_who_sends_it() {
+        let origin = |more: &str| {
+            let json = format!(
+                r#"{{"update_id":1,"message":{{"message_id":3,"chat":{{"id":7}},"text":"/stop","from":{{"id":7}}{more}}}}}"#
+            );
+            match decoded(&json).unwrap().inbound.unwrap() {
+                Inbound::Message(message) => message.origin,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(origin(""), None);
+        for (bot, named) in [
+            (
+                r#"{"id":9,"is_bot":true,"first_name":"Gif","username":"gif"}"#,
+                "@gif",
+            ),
+            (r#"{"id":9,"first_name":"Gif"}"#, "Gif"),
+            ("true", "a bot"),
+        ] {
+            assert_eq!(
+                origin(&format!(r#","via_bot":{bot}"#)).as_deref(),
+                Some(named)
+            );
+        }
+        let both = r#","via_bot":{"username":"gif"},"forward_origin":{"sender_user_name":"Bob"}"#;
+        assert_eq!(origin(both).as_deref(), Some("Bob"));
     }
 
     #[test]

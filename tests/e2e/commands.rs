@@ -165,6 +165,20 @@ fn a_forward_goes_with_its_comment_and_is_told_apart() {
 }
 
 #[test]
+fn what_another_bot_wrote_is_no_command() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let user = json!({"id": USER, "is_bot": false, "first_name": "Ada"});
+    host.api.push(json!({"message": {
+        "message_id": 900, "date": 1_800_000_000, "text": "/status",
+        "chat": {"id": USER, "type": "private", "first_name": "Ada"}, "from": user,
+        "via_bot": {"id": 9, "is_bot": true, "first_name": "Gif", "username": "gif"},
+    }}));
+    let answer = host.answer("echo: [Forwarded message, written by @gif:]");
+    assert!(answer.text.contains("\n/status\n"), "{}", answer.text);
+}
+
+#[test]
 fn an_edit_that_comes_too_late_can_be_sent_as_a_correction() {
     let host = Host::new();
     let _chappe = host.start();
