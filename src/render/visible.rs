@@ -27,7 +27,7 @@ pub fn visible(text: &str) -> String {
             | '\u{feff}' | '\u{ffa0}' => true,
             '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' => true,
             '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}' => true,
-            // What chooses a variant, joins or divides without a sign of its own, and a sign that Telegram takes out.
+            // What chooses a variant, joins or divides without a sign of its own, and signs that Telegram takes out.
             // The two kinds of emoji are told from each other by one that can be seen.
             '\u{fe0e}' | '\u{fe0f}' => !before.is_some_and(has_two_kinds),
             '\u{34f}'
@@ -35,8 +35,11 @@ pub fn visible(text: &str) -> String {
             | '\u{17b5}'
             | '\u{180b}'..='\u{180f}'
             | '\u{fe00}'..='\u{fe0d}'
+            | '\u{1bca0}'..='\u{1bca3}'
             | '\u{1d173}'..='\u{1d17a}'
-            | '\u{30a}' => true,
+            | '\u{30a}'
+            | '\u{333}'
+            | '\u{33f}' => true,
             // Blanks that are not the one a shell divides words by.
             '\u{a0}'
             | '\u{1680}'
@@ -44,7 +47,9 @@ pub fn visible(text: &str) -> String {
             | '\u{202f}'
             | '\u{205f}'
             | '\u{2800}'
-            | '\u{3000}' => true,
+            | '\u{3000}'
+            | '\u{16fe4}'
+            | '\u{1d159}' => true,
             letter => letter.is_control(),
         };
         before = Some(letter);
@@ -73,6 +78,11 @@ mod tests {
         assert_eq!(
             visible("a\u{30a}b\u{34f}c\u{fe0f}"),
             "a\\u{30a}b\\u{34f}c\\u{fe0f}"
+        );
+        assert_eq!(visible("r\u{333}m\u{33f}"), "r\\u{333}m\\u{33f}");
+        assert_eq!(
+            visible("a\u{1bca0}\u{1bca3}\u{16fe4}\u{1d159}b"),
+            "a\\u{1bca0}\\u{1bca3}\\u{16fe4}\\u{1d159}b"
         );
         assert_eq!(visible("⚠\u{fe0f} \u{e9} x\ny"), "⚠\u{fe0f} \u{e9} x\ny");
     }

@@ -1,7 +1,8 @@
 //! Claude asks a person: who may decide, what runs then, and what it looks like.
 
 use crate::host::{Host, USER, until};
-use chappe::loopback::botapi::{Fault, Person, Trouble};
+use chappe::loopback::botapi::{Fault, Person, Trouble, is_dropped};
+use chappe::render::visible::visible;
 
 const BOB: i64 = 1002;
 const STRANGER: i64 = 666;
@@ -606,4 +607,18 @@ fn a_press_while_chappe_is_down_allows_nothing_of_what_was_asked_before_or_is_as
     host.press(&host.person(), &again, "Allow once");
     host.answer("tool said:");
     assert!(host.file("made").exists());
+}
+
+#[test]
+fn what_telegram_takes_out_of_a_text_is_written_out_where_somebody_approves_it() {
+    let dropped: Vec<char> = (0..=u16::MAX)
+        .filter(|unit| is_dropped(*unit))
+        .filter_map(|unit| char::from_u32(unit.into()))
+        .collect();
+    assert!(dropped.len() > 3);
+    for letter in dropped {
+        let shown = visible(&format!("a{letter}b"));
+        let whole = shown.encode_utf16().all(|unit| !is_dropped(unit));
+        assert!(whole && shown != "ab", "{letter:?} goes unseen");
+    }
 }

@@ -34,6 +34,7 @@ mod world;
 mod tests;
 
 pub use fault::{Fault, Flood, Trouble};
+pub use text::is_dropped;
 pub use view::{Call, View};
 pub use world::{Attachment, Event, Person, Shown, Toast};
 

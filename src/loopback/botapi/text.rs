@@ -309,7 +309,7 @@ fn clean(units: &[u16], entities: &mut [Entity]) -> Vec<u16> {
     for unit in units {
         moved.push(cleaned.len());
         match unit {
-            0x0D | 0x2028..=0x202E | 0x0333 | 0x033F | 0x030A => {}
+            unit if is_dropped(*unit) => {}
             0x0A => cleaned.push(0x0A),
             0x00..=0x20 => cleaned.push(0x20),
             _ => cleaned.push(*unit),
@@ -322,6 +322,11 @@ fn clean(units: &[u16], entities: &mut [Entity]) -> Vec<u16> {
         entity.length = end - entity.offset;
     }
     cleaned
+}
+
+/// What the server takes out of every text, without a word.
+pub fn is_dropped(unit: u16) -> bool {
+    matches!(unit, 0x0D | 0x2028..=0x202E | 0x0333 | 0x033F | 0x030A)
 }
 
 fn is_blank(unit: u16) -> bool {

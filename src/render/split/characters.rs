@@ -13,6 +13,7 @@ const TAB_COLUMNS: usize = 4;
 /// - Control characters become U+FFFD. The server turns them into spaces; a sign says that something was there, for
 ///   instance the escape character before a `[31m` out of a terminal.
 /// - A combining ring is composed with its letter (file names from a Mac have them); the server drops a loose one.
+/// - The double line below or above a letter goes, as the server drops it too.
 /// - Bidirectional embeddings and overrides go, as the server drops them, and a byte order mark at the beginning, as
 ///   it would hide a heading from the Markdown parser. None of them is visible.
 pub(in crate::render) fn clean(text: &str) -> Cow<'_, str> {
@@ -29,7 +30,7 @@ pub(in crate::render) fn clean(text: &str) -> Cow<'_, str> {
                 cleaned.push('\n');
             }
             '\u{2028}' | '\u{2029}' => cleaned.push('\n'),
-            '\u{202a}'..='\u{202e}' => {}
+            '\u{202a}'..='\u{202e}' | '\u{333}' | '\u{33f}' => {}
             '\u{30a}' => match cleaned.chars().next_back().and_then(with_ring) {
                 Some(composed) => {
                     cleaned.pop();
@@ -48,7 +49,7 @@ pub(in crate::render) fn clean(text: &str) -> Cow<'_, str> {
 fn needs_cleaning(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
-        '\u{30a}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{30a}' | '\u{333}' | '\u{33f}' | '\u{2028}'..='\u{202e}' => true,
         _ => c.is_control(),
     }
 }

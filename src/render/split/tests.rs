@@ -273,6 +273,11 @@ fn control_characters_are_replaced_and_line_ends_unified() {
 }
 
 #[test]
+fn double_lines_go_before_the_server_takes_them() {
+    assert_eq!(texts(&plain_parts("a\u{333}b\u{33f}c")), ["abc"]);
+}
+
+#[test]
 fn a_loose_ring_is_composed_with_its_letter() {
     assert_eq!(texts(&plain_parts("A\u{30a}se, bla\u{30a}")), ["Åse, blå"]);
 }
