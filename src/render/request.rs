@@ -222,7 +222,10 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
     if wanted.is_plan {
-        return plan(&input, session);
+        return match input.as_object() {
+            Some(fields) => plan(fields, session),
+            None => unread_plan(&wanted.input, session),
+        };
     }
     let details = match input.as_object() {
         Some(fields) => details(&wanted.tool, fields),
@@ -313,7 +316,20 @@ fn reason(text: &str) -> String {
     }
 }
 
-fn plan(input: &Value, session: &str) -> Shown {
+/// A plan that is too deep to be read, or of a form that no plan has: what is approved stands whole in the file.
+fn unread_plan(input: &str, session: &str) -> Shown {
+    let body = Line::default().bold(session).plain(
+        " wants to start with something that cannot be read as a plan: all of it stands in the file above.",
+    );
+    let file = Some(("request.txt", visible(input)));
+    Shown {
+        // Nobody has seen a plan that says which edits there will be.
+        always: Vec::new(),
+        ..plan_with(Vec::new(), file, body.end())
+    }
+}
+
+fn plan(input: &Map<String, Value>, session: &str) -> Shown {
     let text = input.get("plan").and_then(Value::as_str).unwrap_or("");
     let mut above = if text.trim().is_empty() {
         Vec::new()
@@ -382,12 +398,8 @@ fn plan_with(
 }
 
 /// What stands in a plan's input beside its text and the file that holds it.
-fn more_of_plan(input: &Value) -> String {
-    let mut more = match input {
-        Value::Object(fields) => fields.clone(),
-        Value::Null => return String::new(),
-        other => return visible(&other.to_string()),
-    };
+fn more_of_plan(input: &Map<String, Value>) -> String {
+    let mut more = input.clone();
     more.retain(|name, value| {
         !(value.is_string() && matches!(name.as_str(), "plan" | "planFilePath"))
     });

@@ -334,6 +334,25 @@ fn a_plan_of_too_many_messages_is_a_file_with_its_beginning_above() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_read_is_a_file_with_all_that_is_approved() {
+    let deep = format!(
+        r#"{{"plan":"rm -r","more":{}{}}}"#,
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    for input in [deep.as_str(), r#"["rm -r"]"#, "null"] {
+        let shown = show(&wanted("ExitPlanMode", input), "web", "/w");
+        assert_eq!(shown.file, Some(("request.txt", visible(input))));
+        assert_eq!(
+            shown.body.text,
+            "web wants to start with something that cannot be read as a plan: all of it stands in the file above."
+        );
+        assert_eq!(shown.labels, ["Approve", "Revise"]);
+        assert!(shown.above.is_empty() && shown.always.is_empty());
+    }
+}
+
+#[test]
 fn what_claude_may_not_have_heard_is_named_by_what_was_pressed() {
     let said = |tool: &str| unheard(tool, &Formatted::plain("asked")).text;
     assert!(said("Bash").starts_with("asked\n\n⚠ Allowed, but "));
