@@ -18,9 +18,19 @@ use crate::chat::{Act, Formatted, Notice, Offer, Permit, Present, Style, Wanted,
 /// file, and the message shows how it begins.
 const INLINE_MAX: usize = 2_200;
 
-/// How much of a longer one the message shows: lines, and characters.
+/// The most lines that stand there: more would push off the screen what matters of them.
+const INLINE_LINES: usize = 40;
+
+/// How much of the beginning of a longer one the message shows: lines, and UTF-16 units.
 const BEGINNING_LINES: usize = 15;
 const BEGINNING_MAX: usize = 1_000;
+
+/// How much of its end. What would run last may be what matters.
+const END_LINES: usize = 5;
+const END_MAX: usize = 300;
+
+/// How many lines like each other are shown as one.
+const ALIKE_MIN: usize = 3;
 
 /// The longest reason, in characters.
 const REASON_MAX: usize = 300;
@@ -264,16 +274,17 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
         _ if is_change => "diff",
         _ => "",
     };
-    let is_long = utf16_len(&details) > INLINE_MAX;
+    let is_long = is_longer(&details, INLINE_MAX);
     let pre = Style::Pre {
         language: language.to_owned(),
     };
     let line = who(Line::default()).plain(&wants).plain("\n");
     let line = if is_long {
         let count = details.split('\n').count();
-        line.styled(&beginning(&details), pre).plain(&format!(
-            "\n… and more: all of it, {count} lines, stands in the file above"
-        ))
+        line.styled(&beginning_and_end(&details), pre)
+            .plain(&format!(
+                "\n… and more: all of it, {count} lines, stands in the file above"
+            ))
     } else {
         line.styled(&details, pre)
     };
@@ -291,10 +302,68 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
     }
 }
 
-/// How a long text begins.
-fn beginning(text: &str) -> String {
-    let lines: Vec<&str> = text.split('\n').take(BEGINNING_LINES).collect();
-    lines.join("\n").chars().take(BEGINNING_MAX).collect()
+/// Whether a text has more UTF-16 units than that, or more lines than a message shows.
+fn is_longer(text: &str, units: usize) -> bool {
+    utf16_len(text) > units || text.split('\n').count() > INLINE_LINES
+}
+
+/// How a long text begins and how it ends. Lines that only fill it are shown once, wherever they stand.
+fn beginning_and_end(text: &str) -> String {
+    let lines = without_filling(text);
+    let whole = lines.join("\n");
+    if lines.len() <= BEGINNING_LINES + END_LINES && utf16_len(&whole) <= BEGINNING_MAX {
+        return whole;
+    }
+    let beginning = lines[..lines.len().min(BEGINNING_LINES)].join("\n");
+    let beginning = first(&beginning, BEGINNING_MAX);
+    // One that is cut within its first lines ends in what comes behind the cut, and nothing is shown twice.
+    let rest = &whole[beginning.len()..];
+    let end = lines[lines.len().saturating_sub(END_LINES)..].join("\n");
+    let end = last(last(&end, END_MAX), utf16_len(rest));
+    format!("{beginning}\n…\n{}", end.trim_start_matches('\n'))
+}
+
+/// The lines of a text; of those that are equal or blank one behind the other the first one, and how many more there are.
+fn without_filling(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let mut shown = Vec::new();
+    for alike in lines.chunk_by(|one, next| one == next || (is_blank(one) && is_blank(next))) {
+        match alike.len() {
+            ..ALIKE_MIN => shown.extend(alike.iter().map(|&line| line.to_owned())),
+            count => shown.extend([
+                alike[0].to_owned(),
+                format!("… ({} more lines like this)", grouped(count - 1)),
+            ]),
+        }
+    }
+    shown
+}
+
+/// Whether a line shows nothing but the sign before it that says what becomes of it.
+fn is_blank(line: &str) -> bool {
+    let sign = ["+ ", "- "].into_iter().find(|sign| line.starts_with(sign));
+    let line = &line[sign.map_or(0, str::len)..];
+    line.trim_matches([' ', '→']).is_empty()
+}
+
+/// The beginning of a text, of so many UTF-16 units at most.
+fn first(text: &str, units: usize) -> &str {
+    let mut length = 0;
+    let end = text.char_indices().find(|(_, letter)| {
+        length += letter.len_utf16();
+        length > units
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// The end of a text, of so many UTF-16 units at most.
+fn last(text: &str, units: usize) -> &str {
+    let mut length = 0;
+    let before = text.char_indices().rev().find(|(_, letter)| {
+        length += letter.len_utf16();
+        length > units
+    });
+    &text[before.map_or(0, |(at, letter)| at + letter.len_utf8())..]
 }
 
 /// Why something is asked, without what is meant for a terminal.
@@ -356,7 +425,7 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
         };
         return plan_with(above, Some(("plan.md", all)), body);
     }
-    let is_long = utf16_len(&more) > BEGINNING_MAX;
+    let is_long = is_longer(&more, BEGINNING_MAX);
     match above.as_slice() {
         // With its buttons in one message, where there is room for all that may be said below it later.
         [whole] if more.is_empty() && fits_with_buttons(whole) => {
@@ -371,7 +440,7 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
         let shown = match is_long {
             true => format!(
                 "{}\n… and more: all of it stands in the file above",
-                beginning(&more)
+                beginning_and_end(&more)
             ),
             false => more.clone(),
         };

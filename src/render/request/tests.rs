@@ -224,6 +224,69 @@ fn a_long_input_goes_above_as_one_file_and_nothing_is_left_out() {
     );
 }
 
+/// What stands in the message of a command, and in its file.
+fn shown_of(command: &str) -> (String, Option<String>) {
+    let input = serde_json::json!({ "command": command }).to_string();
+    let shown = show(&wanted("Bash", &input), "web", "/w");
+    (shown.body.text, shown.file.map(|(_, text)| text))
+}
+
+#[test]
+fn many_short_lines_are_a_file_and_filling_hides_nothing_before_or_behind_it() {
+    let forty = "x\n".repeat(39) + "x";
+    assert_eq!(
+        shown_of(&forty),
+        (format!("web wants to run\n{forty}\nin /w"), None)
+    );
+    for filling in ["\n#", "\n", "\n  "] {
+        let command = format!(
+            "rm -r a{}\nrm -r b{}",
+            filling.repeat(1_000),
+            filling.repeat(9)
+        );
+        let (body, file) = shown_of(&command);
+        let blank = filling.trim_start_matches('\n');
+        assert_eq!(
+            body,
+            format!(
+                "web wants to run\nrm -r a\n{blank}\n… (999 more lines like this)\nrm -r b\n{blank}\n\
+                 … (8 more lines like this)\n… and more: all of it, 1011 lines, stands in the file above\nin /w"
+            )
+        );
+        assert_eq!(file, Some(command));
+    }
+    let numbered: Vec<String> = (0..1_000).map(|at| format!("# {at}")).collect();
+    let (body, file) = shown_of(&format!("{}\nrm -r b", numbered.join("\n")));
+    assert!(
+        body.contains("\n# 14\n…\n# 996\n# 997\n# 998\n# 999\nrm -r b\n…"),
+        "{body}"
+    );
+    assert!(file.is_some_and(|text| text.contains("# 500\n")));
+    let wide = format!("true {}; rm -r b", "😀".repeat(2_000));
+    let (body, _) = shown_of(&wide);
+    assert!(
+        body.contains("😀; rm -r b\n… and more") && utf16_len(&body) < 1_500,
+        "{body}"
+    );
+    let prompts: Vec<String> = (0..50).map(|at| at.to_string()).collect();
+    let plan = serde_json::json!({"plan": "Do it", "more": prompts.join("\n")}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &plan), "web", "/w");
+    assert!(shown.file.is_some() && !shown.body.text.contains("20\n"));
+}
+
+#[test]
+fn what_is_cut_shows_nothing_twice_and_lines_that_only_begin_alike_stay() {
+    assert_eq!(beginning_and_end("a\na\nb"), "a\na\nb");
+    assert_eq!(
+        without_filling("+ \n- \n+ \n+ x"),
+        ["+ ", "… (2 more lines like this)", "+ x"]
+    );
+    assert_eq!(without_filling("---\n- -\n+++"), ["---", "- -", "+++"]);
+    let once = format!("{}{}", "a".repeat(BEGINNING_MAX), "b".repeat(9));
+    let shown = beginning_and_end(&once);
+    assert!(shown.ends_with("a\n…\nbbbbbbbbb"), "{shown}");
+}
+
 #[test]
 fn lines_that_stay_are_shown_as_such_and_every_change_is_seen() {
     assert_eq!(difference("a\nb\nc", "a\nx\nc"), "  a\n- b\n+ x\n  c");
