@@ -29,6 +29,14 @@ const BEGINNING_MAX: usize = 1_000;
 const END_LINES: usize = 5;
 const END_MAX: usize = 300;
 
+/// The longest field of one line that the message repeats below a long input, in UTF-16 units with its name, and how much
+/// of them it repeats in all.
+const SHORT_MAX: usize = 100;
+const SHORT_ALL_MAX: usize = 600;
+
+/// What every further line of a value begins with, so that none looks like another field.
+const CONTINUED: &str = "\n  │ ";
+
 /// How many lines like each other are shown as one.
 const ALIKE_MIN: usize = 3;
 
@@ -240,7 +248,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
     let details = match input.as_object() {
         Some(fields) => details(&wanted.tool, fields),
         // Too deep to be read, or of a form that no tool has: then as it came.
-        None => visible(&wanted.input),
+        None => Details::whole(visible(&wanted.input)),
     };
     let who = |line: Line| {
         let line = line.bold(session);
@@ -255,9 +263,9 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
         "Write" => writes(present),
         "Edit" | "MultiEdit" | "NotebookEdit" => " wants to change".to_owned(),
         "WebFetch" => " wants to fetch".to_owned(),
-        tool => format!(" wants to use {}", visible(tool)),
+        tool => format!(" wants to use {}", on_one_line(tool)),
     };
-    let mut where_ = format!("\nin {}", visible(folder));
+    let mut where_ = format!("\nin {}", on_one_line(folder));
     if let Some(path) = &wanted.blocked_path {
         where_.push_str(&format!("\nabout {}", reason(path)));
     }
@@ -274,19 +282,21 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
         _ if is_change => "diff",
         _ => "",
     };
-    let is_long = is_longer(&details, INLINE_MAX);
+    let text = details.text();
+    let is_long = is_longer(&text, INLINE_MAX);
     let pre = Style::Pre {
         language: language.to_owned(),
     };
     let line = who(Line::default()).plain(&wants).plain("\n");
     let line = if is_long {
-        let count = details.split('\n').count();
-        line.styled(&beginning_and_end(&details), pre)
-            .plain(&format!(
-                "\n… and more: all of it, {count} lines, stands in the file above"
-            ))
+        let count = text.split('\n').count();
+        let line = line.styled(&beginning_and_end(&text), pre).plain(&format!(
+            "\n… and more: all of it, {count} lines, stands in the file above"
+        ));
+        let short = |line: Line, field: &String| line.plain("\n").code(field);
+        details.short().iter().fold(line, short)
     } else {
-        line.styled(&details, pre)
+        line.styled(&text, pre)
     };
     let name = match wanted.tool.as_str() {
         "Bash" => "command.sh",
@@ -295,7 +305,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
     };
     Shown {
         above: Vec::new(),
-        file: is_long.then_some((name, details)),
+        file: is_long.then_some((name, text)),
         body: line.plain(&where_).end(),
         labels: ["Allow once", "Deny"],
         always: Vec::new(),
@@ -343,7 +353,7 @@ fn without_filling(text: &str) -> Vec<String> {
 fn is_blank(line: &str) -> bool {
     let sign = ["+ ", "- "].into_iter().find(|sign| line.starts_with(sign));
     let line = &line[sign.map_or(0, str::len)..];
-    line.trim_matches([' ', '→']).is_empty()
+    line.trim_matches([' ', '→', '│']).is_empty()
 }
 
 /// The beginning of a text, of so many UTF-16 units at most.
@@ -474,7 +484,7 @@ fn more_of_plan(input: &Map<String, Value>) -> String {
     });
     match more.is_empty() {
         true => String::new(),
-        false => details("", &more),
+        false => details("", &more).text(),
     }
 }
 
@@ -482,8 +492,60 @@ fn fits_with_buttons(plan: &Formatted) -> bool {
     utf16_len(&plan.text) <= PLAN_MAX && plan.spans.len() < SPANS_MAX
 }
 
-/// The input as a person reads it: the main field first, what goes and what comes, then every other one.
-fn details(tool: &str, fields: &Map<String, Value>) -> String {
+/// An input as a person reads it.
+struct Details {
+    /// What a tool is mainly given.
+    main: Vec<String>,
+    /// Every other field, with its name.
+    others: Vec<String>,
+}
+
+impl Details {
+    /// One that has no fields.
+    fn whole(text: String) -> Details {
+        Details {
+            main: vec![text],
+            others: Vec::new(),
+        }
+    }
+
+    /// All of it.
+    fn text(&self) -> String {
+        let lines: Vec<&str> = self
+            .main
+            .iter()
+            .chain(&self.others)
+            .map(String::as_str)
+            .collect();
+        match lines.is_empty() {
+            true => "(nothing)".to_owned(),
+            false => lines.join("\n"),
+        }
+    }
+
+    /// The short ones of the other fields: they may decide what comes of a long one, and stand behind it.
+    fn short(&self) -> Vec<String> {
+        let is_short = |field: &&String| !field.contains('\n') && utf16_len(field) < SHORT_MAX;
+        let mut room = SHORT_ALL_MAX;
+        let (mut shown, mut left) = (Vec::new(), 0);
+        for field in self.others.iter().filter(is_short) {
+            match room.checked_sub(utf16_len(field)) {
+                Some(rest) => {
+                    room = rest;
+                    shown.push(field.clone());
+                }
+                None => left += 1,
+            }
+        }
+        if left > 0 {
+            shown.push(format!("… and {left} more"));
+        }
+        shown
+    }
+}
+
+/// The input: the main field first, what goes and what comes, then every other one.
+fn details(tool: &str, fields: &Map<String, Value>) -> Details {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let mut lines: Vec<String> = Vec::new();
     let mut shown: Vec<&str> = Vec::new();
@@ -494,9 +556,13 @@ fn details(tool: &str, fields: &Map<String, Value>) -> String {
         "WebFetch" => &["url", "prompt"],
         _ => &[],
     };
-    for name in main {
+    for &name in main {
         if let Some(text) = text(name) {
-            lines.push(visible(text));
+            lines.push(match name {
+                "command" => visible(text),
+                "prompt" => continued(text),
+                _ => on_one_line(text),
+            });
             shown.push(name);
         }
     }
@@ -528,6 +594,7 @@ fn details(tool: &str, fields: &Map<String, Value>) -> String {
         }
         _ => {}
     }
+    let mut others = Vec::new();
     for (name, value) in fields {
         // Bash's description is Claude's own word for the command; it changes nothing of what is run.
         let says_nothing = tool == "Bash" && name == "description";
@@ -536,14 +603,23 @@ fn details(tool: &str, fields: &Map<String, Value>) -> String {
                 Value::String(text) => text.clone(),
                 other => serde_json::to_string_pretty(other).unwrap_or_default(),
             };
-            lines.push(format!("{}: {}", visible(name), visible(&value)));
+            others.push(format!("{}: {}", on_one_line(name), continued(&value)));
         }
     }
-    if lines.is_empty() {
-        "(nothing)".to_owned()
-    } else {
-        lines.join("\n")
+    Details {
+        main: lines,
+        others,
     }
+}
+
+/// A text whose further lines are told from what stands below it.
+fn continued(text: &str) -> String {
+    visible(text).replace('\n', CONTINUED)
+}
+
+/// A text that stands on one line, whatever it holds.
+fn on_one_line(text: &str) -> String {
+    visible(text).replace('\n', "\\u{a}")
 }
 
 /// One of several changes; None where it holds anything that would not be shown.

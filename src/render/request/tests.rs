@@ -348,6 +348,61 @@ fn an_unknown_tool_shows_all_it_was_given() {
 }
 
 #[test]
+fn no_line_of_a_field_looks_like_another_field() {
+    let said = |tool: &str, input: &str| show(&wanted(tool, input), "web", "/w\n/x").body.text;
+    assert_eq!(
+        said(
+            "mail\nin /ok",
+            r#"{"body":"Hi\nto: bob@ok","a\nto":"c","to":"x@evil","z":{"k":1}}"#
+        ),
+        "web wants to use mail\\u{a}in /ok\na\\u{a}to: c\nbody: Hi\n  │ to: bob@ok\nto: x@evil\nz: {\n  │   \"k\": 1\n  \
+         │ }\nin /w\\u{a}/x"
+    );
+    assert_eq!(
+        said("Write", r#"{"file_path":"/w/a\n+ b","content":"c"}"#),
+        "web wants to write\n/w/a\\u{a}+ b\n+ c\nin /w\\u{a}/x"
+    );
+    assert_eq!(
+        said(
+            "WebFetch",
+            r#"{"url":"https://a.example/\n","prompt":"x\ny: 1"}"#
+        ),
+        "web wants to fetch\nhttps://a.example/\\u{a}\nx\n  │ y: 1\nin /w\\u{a}/x"
+    );
+}
+
+#[test]
+fn short_fields_stand_in_the_message_of_a_long_input() {
+    let command = "echo x\n".repeat(9) + &"y".repeat(3_000);
+    let input = serde_json::json!({"command": command, "dangerouslyDisableSandbox": true, "env": "a\nb", "timeout": 5});
+    let shown = show(&wanted("Bash", &input.to_string()), "web", "/w");
+    assert!(
+        shown.body.text.ends_with(
+            "stands in the file above\ndangerouslyDisableSandbox: true\ntimeout: 5\nin /w"
+        ),
+        "{}",
+        shown.body.text
+    );
+    let (_, file) = shown.file.expect("it is long");
+    assert!(file.ends_with("y\ndangerouslyDisableSandbox: true\nenv: a\n  │ b\ntimeout: 5"));
+
+    let many: Map<String, Value> = (0..200)
+        .map(|at| (format!("field{at}"), "😀".repeat(30).into()))
+        .collect();
+    let shown = show(
+        &wanted("mcp__x", &Value::from(many).to_string()),
+        "web",
+        "/w",
+    );
+    assert!(
+        shown.body.text.ends_with("\n… and 192 more\nin /w"),
+        "{}",
+        shown.body.text
+    );
+    assert!(utf16_len(&shown.body.text) < INLINE_MAX);
+}
+
+#[test]
 fn a_plan_stands_with_its_buttons_where_it_fits_and_may_come_without_a_text() {
     let plan = |input: &Value| show(&wanted("ExitPlanMode", &input.to_string()), "web", "/w");
     let shown = plan(&serde_json::json!({}));
