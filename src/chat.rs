@@ -5,6 +5,7 @@
 
 mod questions;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -729,6 +730,23 @@ pub enum Present {
     Device,
     /// chappe cannot see whether anything is there.
     Unseen,
+}
+
+/// What is known, when Claude asks, of the file that it wants to write or to change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    pub present: Present,
+    /// Where its path really leads, where that is elsewhere than it says.
+    pub leads_to: Option<PathBuf>,
+}
+
+impl From<Present> for Found {
+    fn from(present: Present) -> Found {
+        Found {
+            present,
+            leads_to: None,
+        }
+    }
 }
 
 /// What may be done without asking, beyond one call.

@@ -12,7 +12,9 @@ use super::split::SPANS_MAX;
 use super::texts::{Line, below_mark};
 use super::visible::visible;
 use super::{grants, lists, markdown, texts};
-use crate::chat::{Act, Formatted, Notice, Offer, Permit, Present, Style, Wanted, utf16_len};
+use crate::chat::{
+    Act, Formatted, Found, Notice, Offer, Permit, Present, Style, Wanted, utf16_len,
+};
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
 /// file, and the message shows how it begins.
@@ -164,16 +166,20 @@ const WORDS_MAX: usize = 200;
 /// The longest label that a phone shows whole, in characters. What is longer stands in the message.
 const LABEL_MAX: usize = 36;
 
-/// The file that a call writes anew, whatever stands in it: what is there already is to be shown with the request.
-pub fn writes_over(wanted: &Wanted) -> Option<PathBuf> {
+/// The file that a call writes or changes: what is there already, and where, is to be shown with the request.
+pub fn changes(wanted: &Wanted) -> Option<PathBuf> {
+    let name = match wanted.tool.as_str() {
+        "Write" | "Edit" | "MultiEdit" => "file_path",
+        "NotebookEdit" => "notebook_path",
+        _ => return None,
+    };
     let input: Value = serde_json::from_str(&wanted.input).ok()?;
-    let path = input.get("file_path")?.as_str()?;
-    (wanted.tool == "Write").then(|| path.into())
+    Some(input.get(name)?.as_str()?.into())
 }
 
-/// Shows a request of a session that works in `folder`. `present` is what is there already where it [writes over](writes_over).
-pub fn show(wanted: &Wanted, session: &str, folder: &str, present: Present) -> Shown {
-    let mut shown = show_call(wanted, session, folder, present);
+/// Shows a request of a session that works in `folder`. `found` is what is known of the file that it [changes].
+pub fn show(wanted: &Wanted, session: &str, folder: &str, found: &Found) -> Shown {
+    let mut shown = show_call(wanted, session, folder, found);
     if wanted.is_plan {
         return shown;
     }
@@ -236,7 +242,7 @@ fn grouped(number: usize) -> String {
     grouped
 }
 
-fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> Shown {
+fn show_call(wanted: &Wanted, session: &str, folder: &str, found: &Found) -> Shown {
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
     if wanted.is_plan {
@@ -246,7 +252,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
         };
     }
     let details = match input.as_object() {
-        Some(fields) => details(&wanted.tool, fields),
+        Some(fields) => details(&wanted.tool, fields, found.leads_to.as_deref()),
         // Too deep to be read, or of a form that no tool has: then as it came.
         None => Details::whole(visible(&wanted.input)),
     };
@@ -260,7 +266,7 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, present: Present) -> 
     };
     let wants = match wanted.tool.as_str() {
         "Bash" => " wants to run".to_owned(),
-        "Write" => writes(present),
+        "Write" => writes(found.present),
         "Edit" | "MultiEdit" | "NotebookEdit" => " wants to change".to_owned(),
         "WebFetch" => " wants to fetch".to_owned(),
         tool => format!(" wants to use {}", on_one_line(tool)),
@@ -484,7 +490,7 @@ fn more_of_plan(input: &Map<String, Value>) -> String {
     });
     match more.is_empty() {
         true => String::new(),
-        false => details("", &more).text(),
+        false => details("", &more, None).text(),
     }
 }
 
@@ -544,8 +550,8 @@ impl Details {
     }
 }
 
-/// The input: the main field first, what goes and what comes, then every other one.
-fn details(tool: &str, fields: &Map<String, Value>) -> Details {
+/// The input: the main field first, what goes and what comes, then every other one. With a path stands where it leads.
+fn details(tool: &str, fields: &Map<String, Value>, leads_to: Option<&Path>) -> Details {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let mut lines: Vec<String> = Vec::new();
     let mut shown: Vec<&str> = Vec::new();
@@ -565,6 +571,10 @@ fn details(tool: &str, fields: &Map<String, Value>) -> Details {
             });
             shown.push(name);
         }
+    }
+    if let Some(real) = leads_to {
+        let real = on_one_line(&real.display().to_string());
+        lines.push(format!("which leads to {real}"));
     }
     match tool {
         "Write" | "NotebookEdit" => {

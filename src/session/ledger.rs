@@ -174,7 +174,7 @@ impl Ledger<'_> {
 
     /// Claude wants to be allowed something. `before` is what it said just before.
     ///
-    /// Where it would write a file, it is looked at what is there already.
+    /// Where it would write or change a file, it is looked at what is there already, and where its path leads.
     pub fn ask(
         &self,
         prompt: Option<PromptId>,
@@ -186,14 +186,14 @@ impl Ledger<'_> {
         if !wanted.questions.is_empty() {
             return self.ask_questions(prompt, wanted, before);
         }
-        let present = match request::writes_over(wanted) {
+        let found = match request::changes(wanted) {
             // The CLI asks with a whole path. Should it not, it alone knows whose home that is.
-            Some(path) if path.starts_with("~") => Present::Unseen,
-            Some(path) => present::look_within(folder.join(path), LOOK_MAX),
-            None => Present::Nothing,
+            Some(path) if path.starts_with("~") => Present::Unseen.into(),
+            Some(path) => present::look_within(&folder, &path, LOOK_MAX),
+            None => Present::Nothing.into(),
         };
         let folder = folder.display().to_string();
-        let shown = request::show(wanted, self.name, &folder, present);
+        let shown = request::show(wanted, self.name, &folder, &found);
         let token = store::fresh_uuid().replace('-', "");
         let turn = match prompt {
             Some(prompt) => self.store.prompt_uuid(prompt)?,

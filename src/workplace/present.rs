@@ -1,4 +1,4 @@
-//! What is there already where Claude wants to write a file, as far as a request tells it: how much, never what.
+//! What is there already where Claude wants to write a file, as far as a request tells it: how much and where, never what.
 //!
 //! The text itself stays where it is. Claude need not have read it (2.1.330 asks all the same) and may run as another user
 //! than chappe, and a chat may have more readers than a file: what chappe can read is not for that reason to be shown.
@@ -6,23 +6,72 @@
 use std::fs::{self, FileType, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
 
-use crate::chat::Present;
+use crate::chat::{Found, Present};
 use crate::patience::Patience;
 
 /// The longest file whose lines are counted, in bytes. Of a longer one the bytes are told.
 const COUNTED_MAX: u64 = 1 << 20;
 
+/// How many steps are followed from links that lead to nothing yet. Linux follows as many.
+const STEPS_MAX: usize = 40;
+
 static DISKS: Patience = Patience::fresh();
 
-/// Looks at what `path` leads to, for so long at most: the path is Claude's, and may lie on a disk that does not answer.
-pub fn look_within(path: PathBuf, limit: Duration) -> Present {
-    let found = DISKS.ask(limit, move || look(&path));
-    found.unwrap_or(Present::Unseen)
+/// Looks at what `path` leads to from the session's folder, for so long at most: the path is Claude's, and may lie on a
+/// disk that does not answer.
+pub fn look_within(folder: &Path, path: &Path, limit: Duration) -> Found {
+    let (folder, path) = (folder.to_owned(), folder.join(path));
+    let found = DISKS.ask(limit, move || Found {
+        present: look(&path),
+        leads_to: leads_to(&folder, &path),
+    });
+    found.unwrap_or_else(|| Present::Unseen.into())
+}
+
+/// Where a path leads, where that is elsewhere than it says. None also where chappe may not look.
+fn leads_to(folder: &Path, named: &Path) -> Option<PathBuf> {
+    let path = without_steps_back(named);
+    let real = real(&path, &mut { STEPS_MAX })?;
+    // What lies in the session's folder is where it says, also where a link leads to the folder itself.
+    let expected = match path.strip_prefix(folder) {
+        Ok(rest) => fs::canonicalize(folder).map_or_else(|_| path.clone(), |real| real.join(rest)),
+        Err(_) => path.clone(),
+    };
+    (real != expected || path != named).then_some(real)
+}
+
+/// The path as the CLI takes it: a `..` takes away the name before it, whether or not that is a link.
+fn without_steps_back(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            component => plain.push(component),
+        }
+    }
+    plain
+}
+
+/// The path without a link in it, of what is there or would be made.
+fn real(path: &Path, steps: &mut usize) -> Option<PathBuf> {
+    *steps = steps.checked_sub(1)?;
+    match fs::canonicalize(path) {
+        Err(error) if is_free(&error) => {}
+        found => return found.ok(),
+    }
+    let made = real(path.parent()?, steps)?.join(path.file_name()?);
+    match fs::read_link(&made) {
+        // It leads to nothing; who writes makes a file there.
+        Ok(target) => real(&made.parent()?.join(target), steps),
+        Err(_) => Some(made),
+    }
 }
 
 /// Looks at what `path` leads to. Opens nothing but files, and waits for no pipe.
@@ -127,5 +176,48 @@ mod tests {
         }
         let too_long = "x".repeat(300);
         assert_eq!(look(&path(&too_long)), Present::Unseen);
+    }
+
+    #[test]
+    fn where_a_path_leads_is_told_where_it_is_elsewhere_than_it_says() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let top = fs::canonicalize(folder.path()).expect("it is there");
+        for name in ["work", "else/deep"] {
+            fs::create_dir_all(top.join(name)).expect("it can be made");
+        }
+        fs::write(top.join("else/file"), "x").expect("it can be written");
+        fs::write(top.join("work/own"), "x").expect("it can be written");
+        for (target, link) in [
+            ("../else/file", "work/file"),
+            ("../else", "work/folder"),
+            ("../else/new", "work/dangling"),
+            ("dangling", "work/twice"),
+            ("circle", "work/circle"),
+            ("work", "way"),
+        ] {
+            symlink(target, top.join(link)).expect("it can be made");
+        }
+        for work in ["work", "way"] {
+            let work = top.join(work);
+            let of = |name: &str| leads_to(&work, &work.join(name));
+            for name in ["own", "new", "new/new", "./own", "circle", "circle/x"] {
+                assert_eq!(of(name), None, "{name}");
+            }
+            for (name, real) in [
+                ("file", "else/file"),
+                ("folder/file", "else/file"),
+                ("folder/new", "else/new"),
+                ("folder/new/new", "else/new/new"),
+                ("dangling", "else/new"),
+                ("twice", "else/new"),
+                ("x/../file", "else/file"),
+                ("folder/deep/../../own", "work/own"),
+            ] {
+                assert_eq!(of(name), Some(top.join(real)), "{name}");
+            }
+        }
+        let outside = |name: &str| leads_to(&top.join("work"), &top.join(name));
+        assert_eq!(outside("else/file"), None);
+        assert_eq!(outside("way/own"), Some(top.join("work/own")));
     }
 }

@@ -74,6 +74,31 @@ fn what_a_file_would_replace_is_said_when_it_is_to_be_written() {
 }
 
 #[test]
+fn where_a_link_leads_is_said_when_something_is_to_be_written_over_it() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let elsewhere = tempfile::tempdir().expect("a folder can be made");
+    let elsewhere = std::fs::canonicalize(elsewhere.path()).expect("it is there");
+    let path = host.file("notes");
+    let write = format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"a\"}}]]");
+    host.say(&write);
+    let request = host.request(USER);
+    assert!(!request.text.contains("leads to"), "{}", request.text);
+    host.press(&host.person(), &request, "Deny");
+    host.answer("tool said: The user denied this.");
+    let real = elsewhere.join("keys");
+    std::os::unix::fs::symlink(&real, &path).expect("it can be made");
+    host.say(&write);
+    let request = host.request(USER);
+    let shown = format!(
+        "{}\nwhich leads to {}\n+ a\n",
+        path.display(),
+        real.display()
+    );
+    assert!(request.text.contains(&shown), "{}", request.text);
+}
+
+#[test]
 fn a_tab_in_a_command_is_seen_and_runs_as_one() {
     let host = Host::new();
     let _chappe = host.start();

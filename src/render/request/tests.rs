@@ -19,15 +19,15 @@ fn wanted(tool: &str, input: &str) -> Wanted {
 
 /// Shows what is written where nothing is.
 fn show(wanted: &Wanted, session: &str, folder: &str) -> Shown {
-    super::show(wanted, session, folder, Present::Nothing)
+    super::show(wanted, session, folder, &Present::Nothing.into())
 }
 
 #[test]
 fn what_is_replaced_is_said_and_all_that_is_written_is_shown() {
     let input = r#"{"file_path":"/w/a","content":"x\ny"}"#;
     let asked = wanted("Write", input);
-    assert_eq!(writes_over(&asked), Some("/w/a".into()));
-    assert_eq!(writes_over(&wanted("Edit", input)), None);
+    assert_eq!(changes(&asked), Some("/w/a".into()));
+    assert_eq!(changes(&wanted("Read", input)), None);
     let file = |lines, bytes| Present::File { lines, bytes };
     for (present, said) in [
         (Present::Nothing, "write"),
@@ -47,19 +47,56 @@ fn what_is_replaced_is_said_and_all_that_is_written_is_shown() {
             "write, where I cannot see whether there is a file already",
         ),
     ] {
-        let shown = super::show(&asked, "web", "/w", present).body.text;
+        let shown = super::show(&asked, "web", "/w", &present.into()).body.text;
         assert_eq!(shown, format!("web wants to {said}\n/w/a\n+ x\n+ y\nin /w"));
     }
     let edit = wanted(
         "Edit",
         r#"{"file_path":"/w/a","old_string":"x","new_string":"y"}"#,
     );
-    let shown = super::show(&edit, "web", "/w", file(Some(3), 9)).body.text;
+    let shown = super::show(&edit, "web", "/w", &file(Some(3), 9).into())
+        .body
+        .text;
     assert_eq!(shown, "web wants to change\n/w/a\n- x\n+ y\nin /w");
     assert_eq!(
         ["7", "999", "1,000", "1,234,567"].map(str::to_owned),
         [7, 999, 1_000, 1_234_567].map(grouped)
     );
+}
+
+#[test]
+fn where_a_path_really_leads_is_said_below_it() {
+    let found = Found {
+        present: Present::Nothing,
+        leads_to: Some("/etc/x\n+ y".into()),
+    };
+    for (tool, input, said) in [
+        (
+            "Write",
+            r#"{"file_path":"/w/a","content":"x"}"#,
+            "write\n/w/a\nwhich leads to /etc/x\\u{a}+ y\n+ x",
+        ),
+        (
+            "Edit",
+            r#"{"file_path":"/w/a","old_string":"x","new_string":"y"}"#,
+            "change\n/w/a\nwhich leads to /etc/x\\u{a}+ y\n- x\n+ y",
+        ),
+        (
+            "MultiEdit",
+            r#"{"file_path":"/w/a","edits":[]}"#,
+            "change\n/w/a\nwhich leads to /etc/x\\u{a}+ y",
+        ),
+        (
+            "NotebookEdit",
+            r#"{"notebook_path":"/w/a","new_source":"x"}"#,
+            "change\n/w/a\nwhich leads to /etc/x\\u{a}+ y\n+ x",
+        ),
+    ] {
+        let asked = wanted(tool, input);
+        assert_eq!(changes(&asked), Some("/w/a".into()));
+        let shown = super::show(&asked, "web", "/w", &found).body.text;
+        assert_eq!(shown, format!("web wants to {said}\nin /w"));
+    }
 }
 
 #[test]
