@@ -22,7 +22,9 @@ use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 use crate::chat::Formatted;
 
 use super::split::{clean, plain_parts, split};
+use super::visible::visible;
 use definitions::Definitions;
+use link::names;
 use nesting::is_too_deep;
 use table::Table;
 use writer::{Gap, Inline, Writer};
@@ -52,6 +54,62 @@ pub fn parts(markdown: &str) -> Vec<Formatted> {
 fn or_plain(markdown: &str, render: fn(&str) -> Vec<Formatted>) -> Vec<Formatted> {
     panic::catch_unwind(AssertUnwindSafe(|| render(markdown)))
         .unwrap_or_else(|_| plain_parts(markdown))
+}
+
+/// Whether the messages that `markdown` becomes do not show all that it holds: where a link leads that is called
+/// otherwise, the title of a link, what no screen shows. Comments are shown like other HTML.
+pub fn hides(markdown: &str) -> bool {
+    // What the parser fails at is shown as it is.
+    is_hidden(markdown) || panic::catch_unwind(|| has_hidden_links(markdown)).unwrap_or(false)
+}
+
+fn has_hidden_links(markdown: &str) -> bool {
+    let source = clean(markdown);
+    if is_too_deep(&source) {
+        return false;
+    }
+    // The targets of the links and images that are open, each with its label so far.
+    let mut links: Vec<(String, String)> = Vec::new();
+    for event in parser(&source) {
+        match event {
+            Event::Start(
+                Tag::Link {
+                    dest_url, title, ..
+                }
+                | Tag::Image {
+                    dest_url, title, ..
+                },
+            ) => {
+                if !title.is_empty() {
+                    return true;
+                }
+                links.push((dest_url.into_string(), String::new()));
+            }
+            Event::End(TagEnd::Link | TagEnd::Image) => {
+                let closed = links.pop();
+                if closed.is_some_and(|(target, label)| !names(&label, &target)) {
+                    return true;
+                }
+            }
+            // It may have been written as a name, like `&shy;`.
+            Event::Text(text) | Event::Code(text) | Event::InlineHtml(text) => {
+                if is_hidden(&text) {
+                    return true;
+                }
+                links
+                    .iter_mut()
+                    .for_each(|(_, label)| label.push_str(&text));
+            }
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Whether a text holds what no screen shows. A tab is shown well enough where nobody runs the text.
+fn is_hidden(text: &str) -> bool {
+    let text = text.replace('\t', " ");
+    visible(&text) != text
 }
 
 fn formatted_parts(markdown: &str) -> Vec<Formatted> {

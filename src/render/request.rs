@@ -421,28 +421,39 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
     } else {
         markdown::parts(text)
     };
+    let hides = markdown::hides(text);
     let line = Line::default().bold(session);
-    let mut body = if above.is_empty() {
-        line.plain(" has a plan and wants to start, but sent no text of it.")
-            .end()
-    } else {
-        line.plain(" has this plan and wants to start").end()
+    let says = match (above.is_empty(), hides) {
+        (true, false) => " has a plan and wants to start, but sent no text of it.",
+        (true, true) => " has a plan and wants to start",
+        (false, _) => " has this plan and wants to start",
+    };
+    let mut body = line.plain(says).end();
+    // What is not seen above is seen in the file.
+    let source = match hides {
+        true => visible(text),
+        false => text.to_owned(),
     };
     // Whatever else is approved with it is shown as well.
     let more = more_of_plan(input);
+    let with = |mut text: String, more: &str| {
+        if !more.is_empty() {
+            text.push_str(&format!("\n\nwith\n{more}"));
+        }
+        text
+    };
     if above.len() > PARTS_MAX {
         // Like an answer; but as a file of its own, without which nothing can be approved.
         above.truncate(1);
         body.text
             .push_str(". It begins above; all of it stands in the file.");
-        let all = match more.is_empty() {
-            true => text.to_owned(),
-            false => format!("{text}\n\nwith\n{more}"),
-        };
-        return plan_with(above, Some(("plan.md", all)), body);
+        return plan_with(above, Some(("plan.md", with(source, &more))), body);
     }
     let is_long = is_longer(&more, BEGINNING_MAX);
     match above.as_slice() {
+        _ if hides => body
+            .text
+            .push_str(". Some of it is not seen in a message: the file above shows its source."),
         // With its buttons in one message, where there is room for all that may be said below it later.
         [whole] if more.is_empty() && fits_with_buttons(whole) => {
             body.text.push_str(":\n\n");
@@ -462,7 +473,12 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
         };
         body.text.push_str(&format!("\nwith\n{shown}"));
     }
-    plan_with(above, is_long.then_some(("request.txt", more)), body)
+    let file = match (hides, is_long) {
+        (true, _) => Some(("plan.md", with(source, &more))),
+        (false, true) => Some(("request.txt", more)),
+        (false, false) => None,
+    };
+    plan_with(above, file, body)
 }
 
 fn plan_with(

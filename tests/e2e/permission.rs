@@ -607,6 +607,28 @@ fn a_plan_is_shown_whole() {
 }
 
 #[test]
+fn a_plan_that_shows_another_link_than_it_holds_comes_with_its_source() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let source = "Get [https://good.example](https://evil.example)";
+    host.say(&format!(r#"[[tool ExitPlanMode {{"plan":"{source}"}}]]"#));
+    let request = host.request_with(USER, "Approve");
+    assert!(
+        request.text.contains("the file above shows its source"),
+        "{}",
+        request.text
+    );
+    let file = host.wait("the plan as a file", |view| {
+        let above = view.from_bot(USER).filter(|shown| shown.id < request.id);
+        above
+            .filter_map(|shown| view.file_text(shown))
+            .map(str::to_owned)
+            .next()
+    });
+    assert_eq!(file, source);
+}
+
+#[test]
 fn a_press_while_chappe_is_down_allows_nothing_of_what_was_asked_before_or_is_asked_again() {
     let host = Host::new();
     let chappe = host.start();

@@ -291,3 +291,28 @@ fn parts_are_well_filled() {
         parts.len()
     );
 }
+
+#[test]
+fn what_a_message_does_not_show_of_its_markdown_is_known() {
+    for shown in [
+        "# Do **it**\n\n\tmake\n\n- `a`\n\n<!-- a comment -->\n\n⚠\u{fe0f} caf\u{e9}",
+        "see <https://a.example/> and [https://a.example/](https://a.example/), <a@b.example>",
+        "[unused]: https://a.example/ \"title\"",
+    ] {
+        assert!(!hides(shown), "{shown}");
+    }
+    for hidden in [
+        "[https://good.example](https://evil.example)",
+        "[`good`][1]\n\n[1]: https://evil.example",
+        "<https://a.example/>, [https://a.example/](https://a.example/ \"title\")",
+        "![picture](https://evil.example/x.png)",
+        "a\u{200b}b",
+        "a\u{e0041}b",
+        "a&#8203;b",
+        "a&shy;b",
+        "`a\u{ad}b`",
+        "```\na\u{202e}b\n```",
+    ] {
+        assert!(hides(hidden), "{hidden}");
+    }
+}

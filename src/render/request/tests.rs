@@ -508,6 +508,48 @@ fn a_plan_that_cannot_be_read_is_a_file_with_all_that_is_approved() {
 }
 
 #[test]
+fn a_plan_that_hides_something_comes_with_its_source() {
+    let plan = |plan: &str, more: &str| {
+        let input = serde_json::json!({"plan": plan, "more": more});
+        show(&wanted("ExitPlanMode", &input.to_string()), "web", "/w")
+    };
+    let said = "web has this plan and wants to start. Some of it is not seen in a message: the file above shows its source.";
+    let shown = plan(
+        "Get [https://good.example](https://evil.example)\u{200b}\n",
+        "x",
+    );
+    assert_eq!(shown.body.text, format!("{said}\nwith\nmore: x"));
+    assert_eq!(shown.above[0].text, "Get https://good.example\u{200b}");
+    let source = "Get [https://good.example](https://evil.example)\\u{200b}\n\n\nwith\nmore: x";
+    assert_eq!(shown.file, Some(("plan.md", source.to_owned())));
+
+    let only = serde_json::json!({"plan": "Do &ZeroWidthSpace;it"}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &only), "web", "/w");
+    assert_eq!((shown.body.text.as_str(), shown.above.len()), (said, 1));
+    assert_eq!(
+        shown.file,
+        Some(("plan.md", "Do &ZeroWidthSpace;it".to_owned()))
+    );
+
+    let unseen = serde_json::json!({"plan": "\u{200b}\u{2060}"}).to_string();
+    let shown = show(&wanted("ExitPlanMode", &unseen), "web", "/w");
+    assert_eq!(
+        shown.file,
+        Some(("plan.md", "\\u{200b}\\u{2060}".to_owned()))
+    );
+    assert!(
+        shown.body.text.contains("Some of it is not seen"),
+        "{}",
+        shown.body.text
+    );
+
+    let long = format!("{}\u{200b}", "word ".repeat(20_000));
+    let shown = plan(&long, "x");
+    let (_, file) = shown.file.expect("it is long");
+    assert!(file.ends_with("word \\u{200b}\n\nwith\nmore: x"));
+}
+
+#[test]
 fn what_claude_may_not_have_heard_is_named_by_what_was_pressed() {
     let said = |tool: &str| unheard(tool, &Formatted::plain("asked")).text;
     assert!(said("Bash").starts_with("asked\n\n⚠ Allowed, but "));
