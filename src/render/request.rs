@@ -296,11 +296,23 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, found: &Found) -> Sho
     let line = who(Line::default()).plain(&wants).plain("\n");
     let line = if is_long {
         let count = text.split('\n').count();
-        let line = line.styled(&beginning_and_end(&text), pre).plain(&format!(
+        let shown = beginning_and_end(&text);
+        let line = line.styled(&shown, pre).plain(&format!(
             "\n… and more: all of it, {count} lines, stands in the file above"
         ));
         let short = |line: Line, field: &String| line.plain("\n").code(field);
-        details.short().iter().fold(line, short)
+        let line = details.short().iter().fold(line, short);
+        match found.leads_to.as_deref().map(leading) {
+            // Its path is so long that it is not among what is shown.
+            Some(leading) if !shown.contains(&leading) => {
+                line.plain("\n")
+                    .code(&match utf16_len(&leading) > REASON_MAX {
+                        true => format!("which leads to …{}", last(&leading, REASON_MAX)),
+                        false => leading,
+                    })
+            }
+            _ => line,
+        }
     } else {
         line.styled(&text, pre)
     };
@@ -588,10 +600,7 @@ fn details(tool: &str, fields: &Map<String, Value>, leads_to: Option<&Path>) -> 
             shown.push(name);
         }
     }
-    if let Some(real) = leads_to {
-        let real = on_one_line(&real.display().to_string());
-        lines.push(format!("which leads to {real}"));
-    }
+    lines.extend(leads_to.map(leading));
     match tool {
         "Write" | "NotebookEdit" => {
             let name = if tool == "Write" {
@@ -636,6 +645,12 @@ fn details(tool: &str, fields: &Map<String, Value>, leads_to: Option<&Path>) -> 
         main: lines,
         others,
     }
+}
+
+/// Where a path really leads, in words below it.
+fn leading(real: &Path) -> String {
+    let real = on_one_line(&real.display().to_string());
+    format!("which leads to {real}")
 }
 
 /// A text whose further lines are told from what stands below it.

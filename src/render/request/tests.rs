@@ -97,6 +97,14 @@ fn where_a_path_really_leads_is_said_below_it() {
         let shown = super::show(&asked, "web", "/w", &found).body.text;
         assert_eq!(shown, format!("web wants to {said}\nin /w"));
     }
+    // Neither a path of many steps nor a long text hides it.
+    for path in ["/w/a".to_owned(), format!("/w{}/a", "/x/..".repeat(500))] {
+        let content = "word ".repeat(900);
+        let input = serde_json::json!({"file_path": path, "content": content}).to_string();
+        let shown = super::show(&wanted("Write", &input), "web", "/w", &found);
+        let said = shown.body.text.matches("which leads to /etc/x\\u{a}+ y\n");
+        assert_eq!(said.count(), 1, "{}", shown.body.text);
+    }
 }
 
 #[test]

@@ -325,7 +325,11 @@ fn of_two_hundred_sessions_the_one_that_talks_costs_a_process() {
     let list = stage.ask_as(ada, "/sessions", "s7-3");
     let first = list.text.lines().find(|line| line.contains("s7-3"));
     assert!(first.is_some(), "{}", list.text);
-    assert!(list.text.contains(" more\n\n/session and a name"), "{}", list.text);
+    assert!(
+        list.text.contains(" more\n\n/session and a name"),
+        "{}",
+        list.text
+    );
     until("the end of the process and of its threads", || {
         (stage.claudes().is_empty() && chappe.threads().len() <= at_rest).then_some(())
     });
