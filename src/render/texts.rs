@@ -398,6 +398,10 @@ pub fn withdrawn(shown: &Formatted) -> Formatted {
     below(shown, "✗ Withdrawn. Nothing was run.")
 }
 
+/// To a press that would decide a request which has not arrived yet.
+pub const TOAST_ON_ITS_WAY: &str =
+    "What that waits for is still on its way. Press again once it is there.";
+
 /// To a reply to what was said in a session that was put away or deleted.
 pub const SESSION_IS_GONE: &str = "That was said in a session that is not there any more, so nothing was done. /restore lists what was put \
      away; without the reply it goes to the session of this chat.";

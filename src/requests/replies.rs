@@ -149,6 +149,14 @@ pub fn deny_with(
         return Ok(Came::to_nothing(texts::TOAST_DONE_BEFORE));
     };
     let session = offered.session;
+    let is_open = intake
+        .may_deny_with(session, *request, *message, text)?
+        .is_some();
+    if is_open && !intake.is_shown(*request)? {
+        // Nothing is decided that nobody has seen; the button stays for when it is there.
+        intake.give_back(offered)?;
+        return Ok(Came::to_nothing(texts::TOAST_ON_ITS_WAY));
+    }
     let came = match intake.asking_for(session, *request, *message, text)? {
         Some(asking) => {
             let picked = intake.answer_with(&asking, *message, text, from, arrival)?;

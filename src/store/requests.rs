@@ -575,6 +575,16 @@ impl Intake<'_> {
             .optional()
     }
 
+    /// Whether a request is known to stand in its chat.
+    pub fn is_shown(&self, request: i64) -> Result<bool> {
+        self.tx
+            .prepare_cached(
+                "SELECT 1 FROM request JOIN outbox ON outbox.id = request.row
+                 WHERE request.id = ?1 AND outbox.message IS NOT NULL",
+            )?
+            .exists([request])
+    }
+
     /// Denies a request with a message that waits for it, which is given to nobody then. Only after
     /// [`may_deny_with`](Self::may_deny_with) has said that both are there. `why` is for Claude.
     pub fn deny_with(

@@ -327,9 +327,17 @@ impl World {
         // What is asked now is what was asked when it was written.
         let is_asked = self.written[&text][ask] == self.asks[ask].asks.said.len();
         let is_there = is_asked && self.asks[ask].is_open() && !self.given.contains(&text);
-        let expected = right && is_there && !self.used.contains(&row);
+        let is_shown = self
+            .shown_by
+            .get(&ask)
+            .is_some_and(|(_, row)| self.rows[row].1.is_some());
+        let is_first = right && !self.used.contains(&row);
+        let expected = is_first && is_there && is_shown;
         if right {
-            self.used.insert(row);
+            // Before the request is known to be there, the button stays.
+            if !(is_first && is_there) || is_shown {
+                self.used.insert(row);
+            }
             let known = self.rows.get_mut(&row).expect("it was sent");
             known.1 = source.map(|(_, message)| message);
         }
