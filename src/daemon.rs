@@ -416,7 +416,7 @@ fn watchdog(pulses: Arc<Pulses>) -> Box<dyn Fn(bool) + Send> {
 }
 
 /// Who Claude is in a session for which nobody has said so. Where a person's file of that name is wrong it is the one that is
-/// built in, until chappe is started again; who asks for a new session hears what is wrong with the file.
+/// built in. Its file is read again where a session is made, and what is wrong with it is said there.
 fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fatal> {
     let name = &config.sessions.default_persona;
     let persona = match personas.read(name) {

@@ -21,7 +21,7 @@ pub struct Desk {
     pub steers: bool,
     /// Where sessions are made that nobody has asked for, and as whom.
     pub home: Home,
-    /// The persona of a new session for which nobody names one: read again when somebody asks for a session.
+    /// The persona of a new session for which nobody names one: read again whenever one is made.
     pub default_persona: String,
     /// Where those that somebody asks for may work.
     pub workplace: Arc<Workplace>,

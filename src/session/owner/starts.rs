@@ -69,8 +69,7 @@ impl Owner {
             return Ok(());
         };
         if session.claude != prepared.looked_at {
-            // Another conversation was begun, or taken over, while it was looked at this one. What is cut off is gone
-            // with that.
+            // Another conversation was begun, or taken over, while this one was looked at. Nothing is cut off there.
             self.prepare(&[])?;
             self.prepared = None;
             return Ok(());
