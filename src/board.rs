@@ -23,8 +23,6 @@ pub struct Progress {
     pub doing_since: Instant,
     /// What the turn was interrupted by before, and goes on after.
     pub interruption: Option<Interruption>,
-    /// The uuid of its prompt, by which the buttons name the turn.
-    pub uuid: String,
     /// How many messages wait for the next turn.
     pub waiting: usize,
     /// The last of these in the store; what comes later is not shown by this.
@@ -216,7 +214,6 @@ mod tests {
             doing,
             doing_since: now,
             interruption: None,
-            uuid: String::new(),
             waiting: 0,
             last_waiting: 0,
             asks_nobody: false,

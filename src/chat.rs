@@ -546,6 +546,25 @@ pub struct Button {
     pub data: String,
 }
 
+/// What a button below the status of a turn does. It is stored; the button carries only a random token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum StatusAct {
+    /// The turn is stopped.
+    Stop,
+    /// What waits behind it goes into it: the messages to this one (the store's number), for those are what was shown.
+    SendNow { last: i64 },
+    /// They are never given.
+    Drop { last: i64 },
+}
+
+impl StatusAct {
+    /// What its button carries.
+    pub fn button_data(token: &str) -> String {
+        format!("turn:{token}")
+    }
+}
+
 /// What a button does that is none of a request's. It is stored; the button carries only a random token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "do")]

@@ -16,7 +16,7 @@ pub use address::Me;
 use address::{command_in, is_for, said};
 pub use agreement::only_agrees;
 use button::pressed;
-pub use button::{Behind, always_data, behind_data, button_data, revise_data, stop_data};
+pub use button::{always_data, button_data, revise_data};
 pub use command::{Command, MENU, Wish};
 pub use name::is_name;
 use name::suggested_name;
@@ -120,20 +120,11 @@ pub enum Route<'a> {
         press: &'a Press,
         token: &'a str,
     },
-    /// A press on the button that stops a turn, named by its prompt's uuid.
-    StopTurn {
+    /// A press on a button below the status of a turn.
+    InStatus {
         arrival: Arrival,
         press: &'a Press,
-        uuid: &'a str,
-    },
-    /// A press on a button below a turn, named by its prompt's uuid, about what waits behind it.
-    Behind {
-        arrival: Arrival,
-        press: &'a Press,
-        uuid: &'a str,
-        /// The last message that waited when the button was shown.
-        last: i64,
-        what: Behind,
+        token: &'a str,
     },
     /// A press on a button whose meaning is stored.
     Act {
@@ -172,8 +163,7 @@ impl Route<'_> {
             | Route::Always { arrival, .. }
             | Route::Pick { arrival, .. }
             | Route::Revise { arrival, .. }
-            | Route::StopTurn { arrival, .. }
-            | Route::Behind { arrival, .. }
+            | Route::InStatus { arrival, .. }
             | Route::Act { arrival, .. }
             | Route::UnknownButton { arrival, .. } => Some(arrival),
         }

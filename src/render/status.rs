@@ -178,7 +178,6 @@ mod tests {
             },
             doing_since: since,
             interruption: None,
-            uuid: String::new(),
             waiting: 1,
             last_waiting: 0,
             asks_nobody: false,

@@ -5,15 +5,6 @@
 use super::{Allowed, Route};
 use crate::chat::{Arrival, ChatId, Place, Press, Verdict};
 
-/// What becomes of the messages that wait behind a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
-    /// They go into the turn.
-    Now,
-    /// They are never given.
-    Drop,
-}
-
 /// What a button for a request carries.
 pub fn button_data(verdict: Verdict, token: &str) -> String {
     match verdict {
@@ -30,20 +21,6 @@ pub fn always_data(token: &str) -> String {
 /// What the button carries by which a plan is not approved yet.
 pub fn revise_data(token: &str) -> String {
     format!("revise:{token}")
-}
-
-/// What the button that stops a turn carries: the uuid of the turn's prompt.
-pub fn stop_data(uuid: &str) -> String {
-    format!("stop:{uuid}")
-}
-
-/// What a button carries that says what becomes of what waits behind a turn: the uuid of the turn's prompt, and the last
-/// message that waited when it was shown.
-pub fn behind_data(what: Behind, uuid: &str, last: i64) -> String {
-    match what {
-        Behind::Now => format!("now:{uuid}:{last}"),
-        Behind::Drop => format!("drop:{uuid}:{last}"),
-    }
 }
 
 /// Decides about a press.
@@ -110,25 +87,11 @@ pub(super) fn pressed<'a>(update: i64, press: &'a Press, allowed: &Allowed) -> R
             press,
             token,
         },
-        Some(("stop", uuid)) => Route::StopTurn {
+        Some(("turn", token)) => Route::InStatus {
             arrival,
             press,
-            uuid,
+            token,
         },
-        Some((what @ ("now" | "drop"), shown)) => {
-            let (uuid, last) = shown.split_once(':').unwrap_or((shown, ""));
-            Route::Behind {
-                arrival,
-                press,
-                uuid,
-                // One that does not say what was shown is about nothing.
-                last: last.parse().unwrap_or(0),
-                what: match what {
-                    "now" => Behind::Now,
-                    _ => Behind::Drop,
-                },
-            }
-        }
         Some(("do", token)) => Route::Act {
             arrival,
             press,

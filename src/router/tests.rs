@@ -430,17 +430,11 @@ fn buttons_say_what_they_are_for() {
         Route::UnknownButton { .. }
     ));
     assert!(button_data(Verdict::Allow, &"0".repeat(32)).len() <= 64);
-    let uuid = "00000000-0000-0000-0000-000000000000";
-    let stop = press(7, &stop_data(uuid));
-    assert!(matches!(route(1, &stop, &[7]), Route::StopTurn { uuid: read, .. } if read == uuid));
-    for behind in [Behind::Now, Behind::Drop] {
-        let data = behind_data(behind, uuid, i64::MAX);
-        assert!(data.len() <= 64);
-        assert!(matches!(
-            route(1, &press(7, &data), &[7]),
-            Route::Behind { uuid: read, last: i64::MAX, what, .. } if read == uuid && what == behind
-        ));
-    }
+    let in_status = press(7, &crate::chat::StatusAct::button_data("t0k"));
+    assert!(matches!(
+        route(1, &in_status, &[7]),
+        Route::InStatus { token: "t0k", .. }
+    ));
     let pick = press(7, &crate::chat::Pick::button_data("t0k"));
     assert!(matches!(
         route(1, &pick, &[7]),

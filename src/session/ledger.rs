@@ -359,7 +359,6 @@ pub fn progress(shown: &Shown, last_waiting: i64, asks_nobody: bool) -> Progress
         doing: shown.doing.clone(),
         doing_since: shown.doing_since,
         interruption: shown.interruption.clone(),
-        uuid: shown.prompt.uuid.clone(),
         waiting: shown.waiting,
         last_waiting,
         asks_nobody,

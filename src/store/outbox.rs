@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::elsewhere::Since;
-use super::{Result, Step, Store, closing, place_of, requests, standing, topic_column, turns};
+use super::{Result, Step, Store, closing, place_of, requests, standing, topic_column};
 use crate::chat::{
     BotId, ChatId, Due, Lane, MessageId, Place, Post, PromptId, RowId, SessionId, Target,
 };
@@ -423,29 +423,6 @@ impl Store {
         let since = Since::now(tx)?;
         insert(tx, bot, place, None, None, Lane::Text, denied, now)?;
         since.mark(tx, session, now, self.marks.as_ref(), false)
-    }
-
-    /// The message that shows a turn's status, whichever prompt goes on with the turn by now.
-    pub fn status_message(&self, prompt: PromptId) -> Result<Option<MessageId>> {
-        self.read(|tx| {
-            let message: Option<Option<i64>> = tx
-                .prepare_cached("SELECT status_message FROM prompt WHERE id = ?1")?
-                .query_row([turns::last_of(tx, prompt)?.0], |row| row.get(0))
-                .optional()?;
-            Ok(message.flatten().map(MessageId))
-        })
-    }
-
-    /// Notes which message of a chat shows a turn's status, so that it can be brought to an end later. Where another prompt
-    /// goes on with the turn by now, the message shows that one; where the chat has moved meanwhile, it shows none. Normal.
-    pub fn status_shown(&self, prompt: PromptId, chat: ChatId, message: MessageId) -> Result<()> {
-        self.write(Step::StatusShown, |tx| {
-            tx.execute(
-                "UPDATE prompt SET status_message = ?3 WHERE id = ?1 AND chat = ?2",
-                (turns::last_of(tx, prompt)?.0, chat.0, message.0),
-            )
-            .map(drop)
-        })
     }
 
     /// Notes until when (Unix seconds) Telegram takes nothing for a chat, or for all (`None`), so that a restart

@@ -27,6 +27,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     BUTTONS_OF_NO_SESSION,
     PUT_AWAY,
     LOG_CUT,
+    STATUS_BUTTONS,
 ];
 
 const FIRST: &str = "
@@ -426,6 +427,19 @@ CREATE TABLE was_session (
 const LOG_CUT: &str = "
 -- Whether the beginning of what was said in a session is not kept any more.
 ALTER TABLE session ADD COLUMN log_cut INTEGER NOT NULL DEFAULT 0;
+";
+
+const STATUS_BUTTONS: &str = "
+-- The buttons below the status of a turn: what each carries, what it does (JSON), and in which message of the prompt's
+-- chat it stands; NULL while Telegram has not said which.
+CREATE TABLE status_button (
+    token   TEXT    PRIMARY KEY,
+    prompt  INTEGER NOT NULL REFERENCES prompt (id) ON DELETE CASCADE,
+    act     TEXT    NOT NULL,
+    message INTEGER,
+    used    INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX status_button_by_prompt ON status_button (prompt);
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

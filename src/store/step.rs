@@ -135,6 +135,8 @@ steps! {
     LookAfter "look-after" Normal,
     /// Which message shows a turn's status.
     StatusShown "status-shown" Normal,
+    /// The buttons that are about to stand below it.
+    OfferInStatus "offer-in-status" Normal,
     /// A flood wait. Calls during it make it longer.
     Flooded "flooded" Full,
     /// A chat that refuses the bot.

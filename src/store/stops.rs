@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::elsewhere::Since;
 use super::holds::{self, Holding, Release};
-use super::{Intake, Result, Step, Store, closing, place_of, turns};
+use super::{Intake, Result, Step, Store, closing, place_of};
 use crate::chat::{BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, SessionId, Target};
 
 /// What a stop came to.
@@ -166,24 +166,6 @@ impl Intake<'_> {
                  AND state != 'closed' ORDER BY id LIMIT 1",
             )?
             .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
-            .optional()
-    }
-
-    /// The session of a turn that is not over, by the uuid of its prompt, if it shows its progress in this chat.
-    pub fn turn_shown_at(&self, uuid: &str, place: Place) -> Result<Option<SessionId>> {
-        let named = self
-            .tx
-            .prepare_cached("SELECT id FROM prompt WHERE uuid = ?1")?
-            .query_row([uuid], |row| row.get(0).map(PromptId))
-            .optional()?;
-        let Some(named) = named else { return Ok(None) };
-        // The button may have been shown before another prompt took the turn up.
-        let last = turns::last_of(self.tx, named)?;
-        self.tx
-            .prepare_cached(
-                "SELECT session FROM prompt WHERE id = ?1 AND state != 'closed' AND chat = ?2",
-            )?
-            .query_row((last.0, place.chat.0), |row| row.get(0).map(SessionId))
             .optional()
     }
 }

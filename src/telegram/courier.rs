@@ -19,7 +19,8 @@ use super::senders::{Report, Senders};
 use super::settling::{self, Sent, Settle};
 use crate::board::{Board, Doing, Progress, Warning};
 use crate::chat::{
-    BotId, Button, ChatId, Due, Formatted, Lane, Post, RowId, SessionId, Target, TopicId,
+    BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Post, RowId, SessionId, StatusAct,
+    Target, TopicId,
 };
 use crate::clock::unix_now;
 use crate::exit::{Exit, Fatal};
@@ -30,7 +31,7 @@ use crate::render::late::{self, Late};
 use crate::render::sessions;
 use crate::render::status;
 use crate::render::texts;
-use crate::router::{self, Allowed, Behind};
+use crate::router::Allowed;
 use crate::store::trouble::StoreTrouble;
 use crate::store::{self, Result as StoreResult, Store};
 use crate::thread;
@@ -329,7 +330,7 @@ impl Scheduler {
                     Some(message) => Some(*message),
                     None => self.outfit.store.status_message(progress.prompt)?,
                 };
-                let buttons = buttons_of(progress);
+                let buttons = self.buttons_of(progress, message)?;
                 Ok(Some(match message {
                     Some(message) => outgoing::edit(progress.place, message, &body, &buttons),
                     None => outgoing::message(progress.place, &body, &buttons, true),
@@ -339,6 +340,30 @@ impl Scheduler {
             // They go out where the store is not asked.
             Call::Warning(_) | Call::TurnAway(_) => Ok(None),
         }
+    }
+
+    /// The buttons below the status of a turn, which stands in this message or is about to be sent.
+    fn buttons_of(
+        &self,
+        progress: &Progress,
+        message: Option<MessageId>,
+    ) -> StoreResult<Vec<Vec<Button>>> {
+        let (labels, acts): (Vec<_>, Vec<_>) = offers_of(progress).into_iter().unzip();
+        let store = &self.outfit.store;
+        let tokens = store.offer_in_status(progress.prompt, message, &acts)?;
+        let buttons: Vec<Button> = tokens
+            .unwrap_or_default()
+            .iter()
+            .zip(labels)
+            .map(|(token, label)| Button {
+                label: label.to_owned(),
+                data: StatusAct::button_data(token),
+            })
+            .collect();
+        Ok(match buttons.is_empty() {
+            true => Vec::new(),
+            false => vec![buttons],
+        })
     }
 
     /// Whether a chat may get anything. A group may have become another one since that was last looked at.
@@ -516,20 +541,16 @@ fn not_shown() -> Post {
     }
 }
 
-/// The buttons below a turn: to stop it, and for what waits behind it.
-fn buttons_of(progress: &Progress) -> Vec<Vec<Button>> {
-    let button = |label: &str, data| Button {
-        label: label.to_owned(),
-        data,
-    };
-    let mut buttons = vec![button(texts::STOP, router::stop_data(&progress.uuid))];
-    if progress.waiting > 0 && progress.doing != Doing::Stopping {
-        for (label, what) in [(texts::SEND_NOW, Behind::Now), (texts::DROP, Behind::Drop)] {
-            buttons.push(button(
-                label,
-                router::behind_data(what, &progress.uuid, progress.last_waiting),
-            ));
-        }
+/// What can be pressed below the status of a turn, and how it is called: to stop it, and what becomes of what waits.
+fn offers_of(progress: &Progress) -> Vec<(&'static str, StatusAct)> {
+    if progress.doing == Doing::Stopping {
+        return Vec::new();
     }
-    vec![buttons]
+    let mut offers = vec![(texts::STOP, StatusAct::Stop)];
+    if progress.waiting > 0 {
+        let last = progress.last_waiting;
+        offers.push((texts::SEND_NOW, StatusAct::SendNow { last }));
+        offers.push((texts::DROP, StatusAct::Drop { last }));
+    }
+    offers
 }

@@ -10,12 +10,14 @@ use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{
     Act, Arrival, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, SessionId,
+    StatusAct,
 };
 use crate::render::texts;
 use crate::requests::{presses, replies};
-use crate::router::{Behind, Command, Route, Said};
+use crate::router::{Command, Route, Said};
 use crate::store::{
-    self, Came, CatchUp, Edited, Intake, Offered, Overtakes, Queued, Release, Stop, Taken, Written,
+    self, Came, CatchUp, Edited, InStatus, Intake, Offered, Overtakes, Queued, Release, Stop,
+    Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -229,32 +231,17 @@ impl Desk {
                 let came = presses::revise(intake, arrival, token)?;
                 answer(intake, arrival, press, came.toast)
             }
-            Route::StopTurn {
+            Route::InStatus {
                 arrival,
                 press,
-                uuid,
+                token,
             } => {
                 intake.close(arrival)?;
-                let toast = match intake.turn_shown_at(uuid, arrival.place)? {
-                    Some(session) => {
-                        stop(intake, session)?;
-                        texts::TOAST_STOPPING
-                    }
-                    None => texts::TOAST_TURN_OVER,
-                };
-                answer(intake, arrival, press, toast)
-            }
-            Route::Behind {
-                arrival,
-                press,
-                uuid,
-                last,
-                what,
-            } => {
-                intake.close(arrival)?;
-                let toast = match intake.turn_shown_at(uuid, arrival.place)? {
-                    Some(session) => behind(intake, session, *what, *last)?,
-                    None => texts::TOAST_TURN_OVER,
+                let toast = match intake.take_in_status(token, arrival)? {
+                    InStatus::Now(session, act) => in_status(intake, session, act)?,
+                    InStatus::Before => texts::TOAST_PRESSED_BEFORE,
+                    InStatus::Over => texts::TOAST_TURN_OVER,
+                    InStatus::Foreign => texts::TOAST_FOREIGN,
                 };
                 answer(intake, arrival, press, toast)
             }
@@ -403,23 +390,26 @@ impl Desk {
     }
 }
 
-/// Does what a person has said of what waits behind a turn; returns what they read at once.
-fn behind(
+/// Does what a button below the status of a session's turn was for; returns what the person reads at once.
+fn in_status(
     intake: &mut Intake<'_>,
     session: SessionId,
-    what: Behind,
-    last: i64,
+    act: StatusAct,
 ) -> store::Result<&'static str> {
     // What came after the button was shown nobody has decided about.
-    let (any, toast) = match what {
-        Behind::Now => {
+    let (any, toast) = match act {
+        StatusAct::Stop => {
+            stop(intake, session)?;
+            return Ok(texts::TOAST_STOPPING);
+        }
+        StatusAct::SendNow { last } => {
             let toast = match intake.takes_in(session)? {
                 true => texts::TOAST_SENDING,
                 false => texts::TOAST_GOES_NEXT,
             };
             (intake.steer_line(session, last)?, toast)
         }
-        Behind::Drop => (intake.drop_line(session, last)?, texts::TOAST_DROPPED),
+        StatusAct::Drop { last } => (intake.drop_line(session, last)?, texts::TOAST_DROPPED),
     };
     Ok(match any {
         true => toast,

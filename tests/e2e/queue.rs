@@ -39,7 +39,10 @@ fn the_status_says_how_many_wait_and_drops_them() {
     let press = host.press(&host.person(), &status, "Drop");
     assert_eq!(host.toast(&press), "Dropped.");
     let again = host.press(&host.person(), &status, "Drop");
-    assert_eq!(host.toast(&again), "Nothing of that waits any more.");
+    assert_eq!(
+        host.toast(&again),
+        "That was pressed before. Nothing more was done."
+    );
     drop(held);
     host.answer("tool said: ");
     host.says(USER, status.id, "✓");

@@ -17,6 +17,7 @@ mod places;
 mod questions;
 mod requests;
 mod standing;
+mod statuses;
 mod stops;
 mod turns;
 mod upkeep;
@@ -28,8 +29,8 @@ use std::path::Path;
 use super::*;
 use crate::chat::{
     Act, Arrival, BotId, ChatId, Choice, Formatted, Hold, Lane, MessageId, Notice, Offer, Outcome,
-    Persona, Place, Post, Prompt, PromptId, RowId, SessionId, Spent, TopicId, UserId, Waiting,
-    Wanted,
+    Persona, Place, Post, Prompt, PromptId, RowId, SessionId, Spent, StatusAct, TopicId, UserId,
+    Waiting, Wanted,
 };
 
 const BOT: BotId = BotId(7);

@@ -579,6 +579,8 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("take_back", Full, store.take_back(next.id));
         let shown = store.status_shown(next.id, HOME.chat, MessageId(600));
         check("status_shown", Normal, shown);
+        let offered = store.offer_in_status(next.id, None, &[StatusAct::Stop]);
+        check("offer_in_status", Normal, offered.map(drop));
         let holding = Holding {
             reason: Hold::Broken,
             until: Some(NOW),

@@ -30,7 +30,6 @@ fn working(prompt: i64, chat: i64, since: Instant, doing: Doing) -> Progress {
         doing,
         doing_since: since,
         interruption: None,
-        uuid: prompt.to_string(),
         waiting: 0,
         last_waiting: 0,
         asks_nobody: false,

@@ -120,7 +120,10 @@ fn what_waits_is_dropped_by_the_button_below_the_turn() {
     let press = stage.host.api.press(&ada, status, &data);
     assert_eq!(stage.host.toast(&press), "Dropped.");
     let again = stage.host.api.press(&ada, status, &data);
-    assert_eq!(stage.host.toast(&again), "Nothing of that waits any more.");
+    assert_eq!(
+        stage.host.toast(&again),
+        "That was pressed before. Nothing more was done."
+    );
     stage.ask("/queue", "Nothing waits in default.");
     drop(held);
     stage.host.answer("tool said:");
