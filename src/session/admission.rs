@@ -3,7 +3,7 @@
 //! A place is counted from the moment in which it is granted until its process was reaped. Whoever finds none waits in
 //! line, first come first served: only the head of the line is ever granted one. As long as somebody waits, whoever has
 //! been quiet for longest is asked to make room; who is asked may be at work again and refuse, and says so by how it
-//! stands. Who was told that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
+//! stands. Where nobody is quiet, whoever ends a turn goes to the end of the line before its next one. Who was told that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -195,6 +195,30 @@ impl Admission {
         live.is_some_and(|live| live.life == Life::Asked)
     }
 
+    /// Whether a session that has ended a turn, and is about to begin another one, is to give up its place first: somebody
+    /// waits, and nobody makes room. It is counted as leaving then. Without that whoever always has something to do would
+    /// keep everybody else waiting for ever.
+    pub fn gives_way(&mut self, session: SessionId) -> bool {
+        let wanted = self.wanted();
+        if wanted == 0 || self.leaving() >= wanted {
+            return false;
+        }
+        let Some(live) = self.live.get_mut(&session) else {
+            return false;
+        };
+        live.life = Life::Ends;
+        true
+    }
+
+    /// How many are to leave for those who wait.
+    fn wanted(&self) -> usize {
+        match self.lack {
+            Lack::Places => self.line.len(),
+            // How much comes back is known when it has.
+            Lack::Memory => self.line.len().min(1),
+        }
+    }
+
     /// Whether it matters how much memory there is: to somebody who waits, or who would ask now.
     pub fn looks_at_memory(&self, asks: bool) -> bool {
         self.limits.min_free != FreeMemory::Bytes(0) && (asks || !self.line.is_empty())
@@ -252,12 +276,7 @@ impl Admission {
                 continue;
             };
             self.lack = lack;
-            let wanted = match lack {
-                Lack::Places => self.line.len(),
-                // How much comes back is known when it has.
-                Lack::Memory => 1,
-            };
-            if self.leaving() >= wanted {
+            if self.leaving() >= self.wanted() {
                 break;
             }
             let quiet = self

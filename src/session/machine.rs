@@ -124,6 +124,8 @@ pub enum Given {
     Changed,
     /// Somebody else goes on with the conversation, or has done so while the process rested, which knows nothing of it.
     Elsewhere,
+    /// Others wait for the place, and have not had a turn since.
+    AfterOthers,
     /// More may belong to what waits.
     NotYet {
         wait: Duration,
@@ -798,6 +800,10 @@ impl Machine {
             Given::Elsewhere => {
                 self.is_behind = true;
                 out.push(Action::Look);
+                return;
+            }
+            Given::AfterOthers => {
+                self.after_others(now, out);
                 return;
             }
             Given::NotYet { wait, waiting } => {

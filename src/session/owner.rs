@@ -287,7 +287,7 @@ impl Owner {
                 },
             };
             let now = Instant::now();
-            let may_refuse = matches!(event, Event::MakeRoom);
+            let may_refuse = matches!(event, Event::MakeRoom | Event::Given(Given::AfterOthers));
             self.actions.extend(self.machine.handle(now, event));
             self.stands(may_refuse);
         }
@@ -671,6 +671,9 @@ impl Owner {
             Action::GiveNext(_) if self.has_gone_on_elsewhere()? => {
                 self.events.push_back(Event::Given(Given::Elsewhere));
             }
+            Action::GiveNext(_) if self.gives_way() => {
+                self.events.push_back(Event::Given(Given::AfterOthers));
+            }
             Action::GiveNext(revision) => {
                 self.turn_begins();
                 let (window, commands) = (self.outfit.batch_window, self.machine.commands());
@@ -847,6 +850,13 @@ impl Owner {
             name: &self.name,
             now: unix_now(),
         }
+    }
+
+    /// Whether somebody who waits for a place gets this one, before the session that has had a turn in it has another one.
+    fn gives_way(&self) -> bool {
+        let has_answered = self.standing == Standing::Works { has_answered: true };
+        let can_leave = self.machine.rested(Instant::now()).is_some();
+        has_answered && can_leave && self.outfit.slots.gives_way(self.session)
     }
 
     /// Whether the conversation of a process that has rested has gone on without it.

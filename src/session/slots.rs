@@ -48,6 +48,11 @@ impl Slots {
         self.lock().is_asked(session)
     }
 
+    /// Whether a session that has ended a turn is to give up its place before the next one.
+    pub fn gives_way(&self, session: SessionId) -> bool {
+        self.lock().gives_way(session)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Admission> {
         self.admission
             .lock()

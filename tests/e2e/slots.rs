@@ -284,3 +284,25 @@ fn a_shortage_of_memory_is_told_once_and_waited_for_only_where_somebody_can_make
     assert_eq!(count(&host, "waits for"), 1);
     assert_eq!(chappe.stop().code(), Some(0));
 }
+
+#[test]
+fn who_always_has_more_to_do_keeps_nobody_waiting() {
+    let host = one_place();
+    let chappe = host.start();
+    let held = busy(&host);
+    waits(&host, "two", "I am the second");
+    host.say("/session one");
+    host.answer("What you write now goes to one.");
+    host.say("there is more for one");
+    host.stored();
+    drop(held);
+    host.answer("tool said:");
+    host.answer("echo: I am the second");
+    host.answer("echo: there is more for one");
+    let order = host.count(
+        "SELECT (SELECT id FROM prompt WHERE text = 'I am the second')
+             < (SELECT id FROM prompt WHERE text = 'there is more for one')",
+    );
+    assert_eq!(order, 1);
+    ends_well(&host, chappe);
+}

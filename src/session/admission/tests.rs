@@ -195,11 +195,41 @@ fn a_small_host_keeps_48_megabytes_free_and_an_unknown_one_nothing() {
     assert_eq!(admission.ask(id(3), None).0, GRANTED);
 }
 
+#[test]
+fn who_has_had_a_turn_goes_behind_those_who_wait() {
+    let mut one = places(2);
+    assert_eq!(one.ask(id(1), None).0, GRANTED);
+    assert_eq!(one.ask(id(2), None).0, GRANTED);
+    one.note(id(1), WORKS, None);
+    one.note(id(2), WORKS, None);
+    assert!(!one.gives_way(id(1)), "nobody waits");
+    assert_eq!(one.ask(id(3), None).0, waits_for(&[1, 2]));
+    assert!(one.gives_way(id(2)));
+    assert!(!one.gives_way(id(1)), "one is enough");
+    assert_eq!(one.note(id(2), Standing::Away, None), [id(3)]);
+    assert_eq!(one.ask(id(2), None).0, waits_for(&[1, 3]));
+    assert!(one.gives_way(id(1)));
+    assert!(!one.gives_way(id(9)), "it has no place");
+}
+
+#[test]
+fn who_gives_way_after_all_keeps_its_place_by_saying_so() {
+    let mut one = places(1);
+    assert_eq!(one.ask(id(1), None).0, GRANTED);
+    assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
+    assert!(one.gives_way(id(1)));
+    assert_eq!(one.note(id(1), WORKS, None), Vec::new());
+    assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
+    assert!(one.gives_way(id(1)), "the next time");
+}
+
 /// What a session of a walk does next.
 #[derive(Clone, Copy, Debug)]
 enum Does {
     Asks,
     Works,
+    /// A turn is over, and there is something for the next one.
+    HasMore,
     IsQuiet,
     Ends,
     GoesAway,
@@ -209,6 +239,7 @@ fn does() -> impl Strategy<Value = Does> {
     prop_oneof![
         4 => Just(Does::Asks),
         2 => Just(Does::Works),
+        2 => Just(Does::HasMore),
         3 => Just(Does::IsQuiet),
         1 => Just(Does::Ends),
         2 => Just(Does::GoesAway),
@@ -266,6 +297,11 @@ impl Walk {
                 }
             }
             Does::Works if has_place => self.note(session, Standing::Works { has_answered }),
+            Does::HasMore if has_place => {
+                if self.admission.gives_way(session) {
+                    self.note(session, Standing::Ends { has_answered });
+                }
+            }
             Does::IsQuiet if has_place => {
                 let since = self.base + Duration::from_secs(self.time);
                 self.note(
@@ -391,5 +427,41 @@ proptest! {
         let waiting: Vec<_> = walk.line.iter().copied().collect();
         prop_assert_eq!(walk.settle(), waiting);
         prop_assert!(walk.line.is_empty());
+    }
+
+    #[test]
+    fn where_everybody_always_has_more_each_gets_its_turn(
+        max_live in 1..4_usize,
+        steps in vec((1..7_i64, does(), prop::bool::weighted(0.8)), 0..100),
+    ) {
+        let mut walk = Walk::new(max_live);
+        for (session, does, has_memory) in steps {
+            walk.memory = if has_memory { free(2_000) } else { free(50) };
+            walk.step(id(session), does);
+        }
+        walk.memory = free(2_000);
+        for session in 1..7 {
+            walk.step(id(session), Does::Asks);
+        }
+        let waiting: Vec<_> = walk.line.iter().copied().collect();
+        let mut served = Vec::new();
+        // Whoever has a place has a turn in it, and wants another one; nobody is ever quiet.
+        for _ in 0..=waiting.len() {
+            let live: Vec<_> = walk.standing.keys().copied().collect();
+            for session in live {
+                let before = walk.line.clone();
+                walk.step(session, Does::HasMore);
+                if matches!(walk.standing.get(&session), Some(Standing::Ends { .. })) {
+                    walk.step(session, Does::GoesAway);
+                    let got = before.iter().filter(|one| !walk.line.contains(one));
+                    served.extend(got.copied());
+                    walk.step(session, Does::Asks);
+                } else {
+                    walk.step(session, Does::Works);
+                }
+            }
+        }
+        prop_assert!(served.len() >= waiting.len(), "{served:?} of {waiting:?}");
+        prop_assert_eq!(&served[..waiting.len()], &waiting[..]);
     }
 }

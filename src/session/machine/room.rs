@@ -1,5 +1,5 @@
 //! A place among the processes that may live: asked for before a start, waited for where there is none, and given up by
-//! a process that is quiet. Who gets one is decided in `admission`.
+//! a process that is quiet, or between two turns. Who gets one is decided in `admission`.
 
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,14 @@ impl Machine {
     pub(super) fn on_make_room(&mut self, now: Instant, out: &mut Vec<Action>) {
         if matches!(self.state, State::Open { .. }) && self.is_quiet() {
             self.end_by(now, Step::InputClosed, out);
+        }
+    }
+
+    /// Others wait for the place in which the session has had its turn: it goes to the end of the line with what it has.
+    pub(super) fn after_others(&mut self, now: Instant, out: &mut Vec<Action>) {
+        match self.state {
+            State::Open { .. } if self.is_at_rest() => self.end_by(now, Step::InputClosed, out),
+            _ => out.push(Action::Look),
         }
     }
 

@@ -51,7 +51,7 @@ impl Machine {
         };
         match given {
             Given::Nothing | Given::Again(_) => self.to_steer = 0,
-            Given::Changed | Given::Elsewhere => {
+            Given::Changed | Given::Elsewhere | Given::AfterOthers => {
                 self.to_steer = 0;
                 out.push(Action::Look);
             }

@@ -228,3 +228,31 @@ fn what_has_come_meanwhile_is_not_put_off_to_make_room() {
     > makeroom
     "#);
 }
+
+#[test]
+fn who_waits_goes_before_the_next_turn_of_who_has_had_one() {
+    assert_snapshot!(check(OPEN, "
+        room none
+        work 1
+        given afterothers
+        exit 0
+        prepared
+        waits
+    "), @r#"
+    > room none
+    > work 1
+        givenext
+        (nothing is due)
+    > given afterothers
+        closeinput
+        (due at 5s)
+    > exit 0
+        prepare
+        (nothing is due)
+    > prepared
+        ask for room
+        (due at 30s)
+    > waits
+        tell that it waits
+    "#);
+}

@@ -154,6 +154,7 @@ impl Play {
             }
             "changed" => return Given::Changed,
             "elsewhere" => return Given::Elsewhere,
+            "afterothers" => return Given::AfterOthers,
             "notyet" => {
                 return Given::NotYet {
                     wait: seconds(rest),

@@ -42,7 +42,8 @@ impl World {
             let right = !is_asked || actions.is_empty() != was_quiet;
             let standing = machine.standing();
             self.ensure(right, "who is quiet makes room, and nobody else");
-            self.stands(standing, is_asked);
+            let gives_way = matches!(event, Event::Given(Given::AfterOthers));
+            self.stands(standing, is_asked || gives_way);
             self.note(Noted::Event(self.now - self.base, event));
             for action in actions {
                 self.note(Noted::Action(action.clone()));
@@ -134,6 +135,14 @@ impl World {
                 if std::mem::take(&mut self.shutdown_will_overtake) {
                     self.shutdown = Some(self.now);
                     self.events.push_back(Event::Shutdown);
+                }
+                let can_leave = self
+                    .machine
+                    .as_ref()
+                    .is_some_and(|machine| machine.rested(self.now).is_some());
+                if can_leave && self.rivals.gives_way() {
+                    self.events.push_back(Event::Given(Given::AfterOthers));
+                    return;
                 }
                 let given = self.store.give_next(revision);
                 if matches!(given, Ok(Given::Prompt { .. })) {

@@ -55,6 +55,12 @@ impl Rivals {
         self.admission.is_asked(SELF)
     }
 
+    /// Whether the session goes behind those who wait before its next turn.
+    pub fn gives_way(&mut self) -> bool {
+        let has_answered = self.standing == Standing::Works { has_answered: true };
+        has_answered && self.admission.gives_way(SELF)
+    }
+
     pub fn has_place(&self) -> bool {
         self.admission.has_place(SELF)
     }
