@@ -22,7 +22,7 @@ use super::batch;
 use super::ledger::{self, Ledger};
 use super::machine::{Action, Closed, Event, Given, Machine, Moves, Room, Settings, Trouble, Work};
 use super::moving::Premises;
-use super::prepare::{Prepared, RESTED_MIN, Setup, not_started};
+use super::prepare::{Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use super::slots::Slots;
 use crate::board::{Board, Warning};
@@ -861,15 +861,14 @@ impl Owner {
 
     /// Whether the conversation of a process that has rested has gone on without it.
     fn has_gone_on_elsewhere(&self) -> store::Result<bool> {
-        let rested = self.machine.rested(Instant::now());
-        if rested.is_none_or(|rested| rested < RESTED_MIN) {
+        let Some(rested) = self.machine.rested(Instant::now()) else {
             return Ok(false);
-        }
+        };
         let Some(session) = self.outfit.store.session(self.session)? else {
             return Ok(false);
         };
         let setup = &self.outfit.setup;
-        Ok(session.said && setup.has_gone_on_elsewhere(&session, self.heard))
+        Ok(setup.has_gone_on_elsewhere(&session, rested, self.heard))
     }
 
     /// Notes when a turn begins, so that what its tools start can be told from what was there before.

@@ -45,9 +45,9 @@ const VERSION_MAX: Duration = Duration::from_secs(20);
 /// How long a former process without a turn may take to end by itself: it lost its stdin long ago.
 pub const NOTHING_TO_FINISH: Duration = Duration::from_millis(500);
 
-/// How long a process must have rested before it is worth a look who else has its conversation, and how late Claude may
-/// still write to its transcript.
-pub const RESTED_MIN: Duration = Duration::from_secs(5);
+/// How long a process must have rested until what its transcript gets is not its own, and how late Claude may still write
+/// to it.
+const RESTED_MIN: Duration = Duration::from_secs(5);
 const WRITTEN_LATE: Duration = Duration::from_secs(3);
 
 /// How often, and how far apart, a process is looked at that does not say which conversation it has.
@@ -191,7 +191,7 @@ impl Setup {
         self.end_former(session, by_itself, hurry)?;
         // A folder that was there and is gone was moved or removed by somebody; an empty one is not what they want. A
         // person's own was there from the beginning.
-        if (session.said || !session.owns_folder) && !session.folder.is_dir() {
+        if (session.heard || !session.owns_folder) && !session.folder.is_dir() {
             let cause = format!("its folder {} is not there", session.folder.display());
             let cure = Some("Put it back where it was, and press Try again.");
             // One of chappe's own is made anew; a person's is not.
@@ -240,7 +240,10 @@ impl Setup {
             };
             session.claude.parse::<Uuid>().map_err(broken)
         };
-        if let (Some(dir), true) = (&transcripts, session.said) {
+        // Also where no turn has ended by itself yet: what was stopped is there as well.
+        if let Some(dir) = &transcripts
+            && (session.said || kept == Some(Kept::Said))
+        {
             open_elsewhere(dir, session)?;
         }
         let (opening, claude) = match (kept, session.said) {
@@ -271,17 +274,25 @@ impl Setup {
         holder.certain.then_some(holder.pid)
     }
 
-    /// Whether somebody else has a session's conversation open, or has gone on with it since its own process was `heard`
-    /// last. That one knows nothing of it: what it is given then would be lost there.
+    /// Whether somebody else has a session's conversation open, or has gone on with it since its own process, which has
+    /// `rested` for so long, was `heard` last. That one knows nothing of it: what it is given then would be lost there.
     ///
     /// Both versions write nothing more to a transcript once a turn is over (watched for 18 s after each of three). By the
     /// clock on the wall, which goes on while the host sleeps; one that was set forward costs a fresh process.
-    pub fn has_gone_on_elsewhere(&self, session: &Session, heard: SystemTime) -> bool {
+    pub fn has_gone_on_elsewhere(
+        &self,
+        session: &Session,
+        rested: Duration,
+        heard: SystemTime,
+    ) -> bool {
         let Some(dir) = config_dir(&self.environment) else {
             return false;
         };
         if self.held_by(&session.claude, &session.folder).is_some() {
             return true;
+        }
+        if rested < RESTED_MIN {
+            return false;
         }
         let over = heard + WRITTEN_LATE;
         let transcripts = transcript::paths(&dir, &session.claude).unwrap_or_default();

@@ -534,7 +534,7 @@ impl Store {
             }
             let place = asked_at(tx, session)?;
             tx.execute(
-                "UPDATE session SET moving = NULL, folder = ?2, own = ?3, claude = ?4, said = ?5, persona = ?6,
+                "UPDATE session SET moving = NULL, folder = ?2, own = ?3, claude = ?4, said = ?5, heard = ?5, persona = ?6,
                      prompt = ?7, model = ?8, mode = ?9, max_turns = ?10, idle = ?11, created = ?12, cost = ?13,
                      active = ?14, revision = revision + 1, generation = generation + 1
                  WHERE id = ?1",

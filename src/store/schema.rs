@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     PUT_AWAY,
     LOG_CUT,
     STATUS_BUTTONS,
+    HEARD,
 ];
 
 const FIRST: &str = "
@@ -440,6 +441,12 @@ CREATE TABLE status_button (
     used    INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX status_button_by_prompt ON status_button (prompt);
+";
+
+const HEARD: &str = "
+-- Whether Claude has taken anything under the session's id, though no turn may have ended by itself yet.
+ALTER TABLE session ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+UPDATE session SET heard = said;
 ";
 
 /// Brings the database up to date. Fails on a database that a newer chappe has written.

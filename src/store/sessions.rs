@@ -25,6 +25,8 @@ pub struct Session {
     pub mark: String,
     /// Whether a turn under that id has ended.
     pub said: bool,
+    /// Whether Claude has taken anything under it.
+    pub heard: bool,
     pub persona: String,
     /// What it adds to Claude's system prompt.
     pub prompt: String,
@@ -68,6 +70,7 @@ fn session_from(row: &Row<'_>) -> Result<Session> {
         claude: row.get("claude")?,
         mark: row.get("mark")?,
         said: row.get("said")?,
+        heard: row.get("heard")?,
         persona: row.get("persona")?,
         prompt: row.get("prompt")?,
         max_turns: row.get("max_turns")?,
@@ -289,7 +292,7 @@ impl Store {
     pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
         self.write(Step::SetConversation, |tx| {
             tx.execute(
-                "UPDATE session SET claude = ?2, said = 0 WHERE id = ?1",
+                "UPDATE session SET claude = ?2, said = 0, heard = 0 WHERE id = ?1",
                 (session.0, claude),
             )
             .map(drop)
@@ -425,7 +428,7 @@ impl Intake<'_> {
     /// one is given nothing more.
     pub fn follow(&mut self, session: SessionId, claude: &str, said: bool) -> Result<()> {
         self.tx.execute(
-            "UPDATE session SET claude = ?2, said = ?3 WHERE id = ?1",
+            "UPDATE session SET claude = ?2, said = ?3, heard = ?3 WHERE id = ?1",
             (session.0, claude, said),
         )?;
         self.chosen(session, Renewal::Process)

@@ -251,6 +251,18 @@ fn revision_of(tx: &Transaction<'_>, session: SessionId) -> Result<Option<i64>> 
         .optional()
 }
 
+/// Claude has taken a prompt, and with that something is in the conversation, unless it was one of its own commands.
+fn take(tx: &Transaction<'_>, prompt: PromptId) -> Result<()> {
+    tx.prepare_cached("UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'")?
+        .execute([prompt.0])?;
+    tx.prepare_cached(
+        "UPDATE session SET heard = 1
+         WHERE heard = 0 AND id = (SELECT session FROM prompt WHERE id = ?1 AND command = 0)",
+    )?
+    .execute([prompt.0])
+    .map(drop)
+}
+
 impl Store {
     /// Reads what waits for a session.
     pub fn work(&self, session: SessionId) -> Result<Work> {
@@ -505,10 +517,7 @@ impl Store {
     /// Claude has taken the prompt. Normal.
     pub fn taken(&self, prompt: PromptId) -> Result<()> {
         self.write(Step::Taken, |tx| {
-            tx.execute(
-                "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
-                [prompt.0],
-            )?;
+            take(tx, prompt)?;
             Ok(())
         })
     }
@@ -525,10 +534,7 @@ impl Store {
         elsewhere: &Post,
     ) -> Result<()> {
         self.write_from(Step::Taken, session, now, false, |tx| {
-            tx.execute(
-                "UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'",
-                [prompt.0],
-            )?;
+            take(tx, prompt)?;
             let place_and_uuid = |prompt: PromptId| {
                 tx.query_row(
                     "SELECT chat, topic, uuid FROM prompt WHERE id = ?1",
@@ -637,7 +643,7 @@ impl Store {
             let by_claude = !is_command
                 && matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
             tx.execute(
-                "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4 WHERE id = ?1",
+                "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4, heard = heard OR ?4 WHERE id = ?1",
                 (session.0, closing.spent.cost, now, by_claude),
             )?;
             super::log::note(tx, session, now, "claude", &closing.said)?;

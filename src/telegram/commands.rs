@@ -55,7 +55,7 @@ impl Desk {
             Command::Session("") => {
                 if let Some(id) = intake.bound(place)?
                     && let Some(session) = intake.session(id)?
-                    && session.said
+                    && session.heard
                 {
                     say(intake, place, self.about(&session))?;
                 }

@@ -74,7 +74,7 @@ impl Owner {
                     .end_former(&session, NOTHING_TO_FINISH, &AtomicBool::new(false));
             let goes = matches!(moving, Moving::Archive { .. } | Moving::Delete { .. });
             // It would be left without its folder, and what it says then would be all that is known of the conversation.
-            let holder = match goes && kept.said {
+            let holder = match goes {
                 true => outfit.setup.held_by(&kept.claude, Path::new(&kept.folder)),
                 false => None,
             };

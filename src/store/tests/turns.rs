@@ -480,6 +480,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
         claude: read.claude.clone(),
         mark: read.mark.clone(),
         said: false,
+        heard: true,
         persona: String::new(),
         prompt: String::new(),
         max_turns: None,
@@ -497,6 +498,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     let expected = Session {
         claude: "another".to_owned(),
         said: false,
+        heard: false,
         living: None,
         slept: Some(NOW),
         ..expected
