@@ -68,6 +68,7 @@ pub const TOAST_FOREIGN: &str = "I don't know this button. Nothing was done.";
 pub const TOAST_NOT_ALLOWED: &str = "You may not use this. Nothing was done.";
 
 pub const TOAST_STOPPING: &str = "Stopping";
+pub const TOAST_SEE_BELOW: &str = "That can't be done now. See below.";
 pub const TOAST_PRESSED_BEFORE: &str = "That was pressed before. Nothing more was done.";
 pub const TOAST_TURN_OVER: &str = "That turn is over.";
 pub const TOAST_SENDING: &str = "Sending it into the turn.";

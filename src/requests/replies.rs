@@ -154,7 +154,7 @@ pub fn deny_with(
         .is_some();
     if is_open && !intake.is_shown(*request)? {
         // Nothing is decided that nobody has seen; the button stays for when it is there.
-        intake.give_back(offered)?;
+        intake.give_back(offered.row)?;
         return Ok(Came::to_nothing(texts::TOAST_ON_ITS_WAY));
     }
     let came = match intake.asking_for(session, *request, *message, text)? {

@@ -43,9 +43,9 @@ impl Intake<'_> {
     }
 
     /// Lets the buttons of a row be pressed again: what was to be done could not be done now.
-    pub fn give_back(&mut self, offered: &Offered) -> Result<()> {
+    pub fn give_back(&mut self, row: RowId) -> Result<()> {
         self.tx
-            .execute("UPDATE button SET used = 0 WHERE row = ?1", [offered.row.0])
+            .execute("UPDATE button SET used = 0 WHERE row = ?1", [row.0])
             .map(drop)
     }
 

@@ -4,7 +4,7 @@
 //! What the disk must be asked for (a directory, a persona) is looked up before, by `ahead`: no transaction
 //! waits for a disk. Nothing here calls Telegram or an owner.
 
-mod choices;
+pub mod choices;
 mod moves;
 
 use super::ahead::{Ahead, Found};

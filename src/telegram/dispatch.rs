@@ -5,11 +5,11 @@
 //! nobody: not Telegram, not a session's owner.
 
 use super::ahead::{Ahead, Found};
-use super::commands;
+use super::commands::{self, choices::Effect};
 use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, SessionId,
+    Act, Arrival, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, RowId, SessionId,
     StatusAct,
 };
 use crate::render::texts;
@@ -333,11 +333,9 @@ impl Desk {
             Taken::OfNoSession { act, row } => {
                 intake.close(arrival)?;
                 let place = arrival.place;
-                let Some(line) = self.choose_for_none(intake, &act, place, ahead)? else {
-                    return answer(intake, arrival, press, texts::TOAST_DONE_BEFORE);
-                };
-                intake.retire(row, &format!("✓ {line}"))?;
-                return answer(intake, arrival, press, &line);
+                let effect = self.choose_for_none(intake, &act, place, ahead)?;
+                let toast = show_effect(intake, row, effect)?;
+                return answer(intake, arrival, press, &toast);
             }
             Taken::Over => {
                 intake.close(arrival)?;
@@ -363,11 +361,8 @@ impl Desk {
                 intake.close(arrival)?;
                 let place = arrival.place;
                 let toast = match self.choose(intake, offered.session, act, place, ahead)? {
-                    Some(line) => {
-                        intake.retire(offered.row, &format!("✓ {line}"))?;
-                        line
-                    }
-                    None => carry_out(intake, place, act, &offered)?,
+                    Effect::ToNothing => carry_out(intake, place, act, &offered)?,
+                    effect => show_effect(intake, offered.row, effect)?,
                 };
                 return answer(intake, arrival, press, &toast);
             }
@@ -383,11 +378,26 @@ impl Desk {
             intake.retire(offered.row, line)?;
             line
         } else {
-            intake.give_back(&offered)?;
+            intake.give_back(offered.row)?;
             texts::TOAST_TOO_MANY
         };
         answer(intake, arrival, press, toast)
     }
+}
+
+/// Shows in the message with the button what came of a press on it; returns what the person reads at once.
+fn show_effect(intake: &mut Intake<'_>, row: RowId, effect: Effect) -> store::Result<String> {
+    Ok(match effect {
+        Effect::Done(line) => {
+            intake.retire(row, &format!("✓ {line}"))?;
+            line
+        }
+        Effect::Refused => {
+            intake.give_back(row)?;
+            texts::TOAST_SEE_BELOW.to_owned()
+        }
+        Effect::ToNothing => texts::TOAST_DONE_BEFORE.to_owned(),
+    })
 }
 
 /// Does what a button below the status of a session's turn was for; returns what the person reads at once.
@@ -473,7 +483,7 @@ fn carry_out(
                 Stop::Nothing => format!("Nothing is running in {name}."),
             };
             // As long as somebody waits, the others can be stopped as well.
-            intake.give_back(offered)?;
+            intake.give_back(offered.row)?;
             return Ok(line);
         }
         Act::Switch => {

@@ -19,6 +19,16 @@ const TIMEOUT_MINUTES: RangeInclusive<u64> = 1..=1440;
 /// The longest name of a model.
 const MODEL_MAX: usize = 100;
 
+/// What a press on a button came to that chooses something.
+pub enum Effect {
+    /// It was done: what the person reads at once.
+    Done(String),
+    /// It was not, and why stands below. The button stays, for what is in the way may go.
+    Refused,
+    /// The button is for something else, or what it was for is over.
+    ToNothing,
+}
+
 impl Desk {
     pub(super) fn no_persona(&self, name: &str, why: &NoPersona) -> Formatted {
         match why {
@@ -201,26 +211,27 @@ impl Desk {
         }
     }
 
-    /// Does what a button was for that is for no session which is there; None where it was for something else.
+    /// Does what a button was for that is for no session which is there; see [`Effect`].
     pub fn choose_for_none(
         &self,
         intake: &mut Intake<'_>,
         act: &Act,
         place: Place,
         ahead: &Ahead,
-    ) -> store::Result<Option<String>> {
+    ) -> store::Result<Effect> {
         let (Act::Restore { file }, Found::Archives(all)) = (act, &ahead.found) else {
-            return Ok(None);
+            return Ok(Effect::ToNothing);
         };
-        let said = match all.iter().find(|one| one.file == *file) {
-            Some(archived) => self.bring_back(intake, place, archived)?,
-            None => sessions::no_archive(file, None),
+        let Some(archived) = all.iter().find(|one| one.file == *file) else {
+            return refuse(intake, place, sessions::no_archive(file, None));
         };
-        say(intake, place, said)?;
-        Ok(Some("Done".to_owned()))
+        match self.bring_back(intake, place, archived)? {
+            Ok(said) => done(intake, place, said),
+            Err(why) => refuse(intake, place, why),
+        }
     }
 
-    /// Does what a button was for that chooses something for a session; None where it was for something else.
+    /// Does what a button was for that chooses something for a session; see [`Effect`].
     pub fn choose(
         &self,
         intake: &mut Intake<'_>,
@@ -228,9 +239,9 @@ impl Desk {
         act: &Act,
         place: Place,
         ahead: &Ahead,
-    ) -> store::Result<Option<String>> {
+    ) -> store::Result<Effect> {
         let Some(session) = intake.session(session)? else {
-            return Ok(None);
+            return Ok(Effect::ToNothing);
         };
         let chooses = matches!(
             act,
@@ -241,40 +252,43 @@ impl Desk {
                 | Act::TakeOver { .. }
         );
         if chooses && let Some(why) = moves::is_not_there(intake, &session)? {
-            say(intake, place, why)?;
-            return Ok(Some("See below".to_owned()));
+            return refuse(intake, place, why);
         }
         let said = match act {
             Act::UseModel { model } => self.use_model(intake, &session, model)?,
             Act::UseMode { mode } if mode == BYPASS => {
                 let notice = sessions::confirm_bypass(&session.name, None);
                 intake.offer(place, session.id, &notice)?;
-                return Ok(Some("Press once more below".to_owned()));
+                return Ok(Effect::Done("Press once more below".to_owned()));
             }
             Act::UseMode { mode } => self.use_mode(intake, &session, mode)?,
             Act::UseBypass if self.workplace.personas.refuses_mode(BYPASS).is_some() => {
                 let why = self.workplace.personas.refuses_mode(BYPASS);
-                sessions::mode_refused(why.unwrap_or_default())
+                let why = sessions::mode_refused(why.unwrap_or_default());
+                return refuse(intake, place, why);
             }
             Act::UseBypass => self.use_mode(intake, &session, BYPASS)?,
             Act::UsePersona { persona: name } => match &ahead.found {
+                Found::Persona(Err(why)) => {
+                    return refuse(intake, place, self.no_persona(name, why));
+                }
                 Found::Persona(persona) => {
                     self.use_persona(intake, place, &session, name, persona)?;
-                    return Ok(Some("Done".to_owned()));
+                    return Ok(Effect::Done("Done".to_owned()));
                 }
-                _ => return Ok(None),
+                _ => return Ok(Effect::ToNothing),
             },
             Act::Delete => {
                 let notice = self.confirm_delete(&session, true);
                 intake.offer(place, session.id, &notice)?;
-                return Ok(Some("Press once more below".to_owned()));
+                return Ok(Effect::Done("Press once more below".to_owned()));
             }
             Act::DeleteForGood if intake.has_open(session.id)? => {
-                sessions::has_open(&session.name, "deleted")
+                return refuse(intake, place, sessions::has_open(&session.name, "deleted"));
             }
             Act::DeleteForGood if intake.guest(session.id)?.is_some() => {
                 let guest = intake.guest(session.id)?.unwrap_or_default();
-                sessions::has_guest(&session.name, &guest)
+                return refuse(intake, place, sessions::has_guest(&session.name, &guest));
             }
             Act::DeleteForGood => {
                 let coming = intake.coming_back(session.id)?;
@@ -289,42 +303,55 @@ impl Desk {
                 sessions::is_moving(&session.name, &moving)
             }
             Act::TakeOver { conversation } => match &ahead.found {
-                Found::Holder(Some(pid)) => sessions::is_open_elsewhere(*pid),
+                Found::Holder(Some(pid)) => {
+                    return refuse(intake, place, sessions::is_open_elsewhere(*pid));
+                }
                 Found::Holder(None) if intake.goes_on_with_its_conversation(session.id)? => {
-                    sessions::is_busy(&session.name, "changed")
+                    return refuse(intake, place, sessions::is_busy(&session.name, "changed"));
                 }
                 Found::Holder(None) => match intake.in_conversation(conversation)? {
                     // Two at once would lose a part of it.
-                    Some(other) => sessions::is_in_conversation(&other),
+                    Some(other) => {
+                        return refuse(intake, place, sessions::is_in_conversation(&other));
+                    }
                     None => {
                         intake.follow(session.id, conversation, true)?;
                         sessions::taken_over(&session.name)
                     }
                 },
-                _ => return Ok(None),
+                _ => return Ok(Effect::ToNothing),
             },
             Act::Revoke { grant } => match intake.revoke(*grant)? {
                 Some(grant) => {
                     let works = intake.is_at_work(session.id)?;
                     self.list_grants(intake, place, &session)?;
-                    return Ok(Some(grants::revoked(&grant, works)));
+                    return Ok(Effect::Done(grants::revoked(&grant, works)));
                 }
                 // Revoked before, or over.
-                None => return Ok(None),
+                None => return Ok(Effect::ToNothing),
             },
             Act::LimitGrant { grant } => match intake.limit_grant(*grant)? {
-                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                Some(grant) => return Ok(Effect::Done(grants::changed(&grant).to_owned())),
                 // Revoked before, or over.
-                None => return Ok(None),
+                None => return Ok(Effect::ToNothing),
             },
             Act::WidenGrant { grant, reach } => match intake.widen_grant(*grant, *reach)? {
-                Some(grant) => return Ok(Some(grants::changed(&grant).to_owned())),
+                Some(grant) => return Ok(Effect::Done(grants::changed(&grant).to_owned())),
                 // Revoked before, or over.
-                None => return Ok(None),
+                None => return Ok(Effect::ToNothing),
             },
-            _ => return Ok(None),
+            _ => return Ok(Effect::ToNothing),
         };
-        say(intake, place, said)?;
-        Ok(Some("Done".to_owned()))
+        done(intake, place, said)
     }
+}
+
+fn done(intake: &mut Intake<'_>, place: Place, said: Formatted) -> store::Result<Effect> {
+    say(intake, place, said)?;
+    Ok(Effect::Done("Done".to_owned()))
+}
+
+fn refuse(intake: &mut Intake<'_>, place: Place, why: Formatted) -> store::Result<Effect> {
+    say(intake, place, why)?;
+    Ok(Effect::Refused)
 }

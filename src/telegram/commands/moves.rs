@@ -68,7 +68,7 @@ impl Desk {
             .find(|one| one.name.eq_ignore_ascii_case(name) || one.file == name);
         match found {
             Some(archived) => {
-                let said = self.bring_back(intake, place, archived)?;
+                let (Ok(said) | Err(said)) = self.bring_back(intake, place, archived)?;
                 say(intake, place, said)
             }
             None => {
@@ -78,19 +78,23 @@ impl Desk {
         }
     }
 
+    /// Begins to bring a session back: what is said of it, or why it cannot be.
     pub(super) fn bring_back(
         &self,
         intake: &mut Intake<'_>,
         place: Place,
         archived: &Archived,
-    ) -> store::Result<Formatted> {
+    ) -> store::Result<Result<Formatted, Formatted>> {
         let moving = Moving::Restore {
             file: archived.file.clone(),
             before: intake.bound(place)?,
         };
         match intake.bring_back(place, &archived.name, &self.home, &moving)? {
-            Made::Yes { .. } => Ok(sessions::is_moving(&archived.name, &moving)),
-            Made::Exists(other) => Ok(sessions::is_in_the_way(&intake.name_of(other)?)),
+            Made::Yes { .. } => Ok(Ok(sessions::is_moving(&archived.name, &moving))),
+            Made::Exists(other) => {
+                let other = intake.name_of(other)?;
+                Ok(Err(sessions::is_in_the_way(&other)))
+            }
         }
     }
 
