@@ -149,10 +149,9 @@ fn what_was_said_at_the_desk_is_known_on_the_phone_though_the_process_lives() {
     assert_ne!(stage.claude(), before);
     stage.remembers(&["the first", "the second", "at the desk", "the third"]);
 
-    // Somebody has it open, and has said nothing yet.
+    // Somebody has it open, and has said nothing yet; chappe's own has not rested long.
     let other = Other::start(&stage, test, &["--resume", &session]);
     other.is_found(&stage, &session);
-    rest();
     stage.say("the fourth");
     let told = stage.host.answer("has this conversation open");
     assert!(told.text.contains("End it there, then press Try again."));
@@ -185,4 +184,77 @@ fn a_conversation_that_is_open_at_the_desk_is_neither_put_away_nor_deleted() {
     stage.remembers(&["the first"]);
     stage.ask("/archive", "default is put away (");
     stage.ask("/restore default", "default is back, and remembers.");
+}
+
+#[test]
+fn what_was_stopped_in_its_first_turn_is_not_taken_from_the_desk() {
+    let test = "what_was_stopped_in_its_first_turn_is_not_taken_from_the_desk";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.allow_all();
+    stage.host.sessions.push_str("idle_timeout = \"1s\"\n");
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    drop(held);
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    // The way back is told, though no turn has ended by itself.
+    let session = stage.session_id();
+    let about = stage.ask("/session", "At the desk it goes on by");
+    assert!(about.text.contains(&session), "{}", about.text);
+    let other = Other::start(&stage, test, &["--resume", &session]);
+    let config_dir = stage.host.folder.path().join("claude");
+    until("the other one is found", || {
+        (holder(&config_dir, &session, &stage.folder(), &[]) == other.certain()).then_some(())
+    });
+    let why = format!(
+        "another claude (process {}) has this conversation open",
+        other.0.id()
+    );
+    stage.say("the second");
+    let told = stage.host.answer(&why);
+    assert_eq!(stage.turns_told("the second"), 0);
+    let refused = stage.ask("/archive", "default");
+    assert!(
+        refused.text.contains("something is open") || refused.text.contains("waits"),
+        "{refused:?}"
+    );
+    drop(other);
+    stage.host.delivered();
+    stage.host.press(&stage.host.person(), &told, "Try again");
+    stage.host.answer("echo: the second");
+}
+
+#[test]
+fn what_cannot_be_taken_over_says_so_and_can_be_later() {
+    let test = "what_cannot_be_taken_over_says_so_and_can_be_later";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("the first", "echo: the first");
+    let session = stage.session_id();
+    stage.ask("/clear", "begins a new conversation");
+    stage.ask("the second", "echo: the second");
+    let list = stage.ask("/resume", "1. the first · ");
+    let other = Other::start(&stage, test, &["--resume", &session]);
+    other.is_found(&stage, &session);
+    let press = stage.host.press(&stage.host.person(), &list, "1");
+    assert_eq!(
+        stage.host.toast(&press),
+        "That can't be done now. See below."
+    );
+    let why = stage.host.answer("has that conversation open");
+    assert!(why.text.contains("press again"), "{}", why.text);
+    drop(other);
+    let press = stage.host.press(&stage.host.person(), &list, "1");
+    assert_eq!(stage.host.toast(&press), "Done");
+    stage.host.answer("default goes on with that conversation.");
+    stage.remembers(&["the first"]);
 }

@@ -70,7 +70,7 @@ fn a_conversation_that_was_put_back_goes_on_by_a_press_and_not_before() {
     else {
         return;
     };
-    let _chappe = without_its_conversation(&stage);
+    let chappe = without_its_conversation(&stage);
     let first = say_in_vain(&stage, "are you there");
     // It is as before: the same is said again, and the message is still kept.
     let press = stage.host.press(&stage.host.person(), &first, "Try again");
@@ -91,6 +91,13 @@ fn a_conversation_that_was_put_back_goes_on_by_a_press_and_not_before() {
     stage.ask("/session default", "What you write now goes to default.");
     assert_eq!(stage.turns_told("are you there"), 0);
     stage.host.delivered();
+    // Nor does a restart press for anybody.
+    assert_eq!(chappe.stop().code(), Some(0));
+    let _chappe = stage.host.start();
+    stage.ask("/session web", "What you write now goes to web.");
+    stage.ask("and more", "echo: and more");
+    stage.ask("/session default", "What you write now goes to default.");
+    assert_eq!(stage.turns_told("are you there"), 0);
     let press = stage.host.press(&stage.host.person(), &second, "Try again");
     assert_eq!(stage.host.toast(&press), "Trying again.");
     stage.host.answer("echo: are you there");
