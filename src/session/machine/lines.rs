@@ -74,6 +74,7 @@ impl Machine {
             Message::User(user) => {
                 if let (true, Some(uuid)) = (user.is_replay, &user.uuid) {
                     self.taken_if(out, |turn| *uuid == turn.uuid);
+                    self.taken_while_ending(out);
                     self.may_be_swallowed(now, uuid);
                 }
                 if let (Some(uuid), Some(words)) = (&user.uuid, user.command_output()) {
@@ -569,6 +570,25 @@ impl Machine {
         }
         if out.len() > before {
             self.interrupt_again(out);
+        }
+    }
+
+    /// A prompt was taken by a process that is being ended: what was said before is of nobody's turn, and goes out; what
+    /// follows is that prompt's.
+    fn taken_while_ending(&mut self, out: &mut Vec<Action>) {
+        let State::Ending { says, .. } = &mut self.state else {
+            return;
+        };
+        if *says != Says::UnaskedYet {
+            return;
+        }
+        *says = Says::OfTurn;
+        let blocks = self.said.so_far();
+        if !blocks.is_empty() {
+            out.push(Action::Unasked {
+                blocks,
+                spent: Spent::default(),
+            });
         }
     }
 
