@@ -408,8 +408,8 @@ impl Pacing {
     fn status_at(&self, now: Instant, progress: &Progress) -> Instant {
         let Some(shown) = self.shown(progress) else {
             return match progress.doing {
-                // Who is asked has a message of its own to look at.
-                Doing::Asking => now + WAIT_MAX,
+                // Who is asked has a message of its own to look at, unless there is something to press for here.
+                Doing::Asking if progress.waiting == 0 => now + WAIT_MAX,
                 // What went wrong, and that stop was heard, is told at once.
                 _ if progress.interruption.is_some() => now,
                 _ => progress.since + STATUS_AFTER,

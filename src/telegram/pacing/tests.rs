@@ -459,6 +459,12 @@ fn who_is_asked_sees_neither_typing_nor_repeated_status() {
     let board = [working(1, 1, now, Doing::Asking)];
     let plan = pacing.plan(now + secs(5), &[], &board);
     assert_eq!(plan.call, None);
+    // What waits can be sent into the turn or dropped there.
+    let mut waits = working(1, 1, now, Doing::Asking);
+    waits.waiting = 1;
+    let board = [waits];
+    let call = go(&mut pacing, now + secs(5), &[], &board);
+    assert!(matches!(call, Some(Call::Status { .. })), "{call:?}");
 }
 
 #[test]
