@@ -429,14 +429,14 @@ fn default_persona(config: &Config, personas: &Personas) -> Result<Persona, Fata
             let fatal = |error: Box<ConfigError>| Fatal::new(Exit::Config, error.to_string());
             personas.built_in_default().map_err(fatal)?
         }
-        Err(NoPersona::Unknown { near }) => {
+        Err(NoPersona::Unknown { near, all }) => {
             let why = format!(
                 "sessions.default_persona is \"{name}\", and there is no such persona\nhelp: {}; there are {}",
                 near.map_or_else(
                     || format!("make personas/{name}.toml beside config.toml"),
                     |near| format!("did you mean \"{near}\"?")
                 ),
-                personas.names().join(", ")
+                all.join(", ")
             );
             return Err(Fatal::new(Exit::Config, why));
         }

@@ -46,8 +46,13 @@ pub struct Personas {
 /// Why there is no such persona.
 #[derive(Debug)]
 pub enum NoPersona {
-    /// Nobody has made one of that name; the nearest that there is.
-    Unknown { near: Option<String> },
+    /// Nobody has made one of that name.
+    Unknown {
+        /// The nearest that there is.
+        near: Option<String>,
+        /// All that there are.
+        all: Vec<String>,
+    },
     /// Its file is wrong: where and how.
     Broken(Box<ConfigError>),
 }
@@ -96,11 +101,9 @@ impl Personas {
                 return self.parse(name, Path::new(name), text).map_err(broken);
             }
         }
-        let names = self.names();
-        let near = nearest(name, names.iter().map(String::as_str));
-        Err(NoPersona::Unknown {
-            near: near.map(str::to_owned),
-        })
+        let all = self.names();
+        let near = nearest(name, all.iter().map(String::as_str)).map(str::to_owned);
+        Err(NoPersona::Unknown { near, all })
     }
 
     /// The persona `default` as it is built in, whatever file of that name there is.

@@ -163,7 +163,7 @@ impl Desk {
         };
         let persona = match persona {
             Ok(persona) => persona,
-            Err(why) => return say(intake, place, self.no_persona(wished, why)),
+            Err(why) => return say(intake, place, choices::no_persona(wished, why)),
         };
         let own = self.home.root.join(name);
         let folder = match (directory, there) {

@@ -99,7 +99,10 @@ fn an_unknown_name_gets_the_nearest_and_leads_out_of_no_folder() {
     fs::write(folder.path().join("x.toml"), "").unwrap();
     let personas = personas(&folder.path().join("personas"));
     let near = |name| match personas.read(name) {
-        Err(NoPersona::Unknown { near }) => near,
+        Err(NoPersona::Unknown { near, all }) => {
+            assert_eq!(all, personas.names(), "nobody has to look again");
+            near
+        }
         other => panic!("there is none: {other:?}"),
     };
     assert_eq!(near("reserch").as_deref(), Some("research"));

@@ -29,17 +29,15 @@ pub enum Effect {
     ToNothing,
 }
 
-impl Desk {
-    pub(super) fn no_persona(&self, name: &str, why: &NoPersona) -> Formatted {
-        match why {
-            NoPersona::Unknown { near } => {
-                let all = self.workplace.personas.names();
-                sessions::no_persona(name, near.as_deref(), &all)
-            }
-            NoPersona::Broken(error) => sessions::broken_persona(&error.to_string()),
-        }
+/// Why nobody can be had by this name, by what was looked up ahead: the folder of personas may lie on a slow disk.
+pub(super) fn no_persona(name: &str, why: &NoPersona) -> Formatted {
+    match why {
+        NoPersona::Unknown { near, all } => sessions::no_persona(name, near.as_deref(), all),
+        NoPersona::Broken(error) => sessions::broken_persona(&error.to_string()),
     }
+}
 
+impl Desk {
     pub(super) fn use_persona(
         &self,
         intake: &mut Intake<'_>,
@@ -50,7 +48,7 @@ impl Desk {
     ) -> store::Result<()> {
         let persona = match persona {
             Ok(persona) => persona,
-            Err(why) => return say(intake, place, self.no_persona(name, why)),
+            Err(why) => return say(intake, place, no_persona(name, why)),
         };
         intake.use_persona(session.id, persona)?;
         let works = intake.is_at_work(session.id)?;
@@ -270,7 +268,7 @@ impl Desk {
             Act::UseBypass => self.use_mode(intake, &session, BYPASS)?,
             Act::UsePersona { persona: name } => match &ahead.found {
                 Found::Persona(Err(why)) => {
-                    return refuse(intake, place, self.no_persona(name, why));
+                    return refuse(intake, place, no_persona(name, why));
                 }
                 Found::Persona(persona) => {
                     self.use_persona(intake, place, &session, name, persona)?;
