@@ -34,6 +34,9 @@ pub struct Kept {
     pub created: i64,
     pub active: i64,
     pub cost: f64,
+    /// Whether the beginning of what was said is not kept. Older archives do not say it.
+    #[serde(default)]
+    pub log_cut: bool,
 }
 
 /// Whether a session has gone.
@@ -243,6 +246,7 @@ fn kept(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Kept>> {
                 created: row.get("created")?,
                 active: row.get("active")?,
                 cost: row.get("cost")?,
+                log_cut: row.get("log_cut")?,
             })
         })
         .optional()
@@ -536,7 +540,7 @@ impl Store {
             tx.execute(
                 "UPDATE session SET moving = NULL, folder = ?2, own = ?3, claude = ?4, said = ?5, heard = ?5, persona = ?6,
                      prompt = ?7, model = ?8, mode = ?9, max_turns = ?10, idle = ?11, created = ?12, cost = ?13,
-                     active = ?14, revision = revision + 1, generation = generation + 1
+                     active = ?14, log_cut = ?15, revision = revision + 1, generation = generation + 1
                  WHERE id = ?1",
                 rusqlite::params![
                     session.0,
@@ -553,6 +557,7 @@ impl Store {
                     kept.created,
                     kept.cost,
                     now,
+                    kept.log_cut,
                 ],
             )?;
             left_behind::is_back(tx, &kept.claude)?;

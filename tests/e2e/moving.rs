@@ -808,6 +808,35 @@ fn what_was_said_is_had_as_a_file() {
 }
 
 #[test]
+fn a_file_whose_beginning_is_not_kept_says_so_also_when_its_session_is_back() {
+    let host = Host::new();
+    let chappe = host.start();
+    web(&host);
+    host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database
+        .execute("UPDATE session SET log_cut = 1", [])
+        .expect("it can be written");
+    drop(database);
+    let _chappe = host.start();
+    host.say("/archive");
+    host.answer("web is put away (");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    host.say("/export");
+    let file = host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find_map(|shown| shown.attachment.clone())
+    });
+    let text = host.api.file(&file.file_id).expect("it was uploaded");
+    let text = String::from_utf8_lossy(&text);
+    let cut = "# web\n\n(What came before is left out: it is too long.)\n\n## You, 20";
+    assert!(text.starts_with(cut), "{text}");
+    assert!(text.contains("hello"), "{text}");
+}
+
+#[test]
 fn a_second_tap_puts_nothing_else_away() {
     let host = Host::new();
     let _chappe = host.start();

@@ -71,6 +71,7 @@ impl Host {
             created: 1,
             active: 2,
             cost: 0.5,
+            log_cut: true,
         }
     }
 }

@@ -58,6 +58,11 @@ impl Owner {
             return Ok(());
         }
         let log = store.log(self.session)?;
+        let kept = KeptSession {
+            // Also where it is cut only now, since more is not handed out at once.
+            log_cut: log.is_cut,
+            ..kept
+        };
         let said: Vec<_> = log.said.into_iter().map(|(_, said)| said).collect();
         let (report, moved) = bounded(1);
         let (outfit, id) = (Arc::clone(&self.outfit), self.session);

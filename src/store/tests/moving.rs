@@ -293,6 +293,29 @@ fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
     });
 }
 
+#[test]
+fn a_log_whose_beginning_is_not_kept_says_so_also_when_it_is_back() {
+    on_both(|store| {
+        let (session, revision) = going(store);
+        run(store, "UPDATE session SET log_cut = 1");
+        let kept = store.kept(session).expect("it can be read");
+        let kept = kept.expect("it is there");
+        departs(store, session, revision);
+        arrives(store, &kept);
+        let session = take_in(store, NOW, |intake| intake.bound(HOME)).expect("it is there");
+        assert!(store.log(session).expect("it can be read").is_cut);
+        // One that an older chappe has put away does not say whether it is.
+        let mut kept = serde_json::to_value(kept).expect("it is JSON");
+        let said = kept
+            .as_object_mut()
+            .expect("it has names")
+            .remove("log_cut");
+        assert_eq!(said, Some(true.into()));
+        let older: KeptSession = serde_json::from_value(kept).expect("it is read all the same");
+        assert!(!older.log_cut);
+    });
+}
+
 /// A session comes back as it was kept.
 fn arrives(store: &Store, kept: &KeptSession) {
     let file = "web-20261128-140205.tar.zst".to_owned();
