@@ -390,11 +390,7 @@ impl Premises<'_> {
         // All was done but for the last word: it stays as it is.
         let is_placed = self.placed().exists() && folder.exists();
         if elsewhere.is_none() && !is_placed {
-            // An empty one is in nobody's way.
-            match fs::remove_dir(folder) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            make_room(folder)?;
         }
         // First, so that with the folder everything is there.
         let (memory, transcripts): (Vec<_>, Vec<_>) = unpacked
@@ -519,6 +515,24 @@ impl Premises<'_> {
             None => Ok(Vec::new()),
         }
     }
+}
+
+/// Lets a folder be put here. An empty one is in nobody's way; all else is somebody's.
+fn make_room(folder: &Path) -> io::Result<()> {
+    let in_the_way = match fs::remove_dir(folder) {
+        Ok(()) => return Ok(()),
+        Err(error) => match error.kind() {
+            ErrorKind::NotFound => return Ok(()),
+            ErrorKind::DirectoryNotEmpty => "is not empty",
+            ErrorKind::NotADirectory => "is no folder",
+            _ => return Err(error),
+        },
+    };
+    let folder = folder.display();
+    Err(io::Error::new(
+        ErrorKind::AlreadyExists,
+        format!("{folder} is in the way: it {in_the_way}. Move it away, then try again"),
+    ))
 }
 
 /// Whether a file begins with all that another one holds.

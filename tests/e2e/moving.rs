@@ -142,6 +142,30 @@ fn a_session_whose_folder_is_not_there_stays_and_says_so() {
 }
 
 #[test]
+fn a_folder_that_is_in_the_way_of_one_that_comes_back_is_named_with_what_to_do() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/archive");
+    host.answer("web is put away (");
+    fs::create_dir(folder(&host, "web")).expect("it can be made");
+    fs::write(folder(&host, "web").join("mine"), "").expect("it can be written");
+    host.say("/restore web");
+    let told = host.answer("⚠ web can't be brought back: ");
+    let why = format!(
+        "{} is in the way: it is not empty. Move it away, then try again. Nothing of it was unpacked.",
+        folder(&host, "web").display()
+    );
+    assert!(told.text.ends_with(&why), "{}", told.text);
+    // What is said to work does.
+    let moved = host.folder.path().join("moved");
+    fs::rename(folder(&host, "web"), &moved).expect("it can be moved");
+    host.say("/restore web");
+    host.answer("web is back, and remembers.");
+    assert!(folder(&host, "web").join("note").exists() && moved.join("mine").exists());
+}
+
+#[test]
 fn what_was_never_started_does_not_come_back_into_the_folder_of_another_session() {
     let host = Host::new();
     let _chappe = host.start();

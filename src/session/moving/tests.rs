@@ -499,10 +499,27 @@ fn what_is_in_the_way_is_left_alone() {
     let folder = root.join("web");
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("mine"), "").unwrap();
-    assert!(premises.unpack(FILE, &folder, |_| None, |_| false).is_err());
+    let refused = || {
+        let refused = premises.unpack(FILE, &folder, |_| None, |_| false);
+        refused.err().expect("it is in the way").to_string()
+    };
+    let told = |why| {
+        let folder = folder.display();
+        format!("{folder} is in the way: it {why}. Move it away, then try again")
+    };
+    assert_eq!(refused(), told("is not empty"));
     assert!(folder.join("mine").exists() && !folder.join("deep").exists());
     assert!(!premises.staging().exists());
-    fs::remove_file(folder.join("mine")).unwrap();
+    fs::rename(folder.join("mine"), root.join("mine")).unwrap();
+    fs::remove_dir(&folder).unwrap();
+    fs::rename(root.join("mine"), &folder).unwrap();
+    assert_eq!(refused(), told("is no folder"));
+    fs::remove_file(&folder).unwrap();
+    // A link is a person's as well, wherever it leads.
+    std::os::unix::fs::symlink(&root, &folder).unwrap();
+    assert_eq!(refused(), told("is no folder"));
+    fs::remove_file(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
     assert!(!premises.placed().exists());
     premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
 }
