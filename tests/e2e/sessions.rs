@@ -78,7 +78,12 @@ fn a_file_of_a_person_that_has_the_name_of_chappes_own_stays() {
     host.say("hello");
     host.answer("echo: hello");
     host.say("/archive");
-    host.answer("web is put away (");
+    let told = host.answer("web is put away (");
+    let stays = format!(
+        " Its folder {} is yours: it stays where it is, and is not in the archive.",
+        src.display()
+    );
+    assert!(told.text.contains(&stays), "{}", told.text);
     host.say("/restore web");
     host.answer("web is back, and remembers.");
     host.say("again");

@@ -62,21 +62,35 @@ pub fn is_not_back(session: &str) -> Formatted {
         .end()
 }
 
-pub fn archived(session: &str, bytes: u64, left_out: &[String]) -> Formatted {
-    let line = Line::default()
+/// How a session was put away.
+pub struct PutAway<'a> {
+    /// How large its archive is.
+    pub bytes: u64,
+    /// The directory of a person's that it worked in, which is not in the archive.
+    pub stays: Option<&'a str>,
+    /// What of its folder was left out, since it is no file.
+    pub left_out: &'a [String],
+}
+
+pub fn archived(session: &str, away: &PutAway<'_>) -> Formatted {
+    let mut line = Line::default()
         .bold(session)
-        .plain(&format!(" is put away ({}). ", size(bytes)))
+        .plain(&format!(" is put away ({}). ", size(away.bytes)))
         .code(&format!("/restore {session}"))
         .plain(" brings it back.");
-    match left_out {
-        [] => line.end(),
-        some => line
-            .plain(&format!(
-                " Left out, since it is no file: {}",
-                some.join(", ")
-            ))
-            .end(),
+    if let Some(folder) = away.stays {
+        line = line
+            .plain(" Its folder ")
+            .code(folder)
+            .plain(" is yours: it stays where it is, and is not in the archive.");
     }
+    if !away.left_out.is_empty() {
+        line = line.plain(&format!(
+            " Left out, since it is no file: {}",
+            away.left_out.join(", ")
+        ));
+    }
+    line.end()
 }
 
 /// The same, and to which session what is written goes now.

@@ -13,6 +13,7 @@ use crossbeam_channel::bounded;
 use super::{Outfit, Owner};
 use crate::chat::{Moving, Place, Post, SessionId};
 use crate::clock::unix_now;
+use crate::render::sessions::PutAway;
 use crate::render::{notice, sessions};
 use crate::session::machine::{Action, Event};
 use crate::session::moving::{Done, Remains};
@@ -133,7 +134,12 @@ impl Owner {
         let name = &kept.name;
         let gone = match done {
             Ok(Done::Packed(packed)) => {
-                Some(sessions::archived(name, packed.bytes, &packed.left_out))
+                let away = PutAway {
+                    bytes: packed.bytes,
+                    stays: (!kept.owns_folder).then_some(kept.folder.as_str()),
+                    left_out: &packed.left_out,
+                };
+                Some(sessions::archived(name, &away))
             }
             Ok(Done::TakenAway) => Some(sessions::deleted(name)),
             Ok(Done::Arrived(arrival)) => {

@@ -233,7 +233,8 @@ fn what_comes_back_otherwise_than_it_went_is_said() {
     stage.ask("the word is cormorant", "echo: the word is cormorant");
     symlink("/usr/bin/env", stage.folder().join("env")).expect("it can be made");
     symlink("inside", stage.folder().join("here")).expect("it can be made");
-    stage.ask("/archive", "default is put away (");
+    let told = stage.ask("/archive", "default is put away (");
+    assert!(!told.text.contains("Its folder"), "{told:?}");
     let told = stage.ask("/restore default", "default is back, and remembers.");
     let links = "Links that lead out of its folder were left out: env → /usr/bin/env.";
     assert!(told.text.ends_with(links), "{told:?}");
@@ -244,7 +245,13 @@ fn what_comes_back_otherwise_than_it_went_is_said() {
         "Session web is ready",
     );
     stage.ask("the word is heron", "echo: the word is heron");
-    stage.ask("/archive web", "web is put away (");
+    let told = stage.ask("/archive web", "web is put away (");
+    let stays = format!(
+        " Its folder {} is yours: it stays where it is, and is not in the archive.",
+        mine.display()
+    );
+    assert!(told.text.contains(&stays), "{told:?}");
+    assert!(mine.is_dir());
     fs::rename(&mine, mine.with_file_name("moved")).expect("it can be moved");
     let told = stage.ask("/restore web", "web is back, and remembers.");
     let moved = format!(
