@@ -15,10 +15,10 @@ pub use choices::{
     no_such_model, persona_is, personas, refused, timeout_is,
 };
 pub use moves::{
-    PutAway, archived, archives, ask_again, confirm_delete, conversations, deleted, export,
-    has_changed, has_guest, has_open, is_coming_back, is_in_conversation, is_in_the_way, is_moving,
-    is_not_back, is_open_elsewhere, no_archive, not_moved, not_put_back, not_removed, nothing_said,
-    restored, taken_over, unreadable_conversations, with_next,
+    BroughtBack, Memory, PutAway, archived, archives, ask_again, confirm_delete, conversations,
+    deleted, export, has_changed, has_guest, has_open, is_coming_back, is_in_conversation,
+    is_in_the_way, is_moving, is_not_back, is_open_elsewhere, no_archive, not_moved, not_put_back,
+    not_removed, nothing_said, restored, taken_over, unreadable_conversations, with_next,
 };
 
 /// How many things to choose from have a button.

@@ -17,7 +17,7 @@ use nix::unistd::geteuid;
 use super::prepare::{MIRROR, config_dir, is_mirror_of};
 use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
 use crate::chat::{BYPASS, Moving};
-use crate::claude::transcript;
+use crate::claude::transcript::{self, Kept};
 use crate::store::{KeptSession, Said};
 
 /// Where archives lie, in the directory of the sessions' folders. No session can have this name.
@@ -68,12 +68,18 @@ pub struct Arrival {
     pub elsewhere: Option<String>,
     /// Whether it asked nobody before it was put away, and asks now.
     pub asks_again: bool,
+    /// Whether something was said in it of which Claude has no record here, so that it begins a new conversation.
+    pub forgets: bool,
     pub links_left_out: LeftOut,
 }
 
 /// What was done on the disk.
 pub enum Done {
-    Packed(Packed),
+    Packed {
+        packed: Packed,
+        /// Whether something was said of which Claude has no record, so that none is in the archive.
+        forgets: bool,
+    },
     TakenAway,
     Arrived(Box<Arrival>),
     PutBack,
@@ -142,7 +148,11 @@ impl Premises<'_> {
         is_open: impl Fn(&str) -> bool,
     ) -> io::Result<Done> {
         match moving {
-            Moving::Archive { file } => self.pack(kept, said, file).map(Done::Packed),
+            Moving::Archive { file } => {
+                let packed = self.pack(kept, said, file)?;
+                let forgets = kept.said && !self.has_record(&kept.claude);
+                Ok(Done::Packed { packed, forgets })
+            }
             Moving::Delete { file } => {
                 self.undo(kept, file.as_deref())?;
                 self.take_away(kept).map(|()| Done::TakenAway)
@@ -180,6 +190,13 @@ impl Premises<'_> {
     fn transcripts(&self, claude: &str) -> io::Result<Vec<PathBuf>> {
         let dir = config_dir(self.environment);
         dir.map_or_else(|| Ok(Vec::new()), |dir| transcript::paths(&dir, claude))
+    }
+
+    /// Whether Claude has a record of a conversation that can go on. Somebody may have removed it, Claude does so itself
+    /// after a while, and one that runs as another user keeps it where it is not seen from here.
+    fn has_record(&self, claude: &str) -> bool {
+        let dir = config_dir(self.environment);
+        dir.is_some_and(|dir| matches!(transcript::kept(&dir, claude), Kept::Said | Kept::Unknown))
     }
 
     /// Packs a session, and takes its folder out of the way. `said` is what was said in it.
@@ -416,12 +433,20 @@ impl Premises<'_> {
         if asks_again {
             kept.mode = None;
         }
+        // The CLI resumes only what it has of the directory that it runs in.
+        let is_laid = self.project(&place).is_ok_and(|project| {
+            let transcript = project.join(format!("{}.jsonl", kept.claude));
+            transcript.exists() && self.has_record(&kept.claude)
+        });
+        let forgets = kept.said && !is_laid;
+        kept.said &= is_laid;
         kept.folder = place.to_string_lossy().into_owned();
         Ok(Arrival {
             kept,
             said,
             elsewhere: former,
             asks_again,
+            forgets,
             links_left_out: unpacked.links_left_out,
         })
     }

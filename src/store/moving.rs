@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::holds::{Held, Holding};
 use super::log::{self, Said};
 use super::{
-    Home, Intake, Made, New, Result, Step, Store, holds, left_behind, outbox, place_of, places,
-    topic_column,
+    Home, Intake, Made, New, Result, Step, Store, fresh_uuid, holds, left_behind, outbox, place_of,
+    places, topic_column,
 };
 use crate::chat::{BotId, Hold, Lane, Moving, Notice, Place, Post, SessionId};
 use crate::store::places::Folder;
@@ -560,6 +560,11 @@ impl Store {
                     kept.log_cut,
                 ],
             )?;
+            if !kept.said {
+                // Claude may know the old one all the same, where nobody looks for it from here, and begins none twice.
+                tx.prepare_cached("UPDATE session SET claude = ?2 WHERE id = ?1")?
+                    .execute((session.0, fresh_uuid()))?;
+            }
             left_behind::is_back(tx, &kept.claude)?;
             take_over_number(tx, session, &kept.claude)?;
             for one in said {

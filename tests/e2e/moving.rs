@@ -142,6 +142,39 @@ fn a_session_whose_folder_is_not_there_stays_and_says_so() {
 }
 
 #[test]
+fn a_session_of_which_claude_has_no_record_says_so_both_times_and_begins_anew() {
+    let host = Host::new();
+    let _chappe = host.start();
+    web(&host);
+    host.say("/timeout 0");
+    host.answer("Claude's process for web ends after each turn");
+    until("the end of the process", || {
+        host.claudes().is_empty().then_some(())
+    });
+    fs::remove_dir_all(host.folder.path().join("claude/projects")).expect("it is there");
+    host.say("/archive");
+    let told = host.answer("web is put away (");
+    let forgets = " It won't remember then: Claude's own record of the conversation was not found, and is not in the archive.";
+    assert!(told.text.ends_with(forgets), "{}", told.text);
+    host.say("/restore web");
+    let told = host.answer("web is back");
+    let anew = "web is back, but begins a new conversation: Claude's own record of the former one was not in the archive. \
+                What you write now goes there.";
+    assert_eq!(told.text, anew);
+    assert!(folder(&host, "web").join("note").exists());
+    host.say("[[remember]]");
+    host.answer("remember turns=0");
+    host.say("/export");
+    let file = host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find_map(|shown| shown.attachment.clone())
+    });
+    let text = host.api.file(&file.file_id).expect("it was uploaded");
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("echo: hello"), "{text}");
+}
+
+#[test]
 fn a_folder_that_is_in_the_way_of_one_that_comes_back_is_named_with_what_to_do() {
     let host = Host::new();
     let _chappe = host.start();
@@ -178,7 +211,8 @@ fn what_was_never_started_does_not_come_back_into_the_folder_of_another_session(
     host.say("/rename site");
     host.answer("web is now site.");
     host.say("/restore web");
-    host.answer("web is back");
+    let told = host.answer("web is back");
+    assert_eq!(told.text, "web is back. What you write now goes there.");
     let folders = "SELECT count(DISTINCT folder) FROM session";
     assert_eq!(host.count(folders), 2);
     assert_eq!(host.count("SELECT count(*) FROM session WHERE own = 1"), 2);

@@ -68,6 +68,8 @@ pub struct PutAway<'a> {
     pub bytes: u64,
     /// The directory of a person's that it worked in, which is not in the archive.
     pub stays: Option<&'a str>,
+    /// Whether Claude had nothing of its conversation, so that it will not remember.
+    pub forgets: bool,
     /// What of its folder was left out, since it is no file.
     pub left_out: &'a [String],
 }
@@ -83,6 +85,11 @@ pub fn archived(session: &str, away: &PutAway<'_>) -> Formatted {
             .plain(" Its folder ")
             .code(folder)
             .plain(" is yours: it stays where it is, and is not in the archive.");
+    }
+    if away.forgets {
+        line = line.plain(
+            " It won't remember then: Claude's own record of the conversation was not found, and is not in the archive.",
+        );
     }
     if !away.left_out.is_empty() {
         line = line.plain(&format!(
@@ -120,33 +127,55 @@ pub fn not_removed(session: &str, remains: &[(String, String)]) -> Formatted {
         .end()
 }
 
-/// A session is back. `elsewhere` is the directory that it worked in, where it cannot any more; `asks_again` whether it asked
-/// nobody before. So many links led out of its folder and were left out; the first are named.
-pub fn restored(
-    session: &str,
-    elsewhere: Option<&str>,
-    asks_again: bool,
-    links_named: &[String],
-    links_left_out: u64,
-) -> Formatted {
-    let mut line = Line::default()
-        .bold(session)
-        .plain(" is back, and remembers. What you write now goes there.");
-    if let Some(elsewhere) = elsewhere {
+/// What a session that is back remembers.
+#[derive(Clone, Copy)]
+pub enum Memory {
+    Whole,
+    /// Nothing was said in it.
+    Empty,
+    /// Something was said, and Claude's record of it did not come back.
+    Lost,
+}
+
+/// How a session has come back.
+pub struct BroughtBack<'a> {
+    pub memory: Memory,
+    /// The directory that it worked in, where it cannot any more.
+    pub elsewhere: Option<&'a str>,
+    /// Whether it asked nobody before.
+    pub asks_again: bool,
+    /// The first of the links that led out of its folder and were left out, and how many there were.
+    pub links_named: &'a [String],
+    pub links_left_out: u64,
+}
+
+pub fn restored(session: &str, back: &BroughtBack<'_>) -> Formatted {
+    let mut line = Line::default().bold(session).plain(match back.memory {
+        Memory::Whole => " is back, and remembers. What you write now goes there.",
+        Memory::Empty => " is back. What you write now goes there.",
+        Memory::Lost => {
+            " is back, but begins a new conversation: Claude's own record of the former one was not in the archive. \
+             What you write now goes there."
+        }
+    });
+    if let Some(elsewhere) = back.elsewhere {
         line = line
             .plain(" It can't work in ")
             .code(elsewhere)
             .plain(" any more, so it has an empty folder of its own.");
     }
-    if asks_again {
+    if back.asks_again {
         line = line
             .plain(" It asks again: ")
             .bold(BYPASS)
             .plain(" does not come back by itself.");
     }
-    if links_left_out > 0 {
-        let more = links_left_out.saturating_sub(links_named.len() as u64);
-        let named: Vec<String> = links_named
+    if back.links_left_out > 0 {
+        let more = back
+            .links_left_out
+            .saturating_sub(back.links_named.len() as u64);
+        let named: Vec<String> = back
+            .links_named
             .iter()
             .map(|named| visible(&short(named)))
             .collect();

@@ -288,6 +288,53 @@ fn a_folder_that_is_not_there_keeps_its_session_once_something_was_said() {
 }
 
 #[test]
+fn a_session_of_which_claude_has_no_record_begins_anew() {
+    let host = Host::new();
+    let root = host.root();
+    let kept = host.session();
+    let premises = host.premises(&root);
+    let archives = || {
+        let file = FILE.to_owned();
+        let moving = Moving::Archive { file };
+        let done = premises.carry_out(&moving, &kept, &said(), |_| None, |_| true);
+        match done.unwrap() {
+            Done::Packed { forgets, .. } => forgets,
+            _ => panic!("it is put away"),
+        }
+    };
+    let folder = root.join("web");
+    let transcript = host.transcript(&folder);
+    let arrives = || {
+        let arrival = premises.unpack(FILE, &folder, |_| None, |_| false).unwrap();
+        premises.arrived().unwrap();
+        premises.clear_folder(&kept).unwrap();
+        assert_eq!(arrival.said, said(), "it is there for who reads it");
+        (arrival.kept.said, arrival.forgets)
+    };
+    assert!(!archives());
+    premises.clear(&kept).unwrap();
+    assert_eq!(arrives(), (true, false));
+    // Without a message of anybody's it cannot go on either.
+    fs::write(&transcript, "{\"type\":\"summary\"}\n").unwrap();
+    assert!(archives());
+    assert_eq!(arrives(), (false, true));
+    fs::remove_file(&transcript).unwrap();
+    assert!(archives());
+    assert_eq!(arrives(), (false, true));
+    // One of another directory is not resumed in this one.
+    assert!(archives());
+    let elsewhere = host.transcript(&root.join("elsewhere"));
+    fs::create_dir_all(elsewhere.with_file_name("")).unwrap();
+    fs::write(&elsewhere, "{\"type\":\"user\"}\n").unwrap();
+    assert_eq!(arrives(), (false, true));
+    fs::remove_file(&elsewhere).unwrap();
+    // Somebody has found it again.
+    assert!(archives());
+    fs::write(&transcript, "{\"type\":\"user\"}\n").unwrap();
+    assert_eq!(arrives(), (true, false));
+}
+
+#[test]
 fn a_session_that_was_never_started_comes_back_into_a_folder_of_its_own() {
     let host = Host::new();
     let root = host.root();
@@ -307,6 +354,7 @@ fn a_session_that_was_never_started_comes_back_into_a_folder_of_its_own() {
     assert_eq!(back.kept.folder, own.to_string_lossy());
     assert!(back.kept.owns_folder && own.is_dir());
     assert_eq!(back.elsewhere, None);
+    assert!(!back.forgets);
 }
 
 #[test]

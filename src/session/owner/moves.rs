@@ -13,7 +13,7 @@ use crossbeam_channel::bounded;
 use super::{Outfit, Owner};
 use crate::chat::{Moving, Place, Post, SessionId};
 use crate::clock::unix_now;
-use crate::render::sessions::PutAway;
+use crate::render::sessions::{BroughtBack, Memory, PutAway};
 use crate::render::{notice, sessions};
 use crate::session::machine::{Action, Event};
 use crate::session::moving::{Done, Remains};
@@ -133,24 +133,30 @@ impl Owner {
         };
         let name = &kept.name;
         let gone = match done {
-            Ok(Done::Packed(packed)) => {
+            Ok(Done::Packed { packed, forgets }) => {
                 let away = PutAway {
                     bytes: packed.bytes,
                     stays: (!kept.owns_folder).then_some(kept.folder.as_str()),
+                    forgets: *forgets,
                     left_out: &packed.left_out,
                 };
                 Some(sessions::archived(name, &away))
             }
             Ok(Done::TakenAway) => Some(sessions::deleted(name)),
             Ok(Done::Arrived(arrival)) => {
-                let post = Post::message(sessions::restored(
-                    name,
-                    arrival.elsewhere.as_deref(),
-                    arrival.asks_again,
-                    &arrival.links_left_out.named,
-                    arrival.links_left_out.count,
-                ));
                 let kept = &arrival.kept;
+                let back = BroughtBack {
+                    memory: match (kept.said, arrival.forgets) {
+                        (true, _) => Memory::Whole,
+                        (false, false) => Memory::Empty,
+                        (false, true) => Memory::Lost,
+                    },
+                    elsewhere: arrival.elsewhere.as_deref(),
+                    asks_again: arrival.asks_again,
+                    links_named: &arrival.links_left_out.named,
+                    links_left_out: arrival.links_left_out.count,
+                };
+                let post = Post::message(sessions::restored(name, &back));
                 outfit
                     .store
                     .arrive(bot, self.session, now, kept, &arrival.said, &post)?;

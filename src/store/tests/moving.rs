@@ -294,6 +294,28 @@ fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
 }
 
 #[test]
+fn what_begins_anew_does_so_in_another_conversation() {
+    on_both(|store| {
+        let (session, revision) = going(store);
+        let kept = store.kept(session).expect("it can be read");
+        let kept = kept.expect("it is there");
+        departs(store, session, revision);
+        for said in [false, true] {
+            let kept = KeptSession {
+                said,
+                ..kept.clone()
+            };
+            arrives(store, &kept);
+            let session = take_in(store, NOW, |intake| intake.bound(HOME)).expect("it is there");
+            let back = store.session(session).expect("it can be read");
+            let back = back.expect("it is there");
+            assert_eq!((back.said, back.claude == kept.claude), (said, said));
+            run(store, "DELETE FROM binding; DELETE FROM session");
+        }
+    });
+}
+
+#[test]
 fn a_log_whose_beginning_is_not_kept_says_so_also_when_it_is_back() {
     on_both(|store| {
         let (session, revision) = going(store);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::Stage;
+use super::{Stage, USER, until};
 
 /// The one archive there is.
 fn archive(stage: &Stage) -> PathBuf {
@@ -177,6 +177,42 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
         Some("kept")
     );
     stage.remembers(&["the word is cormorant"]);
+}
+
+#[test]
+fn what_claude_has_no_record_of_comes_back_and_begins_anew_and_that_is_said() {
+    let test = "what_claude_has_no_record_of_comes_back_and_begins_anew_and_that_is_said";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("/new web", "Session web is ready");
+    stage.ask("/timeout 0", "ends after each turn");
+    stage.ask("the word is cormorant", "echo: the word is cormorant");
+    until("the end of its process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    assert!(stage.transcripts().contains("the word is cormorant"));
+    fs::remove_dir_all(stage.host.folder.path().join("claude/projects")).expect("it is there");
+    let told = stage.ask("/archive", "web is put away (");
+    let forgets = " It won't remember then: Claude's own record of the conversation was not found, and is not in the archive.";
+    assert!(told.text.ends_with(forgets), "{told:?}");
+    let anew = "web is back, but begins a new conversation: Claude's own record of the former one was not in the archive.";
+    stage.ask("/restore web", anew);
+    stage.ask("the word is heron", "echo: the word is heron");
+    stage.remembers(&["the word is heron"]);
+    // From there on it remembers, and what was said before is there for who reads it.
+    stage.ask("/archive", "web is put away (");
+    stage.ask("/restore web", "web is back, and remembers.");
+    stage.remembers(&["the word is heron", "[[remember]]"]);
+    stage.say("/export");
+    let file = stage.host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find_map(|shown| shown.attachment.clone())
+    });
+    let text = stage.host.api.file(&file.file_id).expect("it was uploaded");
+    let text = String::from_utf8_lossy(&text);
+    assert!(text.contains("the word is cormorant"), "{text}");
 }
 
 #[test]
