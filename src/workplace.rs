@@ -11,6 +11,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
 use crate::claude::by_hand::ByHand;
@@ -69,6 +70,8 @@ pub enum NoDirectory {
     NotWhole,
     Missing,
     NotADirectory,
+    /// It is a link that leads back to itself, perhaps by others.
+    Circle,
     /// It lies, perhaps through a link, outside of what is allowed.
     Outside {
         /// Where it really is.
@@ -100,6 +103,7 @@ impl Workplace {
             ErrorKind::NotFound => NoDirectory::Missing,
             ErrorKind::NotADirectory => NoDirectory::NotADirectory,
             ErrorKind::PermissionDenied => NoDirectory::NoPermission,
+            _ if error.raw_os_error() == Some(Errno::ELOOP as i32) => NoDirectory::Circle,
             _ => NoDirectory::Other(error.to_string()),
         })?;
         // Looked at where it really is: a link inside of what is allowed may lead anywhere.

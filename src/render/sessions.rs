@@ -134,6 +134,7 @@ pub enum BadDirectory {
     NotWhole,
     Missing,
     NotADirectory,
+    Circle,
     Outside {
         real: PathBuf,
         allowed: Vec<PathBuf>,
@@ -157,6 +158,9 @@ pub fn bad_directory(named: &str, why: &BadDirectory) -> Formatted {
             " on this host. Make it, or leave it out: then the session gets a folder of its own.",
         ),
         BadDirectory::NotADirectory => line.code(&named).plain(" is no folder."),
+        BadDirectory::Circle => line.code(&named).plain(
+            " is a link that leads back to itself. Let it lead to a folder, or take another one.",
+        ),
         BadDirectory::NoPermission => line
             .plain("I may not read, enter and write ")
             .code(&named)

@@ -239,6 +239,7 @@ impl Desk {
             NoDirectory::NotWhole => BadDirectory::NotWhole,
             NoDirectory::Missing => BadDirectory::Missing,
             NoDirectory::NotADirectory => BadDirectory::NotADirectory,
+            NoDirectory::Circle => BadDirectory::Circle,
             NoDirectory::NoPermission => BadDirectory::NoPermission,
             NoDirectory::Other(why) => BadDirectory::Other(why.clone()),
             NoDirectory::Outside { real, allowed } => {

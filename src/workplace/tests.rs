@@ -55,6 +55,9 @@ fn only_what_is_allowed_is_found_whatever_leads_there() {
     assert_eq!(found("~/src/none"), Err(NoDirectory::Missing));
     assert_eq!(found("~/src/file"), Err(NoDirectory::NotADirectory));
     assert_eq!(found("~/src/file/x"), Err(NoDirectory::NotADirectory));
+    let round = at.join("src/round");
+    symlink(&round, &round).unwrap();
+    assert_eq!(found("~/src/round"), Err(NoDirectory::Circle));
     for broken in ["src", "./src", "~ada/src", "", "a\0b", &"x/".repeat(3000)] {
         assert_eq!(found(broken), Err(NoDirectory::NotWhole), "{broken:?}");
     }
