@@ -1,7 +1,7 @@
 //! What was put away comes back only as it was: an archive that was cut, or that somebody has changed, is refused whole,
 //! which is said, and nothing of it is left anywhere.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Cursor, Read, Write};
 use std::os::unix::fs::symlink;
@@ -18,31 +18,50 @@ fn archive(stage: &Stage) -> PathBuf {
     files.next().expect("something was put away").path()
 }
 
-/// Everything below a folder, but what chappe and Claude keep changing for themselves.
-fn tree(folder: &Path) -> BTreeSet<PathBuf> {
-    let mut found = BTreeSet::new();
+/// What lies at a path.
+#[derive(Debug, PartialEq)]
+enum Lies {
+    Folder,
+    /// With its content.
+    File(Vec<u8>),
+    /// To where it leads.
+    Link(PathBuf),
+    /// Whatever is in it.
+    Anything,
+}
+
+/// Everything below a folder, with what is in it.
+fn tree(folder: &Path) -> BTreeMap<PathBuf, Lies> {
+    let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let path = entry.path();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let kind = entry.file_type().expect("it is there");
+            let lies = if kind.is_dir() {
                 folders.push(path.clone());
-            }
-            found.insert(path);
+                Lies::Folder
+            } else if kind.is_symlink() {
+                Lies::Link(fs::read_link(&path).expect("it is there"))
+            } else {
+                Lies::File(fs::read(&path).expect("it is there"))
+            };
+            found.insert(path, lies);
         }
     }
     found
 }
 
 /// What may be left of an archive: beside the sessions, among Claude's conversations, and where a bad name may lead.
-fn all(stage: &Stage) -> BTreeSet<PathBuf> {
+fn all(stage: &Stage) -> BTreeMap<PathBuf, Lies> {
     let host = stage.host.folder.path();
     let mut all = tree(&stage.host.sessions_root());
     // Folders without anything in them Claude makes and removes as it likes.
     let kept = tree(&host.join("claude/projects")).into_iter();
-    all.extend(kept.filter(|path| path.is_file()));
+    all.extend(kept.filter(|(_, lies)| *lies != Lies::Folder));
+    // What is in these, chappe and Claude keep changing for themselves.
     let entries = fs::read_dir(host).expect("it is there").flatten();
-    all.extend(entries.map(|entry| entry.path()));
+    all.extend(entries.map(|entry| (entry.path(), Lies::Anything)));
     all
 }
 
@@ -98,8 +117,12 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
         return;
     };
     let _chappe = stage.host.start();
+    // No process that could still write something is there when it is looked at.
+    stage.ask("/timeout 0", "ends after each turn");
     stage.ask("first", "echo: first");
-    // In one of the versions the rows come a little later than the answer, and a file with them.
+    until("the end of its process", || {
+        stage.claudes().is_empty().then_some(())
+    });
     stage.has_written("echo: first", 1);
     stage.ask("/new web", "Session web is ready");
     stage.ask("the word is cormorant", "echo: the word is cormorant");
@@ -141,9 +164,12 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
             "x.jsonl in it is not of its conversation",
         ),
     ];
-    let before = all(&stage);
+    until("the end of what it has left", || {
+        (stage.host.count("SELECT count(*) FROM left_behind") == 0).then_some(())
+    });
     for (bytes, why) in cases {
         fs::write(&archive, bytes).expect("it can be written");
+        let before = all(&stage);
         let told = stage.ask("/restore web", "⚠ web can't be brought back: ");
         assert!(told.text.contains(why), "{why}: {}", told.text);
         let is_unsafe = !["complete", "damaged", "not an archive", "not of its"]
@@ -160,7 +186,10 @@ fn an_archive_that_was_cut_or_changed_leaves_nothing_and_the_whole_one_remembers
             "{}",
             told.text
         );
-        assert_eq!(all(&stage), before, "{why}");
+        let after = all(&stage);
+        let differ = |path: &&PathBuf| before.get(*path) != after.get(*path);
+        let changed: Vec<_> = before.keys().chain(after.keys()).filter(differ).collect();
+        assert_eq!(changed, Vec::<&PathBuf>::new(), "{why}");
         let sessions = "SELECT count(*) FROM session WHERE name = 'web'";
         assert_eq!(stage.host.count(sessions), 0, "{why}");
     }
