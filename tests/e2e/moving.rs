@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use chappe::loopback::botapi::Person;
 use rusqlite::Connection;
 
-use crate::host::{Chappe, Host, USER, until};
+use crate::host::{Chappe, Host, USER, chappe, until, write_program};
 
 /// The archives, by name.
 fn archives(host: &Host) -> Vec<String> {
@@ -37,7 +37,19 @@ fn web(host: &Host) {
 
 #[test]
 fn a_session_that_was_put_away_comes_back_and_remembers() {
-    let host = Host::new();
+    let mut host = Host::new();
+    // One that does not end before it is told to a second time, and notes then whether the folder still is where it was.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) exec {chappe:?} stand-in \"$@\";; esac\n\
+         trap 'test -e {note:?} && echo there >>{ended:?} || echo gone >>{ended:?}; exit 0' TERM\n\
+         {chappe:?} stand-in \"$@\"\nwhile :; do sleep 0.1; done\n",
+        chappe = chappe(),
+        note = folder(&host, "web").join("note"),
+        ended = host.folder.path().join("ended"),
+    );
+    let program = host.folder.path().join("claude.sh");
+    write_program(&program, &script);
+    host.use_claude(&[program.to_str().expect("the path is UTF-8")]);
     let chappe = host.start();
     web(&host);
     host.say("/archive");
@@ -45,7 +57,13 @@ fn a_session_that_was_put_away_comes_back_and_remembers() {
     host.answer("web is put away (");
     assert!(!folder(&host, "web").exists());
     assert_eq!(archives(&host).len(), 1);
-    assert!(host.claudes().is_empty(), "its process has ended first");
+    let ended = fs::read_to_string(host.folder.path().join("ended"));
+    assert_eq!(
+        ended.ok().as_deref(),
+        Some("there\n"),
+        "its process has ended first"
+    );
+    assert!(host.claudes().is_empty());
     assert_eq!(
         host.count("SELECT count(*) FROM session WHERE name = 'web'"),
         0
