@@ -634,6 +634,10 @@ pub enum Act {
     Revoke {
         grant: i64,
     },
+    /// The list of what is allowed shows those older than this one, or the newest.
+    ListGrants {
+        before: Option<i64>,
+    },
     /// What was allowed is over after an hour, or reaches further.
     LimitGrant {
         grant: i64,

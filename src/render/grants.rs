@@ -8,7 +8,7 @@ use super::status::coarse;
 use super::texts::Line;
 use crate::chat::{Act, BYPASS, Grant, Notice, Offer, Permit, Reach, Rule};
 
-/// How many grants a list shows, each with its button.
+/// How many grants a list shows at a time, each with its button. The others are a press away.
 const SHOWN_MAX: usize = 20;
 
 /// The longest label, in characters; behind that the number stands alone, as in the list.
@@ -84,10 +84,16 @@ fn shown(grant: &Grant) -> String {
     shorten(&words(&grant.permit).unwrap_or_default(), WORDS_MAX)
 }
 
-/// What is allowed in a session, with a button to take each away. `mode` is the one that counts.
+/// What is allowed in a session, with a button to take each away: from the newest on, or from the first that is older than
+/// the one with the number `before`. `grants` has the newest last. `mode` is the one that counts.
 ///
 /// What Claude's own settings and arguments allow besides is not known here: where nothing else does, it is said.
-pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
+pub fn list(
+    session: &str,
+    (grants, before): (&[Grant], Option<i64>),
+    mode: &str,
+    now: i64,
+) -> Notice {
     let line = Line::default();
     let by_mode = match mode {
         "acceptEdits" => Some((
@@ -116,12 +122,17 @@ pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
         .bold(session)
         .plain(":");
     let mut offers = Vec::new();
-    if let Some((words, label)) = by_mode {
+    let newest_first: Vec<&Grant> = grants.iter().rev().collect();
+    let is_older = |grant: &&Grant| before.is_some_and(|before| grant.id < before);
+    // Where none is older any more, there is only the beginning.
+    let from = newest_first.iter().position(is_older).unwrap_or(0);
+    if let (0, Some((words, label))) = (from, by_mode) {
         line = line.plain(&format!("\n{words}"));
         let mode = "default".to_owned();
         offers.push(vec![Offer::new(label, Act::UseMode { mode })]);
     }
-    for (at, grant) in grants.iter().take(SHOWN_MAX).enumerate() {
+    let here = newest_first.iter().enumerate().skip(from).take(SHOWN_MAX);
+    for (at, grant) in here {
         let reach = match grant.reach {
             Reach::Session => "here",
             Reach::Folder => "in this folder",
@@ -146,8 +157,20 @@ pub fn list(session: &str, grants: &[Grant], mode: &str, now: i64) -> Notice {
         }
         offers.push(vec![Offer::new(label, Act::Revoke { grant: grant.id })]);
     }
-    if grants.len() > SHOWN_MAX {
-        line = line.plain(&format!("\n… and {} more", grants.len() - SHOWN_MAX));
+    let turn = |label: &str, before| Offer::new(label, Act::ListGrants { before });
+    let mut turns = Vec::new();
+    if from > 0 {
+        turns.push(turn("The newest", None));
+    }
+    if let (Some(last), Some(left @ 1..)) = (
+        newest_first.get(from + SHOWN_MAX - 1),
+        newest_first.len().checked_sub(from + SHOWN_MAX),
+    ) {
+        line = line.plain(&format!("\n… and {left} older"));
+        turns.push(turn(&format!("{left} older"), Some(last.id)));
+    }
+    if !turns.is_empty() {
+        offers.push(turns);
     }
     Notice {
         body: line.end(),
@@ -233,7 +256,8 @@ mod tests {
             reach: Reach::Everywhere,
             ..grant(&"x".repeat(200))
         };
-        let notice = list("web", &[grant("npm test *"), limited], "acceptEdits", 400);
+        let all = [limited, grant("npm test *")];
+        let notice = list("web", (&all, None), "acceptEdits", 400);
         assert_eq!(
             notice.body.text,
             format!(
@@ -251,18 +275,65 @@ mod tests {
             labels,
             ["Ask before edits", "Revoke 1: npm test *", "Revoke 2"]
         );
-        let nothing = list("web", &[], "default", 0);
+        let nothing = list("web", (&[], None), "default", 0);
         assert_eq!(
             nothing.body.text,
             "You have allowed nothing for good in web. Claude's own settings may allow more. \
              When Claude asks, “Always” allows more than one call."
         );
         assert!(nothing.offers.is_empty());
-        let free = list("web", &[], BYPASS, 0);
+        let free = list("web", (&[], None), BYPASS, 0);
         assert!(
             free.body
                 .text
                 .ends_with("\neverything: nobody is asked (/mode)")
         );
+    }
+
+    #[test]
+    fn the_newest_stands_first_and_each_can_be_revoked() {
+        let all: Vec<Grant> = (1..=45)
+            .map(|id| Grant {
+                id,
+                ..grant(&format!("make {id}"))
+            })
+            .collect();
+        let mut revoked = Vec::new();
+        let mut before = None;
+        loop {
+            let notice = list("web", (&all, before), "acceptEdits", 400);
+            let buttons: Vec<&Offer> = notice.offers.iter().flatten().collect();
+            let has_mode = buttons.iter().any(|one| one.label == "Ask before edits");
+            assert_eq!(has_mode, before.is_none());
+            for button in &buttons {
+                if let Act::Revoke { grant } = button.act {
+                    let number = revoked.len() + 1;
+                    assert_eq!(button.label, format!("Revoke {number}: make {grant}"));
+                    let line = format!("\n{number}. make {grant} · here");
+                    assert!(notice.body.text.contains(&line), "{}", notice.body.text);
+                    revoked.push(grant);
+                }
+            }
+            let turns = |button: &&&Offer| matches!(button.act, Act::ListGrants { .. });
+            let turns: Vec<&&Offer> = buttons.iter().filter(turns).collect();
+            let labels: Vec<&str> = turns.iter().map(|turn| turn.label.as_str()).collect();
+            match before {
+                None => assert_eq!(labels, ["25 older"]),
+                Some(26) => assert_eq!(labels, ["The newest", "5 older"]),
+                Some(_) => assert_eq!(labels, ["The newest"]),
+            }
+            match turns.last().map(|turn| &turn.act) {
+                Some(Act::ListGrants { before: Some(next) }) => before = Some(*next),
+                _ => break,
+            }
+        }
+        assert!(revoked.iter().copied().eq((1..=45).rev()));
+        // What was older is gone meanwhile.
+        assert_eq!(
+            list("web", (&all[40..], Some(41)), "default", 400),
+            list("web", (&all[40..], None), "default", 400)
+        );
+        let just_one_page = list("web", (&all[..20], None), "default", 400);
+        assert_eq!(just_one_page.offers.len(), 20);
     }
 }

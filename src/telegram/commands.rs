@@ -15,7 +15,7 @@ use crate::config::nearest;
 use crate::render::sessions::{self, BadDirectory};
 use crate::render::{grants, lists, texts};
 use crate::router::{self, Command, Wish};
-use crate::store::{self, Folder, Intake, Made, New, Session, Stop};
+use crate::store::{self, Folder, Intake, Made, New, Offered, Session, Stop};
 use crate::workplace::NoDirectory;
 use moves::export;
 
@@ -228,10 +228,35 @@ impl Desk {
         place: Place,
         session: &Session,
     ) -> store::Result<()> {
+        let notice = self.grants_of(intake, session, None)?;
+        intake.offer(place, session.id, &notice).map(drop)
+    }
+
+    /// Shows another part of the list in its message; returns what the person reads at once.
+    pub fn turn_grants(
+        &self,
+        intake: &mut Intake<'_>,
+        offered: &Offered,
+        before: Option<i64>,
+    ) -> store::Result<&'static str> {
+        let Some(session) = intake.session(offered.session)? else {
+            return Ok(texts::TOAST_DONE_BEFORE);
+        };
+        let notice = self.grants_of(intake, &session, before)?;
+        intake.show_anew(offered, &notice)?;
+        Ok("See the list")
+    }
+
+    fn grants_of(
+        &self,
+        intake: &Intake<'_>,
+        session: &Session,
+        before: Option<i64>,
+    ) -> store::Result<Notice> {
         let all = intake.grants(session.id)?;
         let mode = self.mode_of(session);
-        let notice = grants::list(&session.name, &all, mode, unix_now());
-        intake.offer(place, session.id, &notice).map(drop)
+        let all = (all.as_slice(), before);
+        Ok(grants::list(&session.name, all, mode, unix_now()))
     }
 
     fn bad_directory(&self, why: &NoDirectory) -> BadDirectory {

@@ -357,6 +357,11 @@ impl Desk {
                 let came = replies::deny_with(intake, arrival, &press.from, &offered)?;
                 return answer(intake, arrival, press, came.toast);
             }
+            Act::ListGrants { before } => {
+                intake.close(arrival)?;
+                let toast = self.turn_grants(intake, &offered, *before)?;
+                return answer(intake, arrival, press, toast);
+            }
             act => {
                 intake.close(arrival)?;
                 let place = arrival.place;
@@ -522,6 +527,7 @@ fn carry_out(
         | Act::Restore { .. }
         | Act::TakeOver { .. }
         | Act::Revoke { .. }
+        | Act::ListGrants { .. }
         | Act::LimitGrant { .. }
         | Act::WidenGrant { .. } => {
             return Ok(texts::TOAST_DONE_BEFORE.to_owned());

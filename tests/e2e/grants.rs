@@ -115,6 +115,38 @@ fn what_is_allowed_always_is_not_asked_again_until_it_is_revoked() {
 }
 
 #[test]
+fn the_newest_of_many_stands_first_and_the_oldest_is_a_press_away() {
+    let host = host();
+    let _chappe = host.start();
+    allow_always(&host);
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database.busy_timeout(SOON).expect("it can be set");
+    let added = database.execute(
+        "WITH RECURSIVE more (n) AS (VALUES (2) UNION ALL SELECT n + 1 FROM more WHERE n < 25)
+         INSERT INTO granted (session, reach, folder, permit, user, name, at)
+         SELECT session, reach, folder, replace(permit, 'bump', 'bump' || n), user, name, at FROM granted, more",
+        [],
+    );
+    assert_eq!(added, Ok(24));
+    host.say("/grants");
+    let list = host.request_with(USER, "Revoke 1: sh ../bump25");
+    assert!(list.text.ends_with("\n… and 5 older"), "{}", list.text);
+    let press = host.press(&host.person(), &list, "5 older");
+    assert_eq!(host.toast(&press), "See the list");
+    let list = host.says(USER, list.id, "\n25. sh ../bump · here");
+    let press = host.press(&host.person(), &list, "Revoke 25: sh ../bump");
+    assert_eq!(
+        host.toast(&press),
+        "Revoked: sh ../bump. Claude asks again."
+    );
+    assert_eq!(host.count("SELECT count(*) FROM granted"), 24);
+    host.answer("\n… and 4 older");
+    host.say(CALL);
+    host.request_with(USER, "Allow once");
+    has_run(&host, 1);
+}
+
+#[test]
 fn other_calls_are_asked_all_the_same() {
     let host = host();
     let _chappe = host.start();
