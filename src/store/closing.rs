@@ -97,12 +97,8 @@ fn close_open(
         (one.id, state),
     )?;
     waits_no_more(tx, session, one.id, now)?;
-    let unsent = tx.execute(
-        "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
-        [one.row.0],
-    )?;
-    withdraw_parts(tx, one.id)?;
-    if unsent == 0 || one.is_seen {
+    let is_unsent = withdraw_unsent(tx, one.id)?;
+    if !is_unsent || one.is_seen {
         one.says(tx, now, with_line(&one.shown()))?;
     }
     Ok(())
@@ -148,22 +144,24 @@ pub(super) fn deny_torn(
         return Ok(None);
     };
     waits_no_more(tx, session, request, now)?;
-    tx.prepare_cached(
-        "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
-         AND (id = ?1 OR part_of = (SELECT token FROM request WHERE id = ?2))",
-    )?
-    .execute((row.0, request))?;
+    withdraw_unsent(tx, request)?;
     Ok(Some(session))
 }
 
-/// Lets no part of a request go out that stands above it and was not sent yet: the request is over.
-fn withdraw_parts(tx: &Transaction<'_>, request: i64) -> Result<()> {
+/// Lets nothing of a request go out that was not sent yet: the request is over. Returns whether its message was not.
+pub(super) fn withdraw_unsent(tx: &Transaction<'_>, request: i64) -> Result<bool> {
     tx.prepare_cached(
         "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
          AND part_of = (SELECT token FROM request WHERE id = ?1)",
     )?
-    .execute([request])
-    .map(drop)
+    .execute([request])?;
+    let unsent = tx
+        .prepare_cached(
+            "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
+             AND id = (SELECT row FROM request WHERE id = ?1)",
+        )?
+        .execute([request])?;
+    Ok(unsent > 0)
 }
 
 /// Takes away the buttons that would deny a request which is over with a message that waited for it.
@@ -221,12 +219,8 @@ impl Store {
                 },
             )?;
             let is_seen: bool = tx.query_row("SELECT message IS NOT NULL FROM outbox WHERE id = ?1", [row], |row| row.get(0))?;
-            let unsent = tx.execute(
-                "UPDATE outbox SET state = 'withdrawn' WHERE id = ?1 AND state = 'waiting'",
-                [row],
-            )?;
-            withdraw_parts(tx, id)?;
-            if unsent == 0 || is_seen {
+            let is_unsent = withdraw_unsent(tx, id)?;
+            if !is_unsent || is_seen {
                 let shown = match serde_json::from_str(&json) {
                     Ok(Post::Message { body, .. }) => body,
                     _ => Formatted::default(),

@@ -147,9 +147,32 @@ fn next_post(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
 }
 
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
-/// decided meanwhile is never sent again: its buttons would ask for what is over.
-const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request WHERE request.row = outbox.id
-    AND request.state != 'open') THEN 'withdrawn' ELSE 'waiting' END";
+/// decided meanwhile is never sent again, and no part of it: its buttons would ask for what is over.
+const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request
+    WHERE (request.row = outbox.id OR request.token = outbox.part_of) AND request.state != 'open')
+    THEN 'withdrawn' ELSE 'waiting' END";
+
+/// What a row is to be sent as whose edit finds no message. What a person has decided of a request is told all the same: the
+/// message with its buttons was never sent, since they were faster, or nobody knows under which number it arrived.
+fn without_its_message(tx: &Transaction<'_>, row: RowId, edit: Post) -> Result<Post> {
+    match edit {
+        Post::Edit {
+            target: Target::Row(shown),
+            body,
+            buttons,
+        } if buttons.is_empty() && requests::was_decided(tx, shown)? => {
+            let anew = Post::Message {
+                body,
+                buttons,
+                silent: true,
+            };
+            // What becomes of the call is looked up by what stands here.
+            rewrite(tx, row, &anew)?;
+            Ok(anew)
+        }
+        edit => Ok(edit),
+    }
+}
 
 impl Store {
     /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
@@ -229,6 +252,10 @@ impl Store {
                     .optional()?
                     .flatten(),
                 _ => None,
+            };
+            let post = match edits {
+                Some(_) => post,
+                None => without_its_message(tx, row, post)?,
             };
             let replies = match &post {
                 Post::Message { .. } | Post::Document { .. } if place.chat.0 < 0 => replies(tx, row, place)?,

@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::closing::waits_no_more;
+use super::closing::{waits_no_more, withdraw_unsent};
 use super::pending::ASKED_NOW;
 use super::turns::{Aside, say_aside};
 use super::{Error, Intake, Result, Step, Store, place_of};
@@ -157,6 +157,7 @@ struct Found {
     tool: String,
     state: String,
     row: RowId,
+    /// What its message says, also where a file goes out before it still.
     post: String,
     /// Its questions, and how far they are answered.
     asked: (Option<String>, Option<String>),
@@ -335,6 +336,14 @@ pub(super) fn note_arrival(tx: &Transaction<'_>, row: RowId, from: &Arrival) -> 
         (row.0, pressed.0),
     )
     .map(drop)
+}
+
+/// Whether a person has decided the request that a row shows.
+pub(super) fn was_decided(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
+    tx.prepare_cached(
+        "SELECT 1 FROM request WHERE row = ?1 AND state IN ('allowed', 'denied') AND user IS NOT NULL",
+    )?
+    .exists([row.0])
 }
 
 /// Whether there is an answer to each question that a request asks, by its columns; there is nothing to answer where it
@@ -634,7 +643,8 @@ impl Intake<'_> {
             .tx
             .prepare_cached(
                 "SELECT request.id, request.session, request.state, outbox.id, outbox.chat, outbox.topic,
-                        outbox.message, outbox.tries, outbox.post, request.questions, request.progress, request.tool
+                        outbox.message, outbox.tries, coalesce(outbox.rest -> '$[#-1]', outbox.post),
+                        request.questions, request.progress, request.tool
                  FROM request JOIN outbox ON outbox.id = request.row
                  WHERE request.token = ?1 AND request.bot = ?2",
             )?
@@ -706,6 +716,8 @@ impl Intake<'_> {
             (request, word, person.id.0, decided.permit, decided.why),
         )?;
         note_arrival(self.tx, row, from)?;
+        // Who has replied to a part above it may have decided before it went out.
+        withdraw_unsent(self.tx, request)?;
         waits_no_more(self.tx, session, request, self.now)?;
         self.touched.insert(session);
         Ok(Pressed::Decided {

@@ -227,6 +227,50 @@ fn a_reply_to_the_file_above_a_request_is_one_to_the_request() {
 }
 
 #[test]
+fn what_a_reply_to_its_file_denies_is_never_sent_with_its_buttons() {
+    let host = Host::new();
+    let _chappe = host.start();
+    host.say("hello");
+    let hello = host.answer("echo: hello");
+    host.delivered();
+    host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: u32::MAX,
+        what: Trouble::RetryAfter(1),
+    });
+    let long = "x".repeat(4_000);
+    host.say(&format!(
+        r#"[[tool Bash {{"command":"touch never; echo {long}"}}]]"#
+    ));
+    let above = host.wait("the file", |view| {
+        let mut shown = view.from_bot(USER);
+        shown.find(|shown| shown.id > hello.id).cloned()
+    });
+    let in_state = |count: i64, query: &str| {
+        until(query, || (host.count(query) == count).then_some(()));
+    };
+    in_state(
+        1,
+        "SELECT count(*) FROM outbox WHERE key LIKE 'above/%/sent/%'",
+    );
+    let ada = host.person();
+    host.api.reply(&ada, above.id, "not before the review");
+    in_state(1, "SELECT count(*) FROM request WHERE state = 'denied'");
+    host.api.clear_faults();
+    let told = host.answer("✗ Denied by Ada, ");
+    assert!(told.text.starts_with("default wants to run\n"), "{told:?}");
+    assert!(told.text.ends_with(": not before the review"), "{told:?}");
+    host.answer("tool said: The user denied this: not before the review");
+    host.delivered();
+    let sent = host.api.calls();
+    let mut sent = sent.iter().filter(|call| call.status == Some(200));
+    let with_buttons = sent.find(|call| call.params.to_string().contains("Allow once"));
+    assert!(with_buttons.is_none(), "{with_buttons:?}");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
 fn a_reply_to_what_mentions_a_request_once_more_is_one_to_the_request() {
     let mut host = Host::new();
     host.sessions.push_str("[limits]\nremind_after = \"1s\"\n");

@@ -800,6 +800,79 @@ fn a_reply_to_what_belongs_to_a_request_is_for_the_request() {
         assert_eq!(store.remind(session, NOW, "r", says), Ok(true));
         let reminder = RowId(number(store, "SELECT MAX(id) FROM outbox"));
         deliver(store, reminder, 304);
+#[test]
+fn what_is_denied_before_all_of_it_was_sent_is_told_without_buttons() {
+    /// What becomes of what was on its way when somebody replied.
+    type Ends = fn(&Store, RowId);
+    // How much of it was sent before that, and whether more was on its way.
+    const WAYS: [(usize, Option<Ends>); 7] = [
+        (1, None),
+        (1, Some(|store, row| put_back(store, row, false))),
+        (2, None),
+        (2, Some(arrives)),
+        (2, Some(|store, row| put_back(store, row, true))),
+        (3, None),
+        (3, Some(|store, row| put_back(store, row, false))),
+    ];
+    for (way, (sent, on_its_way)) in WAYS.into_iter().enumerate() {
+        let store = Store::in_memory();
+        let (session, prompt) = given(&store);
+        let request = Asked {
+            parts: vec![post("its first part"), post("its second part")],
+            file: Some(post("all of it")),
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &request)
+            .expect("the request is stored");
+        for message in 300..300 + sent as i64 {
+            deliver(&store, due(&store)[0], message);
+        }
+        let flying = on_its_way.map(|ends| (due(&store)[0], ends));
+        if let Some((row, _)) = flying {
+            begin(&store, row).expect("it waits");
+        }
+        take_in(&store, NOW, |intake| {
+            let reply = message(91, HOME);
+            let to = intake.request_replied_to(&reply, MessageId(300), true)?;
+            let to = to.expect("it is for the request").shown;
+            let denied = intake.deny("token-r", "because", &ada(), &reply, to)?;
+            let Pressed::Decided { row, shown, .. } = denied else {
+                panic!("{denied:?}")
+            };
+            assert_eq!(shown.text, "may I r?", "{way}");
+            intake.show(row, &Formatted::plain("may I r? denied"), Vec::new())
+        });
+        if let Some((row, ends)) = flying {
+            ends(&store, row);
+        }
+        store.take_up_outbox(BOT).expect("a restart");
+        let [row] = due(&store)[..] else {
+            panic!("{way}: only what was decided is due")
+        };
+        for _ in 0..2 {
+            let ready = begin(&store, row).expect("it waits");
+            let Post::Message { body, buttons, .. } = ready.post else {
+                panic!("{way}: {ready:?}")
+            };
+            assert_eq!((body.text.as_str(), buttons), ("may I r? denied", vec![]));
+            put_back(&store, row, false);
+        }
+        deliver(&store, row, 400);
+        assert_eq!(due(&store), [], "{way}");
+    }
+}
+
+fn put_back(store: &Store, row: RowId, sent: bool) {
+    store.put_back(row, sent).expect("it is settled");
+}
+
+fn arrives(store: &Store, row: RowId) {
+    store
+        .delivered(row, HOME.chat, Some(MessageId(350)))
+        .expect("it is settled");
+}
+
         for to in [301, 302, 303, 304] {
             assert_eq!(shown(to), Some(Some(MessageId(303))), "{to}");
             assert_eq!(replied_to(store, place(43), to), None);

@@ -38,6 +38,8 @@ enum Step {
         request: usize,
         astray: bool,
         verdict: bool,
+        /// Whether it is denied by a reply to a part of it, wherever its message is.
+        by_reply: bool,
     },
     Give {
         session: usize,
@@ -57,6 +59,8 @@ enum Step {
     Ask {
         prompt: usize,
         before: usize,
+        parts: usize,
+        file: bool,
     },
     Told {
         request: usize,
@@ -113,14 +117,15 @@ fn step() -> impl Strategy<Value = Step> {
         2 => which().prop_map(|session| Step::Stop { session }),
         4 => (which(), which()).prop_map(|(session, act)| Step::PressButton { session, act }),
         1 => which().prop_map(|button| Step::PressUsed { button }),
-        3 => (which(), prop::bool::weighted(0.2), any::<bool>())
-            .prop_map(|(request, astray, verdict)| Step::Decide { request, astray, verdict }),
+        3 => (which(), prop::bool::weighted(0.2), any::<bool>(), prop::bool::weighted(0.3))
+            .prop_map(|(request, astray, verdict, by_reply)| Step::Decide { request, astray, verdict, by_reply }),
         6 => which().prop_map(|session| Step::Give { session }),
         1 => which().prop_map(|prompt| Step::TakeBack { prompt }),
         2 => which().prop_map(|prompt| Step::Taken { prompt }),
         1 => which().prop_map(|prompt| Step::GiveAgain { prompt }),
         2 => which().prop_map(|prompt| Step::ContinueAs { prompt }),
-        2 => (which(), 0..3_usize).prop_map(|(prompt, before)| Step::Ask { prompt, before }),
+        2 => (which(), 0..3_usize, 0..3_usize, any::<bool>())
+            .prop_map(|(prompt, before, parts, file)| Step::Ask { prompt, before, parts, file }),
         1 => which().prop_map(|request| Step::Told { request }),
         1 => which().prop_map(|request| Step::CloseOne { request }),
         1 => which().prop_map(|session| Step::CloseAll { session }),
@@ -231,7 +236,8 @@ impl Walk {
                 request,
                 astray,
                 verdict,
-            } => self.decide(request, astray, verdict),
+                by_reply,
+            } => self.decide(request, astray, verdict, by_reply),
             Step::Give { session } => {
                 if let Some(session) = self.session(session) {
                     self.give(session);
@@ -245,7 +251,12 @@ impl Walk {
             }
             Step::GiveAgain { prompt } => self.give_again(prompt)?,
             Step::ContinueAs { prompt } => self.continue_as(prompt)?,
-            Step::Ask { prompt, before } => self.ask(prompt, before)?,
+            Step::Ask {
+                prompt,
+                before,
+                parts,
+                file,
+            } => self.ask(prompt, before, parts, file)?,
             Step::Told { request } => {
                 if let Some(request) = choose_one(&self.requests, request) {
                     self.store.told(request.session, &request.claude)?;

@@ -1,6 +1,7 @@
 //! What the courier does: begin, settle; in order, and never what is over.
 
 use super::*;
+use crate::chat::Target;
 
 impl Walk {
     /// What the courier takes next: one call for each chat, as it does.
@@ -18,10 +19,28 @@ impl Walk {
         let Some(due) = choose_one(&due, which).copied() else {
             return Ok(());
         };
-        assert!(self.store.begin(due.row)?.is_some(), "what is due waits");
+        let ready = self.store.begin(due.row)?.expect("what is due waits");
         let row = due.row;
-        let no_longer_open =
-            format!("SELECT COUNT(*) FROM request WHERE row = {row} AND state != 'open'");
+        if let (
+            Post::Edit {
+                target: Target::Row(shown),
+                ..
+            },
+            None,
+        ) = (&ready.post, ready.edits)
+        {
+            let decided =
+                format!("SELECT COUNT(*) FROM request WHERE row = {shown} AND user IS NOT NULL");
+            assert_eq!(
+                number(&self.store, &decided),
+                0,
+                "what was decided of {shown} is told nowhere"
+            );
+        }
+        let no_longer_open = format!(
+            "SELECT COUNT(*) FROM request WHERE state != 'open'
+             AND (row = {row} OR token = (SELECT part_of FROM outbox WHERE id = {row}))"
+        );
         assert_eq!(
             number(&self.store, &no_longer_open),
             0,

@@ -133,7 +133,13 @@ impl Walk {
         Ok(())
     }
 
-    pub(super) fn ask(&mut self, which: usize, before: usize) -> Result<()> {
+    pub(super) fn ask(
+        &mut self,
+        which: usize,
+        before: usize,
+        parts: usize,
+        file: bool,
+    ) -> Result<()> {
         let open =
             "SELECT CAST(id AS TEXT) FROM prompt WHERE state IN ('sent', 'taken') ORDER BY id";
         let Some(id) = choose_one(&words(&self.store, open), which).cloned() else {
@@ -152,6 +158,8 @@ impl Walk {
         let above: Vec<(&str, &str)> = above.iter().map(|key| (key.as_str(), "above")).collect();
         let asked = Asked {
             before: aside(&above),
+            parts: (0..parts).map(|_| post("a part of it")).collect(),
+            file: file.then(|| post("all of it")),
             ..asked(Some(prompt), &name)
         };
         self.store.ask(BOT, session, NOW, &asked)?;

@@ -170,7 +170,7 @@ impl Walk {
     }
 
     /// Only an open request can be decided, and only from its place.
-    pub(super) fn decide(&mut self, which: usize, astray: bool, verdict: bool) {
+    pub(super) fn decide(&mut self, which: usize, astray: bool, verdict: bool, by_reply: bool) {
         let update = self.update();
         let Some(request) = choose_one(&self.requests, which) else {
             return;
@@ -206,8 +206,17 @@ impl Walk {
             id: UserId(1),
             name: "Ada".to_owned(),
         };
+        // Which message shows it nobody has to know who replies to a part of it.
+        let known = shown.first().map(|_| MessageId(at));
         let pressed = take_in(&self.store, NOW, |intake| {
-            intake.decide(&request.token, verdict, &ada, &from)
+            let pressed = match by_reply {
+                true => intake.deny(&request.token, "no", &ada, &from, known)?,
+                false => intake.decide(&request.token, verdict, &ada, &from)?,
+            };
+            if let Pressed::Decided { row, shown, .. } = &pressed {
+                intake.show(*row, shown, Vec::new())?;
+            }
+            Ok(pressed)
         });
         let after = state(&self.store);
         match pressed {
