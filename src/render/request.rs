@@ -61,6 +61,11 @@ pub fn is_plan(tool: &str) -> bool {
     tool == PLAN_TOOL
 }
 
+/// Whether this tool asks questions, to which anything may be the answer.
+pub fn is_question(tool: &str) -> bool {
+    tool == QUESTION_TOOL
+}
+
 /// What Claude hears when a person has denied the use of a tool, with what they wrote.
 pub fn denied_for(tool: &str, reason: &str) -> String {
     match tool {
@@ -94,24 +99,28 @@ pub enum Stands {
 }
 
 /// To a message that waits for the answer to a request, with a button that makes the message the answer; but not of a
-/// request in another chat, which whoever reads this may not have seen.
-pub fn waits_for(tool: &str, input: &str, stands: Stands, deny_with: Act) -> Notice {
+/// request in another chat, which whoever reads this may not have seen. `deny_with` is None where the message only agrees:
+/// it is no reason to deny anything, and says how to allow it.
+pub fn waits_for(tool: &str, input: &str, stands: Stands, deny_with: Option<Act>) -> Notice {
     let line = Line::default().plain("That waits for your answer to ");
     let label = match tool {
         PLAN_TOOL => "Revise with this",
         QUESTION_TOOL => "Answer with this",
         _ => "Deny with this",
     };
-    Notice {
-        body: named(line, tool, input, stands),
-        offers: match stands {
-            Stands::Here | Stands::OnItsWay | Stands::InOtherTopic => {
-                vec![vec![Offer::new(label, deny_with)]]
-            }
-            // Nobody can have seen it, or not whoever reads this.
-            Stands::OnItsWayElsewhere | Stands::InOtherChat => Vec::new(),
-        },
-    }
+    let mut body = named(line, tool, input, stands);
+    let offers = match (stands, deny_with) {
+        // Nobody can have seen it, or not whoever reads this.
+        (Stands::OnItsWayElsewhere | Stands::InOtherChat, _) => Vec::new(),
+        (Stands::Here | Stands::OnItsWay | Stands::InOtherTopic, Some(act)) => {
+            vec![vec![Offer::new(label, act)]]
+        }
+        (Stands::Here | Stands::OnItsWay | Stands::InOtherTopic, None) => {
+            body.text.push_str(&format!("\n{}", texts::PRESS_TO_ALLOW));
+            Vec::new()
+        }
+    };
+    Notice { body, offers }
 }
 
 /// To a message that goes into the turn in which a request is open: Claude takes it in with what is decided.

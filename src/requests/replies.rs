@@ -62,7 +62,8 @@ fn reply(intake: &mut Intake<'_>, said: &Said<'_>, asked: &Replied) -> store::Re
     show(intake, denied, &asked.tool, from, text)
 }
 
-/// Says once for each request and place that a message waits for its answer, and offers to deny it with the message.
+/// Says that a message waits for the answer to a request, and offers to deny that with it. Each message that can be the
+/// reason has its own button, right below it; of what stands where nothing can be offered it is said once at a place.
 pub fn wait_for_answer(
     intake: &mut Intake<'_>,
     arrival: &Arrival,
@@ -72,9 +73,6 @@ pub fn wait_for_answer(
     let Some(asked) = intake.request_in_the_way(arrival, session)? else {
         return Ok(());
     };
-    if asked.is_told {
-        return Ok(());
-    }
     let act = Act::DenyWith {
         request: asked.request,
         message: asked.message,
@@ -85,7 +83,9 @@ pub fn wait_for_answer(
         // Which may be gone, and nobody tells.
         intake.look_after_requests(Some(arrival.place.chat))?;
     }
-    let notice = request::waits_for(&asked.tool, &asked.input, stands, act);
+    let is_reason = request::is_question(&asked.tool) || !router::only_agrees(text);
+    let deny_with = is_reason.then_some(act);
+    let notice = request::waits_for(&asked.tool, &asked.input, stands, deny_with);
     match stands {
         Stands::InOtherChat | Stands::OnItsWayElsewhere => {
             once(intake, arrival.place, ("waits", &asked), notice.body)
@@ -149,10 +149,16 @@ pub fn deny_with(
         return Ok(Came::to_nothing(texts::TOAST_DONE_BEFORE));
     };
     let session = offered.session;
-    let is_open = intake
-        .may_deny_with(session, *request, *message, text)?
-        .is_some();
-    if is_open && !intake.is_shown(*request)? {
+    let open = intake.may_deny_with(session, *request, *message, text)?;
+    if open
+        .as_ref()
+        .is_some_and(|tool| !request::is_question(tool) && router::only_agrees(text))
+    {
+        // The message has changed since it was offered.
+        intake.retire(offered.row, texts::PRESS_TO_ALLOW)?;
+        return Ok(Came::to_nothing(texts::PRESS_TO_ALLOW));
+    }
+    if open.is_some() && !intake.is_shown(*request)? {
         // Nothing is decided that nobody has seen; the button stays for when it is there.
         intake.give_back(offered.row)?;
         return Ok(Came::to_nothing(texts::TOAST_ON_ITS_WAY));

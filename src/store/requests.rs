@@ -66,8 +66,6 @@ pub struct InTheWay {
     pub is_shown: bool,
     /// Its token. Unlike its number it is never given again.
     pub token: String,
-    /// Whether another message is offered at this place, with which it could be denied.
-    pub is_told: bool,
 }
 
 /// A request to be shown: the messages before it, and the one with its buttons.
@@ -530,25 +528,18 @@ impl Intake<'_> {
         arrival: &Arrival,
         session: SessionId,
     ) -> Result<Option<InTheWay>> {
-        let topic = super::topic_column(arrival.place);
         self.tx
             .prepare_cached(
                 "SELECT request.id, inbox.id, request.tool, request.input,
-                        outbox.chat, outbox.topic, request.token, outbox.message IS NOT NULL,
-                        EXISTS (SELECT 1 FROM button JOIN outbox said ON said.id = button.row
-                            WHERE button.session = ?2 AND button.used = 0 AND said.chat = ?3 AND said.topic = ?4
-                              AND json_extract(act, '$.do') = 'deny_with'
-                              AND json_extract(act, '$.request') = request.id
-                              AND EXISTS (SELECT 1 FROM inbox held WHERE held.state = 'waiting'
-                                  AND held.id = json_extract(act, '$.message')))
+                        outbox.chat, outbox.topic, request.token, outbox.message IS NOT NULL
                  FROM request JOIN outbox ON outbox.id = request.row, inbox
                  WHERE request.session = ?2 AND request.bot = ?1 AND request.state = 'open'
-                   AND inbox.bot = ?1 AND inbox.update_id = ?5 AND inbox.session = ?2 AND inbox.state = 'waiting'
+                   AND inbox.bot = ?1 AND inbox.update_id = ?4 AND inbox.session = ?2 AND inbox.state = 'waiting'
                  ORDER BY outbox.chat = ?3 DESC, outbox.message IS NOT NULL DESC, request.id DESC, inbox.id DESC
                  LIMIT 1",
             )?
             .query_row(
-                (self.bot.0, session.0, arrival.place.chat.0, topic, arrival.update),
+                (self.bot.0, session.0, arrival.place.chat.0, arrival.update),
                 |row| {
                     Ok(InTheWay {
                         request: row.get(0)?,
@@ -558,7 +549,6 @@ impl Intake<'_> {
                         shown_at: place_of(row.get(4)?, row.get(5)?),
                         token: row.get(6)?,
                         is_shown: row.get(7)?,
-                        is_told: row.get(8)?,
                     })
                 },
             )

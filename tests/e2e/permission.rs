@@ -372,8 +372,9 @@ fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
     host.say("use another name");
     let said = host.answer(waits);
     assert!(said.text.contains("touch never"), "{}", said.text);
-    host.say("and be quick");
-    host.stored();
+    let quick = host.say("and be quick");
+    let other = host.answer_after(quick, waits);
+    assert!(other.id > said.id && other.text == said.text, "{other:?}");
     let press = host.press(&ada, &said, "Deny with this");
     assert_eq!(host.toast(&press), "Denied");
     host.answer("tool said: The user denied this: use another name");
@@ -383,9 +384,68 @@ fn what_is_written_while_a_request_is_open_waits_and_may_be_the_answer() {
     // The other one still waited, and alone.
     host.answer("echo: and be quick");
     assert!(!host.file("never").exists());
-    let told = host.texts();
-    let told = told.iter().filter(|text| text.contains(waits)).count();
-    assert_eq!(told, 1, "{:?}", host.texts());
+    host.wait("its button to go", |view| {
+        let mut shown = view.from_bot(USER);
+        let other = shown.find(|shown| shown.id == other.id)?;
+        other.buttons.is_empty().then_some(())
+    });
+    let press = host.press(&ada, &other, "Deny with this");
+    assert_eq!(host.toast(&press), "That is over. Nothing was done.");
+}
+
+#[test]
+fn the_request_is_denied_with_that_of_several_messages_below_which_somebody_presses() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let waits = "That waits for your answer to the request above";
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    host.say("use another name");
+    host.answer(waits);
+    let quick = host.say("and be quick");
+    let said = host.answer_after(quick, waits);
+    let press = host.press(&host.person(), &said, "Deny with this");
+    assert_eq!(host.toast(&press), "Denied");
+    host.answer("tool said: The user denied this: and be quick");
+    host.says(USER, request.id, ": and be quick");
+    host.says(USER, said.id, "✓ It was the answer.");
+    host.answer("echo: use another name");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
+fn what_only_agrees_while_a_request_is_open_waits_and_denies_nothing() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let ada = host.person();
+    let waits = "That waits for your answer to the request above: touch made";
+    let hint = format!("{waits}\nPress a button to allow.");
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let yes = host.say("yes");
+    let said = host.answer_after(yes, waits);
+    assert_eq!(said.text, hint);
+    assert!(said.buttons.is_empty(), "{said:?}");
+    // What only came to be an agreement is none to deny with either.
+    let mine = host.say("no, wait");
+    let said = host.answer_after(mine, waits);
+    assert_eq!(said.text, waits);
+    host.delivered();
+    host.api.edit(&ada, mine, "👍");
+    let changed = "SELECT count(*) FROM inbox WHERE text = '👍' AND state = 'waiting'";
+    until("the change", || (host.count(changed) == 1).then_some(()));
+    let press = host.press(&ada, &said, "Deny with this");
+    assert_eq!(host.toast(&press), "Press a button to allow.");
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!(host.count(open), 1);
+    let said = host.says(USER, said.id, "\n\nPress a button to allow.");
+    assert!(said.buttons.is_empty(), "{said:?}");
+    host.press(&ada, &request, "Allow once");
+    host.answer("tool said:");
+    host.answer("echo: yes\n👍");
+    assert!(host.file("made").exists());
 }
 
 #[test]

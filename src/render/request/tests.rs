@@ -168,7 +168,7 @@ fn what_may_be_allowed_always_is_said_whole() {
 #[test]
 fn what_waits_says_for_what_and_in_another_chat_only_that_it_does() {
     let input = r#"{"command":"touch a"}"#;
-    let waits = |tool, stands| waits_for(tool, input, stands, Act::Drop);
+    let waits = |tool, stands| waits_for(tool, input, stands, Some(Act::Drop));
     let said = |tool, stands| waits(tool, stands).body.text;
     assert_eq!(
         said("Bash", Stands::Here),
@@ -190,6 +190,17 @@ fn what_waits_says_for_what_and_in_another_chat_only_that_it_does() {
         "That waits for your answer to a request in another chat."
     );
     assert!(elsewhere.offers.is_empty());
+    let agrees = waits_for("Bash", input, Stands::Here, None);
+    assert_eq!(
+        agrees.body.text,
+        "That waits for your answer to the request above: touch a\nPress a button to allow."
+    );
+    assert!(agrees.offers.is_empty());
+    // Nobody there sees a button.
+    assert_eq!(
+        waits_for("Bash", input, Stands::InOtherChat, None),
+        elsewhere
+    );
     assert_eq!(
         goes_with(QUESTION_TOOL, input, Stands::Here).text,
         "Claude reads that once you have answered the question above."
