@@ -45,7 +45,7 @@ const ALIKE_MIN: usize = 3;
 /// The longest reason, in characters.
 const REASON_MAX: usize = 300;
 
-/// The longest plan that stands in one message with its buttons, in UTF-16 units.
+/// The longest plan that stands in one message with its buttons, in UTF-16 units, with what is said above it.
 const PLAN_MAX: usize = 3_400;
 
 /// What the CLI says where there is no other reason than that no rule allows the call.
@@ -254,17 +254,6 @@ fn grouped(number: usize) -> String {
 fn show_call(wanted: &Wanted, session: &str, folder: &str, found: &Found) -> Shown {
     // It came in as JSON and was kept as it came.
     let input: Value = serde_json::from_str(&wanted.input).unwrap_or(Value::Null);
-    if wanted.is_plan {
-        return match input.as_object() {
-            Some(fields) => plan(fields, session),
-            None => unread_plan(&wanted.input, session),
-        };
-    }
-    let details = match input.as_object() {
-        Some(fields) => details(&wanted.tool, fields, found.leads_to.as_deref()),
-        // Too deep to be read, or of a form that no tool has: then as it came.
-        None => Details::whole(visible(&wanted.input)),
-    };
     let who = |line: Line| {
         let line = line.bold(session);
         if wanted.sub_agent {
@@ -272,6 +261,19 @@ fn show_call(wanted: &Wanted, session: &str, folder: &str, found: &Found) -> Sho
         } else {
             line
         }
+    };
+    if wanted.is_plan {
+        // Whatever stands below the plan could be a part of it: where it starts is said above.
+        let (who, at) = (who(Line::default()), on_one_line(folder));
+        return match input.as_object() {
+            Some(fields) => plan(fields, who, &at),
+            None => unread_plan(&wanted.input, who, &at),
+        };
+    }
+    let details = match input.as_object() {
+        Some(fields) => details(&wanted.tool, fields, found.leads_to.as_deref()),
+        // Too deep to be read, or of a form that no tool has: then as it came.
+        None => Details::whole(visible(&wanted.input)),
     };
     let wants = match wanted.tool.as_str() {
         "Bash" => " wants to run".to_owned(),
@@ -423,10 +425,10 @@ fn reason(text: &str) -> String {
 }
 
 /// A plan that is too deep to be read, or of a form that no plan has: what is approved stands whole in the file.
-fn unread_plan(input: &str, session: &str) -> Shown {
-    let body = Line::default().bold(session).plain(
-        " wants to start with something that cannot be read as a plan: all of it stands in the file above.",
-    );
+fn unread_plan(input: &str, who: Line, at: &str) -> Shown {
+    let body = who.plain(&format!(
+        " wants to start in {at} with something that cannot be read as a plan: all of it stands in the file above.",
+    ));
     let file = Some(("request.txt", visible(input)));
     Shown {
         // Nobody has seen a plan that says which edits there will be.
@@ -435,7 +437,7 @@ fn unread_plan(input: &str, session: &str) -> Shown {
     }
 }
 
-fn plan(input: &Map<String, Value>, session: &str) -> Shown {
+fn plan(input: &Map<String, Value>, who: Line, at: &str) -> Shown {
     let text = input.get("plan").and_then(Value::as_str).unwrap_or("");
     let mut above = if text.trim().is_empty() {
         Vec::new()
@@ -443,13 +445,12 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
         markdown::parts(text)
     };
     let hides = markdown::hides(text);
-    let line = Line::default().bold(session);
     let says = match (above.is_empty(), hides) {
-        (true, false) => " has a plan and wants to start, but sent no text of it.",
-        (true, true) => " has a plan and wants to start",
-        (false, _) => " has this plan and wants to start",
+        (true, false) => format!(" has a plan and wants to start in {at}, but sent no text of it."),
+        (true, true) => format!(" has a plan and wants to start in {at}"),
+        (false, _) => format!(" has this plan and wants to start in {at}"),
     };
-    let mut body = line.plain(says).end();
+    let mut body = who.plain(&says).end();
     // What is not seen above is seen in the file.
     let source = match hides {
         true => visible(text),
@@ -476,7 +477,7 @@ fn plan(input: &Map<String, Value>, session: &str) -> Shown {
             .text
             .push_str(". Some of it is not seen in a message: the file above shows its source."),
         // With its buttons in one message, where there is room for all that may be said below it later.
-        [whole] if more.is_empty() && fits_with_buttons(whole) => {
+        [whole] if more.is_empty() && fits_with_buttons(whole, &body) => {
             body.text.push_str(":\n\n");
             body = below_mark(body, whole);
             above.clear();
@@ -531,8 +532,10 @@ fn more_of_plan(input: &Map<String, Value>) -> String {
     }
 }
 
-fn fits_with_buttons(plan: &Formatted) -> bool {
-    utf16_len(&plan.text) <= PLAN_MAX && plan.spans.len() < SPANS_MAX
+/// Whether a plan has room below what is said of it, where that holds a path of whatever length.
+fn fits_with_buttons(plan: &Formatted, above: &Formatted) -> bool {
+    let is_short = utf16_len(&plan.text) + utf16_len(&above.text) <= PLAN_MAX;
+    is_short && plan.spans.len() < SPANS_MAX
 }
 
 /// An input as a person reads it.

@@ -465,7 +465,7 @@ fn a_plan_stands_with_its_buttons_where_it_fits_and_may_come_without_a_text() {
     assert!(shown.above.is_empty() && shown.file.is_none());
     assert_eq!(
         shown.body.text,
-        "web has a plan and wants to start, but sent no text of it."
+        "web has a plan and wants to start in /w, but sent no text of it."
     );
     assert_eq!(shown.labels, ["Approve", "Revise"]);
     let edits = (
@@ -478,18 +478,50 @@ fn a_plan_stands_with_its_buttons_where_it_fits_and_may_come_without_a_text() {
     assert!(shown.above.is_empty());
     assert_eq!(
         shown.body.text,
-        "web has this plan and wants to start:\n\nDo it\nnow"
+        "web has this plan and wants to start in /w:\n\nDo it\nnow"
     );
     let bold = |offset, length| crate::chat::Span {
         offset,
         length,
         style: Style::Bold,
     };
-    assert_eq!(shown.body.spans, [bold(0, 3), bold(39, 5)]);
+    assert_eq!(shown.body.spans, [bold(0, 3), bold(45, 5)]);
 
     let shown = plan(&serde_json::json!({"plan": "word ".repeat(700)}));
     assert_eq!(shown.above.len(), 1);
-    assert_eq!(shown.body.text, "web has this plan and wants to start.");
+    assert_eq!(
+        shown.body.text,
+        "web has this plan and wants to start in /w."
+    );
+}
+
+#[test]
+fn a_plan_says_who_wants_to_start_and_where() {
+    let plan = |input: &str, folder: &str| {
+        let wanted = Wanted {
+            sub_agent: true,
+            ..wanted("ExitPlanMode", input)
+        };
+        show(&wanted, "web", folder).body.text
+    };
+    assert_eq!(
+        plan(r#"{"plan":"Do it"}"#, "/w\n/x"),
+        "web (a sub-agent) has this plan and wants to start in /w\\u{a}/x:\n\nDo it"
+    );
+    assert_eq!(
+        plan("{}", "/w"),
+        "web (a sub-agent) has a plan and wants to start in /w, but sent no text of it."
+    );
+    let unread = plan("null", "/w");
+    assert!(
+        unread.starts_with("web (a sub-agent) wants to start in /w with something"),
+        "{unread}"
+    );
+    // What is said above it takes room from the plan.
+    let input = serde_json::json!({"plan": "word ".repeat(650)}).to_string();
+    assert!(plan(&input, "/w").ends_with("word"));
+    let far = format!("/{}", "w".repeat(200));
+    assert!(plan(&input, &far).ends_with(&format!("in {far}.")));
 }
 
 #[test]
@@ -501,7 +533,7 @@ fn a_plan_of_too_many_messages_is_a_file_with_its_beginning_above() {
     assert!(shown.above[0].text.starts_with("begins"));
     assert_eq!(
         shown.body.text,
-        "web has this plan and wants to start. It begins above; all of it stands in the file."
+        "web has this plan and wants to start in /w. It begins above; all of it stands in the file."
     );
     let all = format!("{plan}\n\nwith\nmore: than that");
     assert_eq!(shown.file, Some(("plan.md", all)));
@@ -519,7 +551,7 @@ fn a_plan_that_cannot_be_read_is_a_file_with_all_that_is_approved() {
         assert_eq!(shown.file, Some(("request.txt", visible(input))));
         assert_eq!(
             shown.body.text,
-            "web wants to start with something that cannot be read as a plan: all of it stands in the file above."
+            "web wants to start in /w with something that cannot be read as a plan: all of it stands in the file above."
         );
         assert_eq!(shown.labels, ["Approve", "Revise"]);
         assert!(shown.above.is_empty() && shown.always.is_empty());
@@ -532,7 +564,7 @@ fn a_plan_that_hides_something_comes_with_its_source() {
         let input = serde_json::json!({"plan": plan, "more": more});
         show(&wanted("ExitPlanMode", &input.to_string()), "web", "/w")
     };
-    let said = "web has this plan and wants to start. Some of it is not seen in a message: the file above shows its source.";
+    let said = "web has this plan and wants to start in /w. Some of it is not seen in a message: the file above shows its source.";
     let shown = plan(
         "Get [https://good.example](https://evil.example)\u{200b}\n",
         "x",
@@ -586,7 +618,7 @@ fn what_is_approved_with_a_plan_is_shown_with_it() {
         shown
             .body
             .text
-            .starts_with("web has this plan and wants to start.\nwith\nallowedPrompts: [")
+            .starts_with("web has this plan and wants to start in /w.\nwith\nallowedPrompts: [")
             && shown.body.text.contains(r#""prompt": "run tests""#),
         "{}",
         shown.body.text

@@ -212,7 +212,8 @@ fn a_long_plan_is_shown_whole_as_messages_or_as_a_file() {
     };
     stage.say("[[chunk 4000]] [[plan 300]]");
     let plan = plan_below(&stage, 0);
-    assert_eq!(plan.text, format!("default {PLAN}."));
+    let says = format!("default {PLAN} in {}.", stage.folder().display());
+    assert_eq!(plan.text, says);
     // All of it stands above, and in order.
     let above = stage.host.api.messages(USER).into_iter();
     let above = above.filter(|shown| shown.from_bot && shown.id < plan.id);
@@ -226,7 +227,7 @@ fn a_long_plan_is_shown_whole_as_messages_or_as_a_file() {
     stage.say("[[chunk 4000]] [[plan 2500]]");
     let second = plan_below(&stage, plan.id);
     let begins = "It begins above; all of it stands in the file.";
-    assert_eq!(second.text, format!("default {PLAN}. {begins}"));
+    assert_eq!(second.text, format!("{says} {begins}"));
     let above = stage.host.api.messages(USER);
     let mut above = above.iter().filter(|shown| shown.id < second.id);
     let file = above.next_back().expect("there is something above it");
