@@ -1,6 +1,6 @@
 //! Claude asks a person: who may decide, what runs then, and what it looks like.
 
-use crate::host::{Host, USER, until};
+use crate::host::{Host, USER, chappe, until, write_program};
 use chappe::loopback::botapi::{Fault, Person, Trouble, is_dropped};
 use chappe::render::visible::visible;
 
@@ -772,4 +772,57 @@ fn what_telegram_takes_out_of_a_text_is_written_out_where_somebody_approves_it()
         let whole = shown.encode_utf16().all(|unit| !is_dropped(unit));
         assert!(whole && shown != "ab", "{letter:?} goes unseen");
     }
+}
+
+#[test]
+fn what_claude_takes_back_by_itself_loses_its_buttons_and_says_so() {
+    let mut host = Host::new();
+    // A program that takes its request back once the gate opens, as where a hook has decided.
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) exec {chappe:?} stand-in \"$@\";; esac\n\
+         {chappe:?} stand-in \"$@\" | while IFS= read -r line; do\n\
+         printf '%s\\n' \"$line\"\n\
+         case \"$line\" in *'\"can_use_tool\"'*)\n\
+         id=${{line#*'\"request_id\":\"'}}; cat {gate:?}\n\
+         printf '{{\"type\":\"control_cancel_request\",\"request_id\":\"%s\"}}\\n' \"${{id%%'\"'*}}\";;\n\
+         esac; done\n",
+        chappe = chappe(),
+        gate = host.file("gate"),
+    );
+    let program = host.folder.path().join("claude.sh");
+    write_program(&program, &script);
+    host.use_claude(&[program.to_str().expect("the path is UTF-8")]);
+    let gate = host.gate();
+    let _chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    drop(gate.reached());
+    let said = host.says(USER, request.id, "✗ Withdrawn. Nothing was run.");
+    assert!(said.buttons.is_empty(), "{said:?}");
+    assert!(said.text.contains("touch never"), "{said:?}");
+    let late = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(host.toast(&late), OVER);
+    host.say("/stop");
+    host.say("and now");
+    host.answer("echo: and now");
+    let said = host.says(USER, request.id, "✗ Withdrawn. Nothing was run.");
+    assert!(!said.text.contains("the turn was stopped"), "{said:?}");
+    assert!(!host.file("never").exists());
+}
+
+#[test]
+fn what_a_page_is_fetched_for_stands_below_its_whole_address() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let url = "https://example.com/a?next=https://evil.example/%2e%2e&x=1#here";
+    host.say(&format!(
+        r#"[[tool WebFetch {{"url":"{url}","prompt":"Say what it says"}}]]"#
+    ));
+    let request = host.request(USER);
+    let says = format!("default wants to fetch\n{url}\nSay what it says\nin ");
+    assert!(request.text.starts_with(&says), "{request:?}");
+    host.press(&host.person(), &request, "Deny");
+    host.says(USER, request.id, "✗ Denied by Ada");
+    host.answer("tool said: The user denied this.");
 }

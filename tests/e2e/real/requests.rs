@@ -100,6 +100,60 @@ fn a_file_that_is_written_anew_is_said_to_be_replaced() {
 }
 
 #[test]
+fn an_edit_is_shown_as_what_goes_and_what_comes() {
+    let test = "an_edit_is_shown_as_what_goes_and_what_comes";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let path = stage.folder().join("notes");
+    std::fs::write(&path, "one\ntwo\nthree\nfour\n").expect("it can be written");
+    let _chappe = stage.host.start();
+    let path = path.display();
+    stage.say(&format!(
+        r#"[[tool Read {{"file_path":"{path}"}}]][[tool Edit {{"file_path":"{path}","old_string":"one\ntwo\nthree","new_string":"one\n2\n2.5\nthree"}}]]"#
+    ));
+    let request = stage.host.request_with(USER, "Allow once");
+    let shown = format!("default wants to change\n{path}\n  one\n- two\n+ 2\n+ 2.5\n  three\n");
+    assert!(request.text.starts_with(&shown), "{}", request.text);
+    let below = &request.text[shown.len()..];
+    let folder = stage.folder();
+    assert!(
+        below.contains(&format!("in {}", folder.display())),
+        "{below}"
+    );
+    stage
+        .host
+        .press(&stage.host.person(), &request, "Allow once");
+    stage.host.answer_after(request.id, "tool said:");
+    let text = std::fs::read_to_string(folder.join("notes")).expect("it is there");
+    assert_eq!(text, "one\n2\n2.5\nthree\nfour\n");
+}
+
+#[test]
+fn a_page_is_fetched_from_the_address_that_is_shown_or_not_at_all() {
+    let test = "a_page_is_fetched_from_the_address_that_is_shown_or_not_at_all";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let url = "https://example.com/a?next=https://evil.example/%2e%2e&x=1";
+    stage.say(&format!(
+        r#"[[tool WebFetch {{"url":"{url}","prompt":"Say what it says"}}]]"#
+    ));
+    let request = stage.host.request_with(USER, "Deny");
+    let shown = format!("default wants to fetch\n{url}\nSay what it says\n");
+    assert!(request.text.starts_with(&shown), "{}", request.text);
+    let mut labels = request.buttons.iter().flatten().map(|(label, _)| label);
+    assert!(
+        labels.any(|label| label == "Always: fetch from example.com"),
+        "{request:?}"
+    );
+    stage.host.press(&stage.host.person(), &request, "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(stage.told_by_tool().is_error);
+}
+
+#[test]
 fn a_forged_press_and_a_button_that_a_model_writes_allow_nothing() {
     let test = "a_forged_press_and_a_button_that_a_model_writes_allow_nothing";
     let Some(stage) = Stage::new(test) else {
