@@ -12,7 +12,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::super::*;
-use crate::chat::{ChatId, Place};
+use crate::chat::{Block, ChatId, Place, PromptId};
+use crate::claude::protocol::Message;
+use crate::session::recovery::Facts;
 pub use words::can_use;
 use words::{cut, seconds};
 

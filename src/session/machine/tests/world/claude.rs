@@ -1,5 +1,6 @@
 //! A walk's Claude: a process that obeys the protocol of either version, and the conversation that outlives it.
 
+use crate::chat::Block;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
@@ -7,7 +8,8 @@ use serde_json::{Value, json};
 use super::super::super::*;
 use super::super::script::can_use;
 use crate::claude::protocol::{
-    Assistant, ControlRequest, Init, Lifecycle, Task, TaskEvent, ToolResult, TurnResult, User,
+    Assistant, ControlRequest, Init, Lifecycle, Message, Task, TaskEvent, ToolResult, TurnResult,
+    User,
 };
 use crate::claude::trace::{Progress, Trace};
 

@@ -16,8 +16,10 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::super::*;
+use crate::chat::{Block, Outcome, PromptId};
+use crate::claude::protocol::Message;
 use crate::claude::trace::Trace;
-use crate::session::recovery::Acted;
+use crate::session::recovery::{Acted, Facts};
 use claude::{Claude, Conversation};
 pub use claude::{How, Wish};
 pub use rivals::Does;

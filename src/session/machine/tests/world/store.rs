@@ -2,6 +2,7 @@
 //!
 //! Each method does what its namesake does, and complains where the machine must not have asked for it.
 
+use crate::chat::{Hold, Outcome, PromptId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
