@@ -32,6 +32,8 @@ pub struct Desk<'a> {
     pub shared: &'a Shared,
     /// The line was cut when the shared one is another.
     pub epoch: u64,
+    /// The connection's number in the books.
+    pub connection: u64,
 }
 
 impl Desk<'_> {
@@ -63,7 +65,7 @@ impl Desk<'_> {
         }
         match trouble {
             Some(Trouble::ResetBefore) => return Outcome::Reset,
-            Some(Trouble::Hang) => return self.hang(cleared),
+            Some(Trouble::Hang) => return self.hang(seq, cleared),
             _ => {}
         }
         let reply = match (&route, &params) {
@@ -83,7 +85,7 @@ impl Desk<'_> {
         };
         match trouble {
             Some(Trouble::ResetAfter) => Outcome::Reset,
-            Some(Trouble::HangAfter) => self.hang(cleared),
+            Some(Trouble::HangAfter) => self.hang(seq, cleared),
             Some(Trouble::CutBody) => Outcome::Half(reply),
             Some(Trouble::Drip { every }) => self.finish(seq, Outcome::Drip(reply, every)),
             _ => self.finish(seq, Outcome::Whole(reply)),
@@ -105,11 +107,17 @@ impl Desk<'_> {
     }
 
     /// Keeps silent until the faults are cleared or the line is cut.
-    fn hang(&self, cleared: u64) -> Outcome {
+    fn hang(&self, seq: u64, cleared: u64) -> Outcome {
+        self.shared
+            .change()
+            .line
+            .hanging
+            .insert(seq, self.connection);
         let mut state = self.shared.look();
         while state.faults.cleared == cleared && state.line.epoch == self.epoch {
             state = self.shared.wait(state, None);
         }
+        state.line.hanging.remove(&seq);
         Outcome::Reset
     }
 

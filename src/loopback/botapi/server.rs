@@ -130,6 +130,7 @@ impl Connection {
             let desk = Desk {
                 shared: &self.shared,
                 epoch: self.epoch,
+                connection: self.id,
             };
             let outcome = desk.answer(&request);
             if matches!(outcome, Outcome::Reset) || Request::accept(&self.stream).is_err() {

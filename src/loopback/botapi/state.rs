@@ -8,6 +8,7 @@ use super::updates::Updates;
 use super::view::Log;
 use super::world::World;
 use std::collections::BTreeMap;
+use std::fs;
 use std::net::TcpStream;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -34,6 +35,37 @@ pub struct Line {
     pub connections: usize,
     pub streams: BTreeMap<u64, TcpStream>,
     pub next_id: u64,
+    /// The calls that hang, by their number, each with its connection.
+    pub hanging: BTreeMap<u64, u64>,
+}
+
+impl Line {
+    /// Whether a call hangs and whoever made it still waits for the answer.
+    pub fn is_waited_for(&self, call: u64) -> bool {
+        let connection = self.hanging.get(&call);
+        connection
+            .and_then(|id| self.streams.get(id))
+            .is_some_and(is_open)
+    }
+}
+
+/// Whether neither side has ended a connection. A look at its bytes would not tell: a part of a request that is not answered
+/// yet is left unread. So the kernel is asked, whose word for it is 01 (`enum tcp_state` in `include/net/tcp_states.h`).
+fn is_open(stream: &TcpStream) -> bool {
+    let (Ok(own), Ok(peer)) = (stream.local_addr(), stream.peer_addr()) else {
+        return false;
+    };
+    let port = |address: Option<&str>| {
+        let (_, port) = address?.split_once(':')?;
+        u16::from_str_radix(port, 16).ok()
+    };
+    let table = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    table.lines().any(|line| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        port(words.next()) == Some(own.port())
+            && port(words.next()) == Some(peer.port())
+            && words.next() == Some("01")
+    })
 }
 
 /// The long polls.

@@ -140,6 +140,11 @@ impl View<'_> {
         self.state.faults.left()
     }
 
+    /// Whether a call hangs and the bot still waits for its answer. Where the bot has given it up, nobody does.
+    pub fn is_held(&self, call: &Call) -> bool {
+        self.state.line.is_waited_for(call.seq)
+    }
+
     /// Connections that are open now.
     pub fn connections(&self) -> usize {
         self.state.line.connections

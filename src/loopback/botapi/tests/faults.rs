@@ -2,11 +2,11 @@
 
 use super::client::{Client, LIMIT, TOKEN};
 use super::server;
-use crate::loopback::botapi::{BotApi, Fault, Trouble};
+use crate::loopback::botapi::{BotApi, Fault, Trouble, View};
 use serde_json::json;
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn order(api: &BotApi, what: Trouble) {
     api.fault(Fault {
@@ -113,8 +113,34 @@ fn hung_calls_end_when_the_faults_are_cleared() {
         .unwrap();
         // Another connection is served meanwhile.
         Client::to(api.address()).ok("getMe", json!({}));
+        let is_held = |view: &View| view.calls_of("sendMessage").any(|call| view.is_held(call));
+        api.wait(LIMIT, "the call to hang", |view| {
+            is_held(view).then_some(())
+        })
+        .unwrap();
         api.clear_faults();
         assert!(hung.is_over());
+        assert_eq!(api.wait(LIMIT, "", |view| Some(is_held(view))), Ok(false));
+    }
+}
+
+#[test]
+fn a_call_that_its_caller_has_given_up_is_held_no_more() {
+    let (api, _, _) = server();
+    order(&api, Trouble::Hang);
+    let mut hung = Client::to(api.address());
+    hung.send("sendMessage", &json!({"chat_id": 42, "text": "x"}));
+    let is_held = |view: &View| view.calls_of("sendMessage").any(|call| view.is_held(call));
+    api.wait(LIMIT, "the call to hang", |view| {
+        is_held(view).then_some(())
+    })
+    .unwrap();
+    drop(hung);
+    // The end of a connection rings no bell here: whoever asks is told.
+    let end = Instant::now() + LIMIT;
+    while api.wait(LIMIT, "", |view| Some(is_held(view))) != Ok(false) {
+        assert!(Instant::now() < end, "nobody waits for it any more");
+        std::thread::yield_now();
     }
 }
 
