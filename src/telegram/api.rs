@@ -19,6 +19,9 @@ const ANSWER_MAX: u64 = 16 * 1024 * 1024;
 /// How long a name may take to resolve, and a connection to stand.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
+/// How long a connection may stand idle.
+const IDLE_MAX: Duration = Duration::from_secs(50);
+
 /// What a flood wait is taken for when Telegram does not say how long it is.
 const FLOOD_UNSAID: u64 = 5;
 
@@ -28,6 +31,8 @@ pub struct Api {
     agent: Agent,
     /// With the token in it.
     base: String,
+    /// How long a connection may have stood idle before it is used again.
+    idle_max: Duration,
 }
 
 #[derive(Deserialize)]
@@ -64,14 +69,23 @@ impl Api {
             .timeout_resolve(Some(CONNECT_MAX))
             .timeout_connect(Some(CONNECT_MAX))
             .max_idle_connections_per_host(8)
-            .max_idle_age(Duration::from_secs(50))
+            .max_idle_age(IDLE_MAX)
             .proxy(proxy)
             .build()
             .new_agent();
         Ok(Api {
             agent,
             base: format!("{}/bot{token}/", url.trim_end_matches('/')),
+            idle_max: IDLE_MAX,
         })
+    }
+
+    /// The same, but each call makes a connection of its own. Of one that stood idle nobody may have heard that it is dead.
+    pub fn over_new_connections(&self) -> Api {
+        Api {
+            idle_max: Duration::ZERO,
+            ..self.clone()
+        }
     }
 
     /// Calls `method` with a JSON body and returns the result's JSON. The whole call is over within `budget`.
@@ -112,6 +126,7 @@ impl Api {
             .post(format!("{}{method}", self.base))
             .config()
             .timeout_global(Some(budget))
+            .max_idle_age(self.idle_max)
             .build()
             .header("content-type", content_type)
             .send(body);

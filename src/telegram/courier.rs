@@ -72,7 +72,7 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// Starts the four threads.
+    /// Starts its threads.
     pub fn start(outfit: Outfit) -> std::io::Result<Courier> {
         let (senders, reports) = Senders::start(&outfit.api, &outfit.fatal)?;
         let (stop, stopped) = bounded(1);
@@ -266,16 +266,15 @@ impl Scheduler {
 
     /// Tells whoever pressed and may not speak that it does nothing. None of that is stored.
     fn turn_away(&mut self) {
-        if !self.pacing.may_answer() {
-            return;
+        while self.pacing.may_answer() {
+            let Some((place, press)) = self.outfit.board.next_turned_away() else {
+                return;
+            };
+            let request = outgoing::toast(&press, texts::TOAST_NOT_ALLOWED);
+            let call = Call::TurnAway(place);
+            self.pacing.started(Instant::now(), &call);
+            self.senders.hand(call, request);
         }
-        let Some((place, press)) = self.outfit.board.next_turned_away() else {
-            return;
-        };
-        let request = outgoing::toast(&press, texts::TOAST_NOT_ALLOWED);
-        let call = Call::TurnAway(place);
-        self.pacing.started(Instant::now(), &call);
-        self.senders.hand(call, request);
     }
 
     /// Takes up what a former chappe left: rows, and flood waits.

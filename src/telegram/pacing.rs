@@ -15,6 +15,9 @@ use crate::chat::{ChatId, Due, Lane, MessageId, Place, PromptId};
 /// How many calls may be in flight, answers to presses aside.
 pub const IN_FLIGHT_MAX: usize = 2;
 
+/// How many of those may be: one that hangs holds up no other.
+pub const TOASTS_MAX: usize = 2;
+
 /// One message of a chat's budget comes back after this time.
 const MESSAGE_EVERY: Duration = Duration::from_secs(1);
 
@@ -140,7 +143,7 @@ pub struct Pacing {
     statuses: HashMap<PromptId, Status>,
     typed: HashMap<Place, Instant>,
     in_flight: usize,
-    toast_in_flight: bool,
+    toasts_in_flight: usize,
 }
 
 /// Why a chat's rows are late.
@@ -222,7 +225,7 @@ impl Pacing {
         let mut later =
             |at: Instant| look_again = Some(look_again.map_or(at, |first| first.min(at)));
 
-        if !self.toast_in_flight
+        if self.may_answer()
             && let Some(toast) = due.iter().find(|due| due.lane == Lane::Toast)
         {
             return Plan {
@@ -330,7 +333,7 @@ impl Pacing {
 
     /// Whether a press may be answered now that no plan has answered.
     pub fn may_answer(&self) -> bool {
-        !self.toast_in_flight
+        self.toasts_in_flight < TOASTS_MAX
     }
 
     /// What has held up a chat since its last row arrived, if anything has.
@@ -442,7 +445,7 @@ impl Pacing {
     /// A call is in flight from now on.
     pub fn started(&mut self, now: Instant, call: &Call) {
         if call.is_toast() {
-            self.toast_in_flight = true;
+            self.toasts_in_flight += 1;
             return;
         }
         self.in_flight += 1;
@@ -489,7 +492,7 @@ impl Pacing {
     /// A call has ended. Returns what a flood wait stops, if it was one.
     pub fn ended(&mut self, now: Instant, call: &Call, end: End) -> Option<Stops> {
         if call.is_toast() {
-            self.toast_in_flight = false;
+            self.toasts_in_flight = self.toasts_in_flight.saturating_sub(1);
             return None;
         }
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -1,6 +1,7 @@
 //! The sender threads: make the calls that they are handed, one after the other, and report what came of each.
 //!
-//! They decide nothing and write nothing down. One of them is only for answers to presses, which are good for seconds.
+//! They decide nothing and write nothing down. Two of them are only for answers to presses, which are good for seconds: so
+//! one goes out while another one hangs.
 
 use std::time::Duration;
 
@@ -9,13 +10,18 @@ use serde_json::value::RawValue;
 
 use super::api::Api;
 use super::outgoing;
-use super::pacing::{Call, IN_FLIGHT_MAX};
+use super::pacing::{Call, IN_FLIGHT_MAX, TOASTS_MAX};
 use super::refusal::Failure;
 use crate::exit::Fatal;
 use crate::thread;
 
 /// How long a call may take.
 const CALL_MAX: Duration = Duration::from_secs(20);
+
+/// How long the first and the second attempt to answer a press may take; there is no third. The first goes over a connection
+/// that stood idle, and may be dead without anybody having been told; the second one has one to make.
+const TOAST_TRY: Duration = Duration::from_secs(2);
+const TOAST_SECOND_TRY: Duration = Duration::from_secs(4);
 
 /// How many bytes of an upload must go up in each second that it takes beyond that: a slow line of a home.
 const UPLOAD_RATE_MIN: usize = 32 * 1024;
@@ -49,19 +55,21 @@ impl Senders {
     pub fn start(api: &Api, fatal: &Sender<Fatal>) -> std::io::Result<(Senders, Receiver<Report>)> {
         // All calls that may be in flight fit, so handing one over never blocks.
         let (jobs, to_send) = bounded::<Job>(IN_FLIGHT_MAX);
-        let (toasts, toasts_to_send) = bounded::<Job>(1);
-        let (report, reports) = bounded::<Report>(IN_FLIGHT_MAX + 1);
+        let (toasts, toasts_to_send) = bounded::<Job>(TOASTS_MAX);
+        let (report, reports) = bounded::<Report>(IN_FLIGHT_MAX + TOASTS_MAX);
         for number in 1..=IN_FLIGHT_MAX {
             let (api, jobs, report) = (api.clone(), to_send.clone(), report.clone());
             // Not joined: a hung call may hold a sender for longer than a shutdown waits.
             thread::spawn_vital(format!("sender-{number}"), fatal.clone(), move || {
-                send(&api, &jobs, &report)
+                send(&jobs, &report, |request| call(&api, request))
             })?;
         }
-        let api = api.clone();
-        thread::spawn_vital("sender-toast", fatal.clone(), move || {
-            send(&api, &toasts_to_send, &report)
-        })?;
+        for number in 1..=TOASTS_MAX {
+            let (api, toasts, report) = (api.clone(), toasts_to_send.clone(), report.clone());
+            thread::spawn_vital(format!("sender-toast-{number}"), fatal.clone(), move || {
+                send(&toasts, &report, |request| answer_press(&api, request))
+            })?;
+        }
         let senders = Senders {
             jobs,
             toasts,
@@ -92,24 +100,41 @@ impl Senders {
 }
 
 /// A sender: one call after the other, until nobody hands it any.
-fn send(api: &Api, jobs: &Receiver<Job>, report: &Sender<Report>) {
+fn send(
+    jobs: &Receiver<Job>,
+    report: &Sender<Report>,
+    make: impl Fn(&outgoing::Call) -> Result<Box<RawValue>, Failure>,
+) {
     for Job { call, request } in jobs {
-        let method = request.method;
-        let result = match &request.boundary {
-            None => api.call(method, &request.body, CALL_MAX),
-            Some(boundary) => {
-                let budget = upload_budget(request.body.len());
-                api.upload(method, boundary, &request.body, budget)
-            }
-        };
         let report_of = Report {
             call,
-            method,
-            result,
+            method: request.method,
+            result: make(&request),
         };
         if report.send(report_of).is_err() {
             return;
         }
+    }
+}
+
+fn call(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
+    match &request.boundary {
+        None => api.call(request.method, &request.body, CALL_MAX),
+        Some(boundary) => {
+            let budget = upload_budget(request.body.len());
+            api.upload(request.method, boundary, &request.body, budget)
+        }
+    }
+}
+
+/// Answers a press; where nobody knows whether that has arrived, once more. Answered twice it is answered once.
+fn answer_press(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
+    match api.call(request.method, &request.body, TOAST_TRY) {
+        Err(Failure::Unreachable(_) | Failure::Unknown(_)) => {
+            let anew = api.over_new_connections();
+            anew.call(request.method, &request.body, TOAST_SECOND_TRY)
+        }
+        result => result,
     }
 }
 

@@ -134,7 +134,7 @@ fn topic(call: &Call, answer: &RawValue) -> Settled {
 fn failed(call: &Call, method: &str, failure: &Failure) -> Settled {
     let row = row_of(call);
     if call.is_toast() {
-        // Good for seconds, and worth no second call. What the press asked for has been done.
+        // Good for seconds, and was tried twice where nobody knew. What the press asked for has been done.
         log::debug!("a press was not answered: {failure}");
         return Settled::new(End::Done(None), row.map(|due| Settle::Refuse(due.row)));
     }
@@ -322,7 +322,7 @@ mod tests {
             unknown(Lane::Reaction),
             Settled::new(End::Unknown, [Settle::Refuse(RowId(1))])
         );
-        // A second answer to a press would come too late, whatever went wrong with the first.
+        // One more answer to a press would come too late, whatever went wrong with the first two.
         assert_eq!(
             unknown(Lane::Toast),
             Settled::new(End::Done(None), [Settle::Refuse(RowId(1))])

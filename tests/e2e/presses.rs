@@ -1,11 +1,14 @@
 //! Presses where something else is wrong: chats that hang, and a chappe that was not there.
 
-use chappe::loopback::botapi::{Call, Fault, Person, Trouble, View};
+use chappe::loopback::botapi::{Call, Fault, Person, Shown, Trouble, View};
 
 use crate::host::{Host, USER, until};
 
 const BOB: i64 = 1002;
 const EVE: i64 = 1003;
+
+/// The method that answers a press.
+const ANSWER: &str = "answerCallbackQuery";
 
 #[test]
 fn a_press_is_answered_and_carried_out_while_two_other_chats_hang() {
@@ -47,6 +50,67 @@ fn a_press_is_answered_and_carried_out_while_two_other_chats_hang() {
     host.answer("tool said:");
     for chat in [BOB, EVE] {
         host.answer_in(chat, "echo: hello");
+    }
+}
+
+/// Presses a button that stays, and returns the press's id.
+fn press_stop(host: &Host, status: &Shown) -> String {
+    host.press(&host.person(), status, "Stop")
+}
+
+#[test]
+fn a_press_is_answered_while_the_answer_to_another_one_hangs_which_is_tried_again() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    let status = host.answer("⏳");
+    host.api.fault(Fault {
+        method: ANSWER,
+        chat: None,
+        times: 1,
+        what: Trouble::Hang,
+    });
+    let first = press_stop(&host, &status);
+    let is_held = |view: &View| view.calls_of(ANSWER).any(|call| view.is_held(call));
+    host.wait("an answer that hangs", |view| is_held(view).then_some(()));
+    let second = press_stop(&host, &status);
+    let hangs = host.wait("the answer to the second press", |view| {
+        view.toast(&second).map(|_| is_held(view))
+    });
+    assert!(hangs, "it did not wait for the first");
+    assert_eq!(host.toast(&first), "Stopping");
+    drop(held);
+}
+
+#[test]
+fn an_answer_to_a_press_that_is_lost_with_its_connection_is_given_once_more() {
+    for what in [
+        Trouble::ResetBefore,
+        Trouble::ResetAfter,
+        Trouble::Html(502),
+    ] {
+        let host = Host::new();
+        let _chappe = host.start();
+        let gate = host.gate();
+        host.say(&gate.call());
+        let held = gate.reached();
+        let status = host.answer("⏳");
+        host.api.fault(Fault {
+            method: ANSWER,
+            chat: None,
+            times: 1,
+            what: what.clone(),
+        });
+        let press = press_stop(&host, &status);
+        assert_eq!(host.toast(&press), "Stopping", "{what:?}");
+        let answers = host.wait("both calls", |view| {
+            let all: Vec<_> = view.calls_of(ANSWER).map(|call| call.status).collect();
+            (all.len() == 2 && all[1].is_some()).then_some(all)
+        });
+        assert!(answers[0].is_none_or(|status| status == 502), "{answers:?}");
+        drop(held);
     }
 }
 

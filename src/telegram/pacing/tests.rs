@@ -263,12 +263,26 @@ fn a_request_goes_before_text_and_a_toast_before_everything() {
         row(3, 1, Lane::Toast),
     ];
     assert_eq!(go(&mut pacing, now, &due, &[]), Some(Call::Row(due[2])));
-    assert_eq!(go(&mut pacing, now, &due, &[]), Some(Call::Row(due[1])));
-    assert_eq!(
-        go(&mut pacing, now, &due, &[]),
-        None,
-        "the chat is busy, and so is the one who answers presses"
-    );
+    let due = &due[..2];
+    assert_eq!(go(&mut pacing, now, due, &[]), Some(Call::Row(due[1])));
+    assert_eq!(go(&mut pacing, now, due, &[]), None, "the chat is busy");
+}
+
+#[test]
+fn a_press_is_answered_while_the_answer_to_another_one_hangs() {
+    let (mut pacing, now) = (Pacing::default(), Instant::now());
+    let toasts: Vec<Due> = (1..=3).map(|id| row(id, 1, Lane::Toast)).collect();
+    let first = go(&mut pacing, now, &toasts, &[]);
+    assert_eq!(first, Some(Call::Row(toasts[0])));
+    let second = go(&mut pacing, now, &toasts[1..], &[]);
+    assert_eq!(second, Some(Call::Row(toasts[1])));
+    // There is nobody left who could make the call.
+    assert!(!pacing.may_answer());
+    assert_eq!(go(&mut pacing, now, &toasts[2..], &[]), None);
+    pacing.ended(now, &Call::Row(toasts[1]), End::Done(None));
+    assert!(pacing.may_answer());
+    let third = go(&mut pacing, now, &toasts[2..], &[]);
+    assert_eq!(third, Some(Call::Row(toasts[2])));
 }
 
 #[test]
