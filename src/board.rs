@@ -77,15 +77,24 @@ pub struct Warning {
     pub body: Formatted,
 }
 
-/// So many presses at most wait to be turned away; beyond, the oldest is left unanswered.
-const TURNED_AWAY_MAX: usize = 16;
+/// What a press is answered of which nothing is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toast {
+    pub place: Place,
+    /// The press, by Telegram's name for it.
+    pub callback: String,
+    pub text: &'static str,
+}
+
+/// So many of these wait at most to be sent; beyond, the oldest press is left unanswered.
+const TOASTS_MAX: usize = 16;
 
 /// The board and its bell.
 pub struct Board {
     shown: Mutex<BTreeMap<SessionId, Progress>>,
     /// By who warns: a session, or the poller.
     warnings: Mutex<BTreeMap<Option<SessionId>, Vec<Warning>>>,
-    turned_away: Mutex<VecDeque<(Place, String)>>,
+    toasts: Mutex<VecDeque<Toast>>,
     bell: Sender<()>,
 }
 
@@ -98,7 +107,7 @@ impl Board {
             Board {
                 shown: Mutex::new(BTreeMap::new()),
                 warnings: Mutex::default(),
-                turned_away: Mutex::default(),
+                toasts: Mutex::default(),
                 bell,
             },
             heard,
@@ -149,27 +158,22 @@ impl Board {
         each
     }
 
-    /// Puts up a press (its callback) by somebody who may not speak, to be told that it does nothing.
-    pub fn turn_away(&self, place: Place, press: &str) {
-        let mut presses = self
-            .turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if presses.len() == TURNED_AWAY_MAX {
-            presses.pop_front();
+    /// Puts up what a press is answered without the store: since it is by somebody who may not speak, or since nothing can
+    /// be stored.
+    pub fn toast(&self, toast: Toast) {
+        let mut toasts = self.toasts.lock().unwrap_or_else(PoisonError::into_inner);
+        if toasts.len() == TOASTS_MAX {
+            toasts.pop_front();
         }
-        presses.push_back((place, press.to_owned()));
-        drop(presses);
+        toasts.push_back(toast);
+        drop(toasts);
         self.ring();
     }
 
-    /// Takes down the press that has waited for longest to be turned away.
-    pub fn next_turned_away(&self) -> Option<(Place, String)> {
-        let mut presses = self
-            .turned_away
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        presses.pop_front()
+    /// Takes down the one of these that has waited for longest.
+    pub fn next_toast(&self) -> Option<Toast> {
+        let mut toasts = self.toasts.lock().unwrap_or_else(PoisonError::into_inner);
+        toasts.pop_front()
     }
 
     /// Where a session shows what it does; None where it shows nothing.
@@ -281,19 +285,22 @@ mod tests {
     }
 
     #[test]
-    fn so_many_presses_are_turned_away_and_of_more_the_latest() {
+    fn so_many_presses_are_answered_without_the_store_and_of_more_the_latest() {
         let (board, bell) = Board::new();
-        assert_eq!(board.next_turned_away(), None);
-        let most = TURNED_AWAY_MAX + 2;
-        let place = Place {
-            chat: ChatId(-5),
-            topic: None,
+        assert_eq!(board.next_toast(), None);
+        let most = TOASTS_MAX + 2;
+        let toast = |press: usize| Toast {
+            place: Place {
+                chat: ChatId(-5),
+                topic: None,
+            },
+            callback: press.to_string(),
+            text: "no",
         };
-        (0..most).for_each(|press| board.turn_away(place, &press.to_string()));
+        (0..most).for_each(|press| board.toast(toast(press)));
         assert!(bell.try_recv().is_ok());
-        let taken: Vec<_> = std::iter::from_fn(|| board.next_turned_away()).collect();
-        let expected: Vec<_> = (2..most).map(|press| (place, press.to_string())).collect();
-        assert_eq!(taken, expected);
+        let taken: Vec<_> = std::iter::from_fn(|| board.next_toast()).collect();
+        assert_eq!(taken, (2..most).map(toast).collect::<Vec<_>>());
     }
 
     #[test]

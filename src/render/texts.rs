@@ -199,6 +199,21 @@ pub fn cannot_store(host: &str, how: Unwritable) -> Formatted {
     .end()
 }
 
+/// The answer to a press that cannot be stored. It is carried out later, if what it was for still stands then.
+pub fn toast_cannot_store(how: Unwritable) -> &'static str {
+    match how {
+        Unwritable::NoSpace => {
+            "My disk is full, so nothing was done yet. Telegram keeps your press, and I see to it once I can write again."
+        }
+        Unwritable::Fails => {
+            "I can't write to my disk, so nothing was done yet. Telegram keeps your press, and I see to it once I can."
+        }
+        Unwritable::ForGood => {
+            "My database can't be used any more, so I stop. Nothing was done. Telegram keeps your press for 24 hours."
+        }
+    }
+}
+
 /// The first words of a bot that takes over from another one.
 pub const ANOTHER_BOT: &str = "Another bot was here before; from now on I am the one. What it still owed you comes from me, and your sessions go on.";
 

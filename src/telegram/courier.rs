@@ -151,7 +151,7 @@ impl Scheduler {
                 }
             };
             self.warn();
-            self.turn_away();
+            self.answer_presses();
             if stop_at.is_some() && self.senders.rest() {
                 return;
             }
@@ -264,14 +264,14 @@ impl Scheduler {
         }
     }
 
-    /// Tells whoever pressed and may not speak that it does nothing. None of that is stored.
-    fn turn_away(&mut self) {
+    /// Answers presses of which nothing is stored. Nor is the store asked: it may be what fails.
+    fn answer_presses(&mut self) {
         while self.pacing.may_answer() {
-            let Some((place, press)) = self.outfit.board.next_turned_away() else {
+            let Some(toast) = self.outfit.board.next_toast() else {
                 return;
             };
-            let request = outgoing::toast(&press, texts::TOAST_NOT_ALLOWED);
-            let call = Call::TurnAway(place);
+            let request = outgoing::toast(&toast.callback, toast.text);
+            let call = Call::Toast(toast.place);
             self.pacing.started(Instant::now(), &call);
             self.senders.hand(call, request);
         }
@@ -337,7 +337,7 @@ impl Scheduler {
             }
             Call::Typing(place) => Ok(Some(outgoing::typing(*place))),
             // They go out where the store is not asked.
-            Call::Warning(_) | Call::TurnAway(_) => Ok(None),
+            Call::Warning(_) | Call::Toast(_) => Ok(None),
         }
     }
 

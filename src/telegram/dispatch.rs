@@ -53,6 +53,13 @@ impl Desk {
         self.route(update)?.arrival().map(|arrival| arrival.place)
     }
 
+    /// Where somebody who may speak has pressed a button, and the press, if an update is one.
+    pub fn press_of(&self, update: &Decoded) -> Option<(Place, String)> {
+        let route = self.route(update)?;
+        let arrival = route.arrival()?;
+        Some((arrival.place, arrival.callback.clone()?))
+    }
+
     /// The press that is only to be told that it does nothing, if an update is one. Nothing of it is stored: whoever may
     /// not speak could fill the disk with them.
     pub fn turned_away<'a>(&self, update: &'a Decoded) -> Option<&'a Press> {

@@ -66,8 +66,8 @@ pub enum Call {
     Typing(Place),
     /// That nothing can be stored.
     Warning(Place),
-    /// That a press by somebody who may not speak does nothing.
-    TurnAway(Place),
+    /// What a press is answered of which nothing is stored.
+    Toast(Place),
 }
 
 impl Call {
@@ -76,7 +76,7 @@ impl Call {
         match self {
             Call::Row(due) => due.place,
             Call::Status { progress, .. } => progress.place,
-            Call::Typing(place) | Call::Warning(place) | Call::TurnAway(place) => *place,
+            Call::Typing(place) | Call::Warning(place) | Call::Toast(place) => *place,
         }
     }
 
@@ -91,7 +91,7 @@ impl Call {
             Call::Row(Due {
                 lane: Lane::Toast,
                 ..
-            }) | Call::TurnAway(_)
+            }) | Call::Toast(_)
         )
     }
 }
@@ -463,7 +463,7 @@ impl Pacing {
                 ..
             })
             | Call::Typing(_)
-            | Call::TurnAway(_) => {}
+            | Call::Toast(_) => {}
             Call::Row(_) | Call::Status { .. } | Call::Warning(_) => {
                 chat.paid_until =
                     Some(chat.paid_until.map_or(now, |paid| paid.max(now)) + MESSAGE_EVERY);
@@ -485,7 +485,7 @@ impl Pacing {
                 };
                 self.statuses.insert(progress.prompt, status);
             }
-            Call::Row(_) | Call::Warning(_) | Call::TurnAway(_) => {}
+            Call::Row(_) | Call::Warning(_) | Call::Toast(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@
 //! cannot be stored, is skipped, and the others go on. Where nothing of an answer leads to anything, as in a busy group,
 //! it is not worth a write: only Telegram is told. Nothing of what people write is logged.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use super::outgoing;
 use super::refusal::{self, Failure, Refusal};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
-use crate::board::{Board, Warning};
+use crate::board::{Board, Toast, Warning};
 use crate::chat::{BotId, ChatId, Inbound, Post, SessionId};
 use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
@@ -58,8 +58,9 @@ const NAME_MAX: Duration = Duration::from_secs(10);
 const MENU_MAX: Duration = Duration::from_secs(3);
 const MENU_ATTEMPTS: u32 = 3;
 
-/// How long the store is left alone after it failed; Telegram gives the same updates again then.
-const STORE_RETRY: Duration = Duration::from_secs(5);
+/// How long the store is left alone after it failed; Telegram gives the same updates again then, all of them to whoever asks
+/// no more often. What is pressed meanwhile has no answer before that is over.
+const STORE_RETRY: Duration = Duration::from_secs(1);
 
 /// So many places are warned at most that nothing can be stored.
 const WARNED_MAX: usize = 20;
@@ -110,6 +111,8 @@ impl Poller {
             knows_name: false,
             menu_attempts: MENU_ATTEMPTS,
             named: VecDeque::new(),
+            store_fails: false,
+            put_off: HashSet::new(),
         };
         // Not joined: a call in flight ends with the process, and nothing of it is confirmed.
         let fatal = poll.outfit.fatal.clone();
@@ -145,6 +148,10 @@ struct Poll {
     menu_attempts: u32,
     /// Groups that are not served, as far as the log has named them.
     named: VecDeque<ChatId>,
+    /// Whether the store failed the last time.
+    store_fails: bool,
+    /// Presses that could not be stored and have been told so: Telegram brings them again until they can.
+    put_off: HashSet<String>,
 }
 
 /// What follows from a failed call.
@@ -348,7 +355,7 @@ impl Poll {
             };
         };
         self.follow_groups(&updates)
-            .map_err(|error| self.store_failed(&error))?;
+            .map_err(|error| self.not_stored(&updates, &error))?;
         let now = unix_now();
         let at = Moment {
             arrived: unix_millis(),
@@ -383,11 +390,10 @@ impl Poll {
                 )
             },
         );
-        let accepted = accepted.map_err(|error| {
-            self.warn(&updates, &error);
-            self.store_failed(&error)
-        })?;
+        let accepted = accepted.map_err(|error| self.not_stored(&updates, &error))?;
         self.outfit.board.warn(None, Vec::new());
+        self.put_off.clear();
+        self.store_fails = false;
         if accepted.posted {
             self.outfit.board.ring();
         }
@@ -424,7 +430,11 @@ impl Poll {
         let Outfit { board, desk, .. } = &self.outfit;
         for press in updates.iter().filter_map(|update| desk.turned_away(update)) {
             if let Some((place, _)) = press.at {
-                board.turn_away(place, &press.callback);
+                board.toast(Toast {
+                    place,
+                    callback: press.callback.clone(),
+                    text: texts::TOAST_NOT_ALLOWED,
+                });
             }
         }
     }
@@ -473,8 +483,18 @@ impl Poll {
         Ok(())
     }
 
+    /// Nothing of an answer could be stored: whoever wrote or pressed is told so.
+    fn not_stored(&mut self, updates: &[Decoded], error: &store::Error) -> Next {
+        self.warn(updates, error);
+        self.put_off(updates, error);
+        self.store_failed(error)
+    }
+
     fn store_failed(&mut self, error: &store::Error) -> Next {
-        log::error!("updates cannot be stored, Telegram keeps them: {error}");
+        // Each second the same would fill the log, which may be on the same disk.
+        if !std::mem::replace(&mut self.store_fails, true) {
+            log::error!("updates cannot be stored, Telegram keeps them: {error}");
+        }
         match StoreTrouble::of(error).end() {
             Some(end) => Next::End(end),
             None => Next::Wait(STORE_RETRY),
@@ -496,6 +516,21 @@ impl Poll {
             }
         }
         board.warn(None, warnings);
+    }
+
+    /// Answers presses that cannot be stored, each once: nothing has come of them yet, and Telegram brings them again.
+    fn put_off(&mut self, updates: &[Decoded], error: &store::Error) {
+        let Outfit { board, desk, .. } = &self.outfit;
+        let text = texts::toast_cannot_store(StoreTrouble::of(error).as_told());
+        for (place, callback) in updates.iter().filter_map(|update| desk.press_of(update)) {
+            if self.put_off.insert(callback.clone()) {
+                board.toast(Toast {
+                    place,
+                    callback,
+                    text,
+                });
+            }
+        }
     }
 
     fn call_failed(&mut self, method: &str, failure: &Failure) -> Next {

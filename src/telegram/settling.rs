@@ -113,7 +113,7 @@ fn done(call: &Call, answer: &RawValue) -> Settled {
             message
                 .map(|message| Settle::StatusShown(progress.prompt, progress.place.chat, message)),
         ),
-        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::TurnAway(_) => {}
+        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::Toast(_) => {}
     }
     Settled::new(End::Done(message), what)
 }
@@ -241,7 +241,7 @@ fn refused_progress(place: Place, meaning: Refusal) -> Settled {
 fn row_of(call: &Call) -> Option<Due> {
     match call {
         Call::Row(due) => Some(*due),
-        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::TurnAway(_) => None,
+        Call::Status { .. } | Call::Typing(_) | Call::Warning(_) | Call::Toast(_) => None,
     }
 }
 

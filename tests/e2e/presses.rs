@@ -115,6 +115,37 @@ fn an_answer_to_a_press_that_is_lost_with_its_connection_is_given_once_more() {
 }
 
 #[test]
+fn a_press_that_cannot_be_stored_is_told_so_once_and_carried_out_once_it_can() {
+    let host = Host::new();
+    let order = ("CHAPPE_FAIL", "before:accept=error@2-4".to_owned());
+    let chappe = host.start_with(&[order]);
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(
+        host.toast(&press),
+        "My disk is full, so nothing was done yet. Telegram keeps your press, and I see to it once I can write again."
+    );
+    host.answer("tool said:");
+    assert!(host.file("made").exists());
+    let answers = host.wait("both answers", |view| {
+        let texts = view
+            .calls_of(ANSWER)
+            .map(|call| call.params["text"].clone());
+        let texts: Vec<_> = texts.collect();
+        (texts.len() > 1).then_some(texts)
+    });
+    assert_eq!(answers.len(), 2, "{answers:?}");
+    assert_eq!(answers[1], "Allowed");
+    let complaints = chappe.log();
+    let complaints = complaints
+        .lines()
+        .filter(|line| line.contains("cannot be stored"));
+    assert_eq!(complaints.count(), 1, "{}", chappe.log());
+}
+
+#[test]
 fn a_press_that_waits_while_chappe_is_not_there_allows_nothing() {
     let host = Host::new();
     let chappe = host.start();
