@@ -8,7 +8,7 @@
 //! Orders are written `SIDE:NAME=WHAT@FIRST`, several parted by commas: `before:accept=kill@2` dies by SIGKILL when the
 //! second answer of getUpdates is about to be committed, `before:finish=error@1-3` lets the first three attempts fail
 //! with the error that the real call could return, `before:sendMessage=error@1-` all of them. `break`
-//! instead of `error` is the error that does not pass.
+//! instead of `error` is the error that does not pass; with `hang` whoever passes never comes back.
 
 /// Effects outside chappe that have their own names; see also the durable steps, and the methods of the Bot API.
 pub const EFFECTS: &[&str] = &[
@@ -18,8 +18,10 @@ pub const EFFECTS: &[&str] = &[
     "thread",
     // What a start needs is looked at: leftovers are ended, the transcript is read.
     "prepare",
-    // A disk is asked for something that it may never answer.
+    // A disk is asked for something that it may never answer, and so long is waited for that.
     "look",
+    // It is asked, by whomever: for the sessions' root, for a directory, for a persona.
+    "disk",
     // A process of Claude is started.
     "spawn",
     // A line goes into its stdin.

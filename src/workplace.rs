@@ -17,6 +17,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::claude::by_hand::ByHand;
 use crate::claude::{elsewhere, history};
 use crate::config::persona::{Personas, is_name};
+use crate::failpoint;
 
 /// The longest path that Linux takes, in bytes.
 const PATH_MAX: usize = 4096;
@@ -96,6 +97,7 @@ impl Workplace {
     }
 
     fn real(&self, named: &str, path: &Path) -> Result<PathBuf, NoDirectory> {
+        let _ = failpoint::before("disk");
         if !path.is_absolute() || named.contains('\0') || named.len() > PATH_MAX {
             return Err(NoDirectory::NotWhole);
         }
@@ -139,6 +141,7 @@ impl Workplace {
 
     /// The names in the root under which anything lies. An empty folder is in nobody's way.
     pub fn occupied(&self) -> Vec<String> {
+        let _ = failpoint::before("disk");
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
         let occupied = entries.filter(|entry| {
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
@@ -153,6 +156,7 @@ impl Workplace {
 
     /// What was put away, the newest first.
     pub fn archived(&self) -> Vec<Archived> {
+        let _ = failpoint::before("disk");
         let now = SystemTime::now();
         let files = fs::read_dir(self.root.join(self.archives))
             .into_iter()
@@ -177,6 +181,7 @@ impl Workplace {
 
     /// Claude's own conversations in a folder, the newest first.
     pub fn conversations(&self, folder: &Path) -> std::io::Result<Vec<Conversation>> {
+        let _ = failpoint::before("disk");
         let Some(claude) = &self.claude else {
             return Ok(Vec::new());
         };
@@ -194,6 +199,7 @@ impl Workplace {
 
     /// The process that has a conversation open, or may have, and is none of chappe's.
     pub fn holder(&self, conversation: &str, folder: &Path) -> Option<i32> {
+        let _ = failpoint::before("disk");
         let ours = [nix::unistd::getpid().as_raw()];
         let claude = self.claude.as_deref()?;
         elsewhere::holder(claude, conversation, folder, &ours).map(|holder| holder.pid)

@@ -14,6 +14,7 @@ use super::document::{self, Document};
 use super::error::Complaint;
 use super::{ConfigError, Environment, nearest, refuse_bypass_as_root, values};
 use crate::chat::{BYPASS, Persona};
+use crate::failpoint;
 
 /// The one that nobody has to ask for.
 pub const DEFAULT: &str = "default";
@@ -91,6 +92,7 @@ impl Personas {
 
     /// Reads a persona. A file goes before what is built in under the same name.
     pub fn read(&self, name: &str) -> Result<Persona, NoPersona> {
+        let _ = failpoint::before("disk");
         let broken = |error| NoPersona::Broken(Box::new(error));
         if is_name(name) {
             let file = self.folder.join(format!("{name}.toml"));
@@ -114,6 +116,7 @@ impl Personas {
 
     /// All names: what is built in first, then people's own by name.
     pub fn names(&self) -> Vec<String> {
+        let _ = failpoint::before("disk");
         let mut names: Vec<String> = BUILT_IN.map(|(name, _)| name.to_owned()).into();
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut own: Vec<String> = files

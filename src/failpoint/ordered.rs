@@ -16,6 +16,7 @@ use super::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum What {
     Kill,
+    Hang,
     Fail(Failure),
 }
 
@@ -65,6 +66,7 @@ pub(super) fn parse(order: &str) -> Option<Order> {
     let (what, times) = what.split_once('@')?;
     let what = match what {
         "kill" => What::Kill,
+        "hang" => What::Hang,
         "error" => What::Fail(Failure::Passing),
         "break" => What::Fail(Failure::Lasting),
         _ => return None,
@@ -89,8 +91,8 @@ pub(super) fn parse(order: &str) -> Option<Order> {
 }
 
 pub(super) fn pass(side: &str, name: &str) -> Option<Failure> {
-    let mut plan = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
-    let plan = plan.as_mut()?;
+    let mut guard = PLAN.lock().unwrap_or_else(PoisonError::into_inner);
+    let plan = guard.as_mut()?;
     let point = format!("{side}:{name}");
     if let Some(trace) = &mut plan.trace {
         let _ = trace.write_all(format!("{point}\n").as_bytes());
@@ -101,7 +103,14 @@ pub(super) fn pass(side: &str, name: &str) -> Option<Failure> {
         .orders
         .iter()
         .find(|order| order.point == point && (order.first..=order.last).contains(passed));
-    match ordered.map(|order| order.what)? {
+    let what = ordered.map(|order| order.what)?;
+    // Others pass while one hangs.
+    drop(guard);
+    match what {
+        What::Hang => {
+            let _ = crossbeam_channel::never::<()>().recv();
+            None
+        }
         What::Kill => {
             let _ = raise(Signal::SIGKILL);
             None
@@ -123,6 +132,7 @@ mod tests {
             last,
         };
         assert_eq!(parse("before:accept=kill@2"), Some(order(What::Kill, 2, 2)));
+        assert_eq!(parse("before:accept=hang@2"), Some(order(What::Hang, 2, 2)));
         assert_eq!(
             parse("before:accept=error@1-3"),
             Some(order(What::Fail(Failure::Passing), 1, 3))

@@ -11,7 +11,7 @@ use super::texts::Line;
 use crate::chat::Formatted;
 pub use choices::{
     Counts, MODES, bad_model, bad_timeout, broken_default, broken_persona, cleared, confirm_bypass,
-    is_busy, mode_is, mode_refused, model_is, models, modes, no_persona, no_such_mode,
+    is_busy, made_unseen, mode_is, mode_refused, model_is, models, modes, no_persona, no_such_mode,
     no_such_model, persona_is, personas, refused, timeout_is,
 };
 pub use moves::{

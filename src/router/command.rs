@@ -46,6 +46,37 @@ pub enum Command<'a> {
     Status,
 }
 
+impl Command<'_> {
+    /// Whether it is about the session of its place. Where there is none, one is made.
+    pub fn is_about_its_place(&self) -> bool {
+        match self {
+            Command::Start
+            | Command::Help
+            | Command::New(_)
+            | Command::Session(_)
+            | Command::Sessions
+            | Command::Restore(_)
+            | Command::Steer("")
+            | Command::Pending
+            | Command::Status => false,
+            // Without a name these are about it as well, but none is made only to put that away.
+            Command::Archive(_) | Command::Delete(_) => false,
+            Command::Stop
+            | Command::Export
+            | Command::Resume
+            | Command::Rename(_)
+            | Command::Timeout(_)
+            | Command::Persona(_)
+            | Command::Model(_)
+            | Command::Mode(_)
+            | Command::Clear
+            | Command::Queue
+            | Command::Grants
+            | Command::Steer(_) => true,
+        }
+    }
+}
+
 /// A session that somebody wants: its name, and whatever else they have said. Empty where they have not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish<'a> {

@@ -35,6 +35,8 @@ pub struct New<'a> {
 pub enum Folder<'a> {
     /// In a folder of its own, in this directory, in which these names lie already. What nobody knows of is somebody's.
     In(&'a Path, &'a [String]),
+    /// In one of its own as well, where nobody could see in time what lies there: under a name that nothing has.
+    Unseen(&'a Path),
     /// There, which is a person's own.
     Given(&'a Path),
 }
@@ -47,6 +49,17 @@ pub(super) fn bound(tx: &Transaction<'_>, bot: BotId, place: Place) -> Result<Op
         })
         .optional()
 }
+
+/// A folder of its own for a session, in a directory of which nobody knows what lies there. What is deleted with the
+/// session must not be anybody's, and a name by chance is nobody's.
+fn unseen_folder(name: &str, root: &Path) -> PathBuf {
+    let mark = super::fresh_uuid();
+    let (mark, _) = mark.split_at(UNSEEN_MARK);
+    root.join(format!("{name}-{mark}"))
+}
+
+/// How many characters of it are by chance.
+const UNSEEN_MARK: usize = 8;
 
 /// Lets a place talk to a session.
 pub(super) fn bind(
@@ -66,13 +79,14 @@ pub(super) fn bind(
 impl Intake<'_> {
     /// The session that a place talks to. A place that talks to none gets one of its own: `default` if it is the
     /// first of all, else one by the suggested name, with a number where that name is taken. `lies` is what lies in the
-    /// sessions' root already: of that only `default` was ever named to a person, so what lies there is worked in.
+    /// sessions' root already: of that only `default` was ever named to a person, so what lies there is worked in. None where
+    /// nobody has seen it: what it needs is no reason to lose what a person has written.
     pub fn session_at(
         &mut self,
         place: Place,
         suggested: &str,
         home: &Home,
-        lies: &[String],
+        lies: Option<&[String]>,
     ) -> Result<SessionId> {
         if let Some(session) = self.bound(place)? {
             return Ok(session);
@@ -96,9 +110,10 @@ impl Intake<'_> {
         let own = home.root.join(&name);
         let new = New {
             name: &name,
-            folder: match first && lies.contains(&name) {
-                true => Folder::Given(&own),
-                false => Folder::In(&home.root, lies),
+            folder: match lies {
+                None => Folder::Unseen(&home.root),
+                Some(lies) if first && lies.contains(&name) => Folder::Given(&own),
+                Some(lies) => Folder::In(&home.root, lies),
             },
             persona: &home.persona,
         };
@@ -184,6 +199,7 @@ impl Intake<'_> {
         let folder = match new.folder {
             Folder::Given(folder) => folder.to_owned(),
             Folder::In(root, lies) => self.free_folder(new.name, root, lies)?,
+            Folder::Unseen(root) => unseen_folder(new.name, root),
         };
         let session = self.insert_session(new, &folder)?;
         Ok(Made::Yes { session, folder })
@@ -267,7 +283,7 @@ impl Intake<'_> {
                 super::fresh_uuid(),
                 super::fresh_uuid(),
                 self.now,
-                matches!(new.folder, Folder::In(..)),
+                !matches!(new.folder, Folder::Given(_)),
                 persona,
                 prompt,
                 model,

@@ -4,8 +4,9 @@
 //! `commands`.
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::desk::{Desk, say};
 use super::update::Decoded;
@@ -20,19 +21,60 @@ use crate::workplace::{Archived, Conversation, NoDirectory, Workplace};
 /// What an update needs of the disk.
 pub struct Ahead {
     pub found: Found,
-    /// What lies in the sessions' root, where the update may make a session there.
-    pub lies: Vec<String>,
-    /// Where it would be made and as whom, if that can be read; and what is wrong with whom it should be.
-    pub home: Option<Home>,
-    pub complaint: Option<Formatted>,
+    /// Where it may make a session.
+    pub site: Site,
     /// Whether the message says that its chat has topics.
     pub has_topics: bool,
 }
 
-/// How long a disk may take. Whoever presses a button meanwhile waits for it as well.
-const LOOK_MAX: Duration = Duration::from_millis(700);
+/// Where sessions are made, and as whom where nobody says so.
+#[derive(Clone)]
+pub enum Site {
+    /// None is made, as far as the store could say.
+    Unasked,
+    /// The disk did not answer in time. What is for Claude is kept all the same, in a folder that can be nobody's: an update
+    /// that was left with Telegram until the disk answers would hold up all that come after it, and the presses with them.
+    Late,
+    Seen(Rc<Seen>),
+}
+
+/// What was seen there.
+pub struct Seen {
+    /// What lies in the sessions' root.
+    pub lies: Vec<String>,
+    /// With the persona as its file is now, if it can be had so; and what is wrong with it.
+    home: Option<Home>,
+    complaint: Option<Formatted>,
+}
+
+/// How long the disk may take for all that came in one answer of getUpdates. Whoever presses a button meanwhile waits for it
+/// as well.
+const LOOKS_MAX: Duration = Duration::from_millis(700);
 
 static DISKS: Patience = Patience::fresh();
+
+/// The looks that are made for one answer of getUpdates.
+pub struct Looks {
+    until: Instant,
+    /// The same for all of it.
+    site: Site,
+}
+
+impl Looks {
+    /// Nothing has been looked for yet.
+    pub fn from(now: Instant) -> Looks {
+        Looks {
+            until: now + LOOKS_MAX,
+            site: Site::Unasked,
+        }
+    }
+
+    /// What `look` finds; None where there is no time for it any more.
+    fn ask<T: Send + 'static>(&self, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then(|| DISKS.ask(left, look))?
+    }
+}
 
 /// What else it needs.
 pub enum Found {
@@ -60,13 +102,17 @@ pub enum Found {
 
 impl Desk {
     /// Looks up what an update needs of the disk.
-    pub fn look_ahead(&self, store: &Store, bot: BotId, update: &Decoded) -> Ahead {
+    pub fn look_ahead(
+        &self,
+        store: &Store,
+        bot: BotId,
+        update: &Decoded,
+        looks: &mut Looks,
+    ) -> Ahead {
         let Some(route) = self.route(update) else {
             return Ahead {
                 found: Found::Nothing,
-                lies: Vec::new(),
-                home: None,
-                complaint: None,
+                site: Site::Unasked,
                 has_topics: false,
             };
         };
@@ -75,6 +121,7 @@ impl Desk {
                 command: Command::New(_),
                 ..
             } => true,
+            Route::Command { command, .. } if !command.is_about_its_place() => false,
             // Asked of the store as well, since the root may be a large directory of a slow disk.
             Route::Prompt { .. } | Route::Command { .. } => {
                 route.arrival().is_some_and(|arrival| {
@@ -83,19 +130,13 @@ impl Desk {
             }
             _ => false,
         };
-        let lies = match may_make {
-            true => self.workplace.occupied(),
-            false => Vec::new(),
-        };
-        let (home, complaint) = match may_make {
-            true => self.home_now(),
-            false => (None, None),
+        let site = match may_make {
+            true => self.site(looks),
+            false => Site::Unasked,
         };
         Ahead {
-            home,
-            complaint,
-            found: self.find(store, bot, route, &lies),
-            lies,
+            found: self.find(store, bot, route, &site, looks),
+            site,
             has_topics: match &update.inbound {
                 Ok(Inbound::Message(message) | Inbound::Edited(message)) => {
                     message.forum || message.place.topic.is_some()
@@ -114,17 +155,51 @@ impl Desk {
         ahead: &Ahead,
     ) -> store::Result<SessionId> {
         let is_new = intake.bound(place)?.is_none();
-        let home = ahead.home.as_ref().unwrap_or(&self.home);
-        let session = intake.session_at(place, suggested, home, &ahead.lies)?;
-        if let (true, Some(complaint)) = (is_new, &ahead.complaint) {
+        let seen = match &ahead.site {
+            Site::Seen(seen) => Some(seen.as_ref()),
+            Site::Late | Site::Unasked => None,
+        };
+        let home = seen.and_then(|seen| seen.home.as_ref());
+        let lies = seen.map(|seen| seen.lies.as_slice());
+        let session = intake.session_at(place, suggested, home.unwrap_or(&self.home), lies)?;
+        if !is_new {
+            return Ok(session);
+        }
+        if let Some(complaint) = seen.and_then(|seen| seen.complaint.as_ref()) {
             say(intake, place, complaint.clone())?;
+        }
+        if let (Site::Late, Some(made)) = (&ahead.site, intake.session(session)?) {
+            let folder = self.workplace.short(&made.folder);
+            say(intake, place, sessions::made_unseen(&folder))?;
         }
         Ok(session)
     }
 
+    /// Where sessions are made: looked at once for all that came together.
+    fn site(&self, looks: &mut Looks) -> Site {
+        if matches!(looks.site, Site::Unasked) {
+            let workplace = Arc::clone(&self.workplace);
+            let default = self.default_persona.clone();
+            let found =
+                looks.ask(move || (workplace.occupied(), workplace.personas.read(&default)));
+            looks.site = match found {
+                None => Site::Late,
+                Some((lies, persona)) => {
+                    let (home, complaint) = self.home_as(persona);
+                    Site::Seen(Rc::new(Seen {
+                        lies,
+                        home,
+                        complaint,
+                    }))
+                }
+            };
+        }
+        looks.site.clone()
+    }
+
     /// Where sessions are made that nobody has asked for, with the persona as its file is now.
-    fn home_now(&self) -> (Option<Home>, Option<Formatted>) {
-        match self.workplace.personas.read(&self.default_persona) {
+    fn home_as(&self, persona: Result<Persona, NoPersona>) -> (Option<Home>, Option<Formatted>) {
+        match persona {
             // That nobody is asked is confirmed by a person, for each session.
             Ok(persona) if persona.wants_bypass => (None, None),
             Ok(persona) => {
@@ -138,13 +213,31 @@ impl Desk {
         }
     }
 
-    fn find(&self, store: &Store, bot: BotId, route: Route<'_>, lies: &[String]) -> Found {
+    fn find(
+        &self,
+        store: &Store,
+        bot: BotId,
+        route: Route<'_>,
+        site: &Site,
+        looks: &Looks,
+    ) -> Found {
+        let lies = match (site, &route) {
+            (Site::Seen(seen), _) => seen.lies.as_slice(),
+            (
+                Site::Late,
+                Route::Command {
+                    command: Command::New(_),
+                    ..
+                },
+            ) => return Found::Late,
+            _ => &[],
+        };
         let wants = self.wants(store, bot, route, lies);
         if matches!(wants, Wants::Nothing) {
             return Found::Nothing;
         }
         let workplace = Arc::clone(&self.workplace);
-        let found = DISKS.ask(LOOK_MAX, move || look(&workplace, wants));
+        let found = looks.ask(move || look(&workplace, wants));
         match found.unwrap_or(Found::Late) {
             Found::Conversations(of, Ok(mut all)) => {
                 all.retain(|one| !store.knows_conversation(&one.id).unwrap_or(false));

@@ -7,7 +7,7 @@
 pub mod choices;
 mod moves;
 
-use super::ahead::{Ahead, Found};
+use super::ahead::{Ahead, Found, Site};
 use super::desk::{Desk, say, stop};
 use crate::chat::{Act, Formatted, Lane, Notice, Offer, Overview, Place, Post, SessionId};
 use crate::clock::unix_now;
@@ -69,7 +69,10 @@ impl Desk {
             }
             _ => {}
         }
-        // All others are about the session of their place.
+        // All others are about the session of their place. Unlike what is for Claude, they can be said again.
+        if matches!(ahead.site, Site::Late) && intake.bound(place)?.is_none() {
+            return say(intake, place, Formatted::plain(texts::DISK_IS_SLOW));
+        }
         let id = self.session_here(intake, place, suggested, ahead)?;
         let Some(session) = intake.session(id)? else {
             return Ok(());
@@ -176,7 +179,10 @@ impl Desk {
                     return say(intake, place, sessions::bad_directory(&own, &why));
                 }
             },
-            (None, _) => Folder::In(&self.home.root, &ahead.lies),
+            (None, _) => match &ahead.site {
+                Site::Seen(seen) => Folder::In(&self.home.root, &seen.lies),
+                Site::Late | Site::Unasked => Folder::Unseen(&self.home.root),
+            },
             (Some(Ok(directory)), _) => Folder::Given(directory),
             (Some(Err(why)), _) => {
                 let why = self.bad_directory(why);

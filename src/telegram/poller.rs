@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use serde_json::value::RawValue;
 
+use super::ahead::Looks;
 use super::api::Api;
 use super::desk::Desk;
 use super::dispatch::Moment;
@@ -374,9 +375,10 @@ impl Poll {
             self.turn_away(&updates);
             return Ok((next, raw.len()));
         }
+        let mut looks = Looks::from(Instant::now());
         let looked_up = of_use
             .into_iter()
-            .map(|update| (update, desk.look_ahead(store, *bot, update)));
+            .map(|update| (update, desk.look_ahead(store, *bot, update, &mut looks)));
         let accepted = store.accept(
             *bot,
             now,

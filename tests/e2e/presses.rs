@@ -1,5 +1,7 @@
 //! Presses where something else is wrong: chats that hang, and a chappe that was not there.
 
+use std::fs;
+
 use chappe::loopback::botapi::{Call, Fault, Person, Shown, Trouble, View};
 
 use crate::host::{Host, USER, until};
@@ -112,6 +114,50 @@ fn an_answer_to_a_press_that_is_lost_with_its_connection_is_given_once_more() {
         assert!(answers[0].is_none_or(|status| status == 502), "{answers:?}");
         drop(held);
     }
+}
+
+#[test]
+fn while_a_disk_hangs_presses_are_answered_and_what_is_written_is_kept() {
+    let mut host = Host::new();
+    host.allowed_users.push(BOB);
+    // The persona is read at the start; the root and the persona for the first message. The next two looks never end.
+    let order = ("CHAPPE_FAIL", "before:disk=hang@4-5".to_owned());
+    let _chappe = host.start_with(&[order]);
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.say("/new web");
+    host.answer("The disk of this host has not answered in time, and nothing was done.");
+    let bob = Person::private(BOB, "Bob");
+    host.api.say(&bob, "hello");
+    let told = host.answer_in(BOB, "The disk of this host has not answered in time");
+    assert!(told.text.contains("/sessions/bob-"), "{}", told.text);
+    host.answer_in(BOB, "echo: hello");
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+}
+
+#[test]
+fn all_that_comes_at_once_waits_no_longer_for_a_disk_than_one() {
+    let mut host = Host::new();
+    host.allowed_users.extend([BOB, EVE]);
+    let trace = host.folder.path().join("trace");
+    let people = [USER, BOB, EVE].map(|who| Person::private(who, "Somebody"));
+    for person in &people {
+        host.api.say(person, "/restore");
+    }
+    // After the persona, which is read at the start.
+    let order = ("CHAPPE_FAIL", "before:disk=hang@2-".to_owned());
+    let notes = ("CHAPPE_FAIL_TRACE", trace.display().to_string());
+    let _chappe = host.start_with(&[order, notes]);
+    for person in &people {
+        host.answer_in(
+            person.chat,
+            "The disk of this host has not answered in time",
+        );
+    }
+    let passed = fs::read_to_string(trace).expect("it was written");
+    let looks = passed.lines().filter(|point| *point == "before:look");
+    assert_eq!(looks.count(), 1, "the first had all the time that there is");
 }
 
 #[test]

@@ -561,7 +561,7 @@ fn what_is_cleared_while_a_start_is_prepared_does_not_come_back_with_it() {
 #[test]
 fn a_disk_that_does_not_answer_is_asked_again_and_nothing_was_done() {
     let host = Host::new();
-    let slow = "before:look=error@1,before:look=error@4".to_owned();
+    let slow = "before:look=error@1,before:look=error@5".to_owned();
     let _chappe = host.start_with(&[("CHAPPE_FAIL", slow)]);
     host.say("/new web planner");
     host.answer("The disk of this host has not answered in time, and nothing was done.");

@@ -83,6 +83,16 @@ const ROWS: &[Row] = &[
         &[
             "a_full_disk_keeps_messages_with_telegram_and_says_so",
             "a_full_disk_keeps_an_answer_in_memory_and_says_so",
+            "a_press_that_cannot_be_stored_is_told_so_once_and_carried_out_once_it_can",
+        ],
+    ),
+    (
+        "a disk does not answer on which sessions' folders or personas are",
+        "presses are answered all the same; what you write is kept, for a new folder where its own cannot be seen",
+        "that the disk has not answered in time",
+        &[
+            "while_a_disk_hangs_presses_are_answered_and_what_is_written_is_kept",
+            "all_that_comes_at_once_waits_no_longer_for_a_disk_than_one",
         ],
     ),
     (

@@ -86,6 +86,7 @@ const NOT_FAILED: &[(&str, &str)] = &[
         "nor a signal to a child that was not reaped",
     ),
     ("before:reap", "nor can its reaping"),
+    ("before:disk", "a look at one has no error of its own"),
     (
         "before:look",
         "what was asked for is to be asked for again; tests/e2e/sessions.rs does that",

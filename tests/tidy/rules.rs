@@ -108,6 +108,11 @@ pub const ALLOWED: &[(&str, &str, &str)] = &[
         "a persona, and how long a process is kept, are in the shared words",
     ),
     (
+        "config",
+        "failpoint",
+        "a persona's file may lie on a disk that does not answer",
+    ),
+    (
         "workplace",
         "claude/history",
         "what Claude has in a folder is what may be gone on with there",

@@ -215,6 +215,18 @@ pub fn broken_default(complaint: &str) -> Formatted {
         .end()
 }
 
+/// A session was made for what somebody wrote, and nobody could see in time where, nor as whom.
+pub fn made_unseen(folder: &str) -> Formatted {
+    Line::default()
+        .plain(
+            "⚠ The disk of this host has not answered in time, so I could not see what lies where sessions have their \
+             folders. What you wrote is kept. Claude gets it in a new folder, ",
+        )
+        .code(folder)
+        .plain(", as the persona that was there when I started, as soon as the disk lets it.")
+        .end()
+}
+
 pub fn no_such_mode(name: &str, near: Option<&str>) -> Formatted {
     let line = Line::default()
         .plain("There is no mode ")

@@ -15,7 +15,7 @@ fn sent(update: i64, place: Place, ago: i64) -> Arrival {
 /// Takes a message in that came while chappe was away.
 fn comes_late(store: &Store, arrival: &Arrival, text: &str) -> Queued {
     take_in(store, NOW, |intake| {
-        let session = intake.session_at(arrival.place, "name", &home(), &[])?;
+        let session = intake.session_at(arrival.place, "name", &home(), Some(&[]))?;
         let written = Written {
             came: Came::WhileAway {
                 long_ago: arrival.date <= NOW - 900,

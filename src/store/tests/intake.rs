@@ -126,7 +126,7 @@ fn an_update_that_cannot_be_stored_is_skipped_and_the_others_and_the_offset_stan
                 [1, 2, 3],
                 |intake, &update| {
                     let at = place(update);
-                    let session = intake.session_at(at, "name", &home(), &[])?;
+                    let session = intake.session_at(at, "name", &home(), Some(&[]))?;
                     intake.queue(&message(update, at), session, &written("hello"))?;
                     if update == 2 {
                         intake.post(at, Lane::Text, &post("written, then undone"))?;
@@ -280,7 +280,7 @@ fn places_get_sessions_of_their_own_and_keep_them() {
     on_both(|store| {
         let at = |place, suggested: &str| {
             let session = take_in(store, NOW, |intake| {
-                intake.session_at(place, suggested, &home(), &[])
+                intake.session_at(place, suggested, &home(), Some(&[]))
             });
             let session = store
                 .session(session)
@@ -321,7 +321,7 @@ fn a_new_session_wakes_nobody_until_something_waits_for_it() {
             NOW,
             2,
             [()],
-            |intake, ()| intake.session_at(HOME, "ada", &home(), &[]).map(drop),
+            |intake, ()| intake.session_at(HOME, "ada", &home(), Some(&[])).map(drop),
             |(), error| panic!("{error}"),
         )
         .expect("the answer is stored");

@@ -132,7 +132,7 @@ fn written(text: &str) -> Written<'_> {
 /// Queues a text as a prompt for the session of its place.
 fn say(store: &Store, arrival: &Arrival, text: &str) -> SessionId {
     take_in(store, NOW, |intake| {
-        let session = intake.session_at(arrival.place, "name", &home(), &[])?;
+        let session = intake.session_at(arrival.place, "name", &home(), Some(&[]))?;
         let queued = intake.queue(arrival, session, &written(text))?;
         assert_eq!(queued, Queued::Waits, "there is room");
         Ok(session)

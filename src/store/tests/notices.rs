@@ -35,7 +35,7 @@ fn a_hold_is_told_once_where_the_turn_was() {
 fn where_there_is_no_process_it_is_told_to_who_waits() {
     let store = Store::in_memory();
     let session = take_in(&store, NOW, |intake| {
-        let session = intake.session_at(place(43), "ada", &home(), &[])?;
+        let session = intake.session_at(place(43), "ada", &home(), Some(&[]))?;
         intake.bind(HOME, session)?;
         Ok(session)
     });

@@ -53,7 +53,7 @@ fn a_session_that_nobody_named_adopts_no_folder() {
     let lies = ["default", "web", "web-2"].map(str::to_owned);
     let at = |place, name: &str| {
         let session = take_in(&store, NOW, |intake| {
-            intake.session_at(place, name, &home(), &lies)
+            intake.session_at(place, name, &home(), Some(&lies))
         });
         let session = store.session(session).expect("it is read");
         let session = session.expect("it is there");
@@ -65,6 +65,27 @@ fn a_session_that_nobody_named_adopts_no_folder() {
     assert_eq!(at(place(-5), "web"), expected("web", "web-3", true));
     assert_eq!(at(place(-6), "web"), expected("web-2", "web-2-2", true));
     assert_eq!(at(place(-7), "api"), expected("api", "api", true));
+}
+
+#[test]
+fn where_nobody_has_seen_what_lies_there_a_session_has_a_folder_that_can_be_nobodys() {
+    let store = Store::in_memory();
+    let made = |place| {
+        let session = take_in(&store, NOW, |intake| {
+            intake.session_at(place, "web", &home(), None)
+        });
+        let session = store.session(session).expect("it is read");
+        session.expect("it is there")
+    };
+    for (place, name) in [(HOME, "default"), (place(-5), "web"), (place(-6), "web-2")] {
+        let session = made(place);
+        assert_eq!((session.name.as_str(), session.owns_folder), (name, true));
+        let folder = session.folder.strip_prefix(&home().root);
+        let folder = folder.expect("it lies in the root").to_string_lossy();
+        let mark = folder.strip_prefix(&format!("{name}-"));
+        let mark = mark.expect("it is named after the session");
+        assert_eq!(mark.len(), 8, "{folder}");
+    }
 }
 
 #[test]

@@ -365,7 +365,7 @@ fn trouble_is_told_to_who_waits_the_longest_else_to_who_spoke_last() {
         new
     };
     let session = take_in(&store, NOW, |intake| {
-        intake.session_at(HOME, "ada", &home(), &[])
+        intake.session_at(HOME, "ada", &home(), Some(&[]))
     });
     assert_eq!(told(session), [], "nobody to tell");
     run(

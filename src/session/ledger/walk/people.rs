@@ -202,7 +202,7 @@ impl World {
     }
 
     pub fn make_session(&mut self, place: Place) -> SessionId {
-        self.take_in(|intake| intake.session_at(place, "name", &home(), &[]))
+        self.take_in(|intake| intake.session_at(place, "name", &home(), Some(&[])))
     }
 
     fn write(&mut self, side: usize, steers: bool) {

@@ -56,7 +56,7 @@ pub fn written(intake: &mut Intake<'_>, said: &Said<'_>) -> store::Result<Did> {
     };
     let session = match replied {
         Some(session) => session,
-        None => intake.session_at(arrival.place, "name", &people::home(), &[])?,
+        None => intake.session_at(arrival.place, "name", &people::home(), Some(&[]))?,
     };
     waits(intake, arrival, session, &said.text)?;
     Ok(Did::Nothing)

@@ -17,7 +17,7 @@ impl Walk {
         };
         let text = format!("{}text {update}", if command { "/" } else { "" });
         let session = take_in(&self.store, NOW, |intake| {
-            intake.session_at(place, "name", &home(), &[])
+            intake.session_at(place, "name", &home(), Some(&[]))
         });
         let before = (held(&self.store, session), self.line(session));
         assert_eq!(say(&self.store, &arrival, &text), session);
