@@ -297,10 +297,8 @@ impl Walk {
                 }
             }
             Does::Works if has_place => self.note(session, Standing::Works { has_answered }),
-            Does::HasMore if has_place => {
-                if self.admission.gives_way(session) {
-                    self.note(session, Standing::Ends { has_answered });
-                }
+            Does::HasMore if has_place && self.admission.gives_way(session) => {
+                self.note(session, Standing::Ends { has_answered });
             }
             Does::IsQuiet if has_place => {
                 let since = self.base + Duration::from_secs(self.time);
