@@ -410,9 +410,12 @@ pub fn expired_by_restart(shown: &Formatted) -> Formatted {
 pub const ENDED_BY_LISTS: &str = "⚠ This ended unfinished when you, or this group, were taken off the lists of those who \
      may speak to me. Write to go on with it.";
 
-/// Below a request that Claude took back.
+/// Below a request that Claude took back. Whether it ran is not known: one of the user's hooks may have allowed it.
 pub fn withdrawn(shown: &Formatted) -> Formatted {
-    below(shown, "✗ Withdrawn. Nothing was run.")
+    below(
+        shown,
+        "✗ Withdrawn: Claude no longer waits for your answer; it may have been decided elsewhere.",
+    )
 }
 
 /// To a press that would decide a request which has not arrived yet.

@@ -774,6 +774,10 @@ fn what_telegram_takes_out_of_a_text_is_written_out_where_somebody_approves_it()
     }
 }
 
+/// Whether it ran is not known: a hook may have allowed it.
+const WITHDRAWN: &str =
+    "✗ Withdrawn: Claude no longer waits for your answer; it may have been decided elsewhere.";
+
 #[test]
 fn what_claude_takes_back_by_itself_loses_its_buttons_and_says_so() {
     let mut host = Host::new();
@@ -798,7 +802,7 @@ fn what_claude_takes_back_by_itself_loses_its_buttons_and_says_so() {
     let request = host.request(USER);
     host.delivered();
     drop(gate.reached());
-    let said = host.says(USER, request.id, "✗ Withdrawn. Nothing was run.");
+    let said = host.says(USER, request.id, WITHDRAWN);
     assert!(said.buttons.is_empty(), "{said:?}");
     assert!(said.text.contains("touch never"), "{said:?}");
     let late = host.press(&host.person(), &request, "Allow once");
@@ -806,7 +810,7 @@ fn what_claude_takes_back_by_itself_loses_its_buttons_and_says_so() {
     host.say("/stop");
     host.say("and now");
     host.answer("echo: and now");
-    let said = host.says(USER, request.id, "✗ Withdrawn. Nothing was run.");
+    let said = host.says(USER, request.id, WITHDRAWN);
     assert!(!said.text.contains("the turn was stopped"), "{said:?}");
     assert!(!host.file("never").exists());
 }
