@@ -172,8 +172,12 @@ impl Death {
     }
 }
 
+/// What Claude itself asks for, and what a sub-agent of its does.
+const OWN: &str = "[[once sh bump]]";
+const OF_SUB_AGENT: &str = "[[agent <[once sh bump]>]]";
+
 /// Whoever dies: what was asked is over, the turn goes on and asks again, and what is allowed then runs once.
-fn asks_again_after(test: &str, death: Death) {
+fn asks_again_after(test: &str, prompt: &str, death: Death) {
     let Some(stage) = stage(test) else {
         return;
     };
@@ -181,8 +185,12 @@ fn asks_again_after(test: &str, death: Death) {
     fs::write(stage.folder().join("bump"), program).expect("the folder can be written");
     let log = || fs::read_to_string(stage.folder().join("log")).unwrap_or_default();
     let chappe = stage.host.start();
-    stage.say("[[once sh bump]]");
-    let (request, data) = stage.button("sh bump", "Allow once");
+    let who = match prompt {
+        OF_SUB_AGENT => "default (a sub-agent) wants to run",
+        _ => "default wants to run",
+    };
+    stage.say(prompt);
+    let (request, data) = stage.button(who, "Allow once");
     stage.host.delivered();
     stage.has_written(CALLS_TOOL, 1);
     let left = death.come(&stage, chappe);
@@ -194,7 +202,7 @@ fn asks_again_after(test: &str, death: Death) {
     is_over(&stage, request, &data, how);
     let again = stage.host.wait("to be asked again", |view| {
         let asks = |shown: &&chappe::loopback::botapi::Shown| {
-            shown.id > request && shown.text.contains("sh bump") && !shown.buttons.is_empty()
+            shown.id > request && shown.text.contains("sh bump") && shown.text.contains(who)
         };
         view.from_bot(USER)
             .filter(asks)
@@ -319,6 +327,15 @@ fn chappe_dies_while_claude_asks_a_question() {
 }
 
 #[test]
+fn chappe_ends_while_claude_asks_a_question() {
+    is_asked_again_after(
+        "chappe_ends_while_claude_asks_a_question",
+        &QUESTION,
+        Death::Shutdown,
+    );
+}
+
+#[test]
 fn both_die_while_claude_asks_a_question() {
     is_asked_again_after(
         "both_die_while_claude_asks_a_question",
@@ -329,20 +346,133 @@ fn both_die_while_claude_asks_a_question() {
 
 #[test]
 fn claude_dies_while_it_asks() {
-    asks_again_after("claude_dies_while_it_asks", Death::Claude);
+    asks_again_after("claude_dies_while_it_asks", OWN, Death::Claude);
 }
 
 #[test]
 fn chappe_dies_while_claude_asks() {
-    asks_again_after("chappe_dies_while_claude_asks", Death::Chappe);
+    asks_again_after("chappe_dies_while_claude_asks", OWN, Death::Chappe);
 }
 
 #[test]
 fn both_die_while_claude_asks() {
-    asks_again_after("both_die_while_claude_asks", Death::Both);
+    asks_again_after("both_die_while_claude_asks", OWN, Death::Both);
 }
 
 #[test]
 fn chappe_ends_while_claude_asks() {
-    asks_again_after("chappe_ends_while_claude_asks", Death::Shutdown);
+    asks_again_after("chappe_ends_while_claude_asks", OWN, Death::Shutdown);
+}
+
+#[test]
+fn claude_dies_while_its_sub_agent_asks() {
+    let test = "claude_dies_while_its_sub_agent_asks";
+    asks_again_after(test, OF_SUB_AGENT, Death::Claude);
+}
+
+#[test]
+fn chappe_dies_while_a_sub_agent_asks() {
+    let test = "chappe_dies_while_a_sub_agent_asks";
+    asks_again_after(test, OF_SUB_AGENT, Death::Chappe);
+}
+
+#[test]
+fn both_die_while_a_sub_agent_asks() {
+    let test = "both_die_while_a_sub_agent_asks";
+    asks_again_after(test, OF_SUB_AGENT, Death::Both);
+}
+
+#[test]
+fn chappe_ends_while_a_sub_agent_asks() {
+    let test = "chappe_ends_while_a_sub_agent_asks";
+    asks_again_after(test, OF_SUB_AGENT, Death::Shutdown);
+}
+
+/// The refusal stands in the sub-agent's own transcript, and nowhere in what it hands back.
+#[test]
+fn claude_is_told_that_what_its_sub_agent_was_refused_came_from_a_restart() {
+    let test = "claude_is_told_that_what_its_sub_agent_was_refused_came_from_a_restart";
+    let Some(mut stage) = stage(test) else {
+        return;
+    };
+    // The claude that is left has the time to end its turn.
+    stage.host.sessions = "shutdown_grace = \"30s\"\nbatch_window = \"0ms\"\n".to_owned();
+    let chappe = stage.host.start();
+    stage.say("[[agent <[tool Bash {\"command\":\"touch made\"}]> <[text I have tried.]>]]");
+    let (request, data) = stage.button("touch made", "Allow once");
+    stage.host.delivered();
+    stage.has_written(CALLS_TOOL, 1);
+    chappe.crash();
+    let _chappe = stage.host.start();
+    let how = "✗ Expired: I was restarted. Nothing was run.";
+    is_over(&stage, request, &data, how);
+    stage.host.answer("I have tried.");
+    let last = stage.turns().pop().expect("there was a turn");
+    let asked = last.last_text().expect("it was asked to go on");
+    assert!(
+        asked.starts_with("The connection was lost while you worked on this."),
+        "{asked}"
+    );
+    assert!(
+        asked.contains("Refusals that speak of a closed stream"),
+        "{asked}"
+    );
+    assert!(!stage.folder().join("made").exists());
+}
+
+/// Lets a program of the user's decide about commands as well, once a gate opens; what it says is `decision`.
+fn decide_by_hook(stage: &Stage, decision: &str) {
+    let said = serde_json::json!({"hookSpecificOutput": {
+        "hookEventName": "PermissionRequest", "decision": {"behavior": decision},
+    }});
+    let answer = stage.host.folder.path().join("decision.json");
+    fs::write(&answer, said.to_string()).expect("it can be written");
+    let gate = stage.folder().join("gate");
+    let command = format!(
+        "cat '{}' >/dev/null; cat '{}'",
+        gate.display(),
+        answer.display()
+    );
+    let settings = serde_json::json!({"hooks": {"PermissionRequest": [
+        {"matcher": "Bash", "hooks": [{"type": "command", "command": command}]},
+    ]}});
+    let file = stage.host.folder.path().join("claude/settings.json");
+    fs::write(file, settings.to_string()).expect("it can be written");
+}
+
+/// Claude asks, and a hook decides before anybody here does.
+fn decided_by_hook(test: &str, decision: &str) {
+    let Some(stage) = stage(test) else {
+        return;
+    };
+    decide_by_hook(&stage, decision);
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let (request, data) = stage.button("touch made", "Allow once");
+    stage.host.delivered();
+    drop(gate.reached());
+    stage.host.answer("tool said:");
+    // Whatever has run: nothing is said of that which is not known.
+    is_over(&stage, request, &data, "✗ Withdrawn: ");
+    let shown = stage.host.says(USER, request, "✗ Withdrawn: ");
+    assert!(!shown.text.contains("Nothing was run"), "{shown:?}");
+    let is_allowed = decision == "allow";
+    assert_eq!(stage.told_by_tool().is_error, !is_allowed);
+    assert_eq!(stage.folder().join("made").exists(), is_allowed);
+    assert_eq!(open_requests(&stage), 0);
+    stage.ask("and now", "echo: and now");
+}
+
+#[test]
+fn what_a_hook_denies_meanwhile_is_withdrawn() {
+    decided_by_hook("what_a_hook_denies_meanwhile_is_withdrawn", "deny");
+}
+
+#[test]
+fn what_a_hook_allows_meanwhile_is_withdrawn_and_not_said_to_have_done_nothing() {
+    decided_by_hook(
+        "what_a_hook_allows_meanwhile_is_withdrawn_and_not_said_to_have_done_nothing",
+        "allow",
+    );
 }
