@@ -3,8 +3,11 @@
 
 use std::fs;
 
-use super::{CALLS_TOOL, Stage, until};
-use crate::host::{SOON, USER};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::{CALLS_TOOL, Stage, kill_whole, until};
+use crate::host::{Chappe, SOON, USER};
 
 const FOREIGN: &str = "I don't know this button. Nothing was done.";
 
@@ -494,4 +497,133 @@ fn edits_reach_the_directories_that_are_allowed_as_it_is_said() {
             .contains("in its folder and in directories that are allowed (/mode)"),
         "{list:?}"
     );
+}
+
+/// Where no person decides: what nothing allows is denied at once in the first mode. In the second a model decides of whose
+/// answers the stand-in knows nothing: 2.1.197 asks it in vain and denies then, 2.1.330 does not even ask.
+#[test]
+fn what_is_denied_by_a_rule_is_denied_where_no_person_is_asked() {
+    let test = "what_is_denied_by_a_rule_is_denied_where_no_person_is_asked";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.set_claude(r#"deny = ["Bash(touch denied*)", "Write"]"#);
+    // What is denied would be allowed otherwise.
+    stage.set_claude(r#"extra_args = ["--allowedTools=Bash(touch *)"]"#);
+    let claude = stage.host.claude.clone();
+    for mode in ["dontAsk", "auto"] {
+        stage.set_claude(&format!("permission_mode = {mode:?}"));
+        let chappe = stage.host.start();
+        let touch = |name: &str| format!(r#"[[tool Bash {{"command":"touch {name}-{mode}"}}]]"#);
+        let is_there = |name: &str| stage.folder().join(format!("{name}-{mode}")).exists();
+        stage.ask(&touch("allowed"), "tool said:");
+        assert!(
+            !stage.told_by_tool().is_error && is_there("allowed"),
+            "{mode}"
+        );
+        let rule = format!("with command touch denied-{mode} has been denied.");
+        stage.ask(&touch("denied"), &rule);
+        assert!(
+            stage.told_by_tool().is_error && !is_there("denied"),
+            "{mode}"
+        );
+        let path = stage.folder().join(format!("written-{mode}"));
+        let input = serde_json::json!({"file_path": path, "content": "x"});
+        stage.ask(&format!("[[tool Write {input}]]"), "tool said:");
+        assert!(
+            stage.told_by_tool().is_error && !is_there("written"),
+            "{mode}"
+        );
+        // In another mode a person would be asked.
+        stage.ask(&init(&format!("neither-{mode}")), "tool said:");
+        assert!(
+            stage.told_by_tool().is_error && !is_there("neither"),
+            "{mode}"
+        );
+        assert_eq!(asked(&stage), 0, "{mode}");
+        stage.host.delivered();
+        stage.has_written(CALLS_TOOL, 1);
+        drop(chappe);
+        stage.host.claude.clone_from(&claude);
+    }
+}
+
+/// Checks that a call that is allowed beyond its session is not asked about after an end of Claude's and after both kinds
+/// of ends of chappe's; returns where.
+fn allowed_by_one_session_and_kept(test: &str, button: &str) -> Option<(Stage, Chappe)> {
+    let mut stage = Stage::new(test)?;
+    let folder = stage.host.folder.path().join("src");
+    fs::create_dir(&folder).expect("it can be made");
+    stage
+        .host
+        .sessions
+        .push_str(&format!("allowed_dirs = [{folder:?}]\n"));
+    let chappe = stage.host.start();
+    for name in ["first", "second"] {
+        let new = format!("/new {name} default {}", folder.display());
+        stage.ask(&new, &format!("Session {name} is ready"));
+        let hello = format!("hello {name}");
+        stage.ask(&hello, &format!("echo: {hello}"));
+    }
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let (_, wide) = stage.button("✓ Allowed by Ada, ", button);
+    stage.host.api.press(&stage.host.person(), request, &wide);
+    stage.host.wait("what it is good for", |view| {
+        let mut shown = view.from_bot(USER).filter(|shown| shown.id == request);
+        shown.any(|shown| shown.buttons.is_empty()).then_some(())
+    });
+    stage.ask("/session first", "What you write now goes to first.");
+    let former = stage.claudes();
+    assert_eq!(former.len(), 2);
+    for claude in &former {
+        kill(Pid::from_raw(*claude), Signal::SIGKILL).expect("it lives");
+    }
+    until("the end of both", || {
+        let left = stage.claudes();
+        former.iter().all(|pid| !left.contains(pid)).then_some(())
+    });
+    stage.ask(&init("two"), "tool said:");
+    // What was on its way when it dies would be shown twice.
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    let chappe = stage.host.start();
+    stage.ask(&init("three"), "tool said:");
+    stage.host.delivered();
+    kill_whole(chappe);
+    let chappe = stage.host.start();
+    stage.ask("/session second", "What you write now goes to second.");
+    stage.ask(&init("four"), "tool said:");
+    for name in ["one", "two", "three", "four"] {
+        assert!(folder.join(name).exists(), "{name}");
+    }
+    assert_eq!(asked(&stage), 1);
+    Some((stage, chappe))
+}
+
+#[test]
+fn what_is_allowed_in_a_folder_outlives_claude_and_chappe_and_grows_no_wider() {
+    let test = "what_is_allowed_in_a_folder_outlives_claude_and_chappe_and_grows_no_wider";
+    let Some((stage, _chappe)) = allowed_by_one_session_and_kept(test, "In this folder") else {
+        return;
+    };
+    stage.ask("/new elsewhere", "Session elsewhere is ready");
+    stage.say(&init("five"));
+    stage.press("git init five", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert_eq!(asked(&stage), 2);
+}
+
+#[test]
+fn what_is_allowed_everywhere_outlives_claude_and_chappe() {
+    let test = "what_is_allowed_everywhere_outlives_claude_and_chappe";
+    let Some((stage, _chappe)) = allowed_by_one_session_and_kept(test, "Everywhere") else {
+        return;
+    };
+    stage.ask("/new elsewhere", "Session elsewhere is ready");
+    stage.ask(&init("five"), "tool said:");
+    let five = stage.host.sessions_root().join("elsewhere/five");
+    assert!(five.exists());
+    assert_eq!(asked(&stage), 1);
 }
