@@ -183,3 +183,41 @@ fn a_question_that_a_restart_cuts_off_is_asked_again() {
     assert_eq!(stage.host.toast(&press), "Answered");
     stage.answered(&[(COLOUR, "Green")]);
 }
+
+#[test]
+fn each_option_says_what_it_means_and_something_else_is_a_reply_away() {
+    let test = "each_option_says_what_it_means_and_something_else_is_a_reply_away";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let ada = stage.host.person();
+    stage.say("[[ask2]]");
+    let asked = stage.host.request_with(USER, "Something else…");
+    let options =
+        "• Red (Recommended): A warm colour\n• Green: A calm colour\n• Blue: A cold colour";
+    assert_eq!(
+        asked.text,
+        format!("default asks\n{COLOUR} (1 of 2)\n{options}")
+    );
+    let press = stage.host.press(&ada, &asked, "Something else…");
+    assert_eq!(stage.host.toast(&press), "Reply with your answer.");
+    // The button alone decides nothing.
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!((stage.host.count(open), stage.turns().len()), (1, 1));
+    // What would only agree to a request is an answer here.
+    stage.host.api.reply(&ada, asked.id, "yes");
+    let second = stage.host.says(USER, asked.id, "(2 of 2)");
+    assert!(second.text.contains("be? yes\n"), "{second:?}");
+    let options = "• Logging: Write logs\n• Metrics: Export metrics\n• Tracing: Trace requests";
+    assert!(second.text.contains(options), "{second:?}");
+    stage.press("(2 of 2)", "Logging");
+    stage.button("(2 of 2)", "✓ Logging");
+    let press = stage.host.press(&ada, &second, "Something else…");
+    assert_eq!(stage.host.toast(&press), "Reply with your answer.");
+    stage.host.api.reply(&ada, asked.id, "and sums");
+    stage.answered(&[(COLOUR, "yes"), (FEATURES, "Logging, and sums")]);
+    let ended = stage.host.says(USER, asked.id, "✓ Answered by Ada, ");
+    assert!(ended.buttons.is_empty(), "{ended:?}");
+    stage.remembers(&["[[ask2]]"]);
+}
