@@ -312,3 +312,58 @@ fn each_question_can_be_answered_with_what_waits_for_it() {
     }
     stage.ask("and now", "echo: and now");
 }
+
+/// Waits until a message has the sign that it is stored.
+fn has_sign(stage: &Stage, message: i64) {
+    stage.host.wait("the sign that it is stored", |view| {
+        let mut messages = view.messages(USER);
+        let shown = messages.find(|shown| shown.id == message)?;
+        (shown.reaction.as_deref() == Some("👀")).then_some(())
+    });
+}
+
+#[test]
+fn what_waits_for_a_turn_or_for_an_answer_has_the_sign_that_it_is_stored() {
+    let test = "what_waits_for_a_turn_or_for_an_answer_has_the_sign_that_it_is_stored";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.telegram = "reactions = true\n".to_owned();
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(&format!(r#"[[tool Bash {{"command":"cat gate"}}]] {CALL}"#));
+    let held = gate.reached();
+    let first = stage.say("one heron");
+    has_sign(&stage, first);
+    assert_eq!(stage.turns().len(), 1, "the turn has not gone on");
+    drop(held);
+    stage.button("touch made", "Allow once");
+    let second = stage.say("two gulls");
+    has_sign(&stage, second);
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    assert_eq!((stage.host.count(open), stage.turns().len()), (1, 2));
+    assert!(!stage.folder().join("made").exists());
+    stage.press("touch made", "Allow once");
+    stage.host.answer("echo: one heron\ntwo gulls");
+    assert_eq!(ran(&stage, "one heron\ntwo gulls"), 1);
+}
+
+#[test]
+fn where_no_signs_are_wanted_what_waits_has_none() {
+    let Some(mut stage) = Stage::new("where_no_signs_are_wanted_what_waits_has_none") else {
+        return;
+    };
+    stage.host.telegram = "reactions = false\n".to_owned();
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.say("one heron");
+    stage.button("1 waiting", "Drop");
+    drop(held);
+    stage.host.answer("echo: one heron");
+    stage.host.delivered();
+    let calls = stage.host.api.calls();
+    let mut methods = calls.iter().map(|call| call.method.as_str());
+    assert!(!methods.any(|method| method == "setMessageReaction"));
+}
