@@ -1,7 +1,9 @@
 //! What waits behind a turn, with the actual CLI: it is changed, sent into the turn, or dropped, and Claude gets what was
 //! decided and nothing else.
 
-use super::{Stage, until};
+use std::fs;
+
+use super::{Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
 /// Starts chappe, and has Claude come to a tool that is held up; returns what holds it.
@@ -173,4 +175,81 @@ fn where_it_is_set_what_comes_while_a_turn_runs_goes_into_it() {
     assert_eq!(known(&stage, "use tabs"), 1);
     let steered = "SELECT count(*) FROM prompt WHERE steered IS NOT NULL";
     assert_eq!(stage.host.count(steered), 1);
+}
+
+/// What is known of a press when everything ends.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Nothing,
+    /// It is on the disk.
+    Stored,
+    /// Whoever pressed was told so.
+    Told,
+}
+
+/// chappe ends while a message is sent into the turn, wherever it is with that: Claude has been given it once in the end.
+fn killed_while_it_is_sent(test: &str, end: fn(Chappe)) {
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.allow_all();
+    stage.host.sessions = "stop_grace = \"1s\"\nshutdown_grace = \"1s\"\nretry_delay = \"50ms\"\n\
+                           batch_window = \"0ms\"\n"
+        .to_owned();
+    let mut chappe = stage.host.start();
+    let mut said = Vec::new();
+    for known in [Known::Nothing, Known::Stored, Known::Told] {
+        let name = format!("gate-{known:?}");
+        let gate = stage.gate(&name);
+        let call = format!(r#"[[tool Bash {{"command":"cat {name}"}}]]"#);
+        let text = format!("a heron for {known:?}");
+        stage.say(&call);
+        let held = gate.reached();
+        stage.status(&format!("Running cat {name}"));
+        stage.say(&text);
+        let (status, data) = stage.button("1 waiting", "Send now");
+        let press = stage.host.api.press(&stage.host.person(), status, &data);
+        match known {
+            Known::Nothing => {}
+            Known::Stored => stage.host.stored(),
+            Known::Told => drop(stage.host.toast(&press)),
+        }
+        end(chappe);
+        // Who comes there once more is not held up.
+        fs::write(stage.folder().join(&name), "open").expect("the folder can be written");
+        drop(held);
+        chappe = stage.host.start();
+        stage.host.stored();
+        until("the end of all turns", || {
+            let open = "SELECT (SELECT count(*) FROM prompt WHERE state != 'closed')
+                + (SELECT count(*) FROM inbox WHERE state = 'waiting')";
+            (stage.host.count(open) == 0).then_some(())
+        });
+        said.extend([call, text]);
+    }
+    // What asks to go on quotes what it is about.
+    let mut memory = stage.memory();
+    memory.retain(|text| !text.starts_with("The connection was lost while you worked on this."));
+    for text in said {
+        let times: usize = memory.iter().map(|one| one.matches(&text).count()).sum();
+        assert_eq!(times, 1, "{text}: {memory:#?}");
+    }
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.nothing_runs();
+}
+
+#[test]
+fn chappe_is_killed_while_it_sends_what_waited_into_the_turn() {
+    killed_while_it_is_sent(
+        "chappe_is_killed_while_it_sends_what_waited_into_the_turn",
+        Chappe::crash,
+    );
+}
+
+#[test]
+fn everything_is_killed_while_what_waited_is_sent_into_the_turn() {
+    killed_while_it_is_sent(
+        "everything_is_killed_while_what_waited_is_sent_into_the_turn",
+        kill_whole,
+    );
 }
