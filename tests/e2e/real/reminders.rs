@@ -28,8 +28,13 @@ fn again_would_have_come(stage: &Stage) {
 }
 
 fn mentions(stage: &Stage) -> usize {
+    times(stage, MENTION)
+}
+
+/// How often something was said.
+fn times(stage: &Stage, words: &str) -> usize {
     let texts = stage.host.texts();
-    texts.iter().filter(|text| *text == MENTION).count()
+    texts.iter().filter(|text| *text == words).count()
 }
 
 #[test]
@@ -80,4 +85,56 @@ fn what_a_restart_has_ended_is_not_mentioned() {
     assert!(mention.id > again, "{mention:?}");
     again_would_have_come(&stage);
     assert_eq!(mentions(&stage), 1, "{:?}", stage.host.texts());
+}
+
+#[test]
+fn a_question_that_waits_is_mentioned_once_and_answered_below_that() {
+    let test = "a_question_that_waits_is_mentioned_once_and_answered_below_that";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    set(&mut stage, "1s");
+    let _chappe = stage.host.start();
+    stage.say("[[ask]]");
+    let (question, _) = stage.button("Which colour should the button be?", "Green");
+    let words = "default still waits for you: its question Which colour should the button be?";
+    let mention = stage.host.answer(words);
+    assert!(mention.id > question && !mention.silent, "{mention:?}");
+    assert!(mention.buttons.is_empty(), "{mention:?}");
+    again_would_have_come(&stage);
+    assert_eq!(times(&stage, words), 1, "{:?}", stage.host.texts());
+    let ada = stage.host.person();
+    stage.host.api.reply(&ada, mention.id, "as green as grass");
+    stage.host.says(USER, question, "✓ Answered by Ada, ");
+    stage.host.answer("=\"as green as grass\"");
+    let turns = stage.turns();
+    let mut told = turns.iter().filter_map(|turn| turn.tool_result.as_ref());
+    assert!(told.any(|told| !told.is_error && told.text.contains("as green as grass")));
+    stage.press("touch other", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+}
+
+#[test]
+fn a_plan_that_waits_is_mentioned_once_and_sent_back_below_that() {
+    let test = "a_plan_that_waits_is_mentioned_once_and_sent_back_below_that";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    set(&mut stage, "1s");
+    stage.set_claude("permission_mode = \"plan\"");
+    let _chappe = stage.host.start();
+    stage.say("[[plan]]");
+    let (plan, _) = stage.button("has this plan and wants to start", "Approve");
+    let words = "default still waits for you: its plan";
+    let mention = stage.host.answer(words);
+    assert!(mention.id > plan && !mention.silent, "{mention:?}");
+    again_would_have_come(&stage);
+    assert_eq!(times(&stage, words), 1, "{:?}", stage.host.texts());
+    let ada = stage.host.person();
+    stage.host.api.reply(&ada, mention.id, "use tabs");
+    let sent_back = stage.host.says(USER, plan, "✗ Sent back by Ada, ");
+    assert!(sent_back.buttons.is_empty() && sent_back.text.ends_with(": use tabs"));
+    stage.host.answer("What should be different: use tabs");
+    stage.press("touch other", "Deny");
+    stage.host.answer("tool said: The user denied this.");
 }
