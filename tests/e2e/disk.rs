@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use crate::host::{Chappe, Host, until};
 
 /// A small disk at the state directory, taken away with the value.
-struct SmallDisk {
+pub struct SmallDisk {
     at: PathBuf,
 }
 
 impl SmallDisk {
     /// None where this user may not mount anything, which is said.
-    fn at_state_of(host: &Host, test: &str) -> Option<SmallDisk> {
+    pub fn at_state_of(host: &Host, test: &str) -> Option<SmallDisk> {
         let at = host.state_dir();
         fs::create_dir_all(&at).expect("the folder can be made");
         let disk = SmallDisk { at };
@@ -42,7 +42,7 @@ impl SmallDisk {
     }
 
     /// Leaves no space on it.
-    fn fill(&self) {
+    pub fn fill(&self) {
         let mut filler = OpenOptions::new();
         let mut filler = filler
             .append(true)
@@ -53,7 +53,7 @@ impl SmallDisk {
         while filler.write_all(&block).is_ok() {}
     }
 
-    fn free(&self) {
+    pub fn free(&self) {
         fs::remove_file(self.filler()).expect("it is there");
     }
 }
@@ -66,7 +66,8 @@ impl Drop for SmallDisk {
 
 const FULL: &str = "is full. I take nothing new until I can";
 
-fn warnings(host: &Host) -> usize {
+/// How often it was said that the disk is full.
+pub fn warnings(host: &Host) -> usize {
     let texts = host.texts().into_iter();
     texts.filter(|text| text.contains(FULL)).count()
 }

@@ -19,6 +19,8 @@ mod elsewhere;
 mod endings;
 /// Where the sessions' folders really are.
 mod folders;
+/// The disk is full while a person is asked.
+mod full;
 /// What a session needs to go on is gone.
 mod gone;
 /// Each request for itself, rules, and modes.
@@ -29,6 +31,8 @@ mod groups;
 mod idle;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
+/// What is too long for a message, and is decided all the same.
+mod long;
 /// What Claude may do without asking, chosen by buttons.
 mod modes;
 /// What a session may be called, and where it may work.
