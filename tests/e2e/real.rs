@@ -79,7 +79,7 @@ mod withdrawn;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chappe::loopback::botapi::{Person, Shown};
 use crossbeam_channel::RecvTimeoutError;
@@ -454,6 +454,16 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         // There is nothing to wait on: what is looked for is nobody's child here.
         let _ = crossbeam_channel::never::<()>().recv_timeout(LOOK_EVERY);
     }
+}
+
+/// Waits for another second of the clock: within one there is no order that a list could show.
+pub fn another_second() {
+    let second = || {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    };
+    let then = second();
+    until("another second", || (second() > then).then_some(()));
 }
 
 /// The arguments of a process; none of one that is gone.

@@ -5,7 +5,7 @@ use std::fs;
 
 use chappe::loopback::botapi::Person;
 
-use super::{Stage, until};
+use super::{Stage, another_second, until};
 use crate::host::USER;
 
 const BOB: i64 = 1002;
@@ -318,23 +318,57 @@ fn of_two_hundred_sessions_the_one_that_talks_costs_a_process() {
     let sessions = PEOPLE * SESSIONS_EACH;
     assert_eq!(stage.host.count("SELECT count(*) FROM session"), sessions);
     // Only what is talked to has a process, a folder and threads.
+    assert_eq!((folders(&stage), stage.claudes().len()), (vec![], 0));
     let ada = &people[0];
-    stage.ask_as(ada, "/session s7-3", "What you write now goes to s7-3.");
-    stage.ask_as(ada, "one", "echo: one");
-    assert_eq!(stage.claudes().len(), 1);
-    let list = stage.ask_as(ada, "/sessions", "s7-3");
-    let first = list.text.lines().find(|line| line.contains("s7-3"));
-    assert!(first.is_some(), "{}", list.text);
-    assert!(
-        list.text.contains(" more\n\n/session and a name"),
-        "{}",
-        list.text
-    );
-    until("the end of the process and of its threads", || {
+    let mut talked = Vec::new();
+    for name in ["s7-3", "s0-0", "s12-9"] {
+        another_second();
+        stage.ask_as(
+            ada,
+            &format!("/session {name}"),
+            "What you write now goes to ",
+        );
+        stage.ask_as(ada, &format!("in {name}"), &format!("echo: in {name}"));
+        talked.insert(0, name);
+        // The one that was talked to last stands first, whenever it was made.
+        let list = stage.ask_as(ada, "/sessions", " more\n\n/session and a name");
+        let names: Vec<_> = list
+            .text
+            .lines()
+            .map(|line| line.split([' ', ',']).next())
+            .collect();
+        let talked: Vec<_> = talked.iter().map(|name| Some(*name)).collect();
+        assert_eq!(names[..talked.len()], talked, "{}", list.text);
+        assert!(
+            list.text.starts_with(&format!("{name} ✓ · ")),
+            "{}",
+            list.text
+        );
+        let mut there = talked.iter().flatten().copied().collect::<Vec<_>>();
+        there.sort_unstable();
+        assert_eq!(folders(&stage), there);
+    }
+    until("the end of the processes and of their threads", || {
         (stage.claudes().is_empty() && chappe.threads().len() <= at_rest).then_some(())
     });
-    stage.ask_as(ada, "[[remember]]", r#"turns=1 texts=["one"]"#);
+    stage.ask_as(ada, "[[remember]]", r#"turns=1 texts=["in s12-9"]"#);
     stage.host.delivered();
+    assert_eq!(folders(&stage).len(), talked.len());
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
+}
+
+/// The folders of sessions, by name; the stage has made that of the first one, which is none of these.
+fn folders(stage: &Stage) -> Vec<String> {
+    let entries = fs::read_dir(stage.host.sessions_root())
+        .into_iter()
+        .flatten();
+    let names = entries
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let mut names: Vec<_> = names
+        .filter(|name| name != "default" && !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
 }
