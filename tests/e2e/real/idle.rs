@@ -134,12 +134,37 @@ fn what_comes_in_the_same_instant_as_the_time_out_is_answered_once() {
     };
     let chappe = stage.host.start();
     first_answer(&stage);
-    // chappe sees both at once, when it is woken.
-    freeze(&chappe);
-    stage.say("two");
-    pass(IDLE * 2);
-    chappe.signal(Signal::SIGCONT);
-    answered_once(&stage, "two");
+    let texts = ["two", "three", "four"];
+    let mut fresh = 0;
+    for text in texts {
+        // chappe sees both at once, when it is woken.
+        freeze(&chappe);
+        stage.say(text);
+        pass(IDLE * 2);
+        let before = started(&chappe);
+        chappe.signal(Signal::SIGCONT);
+        stage.host.answer(&format!("echo: {text}"));
+        fresh += started(&chappe) - before;
+    }
+    // Whichever of the two it takes first. Had the time-out never come, all of them would be of one process.
+    assert!(fresh > 0, "{}", chappe.log());
+    stage.remembers(&["one", "two", "three", "four"]);
+    stage.host.delivered();
+    let shown = stage.host.texts();
+    let echoes = shown.iter().filter(|text| text.starts_with("echo: "));
+    assert_eq!(echoes.count(), 1 + texts.len(), "{shown:?}");
+}
+
+/// How often chappe has said this of one of its processes.
+fn count_said(chappe: &Chappe, what: &str) -> usize {
+    let log = chappe.log();
+    let of_claude = log.lines().filter(|line| line.contains("claude "));
+    of_claude.filter(|line| line.contains(what)).count()
+}
+
+/// How many processes were started.
+fn started(chappe: &Chappe) -> usize {
+    count_said(chappe, " runs as ")
 }
 
 #[test]
@@ -150,7 +175,7 @@ fn at_the_heels_of_each_end_the_next_claude_knows_all_that_was_said() {
     };
     let idle = format!("\"{}s\"", IDLE.as_secs());
     stage.host.sessions = stage.host.sessions.replace(&idle, "\"0s\"");
-    let _chappe = stage.host.start();
+    let chappe = stage.host.start();
     let texts: Vec<String> = (0..5).map(|number| format!("number {number}")).collect();
     let most = stage.most_claudes(|| {
         for text in &texts {
@@ -163,4 +188,6 @@ fn at_the_heels_of_each_end_the_next_claude_knows_all_that_was_said() {
     let echoes = stage.host.texts();
     let echoes = echoes.iter().filter(|text| text.starts_with("echo: "));
     assert_eq!(echoes.count(), texts.len());
+    // Each had one of its own, and so had the question what is remembered.
+    assert_eq!(started(&chappe), texts.len() + 1);
 }
