@@ -167,6 +167,11 @@ fn started(chappe: &Chappe) -> usize {
     count_said(chappe, " runs as ")
 }
 
+/// How many have ended.
+fn ended(chappe: &Chappe) -> usize {
+    count_said(chappe, " has ended: ")
+}
+
 #[test]
 fn at_the_heels_of_each_end_the_next_claude_knows_all_that_was_said() {
     let test = "at_the_heels_of_each_end_the_next_claude_knows_all_that_was_said";
@@ -190,4 +195,43 @@ fn at_the_heels_of_each_end_the_next_claude_knows_all_that_was_said() {
     assert_eq!(echoes.count(), texts.len());
     // Each had one of its own, and so had the question what is remembered.
     assert_eq!(started(&chappe), texts.len() + 1);
+}
+
+#[test]
+fn a_claude_that_waits_for_a_person_is_not_quiet_and_is_once_it_was_told() {
+    let test = "a_claude_that_waits_for_a_person_is_not_quiet_and_is_once_it_was_told";
+    let Some(stage) = stage(test, "10s") else {
+        return;
+    };
+    let chappe = stage.host.start();
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    stage.button("touch made", "Allow once");
+    let claude = stage.claude();
+    // Others of the same time-out come and go meanwhile.
+    stage.ask("/new web", "Session web is ready");
+    for round in 1..=2 {
+        stage.ask("hello", "echo: hello");
+        until("the end of the other one", || {
+            (ended(&chappe) == round).then_some(())
+        });
+        assert_eq!(stage.claude(), claude);
+    }
+    assert_eq!(open_requests(&stage), 1);
+    assert!(!stage.folder().join("made").exists());
+    stage.press("touch made", "Allow once");
+    stage.host.answer("default:\ntool said:");
+    assert!(stage.folder().join("made").exists());
+    // It was the one that had asked that went on, and now it is quiet.
+    until("the end of the one that has asked", || {
+        (ended(&chappe) == 3).then_some(())
+    });
+    assert_eq!((stage.claudes(), started(&chappe)), (vec![], 3));
+    stage.ask("/session default", "What you write now goes to default.");
+    stage.ask("[[remember]]", "remember turns=1");
+    assert_eq!(open_requests(&stage), 0);
+}
+
+fn open_requests(stage: &Stage) -> i64 {
+    let open = "SELECT count(*) FROM request WHERE state = 'open'";
+    stage.host.count(open)
 }
