@@ -1,7 +1,7 @@
 //! Topics: a reply goes to the Claude that said what it replies to, and what is asked in a topic that is deleted reaches the
 //! person all the same.
 
-use chappe::loopback::botapi::{Person, Shown};
+use chappe::loopback::botapi::{Fault, Person, Shown, Trouble};
 use serde_json::json;
 
 use super::Stage;
@@ -257,5 +257,87 @@ fn a_session_asked_for_in_a_chat_with_topics_has_one_of_its_own_wherever_that_is
     let there = private.in_topic(own.unwrap_or_default());
     let answer = stage.ask_as(&there, "in cli", "echo: in cli");
     assert_eq!(answer.topic, own);
+    assert_eq!(told(&stage, "in cli"), ["in cli"]);
+}
+
+/// Lets Telegram make no topic.
+fn refuse_topics(stage: &Stage) {
+    stage.host.api.fault(Fault {
+        method: "createForumTopic",
+        chat: None,
+        times: u32::MAX,
+        what: Trouble::Answer {
+            code: 400,
+            description: "Bad Request: not enough rights to create a topic".to_owned(),
+            parameters: None,
+        },
+    });
+}
+
+#[test]
+fn where_telegram_makes_no_topic_each_claude_answers_where_it_was_asked_for() {
+    let test = "where_telegram_makes_no_topic_each_claude_answers_where_it_was_asked_for";
+    let Some(stage) = with_group(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    refuse_topics(&stage);
+    let general = stage.host.person();
+    let there = general.clone().in_topic(5);
+    stage.ask_as(&there, "one", "echo: one");
+    let without = " Telegram made no topic for it, so what you write here goes there from now on.";
+    for (who, name) in [(&there, "web"), (&general, "api")] {
+        let told = stage.ask_as(who, &format!("/new {name}"), "Session ");
+        assert!(
+            told.text
+                .starts_with(&format!("Session {name} is ready in ")),
+            "{told:?}"
+        );
+        assert!(told.text.ends_with(without), "{told:?}");
+        assert_eq!(told.topic, who.topic);
+    }
+    // Both at once.
+    let gate = stage.gate_in("web", "gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.host.api.say(&there, call);
+    let held = gate.reached();
+    let answer = stage.ask_as(&general, "in api", "echo: in api");
+    assert_eq!((answer.topic, answer.text.as_str()), (None, "echo: in api"));
+    assert_eq!(stage.claudes().len(), 3);
+    drop(held);
+    let answer = stage.host.answer("tool said:");
+    assert_eq!(answer.topic, Some(5));
+    assert!(answer.text.starts_with("tool said:"), "{}", answer.text);
+    stage.ask_as(&there, "in web", "echo: in web");
+    assert_eq!(told(&stage, "in web"), [call, "in web"]);
+    assert_eq!(told(&stage, "in api"), ["in api"]);
+    // The one that was there first is where it was.
+    stage.ask_as(
+        &there,
+        "/session default",
+        "What you write now goes to default.",
+    );
+    let answer = stage.ask_as(&there, "two", "echo: two");
+    assert_eq!(answer.topic, Some(5));
+    assert_eq!(told(&stage, "two"), ["one", "two"]);
+
+    // In a group as well.
+    let in_group = general.clone().in_chat(GROUP).in_topic(7);
+    stage.ask_as(&in_group, &named("three"), "echo: three");
+    let ready = stage.ask_as(&in_group, &format!("/new@{BOT_NAME} site"), "Session ");
+    assert!(ready.text.ends_with(without), "{ready:?}");
+    assert_eq!(ready.topic, Some(7));
+    let answer = stage.ask_as(&in_group, &named("in site"), "echo: in site");
+    assert_eq!(answer.topic, Some(7));
+    assert_eq!(told(&stage, "in site"), ["in site"]);
+
+    // As soon as Telegram makes one, it is had.
+    stage.host.api.clear_faults();
+    stage.ask_as(&there, "/new cli", "Session cli has a topic of its own");
+    let topic = stage.host.answer("Session cli is ready in ").topic;
+    assert!(topic.is_some_and(|topic| topic != 5), "{topic:?}");
+    let own = general.in_topic(topic.unwrap_or_default());
+    let answer = stage.ask_as(&own, "in cli", "echo: in cli");
+    assert_eq!(answer.topic, topic);
     assert_eq!(told(&stage, "in cli"), ["in cli"]);
 }
