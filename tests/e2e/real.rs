@@ -7,6 +7,8 @@
 mod archives;
 /// What came while chappe was away, and a CLI that was replaced.
 mod away;
+/// What was chosen for a session reaches each process of it.
+mod chosen;
 /// Turns, what is remembered of them, and what they cost.
 mod conversation;
 /// A person says no, and why.
