@@ -33,6 +33,8 @@ mod groups;
 mod idle;
 /// Kills in the middle of a turn, which goes on afterwards.
 mod killed;
+/// What there is, as lists with buttons.
+mod lists;
 /// What is too long for a message, and is decided all the same.
 mod long;
 /// What Claude may do without asking, chosen by buttons.
