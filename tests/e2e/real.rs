@@ -41,6 +41,8 @@ mod long;
 mod modes;
 /// What a session may be called, and where it may work.
 mod names;
+/// More sessions than places.
+mod order;
 /// What waits for a person, over all sessions.
 mod pending;
 /// Who Claude is in a session, and what was chosen for it.
