@@ -95,7 +95,7 @@ impl Store {
 
     /// The tokens of the buttons that are to stand below a status, in the order of `acts`: in this message of the prompt's
     /// chat, or in one that is about to be sent. None where there is no such prompt any more. Writes only where a button
-    /// is new. Normal: who presses one that a power cut has taken away is told that it is not known.
+    /// is new; those that stood there before stay good for what they say, since they may stand there still. Normal: who presses one that a power cut has taken away is told that it is not known.
     pub fn offer_in_status(
         &self,
         prompt: PromptId,
@@ -126,16 +126,6 @@ impl Store {
             if !is_there {
                 return Ok(None);
             }
-            // What stood there once and does not any more.
-            tx.prepare_cached(
-                "DELETE FROM status_button WHERE prompt = ?1 AND message IS ?2 AND used = 0
-                 AND act NOT IN (SELECT value FROM json_each(?3))",
-            )?
-            .execute((
-                prompt.0,
-                message.map(|message| message.0),
-                serde_json::json!(acts).to_string(),
-            ))?;
             let mut tokens = Vec::new();
             for act in &acts {
                 let token = match known(tx, act)? {

@@ -329,7 +329,7 @@ impl Scheduler {
                     Some(message) => Some(*message),
                     None => self.outfit.store.status_message(progress.prompt)?,
                 };
-                let buttons = self.buttons_of(progress, message)?;
+                let buttons = self.buttons_of(progress, message);
                 Ok(Some(match message {
                     Some(message) => outgoing::edit(progress.place, message, &body, &buttons),
                     None => outgoing::message(progress.place, &body, &buttons, true),
@@ -342,14 +342,15 @@ impl Scheduler {
     }
 
     /// The buttons below the status of a turn, which stands in this message or is about to be sent.
-    fn buttons_of(
-        &self,
-        progress: &Progress,
-        message: Option<MessageId>,
-    ) -> StoreResult<Vec<Vec<Button>>> {
+    fn buttons_of(&self, progress: &Progress, message: Option<MessageId>) -> Vec<Vec<Button>> {
         let (labels, acts): (Vec<_>, Vec<_>) = offers_of(progress).into_iter().unzip();
         let store = &self.outfit.store;
-        let tokens = store.offer_in_status(progress.prompt, message, &acts)?;
+        // A status needs no disk, and says what goes on also where nothing can be written: without buttons then.
+        let tokens = store.offer_in_status(progress.prompt, message, &acts);
+        let tokens = tokens.unwrap_or_else(|error| {
+            log::warn!("the buttons of a status cannot be stored: {error}");
+            None
+        });
         let buttons: Vec<Button> = tokens
             .unwrap_or_default()
             .iter()
@@ -359,10 +360,10 @@ impl Scheduler {
                 data: StatusAct::button_data(token),
             })
             .collect();
-        Ok(match buttons.is_empty() {
+        match buttons.is_empty() {
             true => Vec::new(),
             false => vec![buttons],
-        })
+        }
     }
 
     /// Whether a chat may get anything. A group may have become another one since that was last looked at.
