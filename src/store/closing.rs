@@ -96,12 +96,11 @@ fn close_open(
         "UPDATE request SET state = ?2, told = 1 WHERE id = ?1",
         (one.id, state),
     )?;
-    waits_no_more(tx, session, one.id, now)?;
     let is_unsent = withdraw_unsent(tx, one.id)?;
     if !is_unsent || one.is_seen {
         one.says(tx, now, with_line(&one.shown()))?;
     }
-    Ok(())
+    waits_no_more(tx, session, one.id, now)
 }
 
 /// Closes the requests of a session that is to stop: from now on no press allows what is about to be cut off. Returns
@@ -205,7 +204,6 @@ impl Store {
                 )
                 .optional()?;
             let Some((id, row)) = closed else { return Ok(false) };
-            waits_no_more(tx, session, id, now)?;
             let (bot, place, json, prompt) = tx.query_row(
                 "SELECT bot, chat, topic, post, prompt FROM outbox WHERE id = ?1",
                 [row],
@@ -232,6 +230,7 @@ impl Store {
                 };
                 outbox::insert(tx, bot, place, prompt, None, Lane::Text, &edit, now)?;
             }
+            waits_no_more(tx, session, id, now)?;
             Ok(true)
         })
     }

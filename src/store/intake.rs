@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Error, ErrorCode, OptionalExtension, Transaction};
 
 use super::buttons;
+use super::closing;
 use super::holds::{self, Release};
 use super::{Marks, Result, Step, Store, WAITING_MAX, place_of, topic_column};
 use crate::chat::{
@@ -84,7 +85,19 @@ pub struct Intake<'t> {
     pub(super) now: i64,
     pub(super) touched: BTreeSet<SessionId>,
     pub(super) posted: bool,
+    /// The requests that this update has decided.
+    pub(super) decided: Vec<(SessionId, i64)>,
     pub(super) marks: Option<&'t Marks>,
+}
+
+impl Intake<'_> {
+    /// Takes away the buttons that would decide with a message what was decided. Last: what was decided is told first.
+    fn nothing_waits_for_decided(&mut self) -> Result<()> {
+        for (session, request) in std::mem::take(&mut self.decided) {
+            closing::waits_no_more(self.tx, session, request, self.now)?;
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -114,17 +127,19 @@ impl Store {
                 now,
                 touched: BTreeSet::new(),
                 posted: false,
+                decided: Vec::new(),
                 marks: self.marks.as_ref(),
             };
             for update in updates {
                 tx.execute_batch("SAVEPOINT one_update")?;
                 let before = (intake.touched.clone(), intake.posted);
-                match each(&mut intake, &update) {
+                match each(&mut intake, &update).and_then(|()| intake.nothing_waits_for_decided()) {
                     Ok(()) => tx.execute_batch("RELEASE one_update")?,
                     Err(error) if is_of_one_row(&error) => {
                         tx.execute_batch("ROLLBACK TO one_update; RELEASE one_update")?;
                         // Nobody is woken for what was undone: even the session may be gone with it.
                         (intake.touched, intake.posted) = before;
+                        intake.decided.clear();
                         skipped(&update, &error);
                     }
                     Err(error) => return Err(error),

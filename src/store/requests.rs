@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 
-use super::closing::{waits_no_more, withdraw_unsent};
+use super::closing::withdraw_unsent;
 use super::pending::ASKED_NOW;
 use super::turns::{Aside, say_aside};
 use super::{Error, Intake, Result, Step, Store, place_of};
@@ -708,7 +708,7 @@ impl Intake<'_> {
         note_arrival(self.tx, row, from)?;
         // Who has replied to a part above it may have decided before it went out.
         withdraw_unsent(self.tx, request)?;
-        waits_no_more(self.tx, session, request, self.now)?;
+        self.decided.push((session, request));
         self.touched.insert(session);
         Ok(Pressed::Decided {
             row,
