@@ -161,6 +161,8 @@ pub fn host_is_full(session: &str, cause: &str) -> Formatted {
 
 /// Below what said that a session waits for a place, once it has one.
 pub const HAS_ITS_PLACE: &str = "✓ It goes on now.";
+/// The same, where it does not: it was stopped or dropped, or chappe ends, and says so again where it waits on.
+pub const WAITS_NO_MORE: &str = "✗ It does not wait any more.";
 
 /// The host has little memory, and a process is started all the same. `left` is in bytes.
 pub fn little_memory(left: u64) -> Formatted {

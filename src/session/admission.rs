@@ -3,7 +3,9 @@
 //! A place is counted from the moment in which it is granted until its process was reaped. Whoever finds none waits in
 //! line, first come first served: only the head of the line is ever granted one. As long as somebody waits, whoever has
 //! been quiet for longest is asked to make room; who is asked may be at work again and refuse, and says so by how it
-//! stands. Where nobody is quiet, whoever ends a turn goes to the end of the line before its next one. Who was told that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
+//! stands. Where nobody is quiet, whoever ends a turn goes to the end of the line before its next one. Who was told
+//! that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process,
+//! and nobody is woken here: whom to wake is returned.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -197,17 +199,25 @@ impl Admission {
 
     /// Whether a session that has ended a turn, and is about to begin another one, is to give up its place first: somebody
     /// waits, and nobody makes room. It is counted as leaving then. Without that whoever always has something to do would
-    /// keep everybody else waiting for ever.
-    pub fn gives_way(&mut self, session: SessionId) -> bool {
+    /// keep everybody else waiting for ever; but for one in which something runs on behind its turns, which is not asked.
+    /// Says as well who is to be woken.
+    pub fn gives_way(
+        &mut self,
+        session: SessionId,
+        memory: Option<Memory>,
+    ) -> (bool, Vec<SessionId>) {
+        // What was lacking may be there by now.
+        let wake = self.settle(memory);
         let wanted = self.wanted();
         if wanted == 0 || self.leaving() >= wanted {
-            return false;
+            return (false, wake);
         }
-        let Some(live) = self.live.get_mut(&session) else {
-            return false;
-        };
-        live.life = Life::Ends;
-        true
+        let live = self.live.get_mut(&session);
+        let gives_way = live.is_some();
+        if let Some(live) = live {
+            live.life = Life::Ends;
+        }
+        (gives_way, wake)
     }
 
     /// How many are to leave for those who wait.

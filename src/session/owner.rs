@@ -624,8 +624,11 @@ impl Owner {
             }
             Action::WaitOver { goes_on } => {
                 self.told_wait = None;
-                let line = goes_on.then_some(texts::HAS_ITS_PLACE);
-                if store.wait_over(Some(session), now, line)? {
+                let line = match goes_on {
+                    true => texts::HAS_ITS_PLACE,
+                    false => texts::WAITS_NO_MORE,
+                };
+                if store.wait_over(Some(session), now, Some(line))? {
                     board.ring();
                 }
             }
@@ -856,7 +859,7 @@ impl Owner {
     fn gives_way(&self) -> bool {
         let has_answered = self.standing == Standing::Works { has_answered: true };
         let can_leave = self.machine.rested(Instant::now()).is_some();
-        has_answered && can_leave && self.outfit.slots.gives_way(self.session)
+        has_answered && can_leave && self.outfit.slots.gives_way(&self.registry, self.session)
     }
 
     /// Whether the conversation of a process that has rested has gone on without it.

@@ -49,8 +49,14 @@ impl Slots {
     }
 
     /// Whether a session that has ended a turn is to give up its place before the next one.
-    pub fn gives_way(&self, session: SessionId) -> bool {
-        self.lock().gives_way(session)
+    pub fn gives_way(&self, registry: &Registry, session: SessionId) -> bool {
+        let (gives_way, wake) = {
+            let mut admission = self.lock();
+            let memory = read(admission.looks_at_memory(false));
+            admission.gives_way(session, memory)
+        };
+        wake_all(registry, wake);
+        gives_way
     }
 
     fn lock(&self) -> MutexGuard<'_, Admission> {

@@ -202,14 +202,14 @@ fn who_has_had_a_turn_goes_behind_those_who_wait() {
     assert_eq!(one.ask(id(2), None).0, GRANTED);
     one.note(id(1), WORKS, None);
     one.note(id(2), WORKS, None);
-    assert!(!one.gives_way(id(1)), "nobody waits");
+    assert!(!one.gives_way(id(1), None).0, "nobody waits");
     assert_eq!(one.ask(id(3), None).0, waits_for(&[1, 2]));
-    assert!(one.gives_way(id(2)));
-    assert!(!one.gives_way(id(1)), "one is enough");
+    assert!(one.gives_way(id(2), None).0);
+    assert!(!one.gives_way(id(1), None).0, "one is enough");
     assert_eq!(one.note(id(2), Standing::Away, None), [id(3)]);
     assert_eq!(one.ask(id(2), None).0, waits_for(&[1, 3]));
-    assert!(one.gives_way(id(1)));
-    assert!(!one.gives_way(id(9)), "it has no place");
+    assert!(one.gives_way(id(1), None).0);
+    assert!(!one.gives_way(id(9), None).0, "it has no place");
 }
 
 #[test]
@@ -217,10 +217,10 @@ fn who_gives_way_after_all_keeps_its_place_by_saying_so() {
     let mut one = places(1);
     assert_eq!(one.ask(id(1), None).0, GRANTED);
     assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
-    assert!(one.gives_way(id(1)));
+    assert!(one.gives_way(id(1), None).0);
     assert_eq!(one.note(id(1), WORKS, None), Vec::new());
     assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
-    assert!(one.gives_way(id(1)), "the next time");
+    assert!(one.gives_way(id(1), None).0, "the next time");
 }
 
 /// What a session of a walk does next.
@@ -297,8 +297,13 @@ impl Walk {
                 }
             }
             Does::Works if has_place => self.note(session, Standing::Works { has_answered }),
-            Does::HasMore if has_place && self.admission.gives_way(session) => {
-                self.note(session, Standing::Ends { has_answered });
+            Does::HasMore if has_place => {
+                let (gives_way, wake) = self.admission.gives_way(session, self.memory);
+                self.woken(wake, None, &SOON);
+                match gives_way {
+                    true => self.note(session, Standing::Ends { has_answered }),
+                    false => self.note(session, Standing::Works { has_answered }),
+                }
             }
             Does::IsQuiet if has_place => {
                 let since = self.base + Duration::from_secs(self.time);

@@ -53,8 +53,10 @@ impl Machine {
                 }
                 let anything = self.stop_cut_off(out);
                 if !anything {
+                    // A process that is being ended between two turns is at nothing.
+                    let is_ending = matches!(self.state, State::Ending { .. });
                     out.push(Action::Stopped {
-                        anything: !is_asleep,
+                        anything: !is_asleep && !is_ending,
                     });
                 }
                 out.push(Action::Hide);

@@ -222,7 +222,7 @@ fn a_stop_while_a_process_is_ending_has_nothing_to_end() {
         closeinput
         (due at 605s)
     > work 1 held stop
-        stopped
+        stopped: nothing ran
         hide
     > exit 0
         retire

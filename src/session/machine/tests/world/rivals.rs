@@ -58,7 +58,7 @@ impl Rivals {
     /// Whether the session goes behind those who wait before its next turn.
     pub fn gives_way(&mut self) -> bool {
         let has_answered = self.standing == Standing::Works { has_answered: true };
-        has_answered && self.admission.gives_way(SELF)
+        has_answered && self.admission.gives_way(SELF, None).0
     }
 
     pub fn has_place(&self) -> bool {
