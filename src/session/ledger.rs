@@ -128,7 +128,7 @@ impl Ledger<'_> {
             .turns_pause(self.session, self.now, &status::kept())?;
         let row = self.store.session(self.session)?;
         let (folder, has_said) = row.map_or_else(Default::default, |row| {
-            (row.folder.display().to_string(), row.said)
+            (row.folder.display().to_string(), row.heard)
         });
         let holding = Holding {
             reason: Hold::Broken,

@@ -375,15 +375,16 @@ impl Store {
         })
     }
 
-    /// Ends the holds whose cause may be gone since chappe was started again: there could be no process for a conversation
-    /// that begins. One that is to be gone on with waits for a press, whatever has ended meanwhile, and so does a turn that
-    /// has killed its process again and again. Full.
+    /// Ends the holds whose cause may be gone since chappe was started again: there could be no process. Not those of a
+    /// conversation that could not be gone on with, which is known by the offer to begin another one: that waits for a
+    /// press, whatever has ended meanwhile. Nor those of a turn that has killed its process again and again. Full.
     pub fn try_broken_again(&self, now: i64) -> Result<()> {
         self.write(Step::TryBroken, |tx| {
             let broken: Vec<i64> = tx
                 .prepare(
                     "SELECT session FROM hold WHERE reason = 'broken' AND prompt IS NULL
-                     AND session IN (SELECT id FROM session WHERE said = 0)",
+                     AND NOT EXISTS (SELECT 1 FROM button WHERE button.row = hold.row
+                         AND json_extract(button.act, '$.do') = 'start_fresh')",
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<Result<_>>()?;

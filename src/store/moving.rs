@@ -24,6 +24,7 @@ pub struct Kept {
     pub owns_folder: bool,
     /// Claude's id of the conversation.
     pub claude: String,
+    /// Whether Claude has taken anything under it.
     pub said: bool,
     pub persona: String,
     pub prompt: String,
@@ -236,7 +237,7 @@ fn kept(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Kept>> {
                 folder: row.get("folder")?,
                 owns_folder: row.get("own")?,
                 claude: row.get("claude")?,
-                said: row.get("said")?,
+                said: row.get("heard")?,
                 persona: row.get("persona")?,
                 prompt: row.get("prompt")?,
                 model: row.get("model")?,

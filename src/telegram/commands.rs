@@ -119,7 +119,7 @@ impl Desk {
                 // this very command has a folder that is empty yet.
                 let is_other = match of {
                     Some(of) => *of != id,
-                    None => session.said || !session.owns_folder,
+                    None => session.heard || !session.owns_folder,
                 };
                 if is_other {
                     return say(intake, place, sessions::ask_again(&session.name));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::{Stage, USER, until};
+use super::{CALLS_TOOL, Stage, USER, until};
 
 /// The one archive there is.
 fn archive(stage: &Stage) -> PathBuf {
@@ -361,4 +361,27 @@ fn memory_of(stage: &Stage) -> PathBuf {
     let (_, at) = told.split_once("memory at `").expect("it is told");
     let (at, _) = at.split_once('`').expect("it is a path");
     PathBuf::from(at)
+}
+
+#[test]
+fn what_was_stopped_in_its_first_turn_comes_back_with_it() {
+    let Some(mut stage) = Stage::new("what_was_stopped_in_its_first_turn_comes_back_with_it")
+    else {
+        return;
+    };
+    stage.allow_all();
+    let _chappe = stage.host.start();
+    let gate = stage.gate("gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.say(call);
+    let held = gate.reached();
+    stage.has_written(CALLS_TOOL, 1);
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    drop(held);
+    stage.ask("/archive", "default is put away (");
+    stage.ask("/restore default", "default is back, and remembers.");
+    stage.ask("and now", "echo: and now");
+    let memory = stage.memory();
+    assert!(memory.iter().any(|text| text.contains(call)), "{memory:?}");
 }
