@@ -51,6 +51,8 @@ pub struct Seen {
 /// as well.
 const LOOKS_MAX: Duration = Duration::from_millis(700);
 
+/// The disk on which sessions are made, and all others: one of these that never answers is no reason to find nothing there.
+static HOME: Patience = Patience::fresh();
 static DISKS: Patience = Patience::fresh();
 
 /// The looks that are made for one answer of getUpdates.
@@ -70,9 +72,13 @@ impl Looks {
     }
 
     /// What `look` finds; None where there is no time for it any more.
-    fn ask<T: Send + 'static>(&self, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    fn ask<T: Send + 'static>(
+        &self,
+        disk: &'static Patience,
+        look: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let left = self.until.saturating_duration_since(Instant::now());
-        (!left.is_zero()).then(|| DISKS.ask(left, look))?
+        (!left.is_zero()).then(|| disk.ask(left, look))?
     }
 }
 
@@ -180,8 +186,9 @@ impl Desk {
         if matches!(looks.site, Site::Unasked) {
             let workplace = Arc::clone(&self.workplace);
             let default = self.default_persona.clone();
-            let found =
-                looks.ask(move || (workplace.occupied(), workplace.personas.read(&default)));
+            let found = looks.ask(&HOME, move || {
+                (workplace.occupied(), workplace.personas.read(&default))
+            });
             looks.site = match found {
                 None => Site::Late,
                 Some((lies, persona)) => {
@@ -237,7 +244,7 @@ impl Desk {
             return Found::Nothing;
         }
         let workplace = Arc::clone(&self.workplace);
-        let found = looks.ask(move || look(&workplace, wants));
+        let found = looks.ask(&DISKS, move || look(&workplace, wants));
         match found.unwrap_or(Found::Late) {
             Found::Conversations(of, Ok(mut all)) => {
                 all.retain(|one| !store.knows_conversation(&one.id).unwrap_or(false));
