@@ -310,7 +310,7 @@ fn a_live_process_is_told_of_its_model_and_its_mode() {
     assert_eq!(text(&first, "mode"), "default");
     let process = host.claudes();
     host.say("/model haiku");
-    host.answer("default uses haiku from the next step on.");
+    host.answer("default uses haiku from now on.");
     host.say("/mode plan");
     host.answer("default is in plan from now on: looks and plans, changes nothing.");
     let said = dump(&host, 1);
@@ -367,7 +367,7 @@ fn a_live_process_is_told_of_its_model_and_its_mode() {
     host.say("/model -x");
     host.answer("A model is named by one word");
     host.say("/model default");
-    host.answer("default uses the default model from the next step on.");
+    host.answer("default uses the default model from now on.");
 }
 
 #[test]

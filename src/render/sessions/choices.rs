@@ -142,7 +142,7 @@ pub fn model_is(session: &str, model: Option<&str>) -> Formatted {
         Some(model) => line.bold(model),
         None => line.plain("the default model"),
     }
-    .plain(" from the next step on.")
+    .plain(" from now on. A turn that runs may end with the one it has.")
     .end()
 }
 

@@ -119,7 +119,7 @@ impl Desk {
             "off" | "never" => Some(IdleTimeout::Never),
             "0" => Some(IdleTimeout::After(Duration::ZERO)),
             "default" => None,
-            minutes => match minutes.trim_end_matches('m').parse::<u64>() {
+            minutes => match minutes.strip_suffix('m').unwrap_or(minutes).parse::<u64>() {
                 Ok(minutes) if TIMEOUT_MINUTES.contains(&minutes) => {
                     Some(IdleTimeout::After(Duration::from_secs(minutes * 60)))
                 }

@@ -91,14 +91,14 @@ fn the_model_and_the_limit_of_a_session_reach_its_claude_at_its_start_and_at_eac
     // The file may change: the session keeps who it was made as.
     personas(&stage, &[("quick", "model = \"opus\"\nmax_turns = 3\n")]);
     // Chosen while it sleeps.
-    stage.ask("/model sonnet", "web uses sonnet from the next step on.");
+    stage.ask("/model sonnet", "web uses sonnet from now on.");
     Turn::of(&stage, "web", "three").is("--resume", &id, "sonnet", &["7"]);
     asleep(&stage);
     // In the middle of a turn. One of the versions takes it with the next step, the other one with the next turn.
     let gate = stage.gate_in("web", "gate");
     let said = stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
     let held = gate.reached();
-    stage.ask("/model haiku", "web uses haiku from the next step on.");
+    stage.ask("/model haiku", "web uses haiku from now on.");
     drop(held);
     stage.host.answer_after(said, "tool said:");
     asleep(&stage);
@@ -192,7 +192,7 @@ fn a_sessions_folder_says_what_the_session_is_and_how_it_goes_on_by_hand() {
     asleep(&stage);
     stage.ask("/rename site", "web is now site.");
     says(&folder, "name", "site");
-    stage.ask("/model sonnet", "site uses sonnet from the next step on.");
+    stage.ask("/model sonnet", "site uses sonnet from now on.");
     says(&folder, "model", "sonnet");
     let held = stage.gate_in("web", "gate");
     let said = stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);

@@ -63,9 +63,7 @@ fn a_live_claude_takes_another_model_and_another_mode() {
     let model = || stage.turns().pop().expect("there was a turn").model;
     let before = model();
     stage.say("/model haiku");
-    stage
-        .host
-        .answer("default uses haiku from the next step on.");
+    stage.host.answer("default uses haiku from now on.");
     stage.ask("two", "echo: two");
     assert!(model().contains("haiku"), "{} then {}", before, model());
     stage.say("/mode acceptEdits");
@@ -79,7 +77,7 @@ fn a_live_claude_takes_another_model_and_another_mode() {
     stage.say("/model default");
     stage
         .host
-        .answer("default uses the default model from the next step on.");
+        .answer("default uses the default model from now on.");
     stage.ask("three", "echo: three");
     assert_eq!(model(), before);
     // What only a fresh process can be costs nothing else.
