@@ -280,7 +280,7 @@ fn what_is_at_work_does_not_go() {
     assert_eq!(host.toast(&press), "Press once more below");
     let asked = host.answer("It cannot be had back.");
     let press = host.press(&host.person(), &asked, "Yes, for good");
-    assert_eq!(host.toast(&press), "Done");
+    assert_eq!(host.toast(&press), "That can't be done now. See below.");
     host.answer("default has something unfinished, so it was not deleted.");
     drop(held);
     host.answer("tool said: ");

