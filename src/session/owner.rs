@@ -803,14 +803,20 @@ impl Owner {
             }
             Action::Hide => board.hide(session),
             Action::Retire => {
+                let known = self.known;
                 let something_waits = || {
+                    // Whoever chose it has woken an owner that was about to go.
+                    let is_chosen = store
+                        .session(session)?
+                        .is_some_and(|row| known != Some(row.chosen.revision));
                     let work = store.work(session)?;
                     let goes_on = work
                         .held
                         .is_none_or(|held| held.until(now).is_some_and(|at| at <= now));
                     let something = work.waiting > 0 || !work.open.is_empty();
                     Ok::<_, store::Error>(
-                        work.stop
+                        is_chosen
+                            || work.stop
                             || work.moving.is_some()
                             || !work.decisions.is_empty()
                             || (goes_on && something),
