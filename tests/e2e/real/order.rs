@@ -106,7 +106,7 @@ fn of_three_that_wait_for_one_place_each_has_it_in_the_order_in_which_they_came(
     // The last one may have its place before there was anything to tell.
     assert!(told.len() >= 3, "{texts:?}");
     let is_over = |text: &&String| text.ends_with("✓ It goes on now.");
-    assert!(told.iter().all(|text| is_over(text)), "{texts:?}");
+    assert!(told.iter().all(is_over), "{texts:?}");
     ends_well(&stage, chappe);
 }
 
