@@ -85,6 +85,7 @@ mod withdrawn;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chappe::loopback::botapi::{Person, Shown};
@@ -200,6 +201,23 @@ impl Stage {
         let asked = self.host.answer_after(asked.id, "It cannot be had back.");
         let press = self.host.press(&person, &asked, "Yes, for good");
         self.host.toast(&press)
+    }
+
+    /// Pastes a line that resumes a conversation into a shell, which knows nothing of this Claude, and says something there.
+    pub fn resumes_by_hand(&self, line: &str, text: &str) {
+        let config_dir = self.host.folder.path().join("claude");
+        let said = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{line} -p '{text}'"))
+            .current_dir("/")
+            .env_clear()
+            .envs(cli::environment(&self.model.url(), &config_dir))
+            .env_remove("CLAUDE_CONFIG_DIR")
+            .stdin(Stdio::null())
+            .output()
+            .expect("there is a shell");
+        let told = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert_eq!(told.trim_end(), format!("echo: {text}"), "{said:?}");
     }
 
     /// Asks what Claude remembers: all that was said to it before, by a person or by chappe.

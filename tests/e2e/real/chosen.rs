@@ -3,13 +3,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use chappe::loopback::botapi::Shown;
 use serde_json::Value;
 
 use super::{Stage, arguments, until};
-use crate::cli;
 
 /// Puts personas beside the configuration.
 fn personas(stage: &Stage, all: &[(&str, &str)]) {
@@ -228,24 +226,11 @@ fn a_sessions_folder_says_what_the_session_is_and_how_it_goes_on_by_hand() {
     stage.remembers(&["anew", "second at the desk"]);
 }
 
-/// Pastes the line of the file into a shell, which knows nothing of this Claude, and says something there.
+/// Goes on by the line that the file has.
 fn by_hand(stage: &Stage, folder: &Path, text: &str) {
     let mirror = mirror(folder);
     let line = mirror["resume_by_hand"].as_str().expect("it says how");
-    let environment =
-        cli::environment(&stage.model.url(), &stage.host.folder.path().join("claude"));
-    let said = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{line} -p '{text}'"))
-        .current_dir("/")
-        .env_clear()
-        .envs(environment)
-        .env_remove("CLAUDE_CONFIG_DIR")
-        .stdin(Stdio::null())
-        .output()
-        .expect("there is a shell");
-    let told = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert_eq!(told.trim_end(), format!("echo: {text}"), "{said:?}");
+    stage.resumes_by_hand(line, text);
 }
 
 #[test]

@@ -143,21 +143,7 @@ fn what_a_session_says_of_itself_goes_on_at_the_desk_and_comes_back() {
     let mut lines = about.text.lines();
     let line = lines.find(|line| line.contains(" --resume "));
     let line = line.expect("it says how");
-    // As it says, by a shell that knows nothing of this Claude.
-    let environment =
-        cli::environment(&stage.model.url(), &stage.host.folder.path().join("claude"));
-    let said = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{line} -p 'at the desk'"))
-        .current_dir("/")
-        .env_clear()
-        .envs(environment)
-        .env_remove("CLAUDE_CONFIG_DIR")
-        .stdin(Stdio::null())
-        .output()
-        .expect("there is a shell");
-    let said = String::from_utf8_lossy(&said.stdout).into_owned();
-    assert_eq!(said.trim_end(), "echo: at the desk");
+    stage.resumes_by_hand(line, "at the desk");
     stage.remembers(&["in the chat", "at the desk"]);
 }
 
