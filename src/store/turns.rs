@@ -251,6 +251,13 @@ fn revision_of(tx: &Transaction<'_>, session: SessionId) -> Result<Option<i64>> 
         .optional()
 }
 
+/// Whether somebody has said stop, and the session's owner has not carried it out yet. What was written after that must
+/// not be begun before it: it would be stopped.
+fn is_to_stop(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
+    tx.prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND stop != 0")?
+        .exists([session.0])
+}
+
 /// Claude has taken a prompt, and with that something is in the conversation, unless it was one of its own commands.
 fn take(tx: &Transaction<'_>, prompt: PromptId) -> Result<()> {
     tx.prepare_cached("UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'")?
@@ -315,6 +322,7 @@ impl Store {
             match revision_of(tx, session)? {
                 None => return Ok(Next::Nothing),
                 Some(chosen) if chosen != revision => return Ok(Next::Changed),
+                Some(_) if is_to_stop(tx, session)? => return Ok(Next::Changed),
                 Some(_) => {}
             }
             let queued = tx
@@ -388,7 +396,7 @@ impl Store {
             }
             let before = revision_of(tx, session)?;
             super::grants::expire(tx, now)?;
-            if revision_of(tx, session)? != before {
+            if revision_of(tx, session)? != before || is_to_stop(tx, session)? {
                 return Ok(Next::Changed);
             }
             let head = head_of_line(tx, session, true)?;

@@ -283,6 +283,39 @@ fn a_message_after_the_stop_goes_first_and_ends_the_hold_before_it_is_told() {
 }
 
 #[test]
+fn nothing_is_begun_that_was_written_after_a_stop_until_that_is_carried_out() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        give_all(store, session);
+        spawned(store, session);
+        // All of this has come before its owner looked: the text is there, and nothing was begun of it.
+        say(store, &message(2, HOME), "do that");
+        stop(store, session);
+        say(store, &message(3, HOME), "rather this");
+        let next = store.give_next(BOT, session, NOW, revision(store, session), choose);
+        assert_eq!(next, Ok(Next::Changed), "it would be stopped");
+        assert!(is_stopping(store, session));
+        store
+            .stopped(BOT, session, NOW, not_held)
+            .expect("it is carried out");
+        assert_eq!(give_all(store, session), ["rather this", "do that"]);
+    });
+}
+
+#[test]
+fn nothing_is_put_into_a_turn_that_is_to_stop() {
+    let store = Store::in_memory();
+    let (session, prompt) = given(&store);
+    store.taken(prompt.id).expect("it is noted");
+    stop(&store, session);
+    say(&store, &message(2, HOME), "rather this");
+    let steered = store.steer(BOT, session, prompt.id, NOW, choose);
+    assert_eq!(steered, Ok(Next::Changed));
+    finish_stopped(&store, session, prompt.id);
+    assert_eq!(give_all(&store, session), ["rather this"]);
+}
+
+#[test]
 fn a_turn_that_was_cut_off_with_no_process_is_ended_by_its_owner() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);

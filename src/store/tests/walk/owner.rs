@@ -13,10 +13,20 @@ impl Walk {
         self.open(session).contains(&prompt)
     }
 
-    /// Nothing is given while it is held. What chappe has queued goes first, but for what was written after it had failed; else the head of the line, which was never
-    /// given before, of one place and sender. Returns whether anything was given.
+    /// Nothing is given while it is held, nor before a stop is carried out. What chappe has queued goes first, but for what
+    /// was written after it had failed; else the head of the line, which was never given before, of one place and sender.
+    /// Returns whether anything was given.
     pub(super) fn give(&mut self, session: SessionId) -> bool {
         let before = self.store.work(session).expect("it can be read");
+        if before.stop {
+            let revision = revision(&self.store, session);
+            let next = self.store.give_next(BOT, session, NOW, revision, choose);
+            assert!(
+                matches!(next, Ok(Next::Changed | Next::Nothing)),
+                "{next:?}"
+            );
+            return false;
+        }
         let queued = words(
             &self.store,
             &format!(
