@@ -4,11 +4,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::{Duration, Instant};
 
 use chappe::loopback::botapi::{Person, Shown};
+use rusqlite::types::FromSql;
 
-use crate::host::Host;
+use crate::host::{Host, processes_of};
 
 /// How long something in a story may take, with all restarts and pauses in it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -124,7 +126,11 @@ impl<'a> Player<'a> {
             }
             self.press_all(&shown);
             if Instant::now() >= deadline {
-                return Err(format!("{} waited in vain for {what}", self.prefix));
+                let prefix = self.prefix;
+                let processes = states(self.host);
+                return Err(format!(
+                    "{prefix} waited in vain for {what}; processes: {processes:?}"
+                ));
             }
             pause(LOOK_EVERY);
         }
@@ -196,8 +202,31 @@ fn is_speech(text: &str) -> bool {
         && !text.contains("wants to ")
 }
 
+/// What each process of the host is at: a frozen one explains what did not come.
+fn states(host: &Host) -> Vec<String> {
+    let state = |pid: i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let mut lines = status.lines();
+        let state = lines.find_map(|line| line.strip_prefix("State:"));
+        format!("{pid} {}", state.unwrap_or(" gone").trim())
+    };
+    processes_of(host.folder.path())
+        .into_iter()
+        .map(state)
+        .collect()
+}
+
 /// One number from the database, if it can be read just now.
 pub fn number(host: &Host, query: &str) -> Option<i64> {
+    value(host, query)
+}
+
+/// One text from the database, if it can be read just now.
+pub fn text(host: &Host, query: &str) -> Option<String> {
+    value(host, query)
+}
+
+fn value<T: FromSql>(host: &Host, query: &str) -> Option<T> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let path = host.state_dir().join("chappe.db");
     let database = rusqlite::Connection::open_with_flags(path, flags).ok()?;

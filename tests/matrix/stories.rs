@@ -2,11 +2,14 @@
 //! between: who waits, waits for an answer or a state, and not for a moment.
 
 use std::fs;
+use std::path::Path;
 
 use chappe::loopback::botapi::{Fault, Shown, Trouble};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::cell::Story;
-use crate::person::{Player, answers};
+use crate::person::{Player, answers, text};
 use crate::run::Orders;
 
 /// Plays a person's part.
@@ -65,24 +68,36 @@ fn stop(player: &Player<'_>) -> Result<(), String> {
     // What Claude has not taken is taken back: it stands still, and reads nothing.
     player.says("again");
     player.hears()?;
-    for claude in player.host.claudes() {
-        let _ = nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(claude),
-            nix::sys::signal::SIGSTOP,
-        );
+    let frozen = claudes_of(player);
+    for claude in &frozen {
+        let _ = kill(Pid::from_raw(*claude), Signal::SIGSTOP);
     }
     player.wants("[[wait 500]]", "unread", true);
     player.host.stored();
     player.commands("/stop");
     player.host.stored();
-    for claude in player.host.claudes() {
-        let _ = nix::sys::signal::kill(
-            nix::unistd::Pid::from_raw(claude),
-            nix::sys::signal::SIGCONT,
-        );
+    for claude in &frozen {
+        let _ = kill(Pid::from_raw(*claude), Signal::SIGCONT);
     }
     player.says("bye");
     player.hears()
+}
+
+/// The processes of the session that the person talks to. What other people's do is no part of their story.
+fn claudes_of(player: &Player<'_>) -> Vec<i32> {
+    let chat = player.person.chat;
+    let query = format!(
+        "SELECT folder FROM session JOIN binding ON binding.session = session.id WHERE chat = {chat} AND topic = 0"
+    );
+    let Some(folder) = text(player.host, &query) else {
+        return Vec::new();
+    };
+    let is_there = |pid: &i32| {
+        fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|path| path == Path::new(&folder))
+    };
+    let mut claudes = player.host.claudes();
+    claudes.retain(is_there);
+    claudes
 }
 
 /// Whether the person's last prompt is with Claude.

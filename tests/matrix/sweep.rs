@@ -342,7 +342,17 @@ fn whatever_fails_wherever_nothing_is_lost_and_nothing_is_doubled() {
     if let Some(one) = wrong.first() {
         say(&format!("--- the log of {}\n{}", one.cell, one.log));
     }
-    assert!(wrong.is_empty(), "{} cells are wrong", wrong.len());
+    // Told once more at the end, where who reads only that finds it.
+    let wrong: Vec<String> = wrong
+        .iter()
+        .map(|one| format!("{}: {:?}", one.cell, one.verdict.wrong))
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} cells are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     assert!(unreached.is_empty(), "no story comes to {unreached:?}");
     assert!(untried.is_empty(), "not tried: {untried:?}");
 }
