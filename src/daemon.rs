@@ -244,9 +244,11 @@ impl Daemon {
         })
         .map_err(no_thread)?;
         moving::remove_unfinished(&root);
+        // What a former chappe left goes before what is new, and the oldest of it first.
+        let open = open_sessions(&store)?;
+        clears.slots.expect(&open);
         clean_up(clears);
-        // What a former chappe left goes before what is new.
-        for session in open_sessions(&store)? {
+        for session in open {
             registry.wake(session);
         }
         let waker = Arc::clone(&registry);

@@ -4,11 +4,12 @@
 //! line, first come first served: only the head of the line is ever granted one. As long as somebody waits, whoever has
 //! been quiet for longest is asked to make room; who is asked may be at work again and refuse, and says so by how it
 //! stands. Where nobody is quiet, whoever ends a turn goes to the end of the line before its next one. Who was told
-//! that it gets a place soon hears of it when that comes to nothing. Nothing here knows why a session wants a process,
-//! and nobody is woken here: whom to wake is returned.
+//! that it gets a place soon hears of it when that comes to nothing. Who had something to do when chappe started comes
+//! before everybody else, in the order that is given here, whoever is the first to be ready: a place is kept for each,
+//! for a time. Nothing here knows why a session wants a process, and nobody is woken here: whom to wake is returned.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chat::{FreeMemory, SessionId};
 
@@ -17,6 +18,10 @@ const STARTING: u64 = 300 << 20;
 
 /// The least that `"auto"` keeps free, in bytes.
 const AUTO_MIN: u64 = 48 << 20;
+
+/// How long a place is kept for a session that is expected. What it has to look at before it asks takes less, but where
+/// an old process has to be ended; and whoever waits asks again after a little more than that.
+const EXPECTED_FOR: Duration = Duration::from_secs(20);
 
 /// How many may live.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,8 @@ pub struct Memory {
 pub enum Standing {
     /// It has no process, and wants none at once.
     Away,
+    /// It is about to ask for a place.
+    Comes,
     /// It waits for a place.
     Waits,
     /// It has a place, and needs it. `has_answered`: whether its process has ended a turn.
@@ -102,6 +109,8 @@ impl Life {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiting {
     session: SessionId,
+    /// Its number among all who have come.
+    came: u64,
     /// Whether it was told that it gets a place soon.
     soon: bool,
 }
@@ -111,7 +120,14 @@ struct Waiting {
 pub struct Admission {
     limits: Limits,
     live: BTreeMap<SessionId, Live>,
+    /// By when they have come.
     line: VecDeque<Waiting>,
+    /// Who has something to do, and has not said yet how it stands: with the number that it comes with, and until when
+    /// that counts.
+    expected: BTreeMap<SessionId, u64>,
+    expected_until: Option<Instant>,
+    /// The number of the next one that comes.
+    next: u64,
     /// What there was too little of when it was last looked at.
     lack: Lack,
     /// How much memory was left when somebody got a place nevertheless, until that is told; and whether it ever was.
@@ -125,20 +141,50 @@ impl Admission {
             limits,
             live: BTreeMap::new(),
             line: VecDeque::new(),
+            expected: BTreeMap::new(),
+            expected_until: None,
+            next: 0,
             lack: Lack::Places,
             short: None,
             was_short: false,
         }
     }
 
+    /// Names those who have something to do at the start, in the order in which they get their places.
+    pub fn expect(&mut self, sessions: &[SessionId], now: Instant) {
+        for session in sessions {
+            self.expected.insert(*session, self.next);
+            self.next += 1;
+        }
+        self.expected_until = now.checked_add(EXPECTED_FOR);
+    }
+
     /// A session wants a place: it has one, or stands in line from now on. Says as well who is to be woken. `memory` is
     /// None where nobody knows how much there is; then it is in nobody's way.
-    pub fn ask(&mut self, session: SessionId, memory: Option<Memory>) -> (Answer, Vec<SessionId>) {
+    pub fn ask(
+        &mut self,
+        session: SessionId,
+        now: Instant,
+        memory: Option<Memory>,
+    ) -> (Answer, Vec<SessionId>) {
+        let expected = self.expected.remove(&session);
+        if self.expected_until.is_some_and(|until| until <= now) {
+            self.expected.clear();
+        }
         if !self.live.contains_key(&session) && !self.waits(session) {
-            self.line.push_back(Waiting {
-                session,
-                soon: false,
+            let came = expected.unwrap_or_else(|| {
+                self.next += 1;
+                self.next
             });
+            let at = self.line.partition_point(|waiting| waiting.came < came);
+            self.line.insert(
+                at,
+                Waiting {
+                    session,
+                    came,
+                    soon: false,
+                },
+            );
         }
         let mut wake = self.settle(memory);
         wake.retain(|woken| *woken != session);
@@ -166,8 +212,9 @@ impl Admission {
     ) -> Vec<SessionId> {
         let (life, has_answered) = match standing {
             // It asks by itself.
-            Standing::Waits => return Vec::new(),
+            Standing::Waits | Standing::Comes => return Vec::new(),
             Standing::Away => {
+                self.expected.remove(&session);
                 self.live.remove(&session);
                 self.line.retain(|waiting| waiting.session != session);
                 return self.settle(memory);
@@ -255,6 +302,11 @@ impl Admission {
     /// Whether somebody makes room for the one who stands there in line, as far as that can be known.
     fn is_soon(&self, at: usize) -> bool {
         let leaving = self.leaving();
+        let waiting = self.line.get(at);
+        if waiting.is_some_and(|waiting| self.before(waiting.came) > 0) {
+            // Whether somebody is in its way is known when they have come.
+            return true;
+        }
         match self.lack {
             // Where all leave there is nobody to wait for but those who stand before it.
             Lack::Places => at < leaving || leaving == self.live.len(),
@@ -271,8 +323,14 @@ impl Admission {
     fn settle(&mut self, memory: Option<Memory>) -> Vec<SessionId> {
         let mut wake = Vec::new();
         let mut has_granted = false;
-        while let Some(&Waiting { session: head, .. }) = self.line.front() {
-            let Some(lack) = self.lack(head, memory) else {
+        while let Some(&Waiting {
+            session: head,
+            came,
+            ..
+        }) = self.line.front()
+        {
+            let before = self.before(came);
+            let Some(lack) = self.lack(head, before, memory) else {
                 self.line.pop_front();
                 self.live.insert(
                     head,
@@ -286,7 +344,7 @@ impl Admission {
                 continue;
             };
             self.lack = lack;
-            if self.leaving() >= self.wanted() {
+            if before > 0 || self.leaving() >= self.wanted() {
                 break;
             }
             let quiet = self
@@ -318,14 +376,20 @@ impl Admission {
         wake
     }
 
-    /// What there is too little of for one more process.
-    fn lack(&mut self, head: SessionId, memory: Option<Memory>) -> Option<Lack> {
-        if self.live.len() >= self.limits.max_live {
+    /// How many are expected that come before the one with this number.
+    fn before(&self, came: u64) -> usize {
+        let numbers = self.expected.values();
+        numbers.filter(|number| **number < came).count()
+    }
+
+    /// What there is too little of for one more process, where so many others are still to get one before.
+    fn lack(&mut self, head: SessionId, before: usize, memory: Option<Memory>) -> Option<Lack> {
+        if self.live.len() + before >= self.limits.max_live {
             return Some(Lack::Places);
         }
         let memory = memory?;
         let new = self.live.values().filter(|live| !live.has_answered);
-        let taken = STARTING.saturating_mul(new.count() as u64);
+        let taken = STARTING.saturating_mul((new.count() + before) as u64);
         let left = memory.available.saturating_sub(taken);
         let least = match self.limits.min_free {
             FreeMemory::Auto => (memory.total / 10).max(AUTO_MIN),
@@ -334,7 +398,7 @@ impl Admission {
         if left >= least {
             return None;
         }
-        if !self.live.is_empty() {
+        if !self.live.is_empty() || before > 0 {
             return Some(Lack::Memory);
         }
         // Nobody's end would help. Rather it is tried.

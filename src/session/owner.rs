@@ -121,7 +121,7 @@ pub fn start(
             heard: SystemTime::now(),
             pulse,
             machine,
-            standing: Standing::Away,
+            standing: Standing::Comes,
             wait_for: None,
             told_wait: None,
             process: None,

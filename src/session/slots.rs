@@ -4,6 +4,7 @@
 //! is woken after the lock was let go: a wake carries nothing, and whoever hears it asks here what it means.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::admission::{Admission, Answer, Limits, Standing};
 use super::registry::Registry;
@@ -22,12 +23,17 @@ impl Slots {
         }
     }
 
+    /// Names those who have something to do when chappe starts, in the order in which they get their places.
+    pub fn expect(&self, sessions: &[SessionId]) {
+        self.lock().expect(sessions, Instant::now());
+    }
+
     /// A session wants a place. It is woken when it gets one later.
     pub fn ask(&self, registry: &Registry, session: SessionId) -> Answer {
         let (answer, wake) = {
             let mut admission = self.lock();
             let memory = read(admission.looks_at_memory(true));
-            admission.ask(session, memory)
+            admission.ask(session, Instant::now(), memory)
         };
         wake_all(registry, wake);
         answer

@@ -172,14 +172,20 @@ impl Store {
         })
     }
 
-    /// The sessions that have something open for whatever bot: a waiting message, an open prompt, an unsettled request.
+    /// The sessions that have something open for whatever bot: a waiting message, an open prompt, an unsettled request. In
+    /// the order in which they go on: first those in whose turn it was, then who has waited for longest.
     pub fn open_sessions(&self) -> Result<Vec<SessionId>> {
         self.read(|tx| {
             let mut statement = tx.prepare(
-                "SELECT session FROM inbox WHERE state = 'waiting'
-                 UNION SELECT session FROM prompt WHERE state != 'closed'
-                 UNION SELECT id FROM session WHERE stop != 0 OR moving IS NOT NULL
-                 UNION SELECT session FROM request WHERE state = 'open' OR told = 0",
+                "SELECT session, min(rank), since FROM (
+                     SELECT session, 0 AS rank, min(id) AS since FROM prompt WHERE state != 'closed' GROUP BY session
+                     UNION ALL
+                     SELECT session, 1, min(id) FROM inbox WHERE state = 'waiting' GROUP BY session
+                     UNION ALL
+                     SELECT id, 2, id FROM session WHERE stop != 0 OR moving IS NOT NULL
+                     UNION ALL
+                     SELECT session, 2, session FROM request WHERE state = 'open' OR told = 0
+                 ) GROUP BY session ORDER BY 2, 3, 1",
             )?;
             statement
                 .query_map([], |row| row.get(0).map(SessionId))?

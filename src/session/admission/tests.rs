@@ -19,6 +19,10 @@ fn id(number: i64) -> SessionId {
     SessionId(number)
 }
 
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn places(max_live: usize) -> Admission {
     Admission::new(Limits {
         max_live,
@@ -65,35 +69,111 @@ fn quiet(since: Instant) -> Standing {
 }
 
 #[test]
+fn after_a_start_places_are_given_in_the_order_of_who_was_there_whoever_is_ready_first() {
+    let mut admission = places(2);
+    let start = now();
+    admission.expect(&[id(5), id(3), id(4), id(1)], start);
+    // Two are before it, and there are two places; it is not said yet whom it waits for.
+    assert_eq!(admission.ask(id(4), start, None), (SOON, vec![]));
+    // One is before it.
+    assert_eq!(admission.ask(id(3), start, None), (GRANTED, vec![]));
+    // Somebody new comes after all of them.
+    assert_eq!(admission.ask(id(2), start, None), (SOON, vec![]));
+    assert_eq!(admission.ask(id(1), start, None), (SOON, vec![]));
+    // The last one is there. The others hear whom they wait for.
+    assert_eq!(
+        admission.ask(id(5), start, None),
+        (GRANTED, vec![id(4), id(1), id(2)])
+    );
+    assert_eq!(admission.ask(id(4), start, None).0, waits_for(&[3, 5]));
+    for (leaves, follows) in [(3, 4), (5, 1), (4, 2)] {
+        let wake = admission.note(id(leaves), Standing::Away, None);
+        assert_eq!(wake.first(), Some(&id(follows)));
+    }
+    // Once it has had its place it is one of all.
+    assert_eq!(admission.ask(id(3), start, None).0, waits_for(&[1, 2]));
+}
+
+#[test]
+fn whoever_was_expected_and_wants_no_place_or_does_not_come_is_in_nobodys_way() {
+    let mut admission = places(1);
+    let start = now();
+    admission.expect(&[id(1), id(2), id(3)], start);
+    assert_eq!(admission.ask(id(3), start, None), (SOON, vec![]));
+    assert_eq!(admission.note(id(2), Standing::Comes, None), vec![]);
+    assert_eq!(admission.note(id(2), Standing::Away, None), vec![]);
+    // It waits for one who does not come.
+    let before = start + EXPECTED_FOR - Duration::from_millis(1);
+    assert_eq!(admission.ask(id(3), before, None), (SOON, vec![]));
+    assert_eq!(
+        admission.ask(id(3), start + EXPECTED_FOR, None),
+        (GRANTED, vec![])
+    );
+    // Where there are enough places nobody waits at all.
+    let mut admission = places(2);
+    admission.expect(&[id(1), id(2)], start);
+    assert_eq!(admission.ask(id(2), start, None), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(4), start, None), (SOON, vec![]));
+    assert_eq!(admission.note(id(1), Standing::Away, None), vec![id(4)]);
+    assert!(admission.has_place(id(4)));
+}
+
+#[test]
+fn memory_is_kept_for_who_comes_first_as_well() {
+    let mut admission = auto();
+    let start = now();
+    admission.expect(&[id(1), id(2)], start);
+    // There is enough for one.
+    assert_eq!(admission.ask(id(2), start, free(250)), (SOON, vec![]));
+    assert_eq!(
+        admission.ask(id(1), start, free(250)),
+        (GRANTED, vec![id(2)])
+    );
+    assert_eq!(admission.ask(id(2), start, free(250)).0, no_memory(&[1]));
+}
+
+#[test]
 fn there_are_only_so_many_places_and_the_first_who_came_gets_the_next() {
     let mut admission = places(2);
-    assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
-    assert_eq!(admission.ask(id(2), None), (GRANTED, vec![]));
-    assert_eq!(admission.ask(id(4), None), (waits_for(&[1, 2]), vec![]));
-    assert_eq!(admission.ask(id(3), None), (waits_for(&[1, 2]), vec![]));
+    assert_eq!(admission.ask(id(1), now(), None), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(2), now(), None), (GRANTED, vec![]));
+    assert_eq!(
+        admission.ask(id(4), now(), None),
+        (waits_for(&[1, 2]), vec![])
+    );
+    assert_eq!(
+        admission.ask(id(3), now(), None),
+        (waits_for(&[1, 2]), vec![])
+    );
     // To ask again changes nothing.
-    assert_eq!(admission.ask(id(4), None), (waits_for(&[1, 2]), vec![]));
-    assert_eq!(admission.ask(id(1), None), (GRANTED, vec![]));
+    assert_eq!(
+        admission.ask(id(4), now(), None),
+        (waits_for(&[1, 2]), vec![])
+    );
+    assert_eq!(admission.ask(id(1), now(), None), (GRANTED, vec![]));
     assert!(admission.waits(id(3)) && !admission.waits(id(1)));
     // Who waits on waits for somebody else by then.
     assert_eq!(admission.note(id(1), Standing::Away, None), [id(4), id(3)]);
-    assert_eq!(admission.ask(id(4), None), (GRANTED, vec![]));
-    assert_eq!(admission.ask(id(3), None), (waits_for(&[2, 4]), vec![]));
+    assert_eq!(admission.ask(id(4), now(), None), (GRANTED, vec![]));
+    assert_eq!(
+        admission.ask(id(3), now(), None),
+        (waits_for(&[2, 4]), vec![])
+    );
     assert_eq!(admission.note(id(2), Standing::Away, None), [id(3)]);
 }
 
 #[test]
 fn who_was_quiet_for_longest_makes_room() {
-    let now = Instant::now();
+    let start = now();
     let mut admission = places(2);
-    admission.ask(id(1), None);
-    admission.ask(id(2), None);
-    admission.note(id(1), quiet(now + Duration::from_secs(5)), None);
-    admission.note(id(2), quiet(now), None);
-    assert_eq!(admission.ask(id(3), None), (SOON, vec![id(2)]));
+    admission.ask(id(1), now(), None);
+    admission.ask(id(2), now(), None);
+    admission.note(id(1), quiet(start + Duration::from_secs(5)), None);
+    admission.note(id(2), quiet(start), None);
+    assert_eq!(admission.ask(id(3), now(), None), (SOON, vec![id(2)]));
     assert!(admission.is_asked(id(2)) && !admission.is_asked(id(1)));
     // Nobody has to leave twice.
-    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+    assert_eq!(admission.ask(id(3), now(), None), (SOON, vec![]));
     let ends = Standing::Ends { has_answered: true };
     assert_eq!(admission.note(id(2), ends, None), []);
     assert!(!admission.is_asked(id(2)));
@@ -102,81 +182,90 @@ fn who_was_quiet_for_longest_makes_room() {
 
 #[test]
 fn who_is_at_work_again_keeps_its_place_and_another_one_is_asked() {
-    let now = Instant::now();
+    let start = now();
     let mut admission = places(2);
-    admission.ask(id(1), None);
-    admission.ask(id(2), None);
-    admission.note(id(1), quiet(now), None);
-    assert_eq!(admission.ask(id(3), None), (SOON, vec![id(1)]));
+    admission.ask(id(1), now(), None);
+    admission.ask(id(2), now(), None);
+    admission.note(id(1), quiet(start), None);
+    assert_eq!(admission.ask(id(3), now(), None), (SOON, vec![id(1)]));
     // It is told that it waits after all.
     assert_eq!(admission.note(id(1), WORKS, None), [id(3)]);
-    assert_eq!(admission.ask(id(3), None), (waits_for(&[1, 2]), vec![]));
-    assert_eq!(admission.note(id(2), quiet(now), None), [id(2)]);
-    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+    assert_eq!(
+        admission.ask(id(3), now(), None),
+        (waits_for(&[1, 2]), vec![])
+    );
+    assert_eq!(admission.note(id(2), quiet(start), None), [id(2)]);
+    assert_eq!(admission.ask(id(3), now(), None), (SOON, vec![]));
 }
 
 #[test]
 fn who_stands_behind_the_next_one_is_told_for_whom_it_waits_once_that_is_known() {
-    let now = Instant::now();
+    let start = now();
     let mut admission = places(1);
-    admission.ask(id(1), None);
-    admission.note(id(1), quiet(now), None);
-    assert_eq!(admission.ask(id(2), None), (SOON, vec![id(1)]));
-    assert_eq!(admission.ask(id(3), None), (SOON, vec![]));
+    admission.ask(id(1), now(), None);
+    admission.note(id(1), quiet(start), None);
+    assert_eq!(admission.ask(id(2), now(), None), (SOON, vec![id(1)]));
+    assert_eq!(admission.ask(id(3), now(), None), (SOON, vec![]));
     let wake = admission.note(id(1), Standing::Away, None);
     assert_eq!(wake, [id(2), id(3)]);
-    assert_eq!(admission.ask(id(3), None), (waits_for(&[2]), vec![]));
+    assert_eq!(admission.ask(id(3), now(), None), (waits_for(&[2]), vec![]));
 }
 
 #[test]
 fn who_does_not_want_it_any_more_is_not_waited_for() {
     let mut admission = places(1);
-    admission.ask(id(1), None);
-    admission.ask(id(2), None);
-    admission.ask(id(3), None);
+    admission.ask(id(1), now(), None);
+    admission.ask(id(2), now(), None);
+    admission.ask(id(3), now(), None);
     assert_eq!(admission.note(id(2), Standing::Away, None), []);
     assert_eq!(admission.note(id(1), Standing::Away, None), [id(3)]);
     // Granted, and given back unused.
-    assert_eq!(admission.ask(id(4), None), (waits_for(&[3]), vec![]));
+    assert_eq!(admission.ask(id(4), now(), None), (waits_for(&[3]), vec![]));
     assert_eq!(admission.note(id(3), Standing::Away, None), [id(4)]);
 }
 
 #[test]
 fn what_new_processes_will_need_is_not_free() {
     let mut admission = auto();
-    assert_eq!(admission.ask(id(1), free(600)), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(1), now(), free(600)), (GRANTED, vec![]));
     // 300 MB of it are as good as gone; 200 must stay.
-    assert_eq!(admission.ask(id(2), free(600)), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(2), now(), free(600)), (GRANTED, vec![]));
     assert_eq!(
-        admission.ask(id(3), free(600)),
+        admission.ask(id(3), now(), free(600)),
         (no_memory(&[1, 2]), vec![])
     );
     assert_eq!(admission.note(id(1), WORKS, free(499)), []);
     assert_eq!(admission.note(id(2), WORKS, free(199)), []);
-    assert_eq!(admission.ask(id(3), free(200)), (GRANTED, vec![]));
+    assert_eq!(admission.ask(id(3), now(), free(200)), (GRANTED, vec![]));
 }
 
 #[test]
 fn for_want_of_memory_one_after_the_other_makes_room() {
-    let now = Instant::now();
+    let start = now();
     let mut admission = auto();
     for session in [1, 2] {
-        admission.ask(id(session), free(2_000));
-        admission.note(id(session), quiet(now), free(2_000));
+        admission.ask(id(session), now(), free(2_000));
+        admission.note(id(session), quiet(start), free(2_000));
     }
-    assert_eq!(admission.ask(id(3), free(100)), (SOON, vec![id(1)]));
-    assert_eq!(admission.ask(id(4), free(100)), (SOON, vec![]));
+    assert_eq!(admission.ask(id(3), now(), free(100)), (SOON, vec![id(1)]));
+    assert_eq!(admission.ask(id(4), now(), free(100)), (SOON, vec![]));
     assert_eq!(admission.note(id(1), Standing::Away, free(150)), [id(2)]);
     // With nobody left it is started whatever there is, and that is told once.
     // Who is behind it waits for it from then on.
     let wake = admission.note(id(2), Standing::Away, free(150));
     assert_eq!(wake, [id(3), id(4)]);
-    assert_eq!(admission.ask(id(4), free(150)), (no_memory(&[3]), vec![]));
+    assert_eq!(
+        admission.ask(id(4), now(), free(150)),
+        (no_memory(&[3]), vec![])
+    );
     let short = Some(150 * MB);
-    assert_eq!(admission.ask(id(3), free(150)).0, Answer::Granted { short });
-    assert_eq!(admission.ask(id(3), free(150)).0, GRANTED);
+    assert_eq!(
+        admission.ask(id(3), now(), free(150)).0,
+        Answer::Granted { short }
+    );
+    assert_eq!(admission.ask(id(3), now(), free(150)).0, GRANTED);
     admission.note(id(3), Standing::Away, free(10));
-    assert_eq!(admission.ask(id(4), free(10)).0, GRANTED);
+    assert_eq!(admission.ask(id(4), now(), free(10)).0, GRANTED);
 }
 
 #[test]
@@ -188,26 +277,26 @@ fn a_small_host_keeps_48_megabytes_free_and_an_unknown_one_nothing() {
         })
     };
     let mut admission = auto();
-    admission.ask(id(1), small(48));
+    admission.ask(id(1), now(), small(48));
     admission.note(id(1), WORKS, None);
-    assert_eq!(admission.ask(id(2), small(47)).0, no_memory(&[1]));
-    assert_eq!(admission.ask(id(2), small(48)).0, GRANTED);
-    assert_eq!(admission.ask(id(3), None).0, GRANTED);
+    assert_eq!(admission.ask(id(2), now(), small(47)).0, no_memory(&[1]));
+    assert_eq!(admission.ask(id(2), now(), small(48)).0, GRANTED);
+    assert_eq!(admission.ask(id(3), now(), None).0, GRANTED);
 }
 
 #[test]
 fn who_has_had_a_turn_goes_behind_those_who_wait() {
     let mut one = places(2);
-    assert_eq!(one.ask(id(1), None).0, GRANTED);
-    assert_eq!(one.ask(id(2), None).0, GRANTED);
+    assert_eq!(one.ask(id(1), now(), None).0, GRANTED);
+    assert_eq!(one.ask(id(2), now(), None).0, GRANTED);
     one.note(id(1), WORKS, None);
     one.note(id(2), WORKS, None);
     assert!(!one.gives_way(id(1), None).0, "nobody waits");
-    assert_eq!(one.ask(id(3), None).0, waits_for(&[1, 2]));
+    assert_eq!(one.ask(id(3), now(), None).0, waits_for(&[1, 2]));
     assert!(one.gives_way(id(2), None).0);
     assert!(!one.gives_way(id(1), None).0, "one is enough");
     assert_eq!(one.note(id(2), Standing::Away, None), [id(3)]);
-    assert_eq!(one.ask(id(2), None).0, waits_for(&[1, 3]));
+    assert_eq!(one.ask(id(2), now(), None).0, waits_for(&[1, 3]));
     assert!(one.gives_way(id(1), None).0);
     assert!(!one.gives_way(id(9), None).0, "it has no place");
 }
@@ -215,11 +304,11 @@ fn who_has_had_a_turn_goes_behind_those_who_wait() {
 #[test]
 fn who_gives_way_after_all_keeps_its_place_by_saying_so() {
     let mut one = places(1);
-    assert_eq!(one.ask(id(1), None).0, GRANTED);
-    assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
+    assert_eq!(one.ask(id(1), now(), None).0, GRANTED);
+    assert_eq!(one.ask(id(2), now(), None).0, waits_for(&[1]));
     assert!(one.gives_way(id(1), None).0);
     assert_eq!(one.note(id(1), WORKS, None), Vec::new());
-    assert_eq!(one.ask(id(2), None).0, waits_for(&[1]));
+    assert_eq!(one.ask(id(2), now(), None).0, waits_for(&[1]));
     assert!(one.gives_way(id(1), None).0, "the next time");
 }
 
@@ -287,7 +376,7 @@ impl Walk {
                 if !has_place && !self.line.contains(&session) {
                     self.line.push_back(session);
                 }
-                let (answer, wake) = self.admission.ask(session, self.memory);
+                let (answer, wake) = self.admission.ask(session, now(), self.memory);
                 let waits = self.woken(wake, Some(session), &answer);
                 assert_eq!(matches!(answer, Answer::Granted { .. }), !waits);
                 if let Answer::Waits(wait) = &answer {

@@ -14,11 +14,8 @@ impl Machine {
     pub fn standing(&self) -> Standing {
         let has_answered = self.has_answered;
         match &self.state {
-            State::Asleep
-            | State::Moving
-            | State::Backoff { .. }
-            | State::Preparing { room: false }
-            | State::Over => Standing::Away,
+            State::Asleep | State::Moving | State::Backoff { .. } | State::Over => Standing::Away,
+            State::Preparing { room: false } => Standing::Comes,
             State::Waiting { .. } => Standing::Waits,
             State::Preparing { room: true } | State::Starting { .. } => Standing::Works {
                 has_answered: false,

@@ -44,7 +44,7 @@ impl Rivals {
     }
 
     pub fn ask(&mut self) -> Room {
-        match self.admission.ask(SELF, None).0 {
+        match self.admission.ask(SELF, Instant::now(), None).0 {
             Answer::Granted { .. } => Room::Granted,
             Answer::Soon => Room::Soon,
             Answer::Waits(_) => Room::Waits,
@@ -91,7 +91,7 @@ impl World {
         let has_answered = true;
         let standing = match does {
             Does::Asks => {
-                let (_, wake) = self.rivals.admission.ask(rival, None);
+                let (_, wake) = self.rivals.admission.ask(rival, Instant::now(), None);
                 return self.woken(&wake);
             }
             Does::Works => Standing::Works { has_answered },
