@@ -235,7 +235,7 @@ pub fn cannot_resume(session: &str, folder: &str, waiting: usize) -> Notice {
         .bold(session)
         .plain(" back: Claude has no conversation with this id in ")
         .code(folder)
-        .plain(" (was the folder moved, or Claude's own data removed?).\n")
+        .plain(" (was the folder moved, Claude's own data removed, or the host cut off before Claude had written it?).\n")
         .plain(kept(waiting))
         .end();
     Notice {

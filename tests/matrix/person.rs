@@ -30,6 +30,9 @@ const PRESSED: [&str; 8] = [
     "Go on",
 ];
 
+/// What is said where Claude knows nothing of a conversation.
+pub const FORGOTTEN: &str = "Claude has no conversation with this id";
+
 /// Something that was said, and how its answer is known.
 #[derive(Clone, Debug)]
 pub struct Asked {
@@ -176,11 +179,16 @@ impl<'a> Player<'a> {
     /// Presses what is offered, each button once.
     pub fn press_all(&self, shown: &[Shown]) {
         for message in shown.iter().filter(|message| message.from_bot) {
+            // Trying again does not bring back what Claude had not written down.
+            let pressed: &[&str] = match message.text.contains(FORGOTTEN) {
+                true => &["Start fresh"],
+                false => &PRESSED,
+            };
             let wanted = message
                 .buttons
                 .iter()
                 .flatten()
-                .find(|(label, _)| PRESSED.contains(&label.as_str()));
+                .find(|(label, _)| pressed.contains(&label.as_str()));
             if let Some((_, data)) = wanted
                 && self.pressed.borrow_mut().insert((message.id, data.clone()))
             {

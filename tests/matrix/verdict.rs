@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::cell::{Cell, Fault, Story};
 use crate::host::{Host, processes_of};
-use crate::person::answers;
+use crate::person::{FORGOTTEN, answers};
 use crate::run::{Death, Played, transcripts};
 
 /// How many sessions have a process, as far as the store knows.
@@ -38,6 +38,7 @@ pub fn judge(cell: &Cell, host: &Host, played: &Played) -> Verdict {
     each_is_answered_once(cell, host, played, &mut verdict);
     answers_are_in_order(cell, host, played, &mut verdict);
     effects_happen_once(host, played, &mut verdict);
+    only_what_died_unwritten_is_forgotten(host, played, &mut verdict);
     if cell.story == Story::Question {
         questions_are_answered_by_who_was_asked(cell, host, played, &mut verdict);
     }
@@ -132,6 +133,18 @@ fn effects_happen_once(host: &Host, played: &Played, verdict: &mut Verdict) {
                 .wrong
                 .push(format!("{effect} was done {times} times")),
         }
+    }
+}
+
+/// A conversation begins anew only where Claude was killed before it had written a line of it.
+fn only_what_died_unwritten_is_forgotten(host: &Host, played: &Played, verdict: &mut Verdict) {
+    let chats: BTreeSet<i64> = played.asked.iter().map(|asked| asked.chat).collect();
+    let mut shown = chats.iter().flat_map(|chat| host.api.messages(*chat));
+    let is_told = shown.any(|one| one.from_bot && one.text.contains(FORGOTTEN));
+    let was_unwritten = |death: &Death| death.with_tree && death.transcripts.is_empty();
+    if is_told && !played.deaths.iter().any(was_unwritten) {
+        let told = "a conversation is said to be gone, and it was not".to_owned();
+        verdict.wrong.push(told);
     }
 }
 
