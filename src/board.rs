@@ -47,6 +47,8 @@ pub enum Interruption {
 pub enum Doing {
     /// Claude is started once more.
     Starting,
+    /// It is to be, and there is no place for its process yet.
+    Queued,
     /// Claude has the prompt, and nothing has been seen of it yet.
     Waiting,
     Thinking,

@@ -25,7 +25,7 @@ pub fn line(progress: &Progress, now: Instant) -> Formatted {
             .plain("I was restarted in the middle of this. Going on where it stopped.\n"),
         Some(Interruption::Crash { how, attempt, of }) => {
             let again = match progress.doing {
-                Doing::Starting => "Starting it again",
+                Doing::Starting | Doing::Queued => "Starting it again",
                 _ => "Started again",
             };
             Line::default().plain(&format!(
@@ -36,6 +36,7 @@ pub fn line(progress: &Progress, now: Instant) -> Formatted {
     let line = line.plain("⏳ ");
     let line = match &progress.doing {
         Doing::Starting => line.plain("Starting Claude"),
+        Doing::Queued => line.plain("Waiting for a place"),
         Doing::Stopping => line.plain("Stopping"),
         Doing::Waiting => line.plain("Waiting for Claude"),
         Doing::Thinking => line.plain("Thinking"),

@@ -212,9 +212,11 @@ impl Admission {
     ) -> Vec<SessionId> {
         let (life, has_answered) = match standing {
             // It asks by itself.
-            Standing::Waits | Standing::Comes => return Vec::new(),
-            Standing::Away => {
-                self.expected.remove(&session);
+            Standing::Waits => return Vec::new(),
+            Standing::Away | Standing::Comes => {
+                if standing == Standing::Away {
+                    self.expected.remove(&session);
+                }
                 self.live.remove(&session);
                 self.line.retain(|waiting| waiting.session != session);
                 return self.settle(memory);

@@ -222,6 +222,41 @@ fn a_chappe_that_dies_while_one_waits_goes_on_with_both() {
 }
 
 #[test]
+fn after_a_restart_places_are_given_in_the_order_of_before() {
+    let host = one_place();
+    let chappe = host.start();
+    for name in ["two", "three", "four"] {
+        new(&host, name);
+    }
+    // The one whose turn it was has made room for nobody yet when chappe dies; the newest session waits first.
+    let held = busy(&host);
+    let is_told = |name: &str| host.answer(&format!("{name} waits for a place: one is at work."));
+    let mut told = Vec::new();
+    for name in ["four", "two", "three"] {
+        host.say(&format!("/session {name}"));
+        host.answer(&format!("What you write now goes to {name}."));
+        host.say(&format!("I am {name}"));
+        told.push(is_told(name));
+    }
+    host.delivered();
+    chappe.crash();
+    drop(held);
+    let chappe = host.start();
+    for told in &told {
+        is_over(&host, told);
+    }
+    for name in ["four", "two", "three"] {
+        host.answer(&format!("echo: I am {name}"));
+    }
+    host.delivered();
+    let line = |text: &str| host.count(&format!("SELECT id FROM prompt WHERE text = {text:?}"));
+    let order = [line("I am four"), line("I am two"), line("I am three")];
+    assert!(order.is_sorted(), "{order:?}");
+    assert_eq!(count(&host, "tool said:"), 1);
+    ends_well(&host, chappe);
+}
+
+#[test]
 fn a_shutdown_while_one_waits_ends_in_order() {
     let host = one_place();
     let chappe = host.start();

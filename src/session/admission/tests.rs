@@ -119,6 +119,15 @@ fn whoever_was_expected_and_wants_no_place_or_does_not_come_is_in_nobodys_way() 
 }
 
 #[test]
+fn whoever_has_ended_and_comes_again_has_no_place_any_more() {
+    let mut admission = places(1);
+    admission.ask(id(1), now(), None);
+    admission.ask(id(2), now(), None);
+    assert_eq!(admission.note(id(1), Standing::Comes, None), [id(2)]);
+    assert_eq!(admission.ask(id(1), now(), None).0, waits_for(&[2]));
+}
+
+#[test]
 fn memory_is_kept_for_who_comes_first_as_well() {
     let mut admission = auto();
     let start = now();

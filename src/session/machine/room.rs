@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Action, Machine, Room, State, Step};
+use crate::board::Doing;
 use crate::session::admission::Standing;
 
 /// After so long it is asked again: memory comes back without anybody saying so.
@@ -43,26 +44,32 @@ impl Machine {
         let State::Waiting { had_to, told, .. } = &mut self.state else {
             return;
         };
+        let was_told = *told;
+        *told |= room == Room::Waits;
+        let has_waited = std::mem::replace(had_to, true);
+        let doing = match (room, has_waited) {
+            (Room::Granted, true) => Some(Doing::Starting),
+            (Room::Soon | Room::Waits, false) => Some(Doing::Queued),
+            _ => None,
+        };
+        // One that goes on with what was cut off has no status yet.
+        if let (Some(prompt), Some(doing)) = (self.again.front().cloned(), doing) {
+            self.show_cut_off(now, prompt, doing, out);
+        }
         match room {
             Room::Granted => {
-                let (had_to, told) = (*had_to, *told);
                 self.state = State::Preparing { room: true };
-                if told {
+                if was_told {
                     out.push(Action::WaitOver { goes_on: true });
                 }
                 // What was looked at before the wait may have changed: the program, the folder, what was chosen.
-                match had_to {
+                match has_waited {
                     true => self.prepare(now, out),
                     false => out.push(Action::Start),
                 }
             }
-            Room::Soon => *had_to = true,
-            Room::Waits => {
-                *had_to = true;
-                if !std::mem::replace(told, true) {
-                    out.push(Action::TellWait);
-                }
-            }
+            Room::Waits if !was_told => out.push(Action::TellWait),
+            Room::Waits | Room::Soon => {}
         }
     }
 
