@@ -125,6 +125,18 @@ impl Board {
         self.ring();
     }
 
+    /// Changes what stands there of a session, if anything does.
+    pub fn doing(&self, session: SessionId, doing: &Doing, now: Instant) {
+        let mut all = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(progress) = all.get_mut(&session) else {
+            return;
+        };
+        progress.doing = doing.clone();
+        progress.doing_since = now;
+        drop(all);
+        self.ring();
+    }
+
     /// Takes down what a session was doing.
     pub fn hide(&self, session: SessionId) {
         self.shown

@@ -226,6 +226,11 @@ mod tests {
             line(&progress, at(3)).text,
             "⚠ Claude stopped unexpectedly (signal 9). Starting it again (1 of 3).\n⏳ Starting Claude · 3 s"
         );
+        progress.doing = Doing::Queued;
+        assert_eq!(
+            line(&progress, at(3)).text,
+            "⚠ Claude stopped unexpectedly (signal 9). Starting it again (1 of 3).\n⏳ Waiting for a place · 3 s"
+        );
     }
 
     #[test]

@@ -802,6 +802,7 @@ impl Owner {
                 board.show(session, progress);
             }
             Action::Hide => board.hide(session),
+            Action::ShowDoing(doing) => board.doing(session, doing, Instant::now()),
             Action::Retire => {
                 let known = self.known;
                 let something_waits = || {

@@ -125,6 +125,8 @@ pub enum Action {
     /// Put up what the turn does, or take it down.
     Show(Shown),
     Hide,
+    /// What is up, if anything is, says this from now on.
+    ShowDoing(Doing),
     /// Nothing is left to do: end the thread, unless something has come meanwhile.
     Retire,
     /// End the thread, because chappe ends.

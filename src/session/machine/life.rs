@@ -10,7 +10,7 @@ use super::{
     Action, By, Closed, Cut, Finished, Machine, Manner, Says, State, Step, Trouble, Turn, show,
 };
 use crate::board::{Doing, Interruption};
-use crate::chat::{Outcome, Prompt, PromptId, Spent};
+use crate::chat::{Outcome, PromptId, Spent};
 use crate::claude::protocol::{self, ControlCommand};
 use crate::session::answer::Collector;
 
@@ -44,28 +44,17 @@ impl Machine {
         self.state = State::Preparing { room };
         if let Some(prompt) = self.cut_off.first() {
             // It may take as long as an old process may take to end.
-            self.show_cut_off(now, prompt.clone(), Doing::Starting, out);
+            out.push(Action::Show(super::Shown {
+                prompt: prompt.clone(),
+                since: now,
+                doing: Doing::Starting,
+                doing_since: now,
+                interruption: self.interruption.clone(),
+                waiting: self.waiting,
+            }));
         }
         let cut_off: Vec<PromptId> = self.cut_off.iter().map(|prompt| prompt.id).collect();
         out.push(Action::Prepare(cut_off));
-    }
-
-    /// Shows what becomes of a turn that was cut off.
-    pub(super) fn show_cut_off(
-        &self,
-        now: Instant,
-        prompt: Prompt,
-        doing: Doing,
-        out: &mut Vec<Action>,
-    ) {
-        out.push(Action::Show(super::Shown {
-            prompt,
-            since: now,
-            doing,
-            doing_since: now,
-            interruption: self.interruption.clone(),
-            waiting: self.waiting,
-        }));
     }
 
     pub(super) fn on_started(
@@ -465,7 +454,7 @@ fn doubled(first: Duration, n: u32) -> Duration {
 }
 
 /// Closes a turn without an answer, with what is known of it.
-pub(super) fn closed(prompt: Prompt, outcome: Outcome) -> Finished {
+pub(super) fn closed(prompt: crate::chat::Prompt, outcome: Outcome) -> Finished {
     Finished {
         prompt,
         steered: Vec::new(),

@@ -52,10 +52,9 @@ impl Machine {
             (Room::Soon | Room::Waits, false) => Some(Doing::Queued),
             _ => None,
         };
-        // One that goes on with what was cut off has no status yet.
-        if let (Some(prompt), Some(doing)) = (self.again.front().cloned(), doing) {
-            self.show_cut_off(now, prompt, doing, out);
-        }
+        // The status of the turn that was cut off stands there.
+        let doing = doing.filter(|_| self.interruption.is_some());
+        out.extend(doing.map(Action::ShowDoing));
         match room {
             Room::Granted => {
                 self.state = State::Preparing { room: true };

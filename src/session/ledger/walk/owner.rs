@@ -431,6 +431,7 @@ impl World {
             }
             Action::Show(_)
             | Action::Hide
+            | Action::ShowDoing(_)
             | Action::EndTools
             | Action::HurryPreparation
             | Action::TellWait

@@ -158,7 +158,7 @@ fn a_turn_that_was_cut_off_waits_as_well_and_can_be_stopped() {
         ask for room
         (due at 31s)
     > waits
-        show 1 since 1s: Queued since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        showdoing(queued)
         tell that it waits
     > work 0 stop
         the wait is over
@@ -185,11 +185,11 @@ fn a_turn_that_was_cut_off_says_that_it_waits_and_when_it_is_started() {
         ask for room
         (due at 31s)
     > soon
-        show 1 since 1s: Queued since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        showdoing(queued)
     > waits
         tell that it waits
     > granted
-        show 1 since 1s: Starting since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        showdoing(starting)
         the wait is over: it goes on
         prepare
         (nothing is due)
@@ -215,7 +215,7 @@ fn a_shutdown_ends_a_wait() {
         ask for room
         (due at 31s)
     > waits
-        show 1 since 1s: Queued since 1s, 0 wait, after a crash (exit code 137), 1 of 3
+        showdoing(queued)
         tell that it waits
     > shutdown
         the wait is over
