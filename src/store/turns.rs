@@ -225,11 +225,23 @@ fn close_steered(
     Ok(())
 }
 
-/// Where what comes unasked goes: the place of the session's last prompt.
+/// Where what comes unasked goes: the place of the session's last prompt. Where none was given yet, that of what was
+/// written for it last: a conversation that was taken up may go on by itself before that is given.
 pub(super) fn last_place(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Place>> {
-    tx.prepare_cached("SELECT chat, topic FROM prompt WHERE session = ?1 ORDER BY id DESC LIMIT 1")?
-        .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
-        .optional()
+    let of_all = [
+        "SELECT chat, topic FROM prompt WHERE session = ?1 ORDER BY id DESC LIMIT 1",
+        "SELECT chat, topic FROM inbox WHERE session = ?1 ORDER BY id DESC LIMIT 1",
+    ];
+    for query in of_all {
+        let place = tx
+            .prepare_cached(query)?
+            .query_row([session.0], |row| Ok(place_of(row.get(0)?, row.get(1)?)))
+            .optional()?;
+        if place.is_some() {
+            return Ok(place);
+        }
+    }
+    Ok(None)
 }
 
 /// The prompt that shows how it stands with a turn now: the last of those that go on with it, or itself.

@@ -22,6 +22,23 @@ fn asking(store: &Store) -> (SessionId, Prompt, RowId) {
     (session, prompt, row)
 }
 
+#[test]
+fn what_is_asked_before_any_prompt_was_given_is_asked_where_somebody_writes() {
+    on_both(|store| {
+        // A conversation that was taken up goes on by itself, while its first message is still gathered.
+        let session = say(store, &message(1, HOME), "hello");
+        store
+            .ask(BOT, session, NOW, &asked(None, "r"))
+            .expect("somebody can be asked");
+        let aside = aside(&[("u/m/0", "the build is done")]);
+        store
+            .unasked(BOT, session, NOW, Spent::default(), &aside)
+            .expect("it can be told");
+        let places = "SELECT count(*) FROM outbox WHERE chat = 42";
+        assert_eq!(number(store, places), 2);
+    });
+}
+
 fn decide(store: &Store, token: &str, from: &Arrival) -> Pressed {
     take_in(store, NOW, |intake| {
         intake.decide(token, Verdict::Allow, &ada(), from)
@@ -76,12 +93,15 @@ fn a_request_is_shown_below_what_claude_wrote_before_it() {
 #[test]
 fn a_request_after_the_turn_goes_to_the_place_of_the_last_prompt() {
     let store = Store::in_memory();
-    let session = say(&store, &message(1, HOME), "hello");
+    let session = take_in(&store, NOW, |intake| {
+        intake.session_at(HOME, "ada", &home(), Some(&[]))
+    });
     assert_eq!(
-        store.ask(BOT, session, NOW, &asked(None, "too early")),
+        store.ask(BOT, session, NOW, &asked(None, "nobody has written")),
         Err(Error::QueryReturnedNoRows)
     );
     assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 0);
+    say(&store, &message(1, HOME), "hello");
     let (prompt, _) = give(&store, session).expect("a message waits");
     store
         .finish(

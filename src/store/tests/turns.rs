@@ -312,7 +312,9 @@ fn the_same_answer_under_the_same_key_goes_out_once() {
 #[test]
 fn what_comes_unasked_goes_to_the_place_of_the_last_prompt() {
     on_both(|store| {
-        let session = say(store, &message(1, HOME), "one");
+        let session = take_in(store, NOW, |intake| {
+            intake.session_at(HOME, "ada", &home(), Some(&[]))
+        });
         let spent = Spent {
             cost: 0.5,
             ..Spent::default()
@@ -321,7 +323,8 @@ fn what_comes_unasked_goes_to_the_place_of_the_last_prompt() {
         store
             .unasked(BOT, session, NOW, spent, &posts("nowhere to go"))
             .expect("it is booked");
-        assert_eq!(due(store), [], "there was no prompt yet");
+        assert_eq!(due(store), [], "nobody has written yet");
+        say(store, &message(1, HOME), "one");
         give(store, session).expect("a message waits");
         run(
             store,
