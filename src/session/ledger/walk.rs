@@ -79,6 +79,11 @@ enum Step {
     /// Nobody has decided the oldest request for long.
     TimeOut(usize),
     Wait(u64),
+    /// What people do after so many more actions, whoever is in the middle of something then.
+    Meanwhile {
+        after: usize,
+        deeds: Vec<Deed>,
+    },
     /// chappe dies after so many more actions, with its processes or without, and starts again.
     Die {
         after: usize,
@@ -101,6 +106,21 @@ fn deed() -> impl Strategy<Value = Deed> {
             .prop_map(|(button, from, by, twice)| Deed::Pick { button, from, by, twice }),
         4 => (which(), people::from(), people::by(), prop::bool::weighted(0.2))
             .prop_map(|(notice, from, by, twice)| Deed::WithThat { notice, from, by, twice }),
+    ]
+}
+
+/// What comes at once, as after a while without a network.
+fn deeds() -> impl Strategy<Value = Vec<Deed>> {
+    let stop = |side| {
+        let write = Deed::Write {
+            side,
+            steers: false,
+        };
+        vec![Deed::Stop { side }, write]
+    };
+    prop_oneof![
+        prop::collection::vec(deed(), 1..4),
+        (0..3_usize).prop_map(stop)
     ]
 }
 
@@ -129,6 +149,7 @@ fn step() -> impl Strategy<Value = Step> {
     let which = any::<usize>;
     prop_oneof![
         10 => deed().prop_map(Step::People),
+        4 => (1..4_usize, deeds()).prop_map(|(after, deeds)| Step::Meanwhile { after, deeds }),
         12 => (side(), does()).prop_map(|(side, does)| Step::Claude(side, does)),
         16 => side().prop_map(Step::Onward),
         4 => side().prop_map(Step::Look),
@@ -176,6 +197,8 @@ struct Side {
     events: VecDeque<Event>,
     /// Something new is in the store, and the owner has not looked yet.
     bell: bool,
+    /// The number of the last stop: what has a higher one was written after it.
+    stopped: i64,
     preparing: Option<Vec<PromptId>>,
     /// Requests that a timer runs for.
     timed: VecDeque<String>,
@@ -211,6 +234,8 @@ struct World {
     flying: Vec<Flying>,
     /// How often each row went out, and by which number chappe knows it.
     rows: BTreeMap<RowId, (i64, Option<MessageId>)>,
+    /// What people do after so many more actions.
+    meanwhile: Option<(usize, Vec<Deed>)>,
     times_out: bool,
     /// Which chappe it is.
     epoch: u32,
@@ -244,6 +269,7 @@ impl World {
             newest: BTreeMap::new(),
             flying: Vec::new(),
             rows: BTreeMap::new(),
+            meanwhile: None,
             times_out,
             epoch: 0,
             dies: None,
@@ -261,6 +287,7 @@ impl World {
                 machine: None,
                 events: VecDeque::new(),
                 bell: false,
+                stopped: 0,
                 preparing: None,
                 timed: VecDeque::new(),
                 process: None,
@@ -283,6 +310,7 @@ impl World {
         self.note(format!("{step:?}"));
         match *step {
             Step::People(ref deed) => self.people(deed),
+            Step::Meanwhile { after, ref deeds } => self.meanwhile = Some((after, deeds.clone())),
             Step::Claude(side, ref does) => self.claude(side, does),
             Step::Onward(side) => {
                 self.onward(side);

@@ -238,6 +238,15 @@ impl World {
         self.asks[at].decided = Some(decided);
     }
 
+    /// A stop ends nothing that was written after it.
+    pub fn was_there_before_the_stop(&self, side: usize, text: &str) {
+        let numbers = text.lines().filter_map(|line| line.strip_prefix("do it "));
+        let mut numbers = numbers.filter_map(|number| number.parse::<i64>().ok());
+        let stopped = self.sides[side].stopped;
+        let is_before = numbers.all(|number| number < stopped);
+        self.ensure(is_before, &format!("{text:?} is stopped by {stopped}"));
+    }
+
     /// Nothing that is asked there can be decided from now on: a person has said stop.
     pub fn stops(&mut self, side: usize) {
         let all = self.asks.iter_mut();

@@ -1,7 +1,7 @@
 //! The owners of a walk: each does what its machine wants with the real store, as the real one does.
 
 use super::*;
-use crate::chat::{Choice, Waiting};
+use crate::chat::{Choice, Outcome, Waiting};
 use crate::claude::trace::{Progress, Trace};
 use crate::session::machine::{Action, Closed, Given, Manner, Moves, Room, Work};
 use crate::session::recovery::{Acted, Facts};
@@ -264,6 +264,7 @@ impl World {
             for action in actions {
                 self.note(format!("{at}:     {action:?}"));
                 self.perform(at, &action);
+                self.people_meanwhile();
                 if let Some((left, leaves)) = &mut self.dies {
                     *left = left.saturating_sub(1);
                     if *left == 0 {
@@ -277,6 +278,20 @@ impl World {
             }
         }
         self.fail("events do not come to an end");
+    }
+
+    /// What people do between two actions of an owner.
+    fn people_meanwhile(&mut self) {
+        let Some((left, _)) = &mut self.meanwhile else {
+            return;
+        };
+        *left = left.saturating_sub(1);
+        if let Some((_, deeds)) = self.meanwhile.take_if(|(left, _)| *left == 0) {
+            for deed in deeds {
+                self.note(format!("meanwhile {deed:?}"));
+                self.people(&deed);
+            }
+        }
     }
 
     fn perform(&mut self, at: usize, action: &Action) {
@@ -405,7 +420,12 @@ impl World {
                 self.closes(at, request.as_deref());
                 return Ok(());
             }
-            Action::Finish(finished) => return ledger.finish(finished),
+            Action::Finish(finished) => {
+                if finished.outcome == Outcome::Stopped {
+                    self.was_there_before_the_stop(at, &finished.prompt.text);
+                }
+                return ledger.finish(finished);
+            }
             Action::Stopped { anything } => return ledger.stopped(*anything),
             Action::Unasked { spent, .. } => {
                 return store.unasked(BOT, session, now, *spent, &Aside::default());

@@ -234,7 +234,7 @@ impl World {
     }
 
     fn stop(&mut self, side: usize) {
-        self.number();
+        self.sides[side].stopped = self.number();
         let session = self.sides[side].session;
         let says = StopSays {
             ended: &Formatted::plain("stopped"),
