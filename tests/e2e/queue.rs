@@ -67,6 +67,10 @@ fn a_button_of_another_turn_does_nothing() {
     drop(held);
     host.answer("tool said: ");
     host.says(USER, first.id, "✓");
+    // Before that both would be one prompt.
+    until("the second turn", || {
+        (host.count("SELECT count(*) FROM prompt") == 2).then_some(())
+    });
     host.say("this waits behind the second");
     let second = with_button(&host, "1 waiting", "Drop");
     assert_ne!(first.id, second.id);
