@@ -148,7 +148,9 @@ pub(super) fn read(tx: &Transaction<'_>, session: SessionId) -> Result<Log> {
             by: row.get(1)?,
             text,
         };
-        said.push((row.get(3)?, one));
+        // An archive may have brought a time that no calendar has.
+        let at: Option<String> = row.get(3)?;
+        said.push((at.unwrap_or_default(), one));
     }
     said.reverse();
     Ok(Log { said, is_cut })

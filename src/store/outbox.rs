@@ -370,9 +370,11 @@ impl Store {
                 .optional()?
                 .flatten();
             let mut rest: Vec<Post> = match rest {
-                Some(rest) => serde_json::from_str(&rest).map_err(|error| {
-                    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-                })?,
+                // It must not hold up what comes behind it.
+                Some(rest) => serde_json::from_str(&rest).unwrap_or_else(|error| {
+                    log::error!("what follows row {row} cannot be read, and is left out: {error}");
+                    Vec::new()
+                }),
                 None => Vec::new(),
             };
             rest.splice(0..0, more.iter().cloned());

@@ -20,13 +20,13 @@ fn of(lines: &[(&str, &str)]) -> Vec<(String, String)> {
 fn what_was_taken_back_is_noted_when_it_is_given_again() {
     on_both(|store| {
         let (session, first) = given(store);
-        store.take_back(first.id).expect("it is taken back");
+        store.take_back(first.id, NOW).expect("it is taken back");
         assert_eq!(said(store, session), []);
         let (again, _) = give(store, session).expect("it waits again");
         assert_eq!(again.text, first.text);
         assert_eq!(said(store, session), of(&[("you", &first.text)]));
         store.taken(again.id).expect("it is noted");
-        store.take_back(again.id).expect("it is too late");
+        store.take_back(again.id, NOW).expect("it is too late");
         assert_eq!(said(store, session), of(&[("you", &first.text)]));
     });
 }
@@ -88,4 +88,14 @@ fn a_log_whose_beginning_is_gone_says_so() {
     );
     store.prune(NOW).expect("it can be written");
     assert_eq!((is_cut(session), is_cut(other)), (true, false));
+}
+
+#[test]
+fn a_time_that_no_calendar_has_is_no_reason_not_to_read_the_rest() {
+    let store = Store::in_memory();
+    let (session, _) = given(&store);
+    run(&store, "UPDATE log SET at = 999999999999999");
+    let log = store.log(session).expect("it can be read");
+    assert_eq!(log.said.len(), 1);
+    assert_eq!(log.said[0].0, "");
 }
