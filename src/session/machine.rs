@@ -216,9 +216,12 @@ impl Machine {
 
     fn on_work(&mut self, now: Instant, work: Work, out: &mut Vec<Action>) {
         if self.taken_up {
-            // Controls go before prompts.
+            // Controls go before prompts; and a stop before what was allowed and is told to nobody yet.
             for decision in work.decisions {
-                self.on_decision(now, &decision, out);
+                let is_stopped = work.stop && decision.verdict == Verdict::Allow;
+                if !(is_stopped && self.asked.contains_key(&decision.request)) {
+                    self.on_decision(now, &decision, out);
+                }
             }
         } else {
             self.taken_up = true;

@@ -644,7 +644,9 @@ impl Owner {
                 store.tell(bot, session, now, &post)?;
                 board.ring();
             }
-            Action::NoteConversation(claude) => store.set_claude_session(session, claude)?,
+            Action::NoteConversation(claude) => {
+                store.set_claude_session(session, None, claude)?;
+            }
             Action::Write(line) => {
                 let written = self
                     .process
@@ -685,9 +687,9 @@ impl Owner {
                 })?;
                 self.events.push_back(Event::Given(given(next)));
             }
-            Action::Steer(into) => {
+            Action::Steer(into, revision) => {
                 let (window, commands) = (self.outfit.batch_window, self.machine.commands());
-                let next = store.steer(bot, session, *into, now, |waiting| {
+                let next = store.steer(bot, session, *into, *revision, now, |waiting| {
                     batch::choose(waiting, unix_millis(), window, commands)
                 })?;
                 self.events.push_back(Event::Steered(given(next)));
@@ -707,7 +709,7 @@ impl Owner {
                 self.ledger().leave(prompt)?;
                 board.ring();
             }
-            Action::TakeBack(prompt) => store.take_back(*prompt)?,
+            Action::TakeBack(prompt) => store.take_back(*prompt, now)?,
             Action::Taken(prompt) => store.taken(*prompt)?,
             Action::TakenIn {
                 prompt,

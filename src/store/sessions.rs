@@ -294,14 +294,20 @@ impl Store {
         })
     }
 
-    /// Gives the session another Claude session id, under which nothing was said yet. Normal.
-    pub fn set_claude_session(&self, session: SessionId, claude: &str) -> Result<()> {
+    /// Gives the session another Claude session id, under which nothing was said yet. Where `before` is given, only in place
+    /// of that one: another conversation may have been taken over meanwhile. Returns whether it has it now. Normal.
+    pub fn set_claude_session(
+        &self,
+        session: SessionId,
+        before: Option<&str>,
+        claude: &str,
+    ) -> Result<bool> {
         self.write(Step::SetConversation, |tx| {
-            tx.execute(
-                "UPDATE session SET claude = ?2, said = 0, heard = 0 WHERE id = ?1",
-                (session.0, claude),
-            )
-            .map(drop)
+            let changed = tx.execute(
+                "UPDATE session SET claude = ?2, said = 0, heard = 0 WHERE id = ?1 AND claude = COALESCE(?3, claude)",
+                (session.0, claude, before),
+            )?;
+            Ok(changed > 0)
         })
     }
 

@@ -270,6 +270,14 @@ fn is_to_stop(tx: &Transaction<'_>, session: SessionId) -> Result<bool> {
         .exists([session.0])
 }
 
+/// The same of the session that a prompt is of.
+fn is_to_stop_with(tx: &Transaction<'_>, prompt: PromptId) -> Result<bool> {
+    tx.prepare_cached(
+        "SELECT 1 FROM prompt JOIN session ON session.id = prompt.session WHERE prompt.id = ?1 AND stop != 0",
+    )?
+    .exists([prompt.0])
+}
+
 /// Claude has taken a prompt, and with that something is in the conversation, unless it was one of its own commands.
 fn take(tx: &Transaction<'_>, prompt: PromptId) -> Result<()> {
     tx.prepare_cached("UPDATE prompt SET state = 'taken' WHERE id = ?1 AND state = 'sent'")?
@@ -394,6 +402,7 @@ impl Store {
         bot: BotId,
         session: SessionId,
         into: PromptId,
+        revision: i64,
         now: i64,
         choose: impl FnOnce(&[Waiting]) -> Choice,
     ) -> Result<Next> {
@@ -406,9 +415,8 @@ impl Store {
             if !is_open || holds::held(tx, session)?.is_some() {
                 return Ok(Next::Nothing);
             }
-            let before = revision_of(tx, session)?;
             super::grants::expire(tx, now)?;
-            if revision_of(tx, session)? != before || is_to_stop(tx, session)? {
+            if revision_of(tx, session)? != Some(revision) || is_to_stop(tx, session)? {
                 return Ok(Next::Changed);
             }
             let head = head_of_line(tx, session, true)?;
@@ -470,6 +478,10 @@ impl Store {
         now: i64,
     ) -> Result<()> {
         self.write(Step::Continue, |tx| {
+            // Stopped meanwhile: it stays open, so that the stop finds it.
+            if is_to_stop_with(tx, prompt)? {
+                return Ok(());
+            }
             close_steered(tx, steered, Outcome::Continued, now)?;
             let closed = tx.execute(
                 "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3 WHERE id = ?1 AND state IN ('sent', 'taken')",
@@ -503,9 +515,21 @@ impl Store {
     }
 
     /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again, or it
-    /// does, where chappe itself had queued it. Full.
-    pub fn take_back(&self, prompt: PromptId) -> Result<()> {
+    /// does, where chappe itself had queued it. One that somebody has stopped meanwhile stays open, so that the stop finds
+    /// it. Full.
+    pub fn take_back(&self, prompt: PromptId, now: i64) -> Result<()> {
         self.write(Step::TakeBack, |tx| {
+            let of: Option<(SessionId, bool)> = tx
+                .prepare_cached("SELECT session, steered IS NOT NULL FROM prompt WHERE id = ?1")?
+                .query_row([prompt.0], |row| Ok((SessionId(row.get(0)?), row.get(1)?)))
+                .optional()?;
+            let Some((session, is_steered)) = of else {
+                return Ok(());
+            };
+            // What was put into a turn was held by whoever said stop, for when it comes back.
+            if !is_steered && is_to_stop(tx, session)? {
+                return Ok(());
+            }
             let queued = tx.execute(
                 "UPDATE prompt SET state = 'queued', attempts = MAX(attempts - 1, 0)
                  WHERE id = ?1 AND state = 'sent' AND continues IS NOT NULL",
@@ -524,11 +548,14 @@ impl Store {
             if was_written {
                 return Ok(());
             }
-            tx.execute(
+            let come_back = tx.execute(
                 "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'
                  AND prompt IN (SELECT id FROM prompt WHERE state = 'sent')",
                 [prompt.0],
             )?;
+            if come_back > 0 {
+                buttons::line_has_moved(tx, session, now)?;
+            }
             super::log::take_back(tx, prompt)?;
             tx.execute("DELETE FROM prompt WHERE id = ?1 AND state = 'sent'", [prompt.0]).map(drop)
         })
@@ -687,6 +714,10 @@ impl Store {
                 return stops::stop_is_over(tx, bot, session, now, prompt, &notice).map(drop);
             }
             let Some(holding) = &closing.hold else { return Ok(()) };
+            // Whoever has said stop does not want it to be tried again, and what came after that is not to wait for it.
+            if is_to_stop(tx, session)? {
+                return Ok(());
+            }
             if holds::held(tx, session)?.is_some() {
                 // Whoever said stop meanwhile holds it, or this was put into a turn that has failed without it.
                 let retry = holding.retry.as_deref();

@@ -54,7 +54,7 @@ pub enum Action {
     /// Make a prompt of what waits, if nothing else was chosen since this revision. Answered by `Given`.
     GiveNext(i64),
     /// Make a prompt of what is for the turn of this one. Answered by `Steered`.
-    Steer(PromptId),
+    Steer(PromptId, i64),
     /// Mark a prompt that was cut off as sent once more. Answered by `Given`.
     GiveAgain(PromptId),
     /// The prompt just given cannot be written, or was taken back unread: its messages wait again.

@@ -41,7 +41,7 @@ impl Machine {
         }
         turn.steers_at = None;
         turn.asks = true;
-        out.push(Action::Steer(turn.prompt.id));
+        out.push(Action::Steer(turn.prompt.id, self.wanted.revision));
     }
 
     pub(super) fn on_steered(&mut self, now: Instant, given: Given, out: &mut Vec<Action>) {

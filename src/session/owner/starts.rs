@@ -68,7 +68,12 @@ impl Owner {
                 .push_back(Event::NotPrepared(not_started("the session is gone", None)));
             return Ok(());
         };
-        if session.claude != prepared.looked_at {
+        let claude = prepared.claude.to_string();
+        let is_fresh = claude != session.claude;
+        let before = Some(prepared.looked_at.as_str());
+        if session.claude != prepared.looked_at
+            || (is_fresh && !store.set_claude_session(self.session, before, &claude)?)
+        {
             // Another conversation was begun, or taken over, while this one was looked at. Nothing is cut off there.
             self.prepare(&[])?;
             self.prepared = None;
@@ -76,10 +81,6 @@ impl Owner {
         }
         // After the session: what is taken away in between only makes the process older than it is.
         let grants = store.grants(self.session, unix_now())?;
-        let claude = prepared.claude.to_string();
-        if claude != session.claude {
-            store.set_claude_session(self.session, &claude)?;
-        }
         // Taken last: when the store fails, this is done again from its beginning.
         let Some(prepared) = self.prepared.take() else {
             return Ok(());

@@ -174,7 +174,9 @@ fn what_is_over_is_not_put_into_a_turn_that_may_still_have_it() {
         };
         let steer = |now: i64| {
             store
-                .steer(BOT, session, open.id, now, |_| panic!("nothing waits"))
+                .steer(BOT, session, open.id, revision(store, session), now, |_| {
+                    panic!("nothing waits")
+                })
                 .expect("it can be written")
         };
         assert!(matches!(steer(NOW + 10), Next::Nothing));

@@ -508,7 +508,14 @@ fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
         say(store, &message(2, HOME), "steered");
         take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
         let Next::Given { prompt: second, .. } = store
-            .steer(BOT, session, first.id, NOW, choose)
+            .steer(
+                BOT,
+                session,
+                first.id,
+                revision(store, session),
+                NOW,
+                choose,
+            )
             .expect("it can be put into it")
         else {
             panic!("it waits")

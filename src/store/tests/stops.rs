@@ -309,10 +309,53 @@ fn nothing_is_put_into_a_turn_that_is_to_stop() {
     store.taken(prompt.id).expect("it is noted");
     stop(&store, session);
     say(&store, &message(2, HOME), "rather this");
-    let steered = store.steer(BOT, session, prompt.id, NOW, choose);
+    let steered = store.steer(
+        BOT,
+        session,
+        prompt.id,
+        revision(&store, session),
+        NOW,
+        choose,
+    );
     assert_eq!(steered, Ok(Next::Changed));
     finish_stopped(&store, session, prompt.id);
     assert_eq!(give_all(&store, session), ["rather this"]);
+}
+
+#[test]
+fn what_was_to_go_on_or_to_wait_again_stays_open_for_the_stop_that_came_before() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        stop(store, session);
+        store.take_back(prompt.id, NOW).expect("it is not");
+        store
+            .continue_as(prompt.id, "go on", &[], NOW)
+            .expect("it does not");
+        let open = store.work(session).expect("it can be read").open;
+        assert_eq!(open.len(), 1, "the stop finds it");
+        finish_stopped(store, session, prompt.id);
+        assert_eq!(give_all(store, session), Vec::<String>::new());
+        assert_eq!(store.open_sessions(), Ok(Vec::new()));
+    });
+}
+
+#[test]
+fn what_fails_after_a_stop_is_not_tried_again_and_holds_nothing() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        stop(store, session);
+        say(store, &message(2, HOME), "rather this");
+        let failing = failing(prompt.id, Hold::Paused, Some(NOW + 60));
+        store
+            .finish(BOT, session, NOW, &failing, failed, told_of)
+            .expect("the turn is closed");
+        assert_eq!(held(store, session), None);
+        assert!(is_stopping(store, session), "its owner hears of it");
+        store
+            .stopped(BOT, session, NOW, not_held)
+            .expect("it is carried out");
+        assert_eq!(give_all(store, session), ["rather this"]);
+    });
 }
 
 #[test]

@@ -73,7 +73,14 @@ fn who_wrote_from_elsewhere_what_went_into_a_turn_is_told_so_once() {
         say(store, &message(2, place(43)), "and this");
         take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
         let given = store
-            .steer(BOT, session, first.id, NOW, choose)
+            .steer(
+                BOT,
+                session,
+                first.id,
+                revision(store, session),
+                NOW,
+                choose,
+            )
             .expect("it can be put into it");
         let Next::Given { prompt, .. } = given else {
             panic!("it is for that turn: {given:?}")
@@ -495,7 +502,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     };
     assert_eq!(read, expected);
     store
-        .set_claude_session(session, "another")
+        .set_claude_session(session, None, "another")
         .expect("it is noted");
     store.ended(session, NOW, &[]).expect("it is noted");
     let expected = Session {

@@ -115,13 +115,27 @@ fn what_was_for_a_turn_of_one_place_does_not_go_into_one_of_another() {
         assert_eq!((second.text.as_str(), second.place), ("from there", there));
         assert_eq!(store.work(session).expect("it can be read").to_steer, 0);
         let steered = store
-            .steer(BOT, session, second.id, NOW, choose)
+            .steer(
+                BOT,
+                session,
+                second.id,
+                revision(store, session),
+                NOW,
+                choose,
+            )
             .expect("it can be looked for");
         assert_eq!(steered, Next::Nothing);
         // Who says so now means this one.
         take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
         let steered = store
-            .steer(BOT, session, second.id, NOW, choose)
+            .steer(
+                BOT,
+                session,
+                second.id,
+                revision(store, session),
+                NOW,
+                choose,
+            )
             .expect("it can be put into it");
         assert!(matches!(steered, Next::Given { .. }), "{steered:?}");
     });

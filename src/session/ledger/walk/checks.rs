@@ -96,6 +96,8 @@ pub struct Ask {
     pub closed: bool,
     /// Whether that is so because a person said stop; then Claude is denied it.
     pub stopped: bool,
+    /// Whether somebody said stop after it was decided, and before Claude was told: then it may be denied.
+    overtaken: bool,
     /// Whether the press that decided it came from a message that does not show it, as none really does.
     pub is_strange: bool,
     /// Whether a decision has nothing more to do.
@@ -126,6 +128,7 @@ impl Ask {
             decided: None,
             closed: false,
             stopped: false,
+            overtaken: false,
             is_strange: false,
             told: false,
             answers: 0,
@@ -249,9 +252,12 @@ impl World {
 
     /// Nothing that is asked there can be decided from now on: a person has said stop.
     pub fn stops(&mut self, side: usize) {
-        let all = self.asks.iter_mut();
-        for ask in all.filter(|ask| ask.side == side && ask.is_open()) {
-            (ask.closed, ask.stopped, ask.told) = (true, true, true);
+        for ask in self.asks.iter_mut().filter(|ask| ask.side == side) {
+            if ask.is_open() {
+                (ask.closed, ask.stopped, ask.told) = (true, true, true);
+            } else {
+                ask.overtaken |= ask.answers == 0;
+            }
         }
     }
 
@@ -290,6 +296,7 @@ impl World {
         let answer = &response["response"];
         let allows = answer["behavior"] == "allow";
         match &ask.decided {
+            Some(Decided::Allow { .. } | Decided::Answered(_)) if ask.overtaken && !allows => {}
             Some(Decided::Allow { permit }) => {
                 self.ensure(allows, "what was allowed is denied");
                 let input = format!(r#""updatedInput":{}"#, ask.input);

@@ -355,8 +355,8 @@ impl World {
                 self.is_given(&next);
                 Event::Given(given(next))
             }
-            Action::Steer(into) => {
-                let next = store.steer(BOT, session, *into, now, choose)?;
+            Action::Steer(into, revision) => {
+                let next = store.steer(BOT, session, *into, *revision, now, choose)?;
                 self.is_given(&next);
                 Event::Steered(given(next))
             }
@@ -371,7 +371,7 @@ impl World {
             } => return store.continue_as(*prompt, text, steered, now),
             Action::Leave(prompt) => return ledger.leave(prompt),
             Action::Park => return ledger.park(),
-            Action::TakeBack(prompt) => return store.take_back(*prompt),
+            Action::TakeBack(prompt) => return store.take_back(*prompt, now),
             Action::Taken(prompt) => return store.taken(*prompt),
             Action::TakenIn {
                 prompt,

@@ -87,10 +87,13 @@ impl Walk {
         let attempts =
             format!("SELECT COALESCE((SELECT attempts FROM prompt WHERE id = {prompt}), 0)");
         let was_written = number(&self.store, &attempts) > 1;
-        self.store.take_back(prompt)?;
+        let is_to_stop = self.store.work(session)?.stop;
+        self.store.take_back(prompt, NOW)?;
         let parts = self.parts.get(&prompt).cloned();
         let again = match (state == ["sent"], parts) {
             (false, _) => 0,
+            // The stop is to find it.
+            (true, _) if is_to_stop => 0,
             // One that was written before has left traces, and stays open; but for chappe's own.
             (true, Some(_)) if was_written => 0,
             (true, None) => 1,
@@ -130,16 +133,17 @@ impl Walk {
         Ok(())
     }
 
-    /// What goes on does so once, with what was known before.
+    /// What goes on does so once, with what was known before; not where somebody has said stop.
     pub(super) fn continue_as(&mut self, which: usize) -> Result<()> {
         let Some((session, prompt)) = self.prompt(which) else {
             return Ok(());
         };
         let is_open = self.is_open(session, prompt);
         let before = waiting(&self.store, session);
+        let goes_on = is_open && !self.store.work(session)?.stop;
         self.store.continue_as(prompt, "go on", &[], NOW)?;
-        assert_eq!(waiting(&self.store, session), before + usize::from(is_open));
-        assert!(!self.is_open(session, prompt));
+        assert_eq!(waiting(&self.store, session), before + usize::from(goes_on));
+        assert_eq!(self.is_open(session, prompt), is_open && !goes_on);
         Ok(())
     }
 
@@ -200,7 +204,7 @@ impl Walk {
             .finish(BOT, session, NOW, &closing, not_held, told_of)
     }
 
-    /// A turn that fails holds its session, unless somebody holds it already.
+    /// A turn that fails holds its session, unless somebody holds it already, or has said stop.
     pub(super) fn fail(&mut self, which: usize, reason: usize, comes_back: bool) -> Result<()> {
         let Some((session, prompt)) = self.prompt(which) else {
             return Ok(());
@@ -209,7 +213,9 @@ impl Walk {
         let until = comes_back.then_some(NOW + 60);
         let before = held(&self.store, session);
         let expected = match before {
-            None if self.is_open(session, prompt) => Some(reason),
+            None if self.is_open(session, prompt) && !self.store.work(session)?.stop => {
+                Some(reason)
+            }
             before => before,
         };
         let closing = failing(prompt, reason, until);

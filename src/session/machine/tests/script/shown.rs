@@ -25,7 +25,7 @@ impl Play {
             } => {
                 format!("continue {prompt}{}: {}", with(steered), continued(text))
             }
-            Action::Steer(into) => format!("steer into {into}"),
+            Action::Steer(into, _) => format!("steer into {into}"),
             Action::Leave(prompt) => format!("leave {}", prompt.id),
             Action::AskRoom => "ask for room".to_owned(),
             Action::TellWait => "tell that it waits".to_owned(),

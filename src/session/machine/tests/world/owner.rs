@@ -150,7 +150,7 @@ impl World {
                 }
                 self.given(given);
             }
-            Action::Steer(into) => {
+            Action::Steer(into, _) => {
                 self.ensure_ready();
                 match self.store.steer(into.0) {
                     Ok(given) => self.events.push_back(Event::Steered(given)),
