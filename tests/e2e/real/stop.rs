@@ -499,3 +499,27 @@ fn a_press_before_claude_has_heard_of_the_stop_allows_nothing() {
         "{texts:?}"
     );
 }
+
+#[test]
+fn what_is_written_right_after_a_stop_is_answered_and_not_stopped() {
+    let test = "what_is_written_right_after_a_stop_is_answered_and_not_stopped";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let (chappe, _) = warm(&stage);
+    let open = "SELECT (SELECT count(*) FROM prompt WHERE state != 'closed')
+                     + (SELECT count(*) FROM inbox WHERE state = 'waiting')";
+    for round in 0..ROUNDS {
+        // As they come when a phone is online again. The first one may have begun by then, or not.
+        stage.say(&format!("do the first of {round}"));
+        stage.say("/stop");
+        stage.say(&format!("rather the second of {round}"));
+        stage
+            .host
+            .answer(&format!("echo: rather the second of {round}"));
+        until("an end of that", || {
+            (stage.host.count(open) == 0).then_some(())
+        });
+    }
+    assert_eq!(chappe.stop().code(), Some(0));
+}
