@@ -50,15 +50,6 @@ fn served(stage: &Stage, names: &[&str]) -> Vec<String> {
     prompts.map(str::to_owned).collect()
 }
 
-/// The same, in whatever order.
-fn each_is_served(stage: &Stage, names: &[&str]) {
-    let mut prompts = served(stage, names);
-    prompts.sort_unstable();
-    let mut expected = names.to_vec();
-    expected.sort_unstable();
-    assert_eq!(prompts, expected);
-}
-
 /// Nobody seems to wait any more, and nothing is left.
 fn ends_well(stage: &Stage, chappe: Chappe) {
     stage.host.delivered();
@@ -141,7 +132,8 @@ fn two_that_wait_for_a_place_have_it_after_a_restart_that_lets_the_turn_finish()
     let most = stage.most_claudes(|| {
         after = Some(stage.host.start());
         stage.host.answer("tool said:");
-        each_is_served(&stage, &["four", "two"]);
+        let order = ["four", "two"];
+        assert_eq!(served(&stage, &order), order);
     });
     assert_eq!(most, 1, "never two at once");
     let texts = stage.host.texts();
@@ -176,7 +168,8 @@ fn two_that_wait_for_a_place_have_it_after_the_turn_that_a_restart_has_cut_off()
     let mut after = None;
     let most = stage.most_claudes(|| {
         after = Some(stage.host.start());
-        each_is_served(&stage, &["four", "two"]);
+        let order = ["four", "two"];
+        assert_eq!(served(&stage, &order), order);
         stage.host.answer("tool said:");
     });
     assert_eq!(most, 1, "never two at once");
