@@ -394,8 +394,9 @@ impl Store {
     /// Makes a prompt of what is to be put into the turn of `into`, and marks it as sent. Full: only what is on disk may be
     /// written to Claude.
     ///
-    /// `choose` is shown the messages that are for it. Where something is over that was allowed for a time, they wait for a
-    /// process without it. One of Claude's own commands is never put into a turn: it waits for
+    /// `choose` is shown the messages that are for it. Where something was chosen since this revision, or something is over
+    /// that was allowed for a time, they wait for a process that is like that; and where somebody has said stop, for its
+    /// end. One of Claude's own commands is never put into a turn: it waits for
     /// its own, and what is behind it with it.
     pub fn steer(
         &self,

@@ -53,7 +53,8 @@ pub enum Action {
     EndTools,
     /// Make a prompt of what waits, if nothing else was chosen since this revision. Answered by `Given`.
     GiveNext(i64),
-    /// Make a prompt of what is for the turn of this one. Answered by `Steered`.
+    /// Make a prompt of what is for the turn of this one, if nothing else was chosen since this revision. Answered by
+    /// `Steered`.
     Steer(PromptId, i64),
     /// Mark a prompt that was cut off as sent once more. Answered by `Given`.
     GiveAgain(PromptId),

@@ -508,3 +508,23 @@ fn a_request_before_the_prompt_is_taken_is_of_what_runs_on() {
         show 1 since 0ns: Asking since 0ns, 0 wait
     "#);
 }
+
+#[test]
+fn what_was_allowed_and_is_stopped_before_claude_hears_of_it_is_denied() {
+    let lines = |decision: &str| {
+        let played = check(
+            BUSY,
+            &format!(
+                "
+            ask r1 Bash rm b
+            {decision}
+        "
+            ),
+        );
+        let lines = played.lines().filter(|line| line.contains("response r1"));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let denied = [r#"write response r1 {"behavior":"deny","message":"The user denied this."}"#];
+    assert_eq!(lines("decide r1 allow then stop"), denied);
+    assert_eq!(lines("decide r1 deny then stop"), denied);
+}

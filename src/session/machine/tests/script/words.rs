@@ -17,6 +17,9 @@ impl Play {
             "decide" => {
                 let (request, verdict) = cut(rest);
                 let (verdict, answers) = cut(verdict);
+                // Both before the owner has looked.
+                let stopped = answers.strip_suffix("then stop");
+                let (answers, stop) = (stopped.unwrap_or(answers), stopped.is_some());
                 let (tool, input) = self.asked.get(request).cloned().unwrap_or_default();
                 let decision = Decision {
                     request: request.to_owned(),
@@ -31,7 +34,7 @@ impl Play {
                     answers: answers.split_terminator(';').map(str::to_owned).collect(),
                     why: None,
                 };
-                self.works(vec![decision], false)
+                self.works(vec![decision], stop)
             }
             "prepared" => Event::Prepared(rest.split_whitespace().map(facts).collect()),
             "unprepared" => Event::NotPrepared(match cut(rest) {
