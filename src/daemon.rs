@@ -548,7 +548,7 @@ fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
     let boot = process::boot_id();
     for (session, living) in store.living()? {
         if living.boot != boot || process::start_time(living.pid) != Some(living.start) {
-            store.ended(session, unix_now(), &[])?;
+            store.ended(session, unix_now(), &[], None)?;
         }
     }
     Ok(())
@@ -563,7 +563,7 @@ fn end_barred(outfit: &owner::Outfit) -> crate::store::Result<()> {
             .setup
             .end_former(&session, Duration::ZERO, &AtomicBool::new(true))
         {
-            Ok(()) => store.ended(session.id, unix_now(), &[])?,
+            Ok(()) => store.ended(session.id, unix_now(), &[], None)?,
             Err(trouble) => log::warn!("session {}: {trouble:?}", session.name),
         }
     }

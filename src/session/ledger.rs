@@ -319,6 +319,7 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         prompt: finished.prompt.id,
         steered: finished.steered.clone(),
         outcome: finished.outcome,
+        by_claude: finished.by_claude,
         spent: finished.spent,
         said: said_by_claude(&finished.answer),
         posts,

@@ -532,6 +532,15 @@ impl Owner {
         }
     }
 
+    /// The conversation of a process that has ended, where only the disk says whether there is something to resume: it was
+    /// ended in the middle of its first turn.
+    fn kept(&self) -> store::Result<Option<String>> {
+        let session = self.outfit.store.session(self.session)?;
+        let unsure = session.filter(|session| !session.said);
+        let kept = unsure.filter(|session| self.outfit.setup.has_record(session));
+        Ok(kept.map(|session| session.claude))
+    }
+
     /// Reads what waits for the session.
     fn look(&mut self) -> store::Result<Event> {
         let work = self.outfit.store.work(self.session)?;
@@ -634,7 +643,8 @@ impl Owner {
             }
             Action::Start => self.start()?,
             Action::NoteEnd => {
-                store.ended(session, now, &self.swept)?;
+                let kept = self.kept()?;
+                store.ended(session, now, &self.swept, kept.as_deref())?;
                 self.swept.clear();
             }
             Action::NoteMode { mode, before } => store.note_mode(session, mode, before)?,

@@ -266,6 +266,12 @@ impl Setup {
         })
     }
 
+    /// Whether Claude has something on disk of a session's conversation.
+    pub fn has_record(&self, session: &Session) -> bool {
+        let dir = config_dir(&self.environment);
+        dir.is_some_and(|dir| transcript::kept(&dir, &session.claude) == Kept::Said)
+    }
+
     /// The process of somebody else that certainly has a session's conversation open.
     pub fn held_by(&self, claude: &str, folder: &Path) -> Option<i32> {
         let dir = config_dir(&self.environment)?;

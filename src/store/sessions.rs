@@ -23,7 +23,7 @@ pub struct Session {
     pub claude: String,
     /// Marks everything that is started for the session, in its environment. Random, and the same for ever.
     pub mark: String,
-    /// Whether a turn under that id has ended.
+    /// Whether Claude is known to have something under that id, so that there is something to resume.
     pub said: bool,
     /// Whether Claude has taken anything under it.
     pub heard: bool,
@@ -341,16 +341,19 @@ impl Store {
     }
 
     /// Notes the process that serves the session from now on, and the generation of choices and the permission mode that it
-    /// was started with. Normal.
+    /// was started with; and whether it resumes the conversation, of which there is something then. Normal.
     pub fn spawned(
         &self,
         session: SessionId,
         living: &Living,
         (generation, mode): (i64, &str),
+        resumes: bool,
     ) -> Result<()> {
         self.write(Step::Spawned, |tx| {
             tx.execute(
-                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5, begun_mode = ?6 WHERE id = ?1",
+                "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5, begun_mode = ?6,
+                     said = said OR ?7, heard = heard OR ?7
+                 WHERE id = ?1",
                 (
                     session.0,
                     living.pid,
@@ -358,6 +361,7 @@ impl Store {
                     &living.boot,
                     generation,
                     mode,
+                    resumes,
                 ),
             )
             .map(drop)
@@ -401,16 +405,24 @@ impl Store {
         })
     }
 
-    /// Notes that no process serves the session any more, and what was ended with it. Normal.
-    pub fn ended(&self, session: SessionId, now: i64, swept: &[String]) -> Result<()> {
+    /// Notes that no process serves the session any more, what was ended with it, and the conversation of which Claude has
+    /// something on disk now, if that was looked at. Normal.
+    pub fn ended(
+        &self,
+        session: SessionId,
+        now: i64,
+        swept: &[String],
+        kept: Option<&str>,
+    ) -> Result<()> {
         let swept = outbox::json(&swept)?;
         self.write(Step::Ended, |tx| {
             tx.execute(
                 "UPDATE session SET pid = NULL, pid_start = NULL, boot = NULL, begun = NULL, begun_mode = NULL, slept = ?2,
+                     said = said OR claude IS ?5, heard = heard OR claude IS ?5,
                      swept = (SELECT json_group_array(value) FROM (
                          SELECT value FROM json_each(swept) UNION ALL SELECT value FROM json_each(?3) LIMIT ?4))
                  WHERE id = ?1",
-                (session.0, now, &swept, SWEPT_MAX),
+                (session.0, now, &swept, SWEPT_MAX, kept),
             )
             .map(drop)
         })

@@ -41,6 +41,8 @@ pub struct Closing {
     /// What was put into its turn, and is closed with it.
     pub steered: Vec<PromptId>,
     pub outcome: Outcome,
+    /// Whether Claude itself has said that the turn is over, and so has it in its conversation.
+    pub by_claude: bool,
     pub spent: Spent,
     /// What Claude said, as it wrote it; empty for nothing.
     pub said: String,
@@ -688,8 +690,7 @@ impl Store {
             close_steered(tx, &closing.steered, closing.outcome, now)?;
             // Only a turn that Claude itself has ended proves that there is something to resume; one of its own commands
             // proves nothing: after /clear there is nothing.
-            let by_claude = !is_command
-                && matches!(closing.outcome, Outcome::Answered | Outcome::Failed | Outcome::TurnLimit);
+            let by_claude = !is_command && closing.by_claude;
             tx.execute(
                 "UPDATE session SET cost = cost + ?2, active = ?3, said = said OR ?4, heard = heard OR ?4 WHERE id = ?1",
                 (session.0, closing.spent.cost, now, by_claude),

@@ -165,6 +165,8 @@ pub struct Finished {
     /// What was put into its turn, and is closed with it.
     pub steered: Vec<PromptId>,
     pub outcome: Outcome,
+    /// Whether Claude itself has said that the turn is over: it has it in its conversation then, whatever the outcome.
+    pub by_claude: bool,
     pub answer: Vec<Block>,
     /// What went wrong, in words; empty where nothing did.
     pub cause: String,

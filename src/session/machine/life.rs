@@ -459,6 +459,7 @@ pub(super) fn closed(prompt: crate::chat::Prompt, outcome: Outcome) -> Finished 
         prompt,
         steered: Vec::new(),
         outcome,
+        by_claude: false,
         answer: Vec::new(),
         cause: String::new(),
         cure: None,

@@ -459,6 +459,7 @@ impl Machine {
                 prompt: turn.prompt,
                 steered: ids(&joined),
                 outcome: judged.outcome,
+                by_claude: true,
                 answer,
                 cause: judged.cause,
                 cure: judged.cure.map(str::to_owned),
@@ -518,6 +519,7 @@ impl Machine {
             .find(|action| matches!(action, Action::Finish(_)))
         {
             finished.spent = spent;
+            finished.by_claude = true;
         }
         // Claude ends the programs of its tools; what they have started themselves it does not know.
         out.push(Action::EndTools);

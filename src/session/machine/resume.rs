@@ -110,6 +110,7 @@ impl Machine {
                 self.interruption = None;
                 out.push(Action::Finish(Finished {
                     steered,
+                    by_claude: true,
                     answer,
                     tools,
                     ..closed(prompt, Outcome::Answered)

@@ -107,8 +107,9 @@ impl Owner {
                 self.last_words.clear();
                 let manner = setup.manner(&session.chosen);
                 // Where this cannot be written the process still runs, and chappe still holds it.
+                let resumes = prepared.is_resume();
                 let begun = (session.chosen.generation, manner.mode.as_str());
-                if let Err(error) = store.spawned(self.session, &living, begun) {
+                if let Err(error) = store.spawned(self.session, &living, begun, resumes) {
                     log::error!("the process cannot be noted: {error}");
                 }
                 self.events.push_back(Event::Started(manner, slept));

@@ -197,6 +197,7 @@ fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
         prompt,
         steered: Vec::new(),
         outcome: Outcome::Answered,
+        by_claude: true,
         spent: Spent {
             cost: 0.25,
             input_tokens: 10,
@@ -221,6 +222,7 @@ fn failing(prompt: PromptId, reason: Hold, until: Option<i64>) -> Closing {
     };
     Closing {
         outcome,
+        by_claude: reason == Hold::Paused,
         hold: Some(Holding {
             reason,
             until,

@@ -38,7 +38,7 @@ fn spawned(store: &Store, session: SessionId) {
         boot: "this one".to_owned(),
     };
     store
-        .spawned(session, &living, (0, "default"))
+        .spawned(session, &living, (0, "default"), false)
         .expect("it is noted");
 }
 

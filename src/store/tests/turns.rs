@@ -452,7 +452,7 @@ fn a_session_is_open_while_anything_of_it_is() {
         boot: "this one".to_owned(),
     };
     store
-        .spawned(session, &living, (0, "default"))
+        .spawned(session, &living, (0, "default"), false)
         .expect("it is noted");
     assert_eq!(
         open(),
@@ -474,7 +474,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     let (session, prompt) = given(&store);
     store.taken(prompt.id).expect("it is noted");
     store
-        .spawned(session, &living, (0, "default"))
+        .spawned(session, &living, (0, "default"), false)
         .expect("it is noted");
     let before = store.session(session);
     drop(store);
@@ -504,7 +504,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     store
         .set_claude_session(session, None, "another")
         .expect("it is noted");
-    store.ended(session, NOW, &[]).expect("it is noted");
+    store.ended(session, NOW, &[], None).expect("it is noted");
     let expected = Session {
         claude: "another".to_owned(),
         said: false,
@@ -556,5 +556,63 @@ fn a_command_of_claudes_own_does_not_prove_that_there_is_something_to_resume() {
             )
             .expect("it is stored");
         assert!(said(session));
+    });
+}
+
+#[test]
+fn a_stopped_turn_is_there_to_be_resumed_if_claude_has_said_so_or_the_disk_does() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "killed");
+        let said = || {
+            let row = store.session(session).expect("it can be read");
+            row.map(|row| (row.claude, row.said)).expect("it is there")
+        };
+        let stop = |by_claude| {
+            let (prompt, _) = give(store, session).expect("it waits");
+            store.taken(prompt.id).expect("it is noted");
+            let stopped = Closing {
+                outcome: Outcome::Stopped,
+                by_claude,
+                ..closing(prompt.id, &[])
+            };
+            store
+                .finish(BOT, session, NOW, &stopped, not_held, told_of)
+                .expect("it is stored");
+        };
+        let end = |kept: Option<&str>| store.ended(session, NOW, &[], kept).expect("it is noted");
+        stop(false);
+        end(None);
+        // Another conversation says nothing of this one.
+        end(Some("another"));
+        let (claude, known) = said();
+        assert!(!known);
+        end(Some(&claude));
+        assert!(said().1);
+        end(None);
+        assert!(said().1, "what is known stays known");
+        store
+            .set_claude_session(session, None, "known")
+            .expect("it is noted");
+        let living = Living {
+            pid: 1234,
+            start: 5,
+            boot: "boot".to_owned(),
+        };
+        let start = |resumes| {
+            store
+                .spawned(session, &living, (0, "default"), resumes)
+                .expect("it is noted")
+        };
+        start(false);
+        assert!(!said().1);
+        start(true);
+        assert!(said().1);
+        store
+            .set_claude_session(session, None, "fresh")
+            .expect("it is noted");
+        assert!(!said().1);
+        say(store, &message(2, HOME), "interrupted");
+        stop(true);
+        assert!(said().1);
     });
 }

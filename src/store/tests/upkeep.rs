@@ -594,7 +594,7 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         check("flooded", Full, store.flooded(BOT, None, NOW, NOW));
         check("take_up_outbox", Normal, store.take_up_outbox(BOT));
         check("prune", Normal, store.prune(NOW));
-        check("ended", Normal, store.ended(session, NOW, &[]));
+        check("ended", Normal, store.ended(session, NOW, &[], None));
     });
 }
 

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use chappe::loopback::botapi::Shown;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::{Stage, until};
 use crate::host::{Chappe, USER};
@@ -187,4 +189,71 @@ fn a_folder_that_vanished_while_its_session_slept_is_told_and_put_back_it_rememb
     assert_eq!(stage.host.toast(&press), "Started fresh.");
     stage.host.answer("echo: three");
     stage.remembers(&["three"]);
+}
+
+/// Checks that a conversation is missed of which there is only a turn that was stopped, and goes on once it is put back.
+fn is_missed(stage: &Stage, first: &str) {
+    let (at, aside) = conversations(stage);
+    fs::rename(at, aside).expect("Claude has kept the conversation there");
+    let _chappe = stage.host.start();
+    let notice = say_in_vain(stage, "are you there");
+    assert_eq!(stage.turns_told("are you there"), 0);
+    put_back(stage);
+    let press = stage.host.press(&stage.host.person(), &notice, "Try again");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    stage.host.answer("echo: are you there");
+    let memory = stage.memory();
+    assert_eq!(memory.first().map(String::as_str), Some(first));
+    assert_eq!(memory.last().map(String::as_str), Some("are you there"));
+}
+
+#[test]
+fn a_conversation_of_which_there_is_only_a_stopped_turn_is_missed() {
+    const TEST: &str = "a_conversation_of_which_there_is_only_a_stopped_turn_is_missed";
+    let Some(stage) = Stage::new(TEST) else {
+        return;
+    };
+    let chappe = stage.host.start();
+    let first = "[[wait 60000]] [[text late]]";
+    stage.say(first);
+    until("the turn", || (!stage.turns().is_empty()).then_some(()));
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    stage.host.delivered();
+    until("the row of the prompt", || {
+        stage.transcripts().contains("text late").then_some(())
+    });
+    // Nothing of either is left at once, so nobody looks at the disk any more.
+    chappe.signal(Signal::SIGKILL);
+    chappe.ended();
+    kill(Pid::from_raw(stage.claude()), Signal::SIGKILL).expect("it runs");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    is_missed(&stage, first);
+}
+
+#[test]
+fn a_conversation_of_which_there_is_only_a_turn_that_was_ended_by_force_is_missed() {
+    const TEST: &str =
+        "a_conversation_of_which_there_is_only_a_turn_that_was_ended_by_force_is_missed";
+    let Some(stage) = Stage::new(TEST) else {
+        return;
+    };
+    let chappe = stage.host.start();
+    let first = "[[wait 60000]] [[text late]]";
+    stage.say(first);
+    until("the row of the prompt", || {
+        stage.transcripts().contains("text late").then_some(())
+    });
+    // It does not hear the stop, so there is no word from it.
+    kill(Pid::from_raw(stage.claude()), Signal::SIGSTOP).expect("it runs");
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    is_missed(&stage, first);
 }

@@ -97,7 +97,9 @@ impl World {
             return;
         }
         let (session, now) = (self.sides[at].session, self.unix());
-        self.store.ended(session, now, &[]).expect("it is noted");
+        self.store
+            .ended(session, now, &[], None)
+            .expect("it is noted");
         let exited = Event::Exited {
             how: "exit code 1".to_owned(),
             last_words: String::new(),
@@ -110,7 +112,9 @@ impl World {
             return;
         };
         let (session, now) = (self.sides[at].session, self.unix());
-        self.store.ended(session, now, &[]).expect("it is noted");
+        self.store
+            .ended(session, now, &[], None)
+            .expect("it is noted");
         let open = self.store.work(session).expect("it can be read").open;
         let facts = open.into_iter().filter(|prompt| ids.contains(&prompt.id));
         let facts = facts.map(|prompt| {
@@ -214,7 +218,7 @@ impl World {
             side.timed.clear();
             if was_there && !leaves {
                 self.store
-                    .ended(side.session, now, &[])
+                    .ended(side.session, now, &[], None)
                     .expect("it is noted");
             }
         }
@@ -330,7 +334,7 @@ impl World {
                 };
                 let generation = work.manner.generation;
                 self.store
-                    .spawned(session, &living, (generation, "default"))?;
+                    .spawned(session, &living, (generation, "default"), false)?;
                 self.sides[at].process = Some(Claude::new(number));
                 Event::Started(work.manner, None)
             }

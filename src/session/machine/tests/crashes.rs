@@ -976,7 +976,7 @@ fn what_was_said_unasked_before_a_prompt_is_taken_is_told_once_when_the_process_
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > notreading
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         terminate
     > exit 143

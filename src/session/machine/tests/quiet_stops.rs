@@ -38,7 +38,7 @@ fn a_stop_that_comes_after_a_restart_closes_what_was_open() {
     "), @r#"
     > work 1 open=7 held stop
         close requests: all Restarted
-        finish 7: Stopped [], $0.00, 0 tools, took unknown
+        finish 7: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         prepare
         hurry the preparation
@@ -62,7 +62,7 @@ fn a_stop_while_a_crashed_turn_waits_for_another_process_ends_the_turn() {
         show 1 since 0ns: Starting since 0ns, 0 wait, after a crash (exit code 1), 1 of 3
         (due at 1s)
     > work 1 held stop
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         retire
         (nothing is due)
@@ -120,7 +120,7 @@ fn a_stop_during_a_preparation_starts_nothing() {
     "), @r#"
     > work 0 stop
         hurry the preparation
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         hide
     > prepared 1=found
@@ -162,7 +162,7 @@ fn a_stop_during_a_start_leaves_a_process_that_waits() {
         write request {"subtype":"initialize"}
         (due at 91s)
     > work 0 stop
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         hide
     > initialized
@@ -242,7 +242,7 @@ fn a_stop_ends_a_turn_that_a_deaf_process_has_left() {
         terminate
         (due at 5s)
     > work 0 stop
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
     > exit 143
         retire
@@ -279,7 +279,7 @@ fn a_stop_that_comes_when_the_turn_was_left_is_carried_out_by_the_next_start() {
     > restart
     > work 0 stop
         close requests: all Restarted
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         prepare
         hurry the preparation

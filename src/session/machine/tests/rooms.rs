@@ -162,7 +162,7 @@ fn a_turn_that_was_cut_off_waits_as_well_and_can_be_stopped() {
         tell that it waits
     > work 0 stop
         the wait is over
-        finish 1: Stopped [], $0.00, 0 tools, took unknown
+        finish 1: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         retire
         (nothing is due)

@@ -359,7 +359,7 @@ fn a_turn_that_was_done_before_it_heard_of_the_stop_takes_nothing_along() {
         (due at 5s)
     > result ok of=1 one
         finish 1: Answered [result/0 "one"], $0.00, 0 tools, took 0ns
-        finish 2: Stopped [], $0.00, 0 tools, took unknown
+        finish 2: Stopped unheard [], $0.00, 0 tools, took unknown
         hide
         terminate
     "#);
@@ -535,8 +535,8 @@ fn a_stop_that_ends_what_is_to_be_given_again_is_done_once() {
     assert_eq!(
         ends.collect::<Vec<_>>(),
         [
-            "finish 1: Stopped [], $0.00, 0 tools, took 0ns",
-            "finish 2: Stopped [], $0.00, 0 tools, took unknown"
+            "finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns",
+            "finish 2: Stopped unheard [], $0.00, 0 tools, took unknown"
         ],
         "{told}"
     );

@@ -67,7 +67,7 @@ fn a_prompt_that_is_taken_back_unread_never_ran() {
         show 1 since 0ns: Stopping since 0ns, 1 wait
         (due at 5s)
     > answer taken back 1
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         (due at 600s)
     > lifecycle cancelled 1
@@ -87,7 +87,7 @@ fn a_prompt_that_is_taken_back_unread_never_ran() {
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > lifecycle cancelled 1
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         (due at 600s)
     > answer taken back 1
@@ -106,7 +106,7 @@ fn a_prompt_that_is_taken_back_unread_never_ran() {
         (due at 5s)
     > answer not taken back 1
     > answer interrupt cancelled=1
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         (due at 600s)
     "#);
@@ -400,7 +400,7 @@ fn a_stop_whose_result_never_comes_ends_the_process() {
         (due at 5s)
     > wait 5s
       at 5s:
-        finish 1: Stopped [m1/0 "so far"], $0.00, 0 tools, took 5s
+        finish 1: Stopped unheard [m1/0 "so far"], $0.00, 0 tools, took 5s
         hide
         terminate
         (due at 10s)
@@ -436,7 +436,7 @@ fn a_stop_whose_result_never_comes_ends_the_process() {
     > answer interrupt
     > wait 5s
       at 5s:
-        finish 1: Stopped [], $0.00, 0 tools, took 5s
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 5s
         hide
         terminate
         (due at 10s)
@@ -508,7 +508,7 @@ fn a_process_that_dies_while_its_turn_is_stopped_is_no_crash() {
         show 1 since 0ns: Stopping since 0ns, 1 wait
         (due at 5s)
     > exit 137
-        finish 1: Stopped [m1/0 "so far"], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [m1/0 "so far"], $0.00, 0 tools, took 0ns
         hide
         retire
         (nothing is due)
@@ -524,7 +524,7 @@ fn a_process_that_dies_while_its_turn_is_stopped_is_no_crash() {
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > notreading
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         terminate
     > exit 143
@@ -626,7 +626,7 @@ fn a_stop_of_a_prompt_that_was_swallowed_ends_the_process() {
         show 1 since 1s: Stopping since 1s, 0 wait, after a crash (exit code 137), 1 of 3
     > wait 10s
       at 6s:
-        finish 1: Stopped [], $0.00, 0 tools, took 5s
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 5s
         hide
         terminate
         (due at 11s)
@@ -673,7 +673,7 @@ fn where_each_turn_has_a_fresh_process_a_stop_ends_it() {
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > lifecycle cancelled 1
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         (due at 0ns)
     > wait 0s
@@ -723,7 +723,7 @@ fn a_shutdown_during_a_stop_waits_for_no_more_than_the_stop() {
     > shutdown
     > wait 11s
       at 5s:
-        finish 1: Stopped [], $0.00, 0 tools, took 5s
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 5s
         hide
         terminate
         (due at 10s)
@@ -746,7 +746,7 @@ fn a_shutdown_during_a_stop_waits_for_no_more_than_the_stop() {
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > hurry
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         terminate
         (due at 250ms)
@@ -830,7 +830,7 @@ fn a_stop_before_a_prompt_is_taken_leaves_what_was_said_to_whom_it_belongs() {
         show 1 since 0ns: Stopping since 0ns, 0 wait
         (due at 5s)
     > answer taken back 1
-        finish 1: Stopped [], $0.00, 0 tools, took 0ns
+        finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns
         hide
         (due at 600s)
     > result broken origin interrupted

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::chat::{Hold, Spent};
+use crate::chat::{Hold, Outcome, Spent};
 use crate::session::outcome::Wait;
 
 impl Play {
@@ -122,6 +122,7 @@ fn ended(finished: &Finished) -> String {
         prompt,
         steered,
         outcome,
+        by_claude,
         answer,
         cause,
         cure,
@@ -160,8 +161,13 @@ fn ended(finished: &Finished) -> String {
             format!("; {reason} {wait}, then {}", continued(retry))
         }
     };
+    // Whether it was one that ran is seen of no other outcome.
+    let by_claude = match outcome {
+        Outcome::Stopped if !*by_claude => " unheard",
+        _ => "",
+    };
     format!(
-        "finish {}{}: {outcome:?} {}{cause}{cure}, {}, {tools} tools, took {took}{pause}",
+        "finish {}{}: {outcome:?}{by_claude} {}{cause}{cure}, {}, {tools} tools, took {took}{pause}",
         prompt.id,
         with(steered),
         blocks(answer),
