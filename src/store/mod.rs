@@ -54,7 +54,7 @@ pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use left_behind::LeftBehind;
 pub use log::{Log, Said};
 pub use moving::{Departed, Kept as KeptSession, Stays};
-pub use outbox::Ready;
+pub use outbox::{Ready, StoredToast};
 pub use places::{Folder, Home, Made, New};
 pub use questions::{Asking, Picked};
 pub use requests::{Always, Asked, InTheWay, Pressed, Replied};

@@ -36,6 +36,17 @@ pub struct Ready {
     pub created: i64,
 }
 
+/// An answer to a press, as it waits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredToast {
+    pub row: RowId,
+    pub place: Place,
+    /// None where it cannot be read.
+    pub post: Option<Post>,
+    /// When it was stored, in Unix seconds.
+    pub created: i64,
+}
+
 /// Adds a row. A key that is there already means that it was stored before: the old row stays, and is returned.
 #[allow(
     clippy::too_many_arguments,
@@ -192,13 +203,35 @@ impl Store {
         })
     }
 
-    /// The first waiting row of each lane of each place whose chat is open. (The state is named twice, because only the
-    /// second form lets SQLite use the index.)
+    /// The first answers to presses that wait, oldest first. They are sent without being begun: answered twice, a press is
+    /// answered once, and nothing that cannot be written may hold that up.
+    pub fn toasts(&self, bot: BotId, most: usize) -> Result<Vec<StoredToast>> {
+        self.read(|tx| {
+            tx.prepare_cached(
+                "SELECT id, chat, topic, post, created FROM outbox
+                 WHERE bot = ?1 AND lane = 0 AND state = 'waiting' AND state IN ('waiting', 'sending')
+                   AND chat NOT IN (SELECT chat FROM closed_chat WHERE bot = ?1)
+                 ORDER BY id LIMIT ?2",
+            )?
+            .query_map((bot.0, most as i64), |row| {
+                Ok(StoredToast {
+                    row: RowId(row.get(0)?),
+                    place: place_of(row.get(1)?, row.get(2)?),
+                    post: serde_json::from_str(&row.get::<_, String>(3)?).ok(),
+                    created: row.get(4)?,
+                })
+            })?
+            .collect()
+        })
+    }
+
+    /// The first waiting row of each lane of each place whose chat is open, without the answers to presses. (The state is
+    /// named twice, because only the second form lets SQLite use the index.)
     pub fn due(&self, bot: BotId) -> Result<Vec<Due>> {
         self.read(|tx| {
             tx.prepare_cached(
                 "SELECT MIN(row.id), row.chat, row.topic, row.lane FROM outbox row
-                 WHERE row.bot = ?1 AND row.state = 'waiting' AND row.state IN ('waiting', 'sending')
+                 WHERE row.bot = ?1 AND row.state = 'waiting' AND row.state IN ('waiting', 'sending') AND row.lane != 0
                    AND row.chat NOT IN (SELECT chat FROM closed_chat WHERE bot = ?1)
                    AND (row.lane != 1 OR row.prompt IS NULL OR NOT EXISTS (
                        SELECT 1 FROM outbox earlier

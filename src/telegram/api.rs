@@ -33,6 +33,8 @@ pub struct Api {
     base: String,
     /// How long a connection may have stood idle before it is used again.
     idle_max: Duration,
+    /// How long the server may take to begin its answer, once it has been sent all; None: as long as the budget lasts.
+    answer_max: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +79,17 @@ impl Api {
             agent,
             base: format!("{}/bot{token}/", url.trim_end_matches('/')),
             idle_max: IDLE_MAX,
+            answer_max: None,
         })
+    }
+
+    /// The same, but what is not answered so soon is given up. Over a connection of which nobody has heard that it is dead
+    /// everything can be sent, and nothing comes back.
+    pub fn answered_within(&self, answer_max: Duration) -> Api {
+        Api {
+            answer_max: Some(answer_max),
+            ..self.clone()
+        }
     }
 
     /// The same, but each call makes a connection of its own. Of one that stood idle nobody may have heard that it is dead.
@@ -126,6 +138,7 @@ impl Api {
             .post(format!("{}{method}", self.base))
             .config()
             .timeout_global(Some(budget))
+            .timeout_recv_response(self.answer_max)
             .max_idle_age(self.idle_max)
             .build()
             .header("content-type", content_type)

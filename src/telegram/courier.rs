@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, at, bounded, never, select};
 
 use super::api::Api;
 use super::outgoing;
-use super::pacing::{Call, Delay, End, Pacing, Stops};
+use super::pacing::{Call, Delay, End, Pacing, Stops, TOASTS_MAX};
 use super::refusal::Failure;
 use super::senders::{Report, Senders};
 use super::settling::{self, Sent, Settle};
@@ -33,7 +33,7 @@ use crate::render::status;
 use crate::render::texts;
 use crate::router::Allowed;
 use crate::store::trouble::StoreTrouble;
-use crate::store::{self, Result as StoreResult, Store};
+use crate::store::{self, Result as StoreResult, Store, StoredToast};
 use crate::thread;
 
 /// How long the store is left alone after it failed.
@@ -80,6 +80,7 @@ impl Courier {
             outfit,
             pacing: Pacing::default(),
             unsettled: VecDeque::new(),
+            answering: HashSet::new(),
             no_reactions: HashSet::new(),
             warned: Vec::new(),
             began: unix_now(),
@@ -123,6 +124,8 @@ struct Scheduler {
     pacing: Pacing,
     /// Settled in order. Not empty for longer than a moment only while the store fails.
     unsettled: VecDeque<Settle>,
+    /// Answers to presses that were handed over, until what came of them is written down.
+    answering: HashSet<RowId>,
     /// Chats that take no reactions, as far as they have said so since chappe runs.
     no_reactions: HashSet<ChatId>,
     /// Warnings that were sent, for as long as they stand on the board.
@@ -140,7 +143,9 @@ impl Scheduler {
         let mut stop_at: Option<Instant> = None;
         let mut taken_up = false;
         loop {
-            let look_again = match self.round(&mut taken_up) {
+            // Before all else, which may have much to write: a press is answered at once.
+            let answered = self.answer_presses();
+            let look_again = match answered.and_then(|()| self.round(&mut taken_up)) {
                 Ok(look_again) => {
                     self.store_fails = false;
                     look_again
@@ -151,7 +156,6 @@ impl Scheduler {
                 }
             };
             self.warn();
-            self.answer_presses();
             if stop_at.is_some() && self.senders.rest() {
                 return;
             }
@@ -197,6 +201,9 @@ impl Scheduler {
         loop {
             while let Some(settle) = self.unsettled.front().cloned() {
                 self.write_down(&settle)?;
+                if let Settle::Delivered(row, ..) | Settle::Refuse(row) = settle {
+                    self.answering.remove(&row);
+                }
                 self.unsettled.pop_front();
             }
             let now = Instant::now();
@@ -264,17 +271,49 @@ impl Scheduler {
         }
     }
 
-    /// Answers presses of which nothing is stored. Nor is the store asked: it may be what fails.
-    fn answer_presses(&mut self) {
+    /// Answers presses. Nothing is written for that, and for those of which nothing is stored the store is not even asked: it
+    /// may be what fails.
+    fn answer_presses(&mut self) -> StoreResult<()> {
         while self.pacing.may_answer() {
             let Some(toast) = self.outfit.board.next_toast() else {
-                return;
+                break;
             };
             let request = outgoing::toast(&toast.callback, toast.text);
-            let call = Call::Toast(toast.place);
-            self.pacing.started(Instant::now(), &call);
-            self.senders.hand(call, request);
+            self.answer(Call::Toast(toast.place), request);
         }
+        if !self.pacing.may_answer() {
+            return Ok(());
+        }
+        let most = TOASTS_MAX + self.answering.len();
+        for toast in self.outfit.store.toasts(self.outfit.bot, most)? {
+            if !self.pacing.may_answer() {
+                break;
+            }
+            let StoredToast {
+                row,
+                place,
+                post,
+                created,
+            } = toast;
+            if !self.answering.insert(row) {
+                continue;
+            }
+            let reaches = unix_now() - created <= TOAST_KEPT && self.may_get(place.chat)?;
+            let post = post.filter(|_| reaches);
+            match post.and_then(|post| outgoing::post(place, &post, None, None)) {
+                Some(request) => {
+                    let lane = Lane::Toast;
+                    self.answer(Call::Row(Due { row, place, lane }), request);
+                }
+                None => self.unsettled.push_back(Settle::Refuse(row)),
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, call: Call, request: outgoing::Call) {
+        self.pacing.started(Instant::now(), &call);
+        self.senders.hand(call, request);
     }
 
     /// Takes up what a former chappe left: rows, and flood waits.
@@ -307,10 +346,7 @@ impl Scheduler {
                     return Ok(None);
                 }
                 let post = self.marked(chat, ready.created, ready.post);
-                let too_old = due.lane == Lane::Toast && unix_now() - ready.created > TOAST_KEPT;
-                match outgoing::post(ready.place, &post, ready.edits, ready.replies)
-                    .filter(|_| !too_old)
-                {
+                match outgoing::post(ready.place, &post, ready.edits, ready.replies) {
                     Some(request) => Ok(Some(request)),
                     None => {
                         self.unsettled

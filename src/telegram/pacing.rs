@@ -4,7 +4,8 @@
 //! but a request may go before what belongs to other turns; progress only when nothing durable waits; about a message
 //! a second for each chat after a short burst; a flood wait stops its chat, and three chats that get one within 10 s
 //! stop all. A group has 20 calls a minute for all its topics, of which six are kept for answers and requests; its status
-//! messages change at most every 10 s, and "typing" is shown only until one stands. Answers to presses obey none of it: they are good for seconds, and Telegram does not count them.
+//! messages change at most every 10 s, and "typing" is shown only until one stands. Answers to presses obey none of it and
+//! are in no plan: they are good for seconds, and Telegram does not count them.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -225,14 +226,6 @@ impl Pacing {
         let mut later =
             |at: Instant| look_again = Some(look_again.map_or(at, |first| first.min(at)));
 
-        if self.may_answer()
-            && let Some(toast) = due.iter().find(|due| due.lane == Lane::Toast)
-        {
-            return Plan {
-                call: Some(Call::Row(*toast)),
-                look_again: None,
-            };
-        }
         if let Some(until) = self
             .all_flooded
             .max(self.offline)
@@ -249,7 +242,7 @@ impl Pacing {
                 look_again: None,
             };
         }
-        let mut rows: Vec<&Due> = due.iter().filter(|due| due.lane != Lane::Toast).collect();
+        let mut rows: Vec<&Due> = due.iter().collect();
         rows.sort_by_key(|due| (due.lane, due.row));
         // Chats whose rows have to wait: their progress waits as well.
         let mut holding: HashSet<ChatId> = HashSet::new();
@@ -331,7 +324,7 @@ impl Pacing {
                 .is_some_and(|free| free <= now)
     }
 
-    /// Whether a press may be answered now that no plan has answered.
+    /// Whether a press may be answered now. That waits for nothing else.
     pub fn may_answer(&self) -> bool {
         self.toasts_in_flight < TOASTS_MAX
     }

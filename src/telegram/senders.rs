@@ -18,9 +18,12 @@ use crate::thread;
 /// How long a call may take.
 const CALL_MAX: Duration = Duration::from_secs(20);
 
-/// How long the first and the second attempt to answer a press may take; there is no third. The first goes over a connection
-/// that stood idle, and may be dead without anybody having been told; the second one has one to make.
+/// How long the first and the second attempt to answer a press may take; there is no third. The first may go over a
+/// connection that stood idle, and is dead without anybody having been told: it is not waited for longer than
+/// [`TOAST_ANSWER`] then. Where that was only a slow line, the press is answered twice, which is once. The second attempt
+/// makes a connection.
 const TOAST_TRY: Duration = Duration::from_secs(2);
+const TOAST_ANSWER: Duration = Duration::from_millis(500);
 const TOAST_SECOND_TRY: Duration = Duration::from_secs(4);
 
 /// How many bytes of an upload must go up in each second that it takes beyond that: a slow line of a home.
@@ -129,7 +132,8 @@ fn call(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
 
 /// Answers a press; where nobody knows whether that has arrived, once more. Answered twice it is answered once.
 fn answer_press(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
-    match api.call(request.method, &request.body, TOAST_TRY) {
+    let impatient = api.answered_within(TOAST_ANSWER);
+    match impatient.call(request.method, &request.body, TOAST_TRY) {
         Err(Failure::Unreachable(_) | Failure::Unknown(_)) => {
             let anew = api.over_new_connections();
             anew.call(request.method, &request.body, TOAST_SECOND_TRY)

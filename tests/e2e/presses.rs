@@ -192,6 +192,32 @@ fn a_press_that_cannot_be_stored_is_told_so_once_and_carried_out_once_it_can() {
 }
 
 #[test]
+fn presses_are_answered_while_nothing_that_goes_out_can_be_written_down() {
+    let host = Host::new();
+    // The request is known to stand there, and at some time after it nothing is known any more of what goes out.
+    let order = ("CHAPPE_FAIL", "before:delivered=error@6-".to_owned());
+    let chappe = host.start_with(&[order]);
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(host.toast(&press), "Allowed");
+    let data = &request.buttons[0][0].1;
+    let presses = || {
+        let again = host.api.press(&host.person(), request.id, data);
+        let toast = host.toast(&again);
+        assert!(toast.ends_with("Your press changed nothing."), "{toast}");
+    };
+    let fails = || chappe.log().contains("the store cannot be used");
+    until("a store that fails", || {
+        presses();
+        fails().then_some(())
+    });
+    // More than are answered at a time.
+    (0..4).for_each(|_| presses());
+}
+
+#[test]
 fn a_press_that_waits_while_chappe_is_not_there_allows_nothing() {
     let host = Host::new();
     let chappe = host.start();

@@ -52,7 +52,7 @@ fn what_a_message_shows_from_now_on_goes_behind_it_whoever_asks_for_that_from_el
 #[test]
 fn each_lane_of_a_place_has_a_first_row() {
     on_both(|store| {
-        let lanes = [Lane::Reaction, Lane::Text, Lane::Request, Lane::Toast];
+        let lanes = [Lane::Reaction, Lane::Text, Lane::Request];
         let rows: Vec<RowId> = lanes
             .iter()
             .flat_map(|&lane| {
@@ -324,12 +324,13 @@ fn what_a_crash_left_on_its_way_is_sent_again_but_not_the_answers_to_presses() {
     begin(&store, toast).expect("it waits");
     drop(store);
     let store = open(&path);
-    assert_eq!(due(&store), [waiting_toast, waiting], "as it was left");
+    assert_eq!(due(&store), [waiting], "as it was left");
     store.take_up_outbox(OTHER_BOT).expect("not its rows");
-    assert_eq!(due(&store), [waiting_toast, waiting]);
+    assert_eq!(due(&store), [waiting]);
     store.take_up_outbox(BOT).expect("it is taken up");
-    // The press may have come since; one that was on its way is not answered twice.
-    assert_eq!(due(&store), [on_the_way, waiting_toast], "in the old order");
+    assert_eq!(due(&store), [on_the_way], "in the old order");
+    // The press may have come since; one that a chappe of before had begun is not answered twice.
+    assert_eq!(toasts(&store, 9), [waiting_toast]);
     assert_eq!(begin(&store, on_the_way).map(|ready| ready.tries), Some(1));
     assert_eq!(begin(&store, toast), None);
 }
@@ -561,4 +562,46 @@ fn in_a_group_what_a_turn_says_first_replies_to_its_last_message() {
         drop(inner);
         assert_eq!(replies(&store), [None], "{at:?}");
     }
+}
+
+/// The answers to presses that wait, at most so many.
+fn toasts(store: &Store, most: usize) -> Vec<RowId> {
+    let toasts = store.toasts(BOT, most).expect("it can be read");
+    toasts.into_iter().map(|toast| toast.row).collect()
+}
+
+#[test]
+fn answers_to_presses_wait_in_their_order_until_what_came_of_them_is_known() {
+    on_both(|store| {
+        let [first, second, third, closed] = [
+            (HOME, "first"),
+            (topic(42, 9), "second"),
+            (place(43), "third"),
+            (place(44), "to a chat that is closed"),
+        ]
+        .map(|(place, text)| put(store, place, Lane::Toast, text));
+        put(store, HOME, Lane::Text, "no answer to a press");
+        store.close_chat(BOT, ChatId(44), NOW).expect("it is noted");
+        assert_eq!(toasts(store, 2), [first, second]);
+        // That it is being sent is nowhere written.
+        assert_eq!(toasts(store, 9), [first, second, third]);
+        store
+            .delivered(first, HOME.chat, None)
+            .expect("it is noted");
+        let answered = Formatted::plain("unused");
+        let unused = Post::message(answered);
+        store
+            .refuse(second, NOW, &unused, "")
+            .expect("it is given up");
+        assert_eq!(toasts(store, 9), [third]);
+        run(
+            store,
+            &format!("UPDATE outbox SET post = 'of a later chappe' WHERE id = {third}"),
+        );
+        let unread = store.toasts(BOT, 9).expect("it can be read");
+        assert_eq!(unread.len(), 1);
+        assert_eq!((unread[0].row, &unread[0].post), (third, &None));
+        assert!(!toasts(store, 9).contains(&closed));
+        assert_eq!(store.toasts(OTHER_BOT, 9), Ok(Vec::new()));
+    });
 }
