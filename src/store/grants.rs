@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::sessions::Renewal;
-use super::{Error, Intake, Result, Store, outbox};
+use super::{Intake, Result, Store, outbox};
 use crate::chat::{Grant, Permit, Person, Reach, SessionId};
 
 /// How long something is allowed for an hour, in seconds.
@@ -27,24 +27,27 @@ fn counts() -> String {
     )
 }
 
-fn grant_from(row: &Row<'_>) -> Result<Grant> {
+/// None where it cannot be read: written by a later chappe, or damaged. What nobody can read allows nothing.
+fn grant_from(row: &Row<'_>) -> Result<Option<Grant>> {
+    let id: i64 = row.get("id")?;
     let json: String = row.get("permit")?;
-    let permit = serde_json::from_str(&json).map_err(|error| {
-        Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-    })?;
+    let Ok(permit) = serde_json::from_str(&json) else {
+        log::warn!("grant {id} cannot be read and allows nothing");
+        return Ok(None);
+    };
     let reach = match row.get::<_, String>("reach")?.as_str() {
         "everywhere" => Reach::Everywhere,
         "folder" => Reach::Folder,
         _ => Reach::Session,
     };
-    Ok(Grant {
-        id: row.get("id")?,
+    Ok(Some(Grant {
+        id,
         permit,
         reach,
         by: row.get("name")?,
         at: row.get("at")?,
         until: row.get("until")?,
-    })
+    }))
 }
 
 fn of(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<Vec<Grant>> {
@@ -54,6 +57,7 @@ fn of(tx: &Transaction<'_>, session: SessionId, now: i64) -> Result<Vec<Grant>> 
         counts()
     ))?
     .query_map((now, session.0), grant_from)?
+    .filter_map(Result::transpose)
     .collect()
 }
 
@@ -177,5 +181,6 @@ impl Intake<'_> {
             ))?
             .query_row((self.now, grant), grant_from)
             .optional()
+            .map(Option::flatten)
     }
 }

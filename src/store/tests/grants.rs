@@ -229,3 +229,19 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(takes_in());
     });
 }
+
+#[test]
+fn what_cannot_be_read_allows_nothing_and_holds_up_nothing() {
+    on_both(|store| {
+        let (session, grant) = granted(store);
+        run(
+            store,
+            "UPDATE granted SET permit = '{\"of\":\"a later chappe\"}'",
+        );
+        assert_eq!(store.grants(session, NOW), Ok(Vec::new()));
+        let taken = take_in(store, NOW, |intake| {
+            Ok((intake.limit_grant(grant)?, intake.revoke(grant)?))
+        });
+        assert_eq!(taken, (None, None));
+    });
+}
