@@ -232,10 +232,11 @@ pub(super) fn release(
                     "SELECT group_concat(text, char(10)) FROM (SELECT text FROM prompt WHERE id = ?1
                          OR (steered = ?1 AND outcome = 'interrupted') ORDER BY id)",
                     [prompt],
-                    |row| row.get(0),
+                    |row| row.get::<_, Option<String>>(0),
                 )
             })
-            .transpose()?,
+            .transpose()?
+            .flatten(),
         Release::GoOn | Release::Drop => None,
     };
     if let (Some(prompt), Some(text)) = (prompt, again) {

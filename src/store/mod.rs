@@ -265,13 +265,14 @@ impl Store {
                  AND id < (SELECT MAX(id) FROM outbox)",
                 [now - KEPT],
             )?;
-            // The last prompt of a session stays: what comes unasked goes to its place.
+            // The last prompt of a session stays: what comes unasked goes to its place. So does what another one goes on with.
             tx.execute(
                 "DELETE FROM prompt WHERE closed < ?1 AND state = 'closed'
                  AND id NOT IN (SELECT MAX(id) FROM prompt GROUP BY session)
                  AND id NOT IN (SELECT prompt FROM inbox WHERE prompt IS NOT NULL)
                  AND id NOT IN (SELECT prompt FROM request WHERE prompt IS NOT NULL)
-                 AND id NOT IN (SELECT prompt FROM hold WHERE prompt IS NOT NULL)",
+                 AND id NOT IN (SELECT prompt FROM hold WHERE prompt IS NOT NULL)
+                 AND id NOT IN (SELECT continues FROM prompt WHERE continues IS NOT NULL AND state != 'closed')",
                 [now - KEPT],
             )?;
             tx.execute("DELETE FROM flood WHERE until < ?1", [now])?;

@@ -228,11 +228,13 @@ fn close_steered(
 }
 
 /// Where what comes unasked goes: the place of the session's last prompt. Where none was given yet, that of what was
-/// written for it last: a conversation that was taken up may go on by itself before that is given.
+/// written for it last: a conversation that was taken up may go on by itself before that is given. Where that was long ago,
+/// one that talks to it.
 pub(super) fn last_place(tx: &Transaction<'_>, session: SessionId) -> Result<Option<Place>> {
     let of_all = [
         "SELECT chat, topic FROM prompt WHERE session = ?1 ORDER BY id DESC LIMIT 1",
         "SELECT chat, topic FROM inbox WHERE session = ?1 ORDER BY id DESC LIMIT 1",
+        "SELECT chat, topic FROM binding WHERE session = ?1 ORDER BY chat DESC, topic LIMIT 1",
     ];
     for query in of_all {
         let place = tx

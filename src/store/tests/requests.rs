@@ -94,13 +94,17 @@ fn a_request_is_shown_below_what_claude_wrote_before_it() {
 fn a_request_after_the_turn_goes_to_the_place_of_the_last_prompt() {
     let store = Store::in_memory();
     let session = take_in(&store, NOW, |intake| {
-        intake.session_at(HOME, "ada", &home(), Some(&[]))
+        intake.session_at(place(43), "ada", &home(), Some(&[]))
     });
-    assert_eq!(
-        store.ask(BOT, session, NOW, &asked(None, "nobody has written")),
-        Err(Error::QueryReturnedNoRows)
-    );
-    assert_eq!(number(&store, "SELECT COUNT(*) FROM outbox"), 0);
+    // Nobody has written to it yet: what talks to it is asked.
+    store
+        .ask(BOT, session, NOW, &asked(None, "early"))
+        .expect("somebody can be asked");
+    let early = store.due(BOT).expect("the outbox can be read");
+    assert_eq!(early.len(), 1);
+    assert_eq!(early[0].place, place(43));
+    deliver(&store, early[0].row, 1);
+    take_in(&store, NOW, |intake| intake.bind(HOME, session));
     say(&store, &message(1, HOME), "hello");
     let (prompt, _) = give(&store, session).expect("a message waits");
     store

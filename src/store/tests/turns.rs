@@ -328,9 +328,12 @@ fn what_comes_unasked_goes_to_the_place_of_the_last_prompt() {
         };
         let posts = |key: &str| aside(&[(key, key)]);
         store
-            .unasked(BOT, session, NOW, spent, &posts("nowhere to go"))
-            .expect("it is booked");
-        assert_eq!(due(store), [], "nobody has written yet");
+            .unasked(BOT, session, NOW, spent, &posts("nobody has written"))
+            .expect("it is stored");
+        let [row] = due(store)[..] else {
+            panic!("it goes to what talks to the session")
+        };
+        deliver(store, row, 1);
         say(store, &message(1, HOME), "one");
         give(store, session).expect("a message waits");
         run(
@@ -377,7 +380,11 @@ fn trouble_is_told_to_who_waits_the_longest_else_to_who_spoke_last() {
     let session = take_in(&store, NOW, |intake| {
         intake.session_at(HOME, "ada", &home(), Some(&[]))
     });
-    assert_eq!(told(session), [], "nobody to tell");
+    assert_eq!(
+        told(session),
+        [HOME],
+        "what talks to it, as nobody has written"
+    );
     run(
         &store,
         &format!("INSERT INTO binding (bot, chat, topic, session) VALUES (7, 43, 0, {session})"),

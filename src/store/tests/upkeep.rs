@@ -180,6 +180,8 @@ fn what_is_queued_is_kept_however_old_it_is() {
         .continue_as(prompt.id, "go on", &[], NOW)
         .expect("it is queued");
     store.prune(NOW + 400 * DAY).expect("nothing is finished");
+    // With what it goes on with, which nothing else keeps once there is a later one.
+    assert_eq!(count(&store, "prompt"), 2);
     assert_eq!(give_all(&store, session), ["go on"]);
 }
 
