@@ -2,7 +2,8 @@
 //! which the child has read what was decided, and to the call that answers the press.
 //!
 //! Each press comes alone, on a quiet chappe, and in another chat than the one before it. Then the same while two other
-//! chats hang: every call to them is accepted and never answered.
+//! chats hang: every call to them is accepted and never answered. And where the connection is dead over which the answer
+//! goes first.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -21,11 +22,19 @@ const PRESSING: usize = 4;
 /// How many others there are, whose chats hang.
 const HANGING: usize = 2;
 
+/// How many presses are answered over a connection that is dead. Each takes more than half a second.
+const OVER_DEAD: u32 = 20;
+
+/// The call that answers a press.
+const ANSWERS: &str = "answerCallbackQuery";
+
 /// How long all is left alone before a press, so that it finds chappe quiet.
 const REST: Duration = Duration::from_millis(100);
 
 /// Messages with such numbers only wake whoever gets them.
 const FIRST_UNTIMED: u32 = 1_000_000;
+
+const FIRST_OVER_DEAD: u32 = 500_000;
 
 /// A chappe with a child for each person, all awake.
 struct Awake {
@@ -67,7 +76,7 @@ impl Awake {
         let pressed = Instant::now();
         let callback = api.press(person, request.id, &data);
         let answered = self.daemon.wait("the answer to the press", |view| {
-            let mut answers = view.calls_of("answerCallbackQuery");
+            let mut answers = view.calls_of(ANSWERS).filter(|call| !view.is_held(call));
             answers
                 .find(|call| call.params["callback_query_id"] == callback.as_str())
                 .map(|call| call.when)
@@ -145,6 +154,18 @@ pub fn measure(presses: u32) {
     let clocks = Clocks::read();
     let awake = Awake::start(new_folder());
     let in_memory = tempfile::tempdir_in(MEMORY).ok().map(Awake::start);
+    let over_dead: Vec<Press> = (0..OVER_DEAD)
+        .map(|number| {
+            // What goes first is taken, and nobody ever hears of it.
+            awake.daemon.api.fault(Fault {
+                method: ANSWERS,
+                chat: None,
+                times: 1,
+                what: Trouble::Hang,
+            });
+            awake.press(FIRST_OVER_DEAD + number)
+        })
+        .collect();
     let (mut on_disk, mut without_fsync) = (Vec::new(), Vec::new());
     for number in 0..presses {
         on_disk.push(awake.press(number));
@@ -155,6 +176,7 @@ pub fn measure(presses: u32) {
         .map(|number| awake.press(number))
         .collect();
 
+    let dead = awake.took(&over_dead, &clocks);
     let disk = awake.took(&on_disk, &clocks);
     let memory = in_memory.map(|awake| awake.took(&without_fsync, &clocks));
     let hanging = awake.took(&while_two_hang, &clocks);
@@ -192,6 +214,11 @@ pub fn measure(presses: u32) {
         let ratios = [0, 1, 2].map(|column| ratio(hanging[column], quiet[column]));
         line("  hanging to quiet", &ratios);
     }
+    let over_dead = &dead.answered;
+    line(
+        "press → call that answers it, first over a connection that is dead",
+        &[over_dead.median(), over_dead.p99(), over_dead.worst()].map(millis),
+    );
     remark(
         "A chat that hangs: every call to it is accepted and never answered, so that chappe gives each up after its time.",
     );
