@@ -77,6 +77,9 @@ pub const TOAST_GOES_NEXT: &str =
 pub const TOAST_SENT_NOW: &str = "Sent.";
 pub const TOAST_DROPPED: &str = "Dropped.";
 pub const TOAST_NOTHING_WAITS: &str = "Nothing of that waits any more.";
+pub const TOAST_SKIPPED: &str = "I can't read what this button was for. Nothing was done.";
+pub const TOAST_MORE_WAITS: &str =
+    "More waits by now, so nothing was done. Look again, or at /queue.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";
 pub const TOAST_TOO_MANY: &str = "Too much waits already. Nothing was done.";
 

@@ -48,8 +48,8 @@ pub struct Seen {
 }
 
 /// How long the disk may take for all that came in one answer of getUpdates. Whoever presses a button meanwhile waits for it
-/// as well.
-const LOOKS_MAX: Duration = Duration::from_millis(700);
+/// as well, and for those of the answer that the press comes with: twice this has to be less than a second.
+const LOOKS_MAX: Duration = Duration::from_millis(400);
 
 /// The disk on which sessions are made, and all others: one of these that never answers is no reason to find nothing there.
 static HOME: Patience = Patience::fresh();

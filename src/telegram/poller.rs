@@ -17,6 +17,7 @@ use super::ahead::Looks;
 use super::api::Api;
 use super::desk::Desk;
 use super::dispatch::Moment;
+use super::menu;
 use super::outgoing;
 use super::refusal::{self, Failure, Refusal};
 use super::update::{self, Decoded};
@@ -27,7 +28,7 @@ use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
 use crate::render::{notice, texts};
-use crate::router::{MENU, Route};
+use crate::router::Route;
 use crate::store::trouble::{self, StoreTrouble};
 use crate::store::{self, Store};
 use crate::thread;
@@ -54,10 +55,6 @@ const GET_ME: &str = "getMe";
 
 /// How long the call may take that asks for the bot's name.
 const NAME_MAX: Duration = Duration::from_secs(10);
-
-/// How long the call that sets the menu may take, and how often it is tried: chappe works without it.
-const MENU_MAX: Duration = Duration::from_secs(3);
-const MENU_ATTEMPTS: u32 = 3;
 
 /// How long the store is left alone after it failed; Telegram gives the same updates again then, all of them to whoever asks
 /// no more often. What is pressed meanwhile has no answer before that is over.
@@ -110,7 +107,7 @@ impl Poller {
             to_ask: false,
             to_tell: None,
             knows_name: false,
-            menu_attempts: MENU_ATTEMPTS,
+            has_set_menu: false,
             named: VecDeque::new(),
             store_fails: false,
             put_off: HashSet::new(),
@@ -145,8 +142,8 @@ struct Poll {
     to_tell: Option<Duration>,
     /// Whether the bot's name is known, by which it is called in groups; nobody needs it elsewhere.
     knows_name: bool,
-    /// How often the menu may still be tried to be set; 0 once it is.
-    menu_attempts: u32,
+    /// Whether somebody sees to the menu of commands.
+    has_set_menu: bool,
     /// Groups that are not served, as far as the log has named them.
     named: VecDeque<ChatId>,
     /// Whether the store failed the last time.
@@ -239,7 +236,12 @@ impl Poll {
         let (next, count) = self.take(from, &answer)?;
         *offset = Some(next);
         self.has_answered(count)?;
-        self.set_menu();
+        if !std::mem::replace(&mut self.has_set_menu, true) {
+            let Outfit {
+                bot, api, store, ..
+            } = &self.outfit;
+            menu::set(*bot, api.clone(), Arc::clone(store));
+        }
         if count > 0 && next == from {
             // Asked at once, it would give them at once again.
             log::warn!("Telegram gives updates again that it was told of");
@@ -266,38 +268,6 @@ impl Poll {
             }
             Err(failure) => Err(self.call_failed(GET_ME, &failure)),
         }
-    }
-
-    /// Tells Telegram which commands there are, where it was last told otherwise. After the first answer, so that no
-    /// message waits for it.
-    fn set_menu(&mut self) {
-        if self.menu_attempts == 0 {
-            return;
-        }
-        let Outfit {
-            bot, api, store, ..
-        } = &self.outfit;
-        let wanted = outgoing::set_commands(MENU);
-        let menu = String::from_utf8_lossy(&wanted.body).into_owned();
-        let set = match store.menu(*bot) {
-            Ok(known) if known.as_deref() == Some(menu.as_str()) => Ok(()),
-            Ok(_) => api
-                .call(wanted.method, &wanted.body, MENU_MAX)
-                .map_err(|failure| failure.to_string())
-                .and_then(|_| {
-                    store
-                        .set_menu(*bot, &menu)
-                        .map_err(|error| error.to_string())
-                }),
-            Err(error) => Err(error.to_string()),
-        };
-        self.menu_attempts = match set {
-            Ok(()) => 0,
-            Err(why) => {
-                log::warn!("the menu of commands cannot be set: {why}");
-                self.menu_attempts - 1
-            }
-        };
     }
 
     /// Does what follows from an answer with so many updates, once it is stored.
@@ -376,6 +346,7 @@ impl Poll {
             return Ok((next, raw.len()));
         }
         let mut looks = Looks::from(Instant::now());
+        let mut skipped = Vec::new();
         let looked_up = of_use
             .into_iter()
             .map(|update| (update, desk.look_ahead(store, *bot, update, &mut looks)));
@@ -389,10 +360,19 @@ impl Poll {
                 log::error!(
                     "update {} cannot be stored and is skipped: {error}",
                     update.id
-                )
+                );
+                skipped.extend(desk.press_of(update));
             },
         );
         let accepted = accepted.map_err(|error| self.not_stored(&updates, &error))?;
+        // Telegram shows whoever pressed that something goes on, until that is answered.
+        for (place, callback) in skipped {
+            self.outfit.board.toast(Toast {
+                place,
+                callback,
+                text: texts::TOAST_SKIPPED,
+            });
+        }
         self.outfit.board.warn(None, Vec::new());
         self.put_off.clear();
         self.store_fails = false;

@@ -48,6 +48,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/desk", Layer::Thread),
     ("telegram/courier", Layer::Thread),
     ("telegram/senders", Layer::Thread),
+    ("telegram/menu", Layer::Thread),
     ("telegram/files", Layer::Thread),
     ("telegram/pacing", Layer::Pure),
     ("telegram/update", Layer::Pure),
