@@ -552,10 +552,24 @@ pub struct Button {
 pub enum StatusAct {
     /// The turn is stopped.
     Stop,
-    /// What waits behind it goes into it: the messages to this one (the store's number), for those are what was shown.
-    SendNow { last: i64 },
+    /// What waits behind it goes into it: the messages to this one (the store's number), for those are what was shown, and
+    /// only where they are not more than so many by now. One that came early may have come to wait late.
+    SendNow {
+        last: i64,
+        #[serde(default = "any_number")]
+        many: usize,
+    },
     /// They are never given.
-    Drop { last: i64 },
+    Drop {
+        last: i64,
+        #[serde(default = "any_number")]
+        many: usize,
+    },
+}
+
+/// What a button says that was made before it said how many.
+fn any_number() -> usize {
+    usize::MAX
 }
 
 impl StatusAct {

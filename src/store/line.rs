@@ -11,6 +11,19 @@ use super::holds::{self, Release};
 use super::{Intake, Result, Store, outbox};
 use crate::chat::{Arrival, Hold, InLine, Notice, Post, RowId, SessionId};
 
+/// All that waits for a session, however much that is: the last message, and how many.
+pub const ALL_THAT_WAITS: (i64, usize) = (i64::MAX, usize::MAX);
+
+/// What has become of the messages that a button is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfLine {
+    Done,
+    /// None of them waits any more.
+    Nothing,
+    /// More wait than whoever pressed has seen, so nothing was done.
+    More,
+}
+
 impl Intake<'_> {
     /// What waits for a session, in the order in which it goes, and behind it what is kept; at most so many.
     pub fn line_of(&self, session: SessionId, most: usize) -> Result<Vec<InLine>> {
@@ -31,15 +44,33 @@ impl Intake<'_> {
             .collect()
     }
 
-    /// Has all messages up to `last` that wait put into the turn that runs; where none does, they are given next all the
-    /// same. Returns whether any wait.
-    pub fn steer_line(&mut self, session: SessionId, last: i64) -> Result<bool> {
-        let any = self.tx.execute(
-            "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
-            (session.0, last),
-        )?;
+    /// Has all messages up to `last` that wait put into the turn that runs, if they are not more than so `many`; where no
+    /// turn runs, they are given next all the same.
+    pub fn steer_line(&mut self, session: SessionId, (last, many): (i64, usize)) -> Result<OfLine> {
+        let found = self.of_line(session, last, many)?;
+        if found == OfLine::Done {
+            self.tx.execute(
+                "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
+                (session.0, last),
+            )?;
+        }
         self.line_was_changed(session)?;
-        Ok(any > 0)
+        Ok(found)
+    }
+
+    /// What is to be done about the messages up to `last` that wait.
+    fn of_line(&self, session: SessionId, last: i64, many: usize) -> Result<OfLine> {
+        let wait: i64 = self
+            .tx
+            .prepare_cached(
+                "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
+            )?
+            .query_row((session.0, last), |row| row.get(0))?;
+        Ok(match usize::try_from(wait).unwrap_or_default() {
+            0 => OfLine::Nothing,
+            wait if wait > many => OfLine::More,
+            _ => OfLine::Done,
+        })
     }
 
     /// Lets all messages of a session that are kept wait like others, with `line` below the questions that this answers;
@@ -58,15 +89,18 @@ impl Intake<'_> {
             .map(drop)
     }
 
-    /// Drops all messages up to `last` that wait behind a turn; returns whether any did.
-    pub fn drop_line(&mut self, session: SessionId, last: i64) -> Result<bool> {
-        let dropped = self.tx.execute(
-            "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
-            (session.0, last),
-        )?;
+    /// Drops all messages up to `last` that wait behind a turn, if they are not more than so `many`.
+    pub fn drop_line(&mut self, session: SessionId, (last, many): (i64, usize)) -> Result<OfLine> {
+        let found = self.of_line(session, last, many)?;
+        if found == OfLine::Done {
+            self.tx.execute(
+                "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
+                (session.0, last),
+            )?;
+        }
         self.line_was_changed(session)?;
         self.holds_nothing(session, None)?;
-        Ok(dropped > 0)
+        Ok(found)
     }
 
     /// Drops all messages of a session that are kept, with `line` below the questions that this answers; returns whether

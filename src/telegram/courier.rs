@@ -143,9 +143,7 @@ impl Scheduler {
         let mut stop_at: Option<Instant> = None;
         let mut taken_up = false;
         loop {
-            // Before all else, which may have much to write: a press is answered at once.
-            let answered = self.answer_presses();
-            let look_again = match answered.and_then(|()| self.round(&mut taken_up)) {
+            let look_again = match self.round(&mut taken_up) {
                 Ok(look_again) => {
                     self.store_fails = false;
                     look_again
@@ -194,11 +192,13 @@ impl Scheduler {
 
     /// Writes down what happened, and sends what may be sent now. Returns when to look again.
     fn round(&mut self, taken_up: &mut bool) -> StoreResult<Option<Instant>> {
-        if !*taken_up {
-            self.take_up()?;
-            *taken_up = true;
-        }
         loop {
+            // Before all else, of which there may be much to write.
+            self.answer_presses()?;
+            if !*taken_up {
+                self.take_up()?;
+                *taken_up = true;
+            }
             while let Some(settle) = self.unsettled.front().cloned() {
                 self.write_down(&settle)?;
                 if let Settle::Delivered(row, ..) | Settle::Refuse(row) = settle {
@@ -272,8 +272,9 @@ impl Scheduler {
     }
 
     /// Answers presses. Nothing is written for that, and for those of which nothing is stored the store is not even asked: it
-    /// may be what fails.
+    /// may be what fails. They come last, since anybody can make more of them.
     fn answer_presses(&mut self) -> StoreResult<()> {
+        let answered = self.answer_stored();
         while self.pacing.may_answer() {
             let Some(toast) = self.outfit.board.next_toast() else {
                 break;
@@ -281,6 +282,10 @@ impl Scheduler {
             let request = outgoing::toast(&toast.callback, toast.text);
             self.answer(Call::Toast(toast.place), request);
         }
+        answered
+    }
+
+    fn answer_stored(&mut self) -> StoreResult<()> {
         if !self.pacing.may_answer() {
             return Ok(());
         }
@@ -295,10 +300,12 @@ impl Scheduler {
                 post,
                 created,
             } = toast;
-            if !self.answering.insert(row) {
+            if self.answering.contains(&row) {
                 continue;
             }
             let reaches = unix_now() - created <= TOAST_KEPT && self.may_get(place.chat)?;
+            // Until it is written down what has become of it, the store has it as one that waits.
+            self.answering.insert(row);
             let post = post.filter(|_| reaches);
             match post.and_then(|post| outgoing::post(place, &post, None, None)) {
                 Some(request) => {
@@ -584,9 +591,9 @@ fn offers_of(progress: &Progress) -> Vec<(&'static str, StatusAct)> {
     }
     let mut offers = vec![(texts::STOP, StatusAct::Stop)];
     if progress.waiting > 0 {
-        let last = progress.last_waiting;
-        offers.push((texts::SEND_NOW, StatusAct::SendNow { last }));
-        offers.push((texts::DROP, StatusAct::Drop { last }));
+        let (last, many) = (progress.last_waiting, progress.waiting);
+        offers.push((texts::SEND_NOW, StatusAct::SendNow { last, many }));
+        offers.push((texts::DROP, StatusAct::Drop { last, many }));
     }
     offers
 }

@@ -16,8 +16,8 @@ use crate::render::texts;
 use crate::requests::{presses, replies};
 use crate::router::{Command, Route, Said};
 use crate::store::{
-    self, Came, CatchUp, Edited, InStatus, Intake, Offered, Overtakes, Queued, Release, Stop,
-    Taken, Written,
+    self, ALL_THAT_WAITS, Came, CatchUp, Edited, InStatus, Intake, OfLine, Offered, Overtakes,
+    Queued, Release, Stop, Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -419,23 +419,27 @@ fn in_status(
     act: StatusAct,
 ) -> store::Result<&'static str> {
     // What came after the button was shown nobody has decided about.
-    let (any, toast) = match act {
+    let (found, toast) = match act {
         StatusAct::Stop => {
             stop(intake, session)?;
             return Ok(texts::TOAST_STOPPING);
         }
-        StatusAct::SendNow { last } => {
+        StatusAct::SendNow { last, many } => {
             let toast = match intake.takes_in(session)? {
                 true => texts::TOAST_SENDING,
                 false => texts::TOAST_GOES_NEXT,
             };
-            (intake.steer_line(session, last)?, toast)
+            (intake.steer_line(session, (last, many))?, toast)
         }
-        StatusAct::Drop { last } => (intake.drop_line(session, last)?, texts::TOAST_DROPPED),
+        StatusAct::Drop { last, many } => (
+            intake.drop_line(session, (last, many))?,
+            texts::TOAST_DROPPED,
+        ),
     };
-    Ok(match any {
-        true => toast,
-        false => texts::TOAST_NOTHING_WAITS,
+    Ok(match found {
+        OfLine::Done => toast,
+        OfLine::Nothing => texts::TOAST_NOTHING_WAITS,
+        OfLine::More => texts::TOAST_MORE_WAITS,
     })
 }
 
@@ -453,11 +457,11 @@ fn carry_out(
             let line = texts::TOAST_SENT_NOW;
             intake.run_kept(offered.session, line)?;
             // It is over once the line is another one.
-            let any = intake.steer_line(offered.session, i64::MAX)?;
+            let found = intake.steer_line(offered.session, ALL_THAT_WAITS)?;
             intake.release(offered, Release::GoOn, line)?;
-            return Ok(match any {
-                true => line,
-                false => texts::TOAST_DONE_BEFORE,
+            return Ok(match found {
+                OfLine::Done => line,
+                OfLine::Nothing | OfLine::More => texts::TOAST_DONE_BEFORE,
             }
             .to_owned());
         }

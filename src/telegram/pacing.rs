@@ -16,8 +16,8 @@ use crate::chat::{ChatId, Due, Lane, MessageId, Place, PromptId};
 /// How many calls may be in flight, answers to presses aside.
 pub const IN_FLIGHT_MAX: usize = 2;
 
-/// How many of those may be: one that hangs holds up no other.
-pub const TOASTS_MAX: usize = 2;
+/// How many of those may be: one that hangs, or goes over a slow line twice, holds up no other.
+pub const TOASTS_MAX: usize = 4;
 
 /// One message of a chat's budget comes back after this time.
 const MESSAGE_EVERY: Duration = Duration::from_secs(1);

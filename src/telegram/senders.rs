@@ -1,6 +1,6 @@
 //! The sender threads: make the calls that they are handed, one after the other, and report what came of each.
 //!
-//! They decide nothing and write nothing down. Two of them are only for answers to presses, which are good for seconds: so
+//! They decide nothing and write nothing down. Some of them are only for answers to presses, which are good for seconds: so
 //! one goes out while another one hangs.
 
 use std::time::Duration;

@@ -101,7 +101,7 @@ fn done(call: &Call, answer: &RawValue) -> Settled {
     let mut what = Vec::new();
     match call {
         Call::Row(due) => {
-            if due.lane != Lane::Reaction {
+            if !matches!(due.lane, Lane::Reaction | Lane::Toast) {
                 what.push(Settle::CaughtUp(due.place.chat));
             }
             what.push(delivered(*due, message));

@@ -76,7 +76,7 @@ impl Awake {
         let pressed = Instant::now();
         let callback = api.press(person, request.id, &data);
         let answered = self.daemon.wait("the answer to the press", |view| {
-            let mut answers = view.calls_of(ANSWERS).filter(|call| !view.is_held(call));
+            let mut answers = view.calls_of(ANSWERS).filter(|call| call.status.is_some());
             answers
                 .find(|call| call.params["callback_query_id"] == callback.as_str())
                 .map(|call| call.when)

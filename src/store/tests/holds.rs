@@ -506,7 +506,9 @@ fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
     on_both(|store| {
         let (session, first) = given(store);
         say(store, &message(2, HOME), "steered");
-        take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
+        take_in(store, NOW, |intake| {
+            intake.steer_line(session, ALL_THAT_WAITS)
+        });
         let Next::Given { prompt: second, .. } = store
             .steer(
                 BOT,
@@ -555,7 +557,10 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
             let rows = "SELECT MIN(id) FROM inbox WHERE state = 'waiting'";
             let row = number(store, rows);
             take_in(store, NOW, |intake| match in_all {
-                true => intake.drop_line(session, i64::MAX),
+                true => {
+                    let found = intake.drop_line(session, ALL_THAT_WAITS)?;
+                    Ok(found == OfLine::Done)
+                }
                 false => intake.drop_one(session, row, "dropped"),
             });
             if !in_all {
@@ -577,13 +582,39 @@ fn what_was_not_shown_with_the_button_is_neither_dropped_nor_put_into_the_turn()
     on_both(|store| {
         let session = say(store, &message(1, HOME), "one");
         let shown = store.last_waiting(session).expect("it can be read");
-        assert!(take_in(store, NOW, |intake| intake.drop_line(session, shown)));
+        let shown = (shown, 1);
+        let drop = || take_in(store, NOW, |intake| intake.drop_line(session, shown));
+        let steer = || take_in(store, NOW, |intake| intake.steer_line(session, shown));
+        assert_eq!(drop(), OfLine::Done);
         assert_eq!(store.last_waiting(session), Ok(0));
         say(store, &message(2, HOME), "two");
         // Pressed once more, before the message with the button has changed.
-        assert!(!take_in(store, NOW, |intake| intake.drop_line(session, shown)));
-        assert!(!take_in(store, NOW, |intake| intake.steer_line(session, shown)));
+        assert_eq!(drop(), OfLine::Nothing);
+        assert_eq!(steer(), OfLine::Nothing);
         let work = store.work(session).expect("it can be read");
         assert_eq!((work.waiting, work.to_steer), (1, 0));
+    });
+}
+
+#[test]
+fn what_came_early_and_waits_late_was_not_shown_with_the_button() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "early");
+        run(store, "UPDATE inbox SET state = 'asked'");
+        say(store, &message(2, HOME), "late");
+        let last = store.last_waiting(session).expect("it can be read");
+        let shown = (last, 1);
+        take_in(store, NOW, |intake| intake.run_kept(session, "they run"));
+        // It waits below the last one that was shown, and nobody has seen that.
+        for _ in 0..2 {
+            let drop = take_in(store, NOW, |intake| intake.drop_line(session, shown));
+            let steer = take_in(store, NOW, |intake| intake.steer_line(session, shown));
+            assert_eq!((drop, steer), (OfLine::More, OfLine::More));
+        }
+        let work = store.work(session).expect("it can be read");
+        assert_eq!((work.waiting, work.to_steer), (2, 0));
+        let both = take_in(store, NOW, |intake| intake.drop_line(session, (last, 2)));
+        assert_eq!(both, OfLine::Done);
+        assert_eq!(waiting(store, session), 0);
     });
 }

@@ -126,7 +126,9 @@ fn what_was_for_a_turn_of_one_place_does_not_go_into_one_of_another() {
             .expect("it can be looked for");
         assert_eq!(steered, Next::Nothing);
         // Who says so now means this one.
-        take_in(store, NOW, |intake| intake.steer_line(session, i64::MAX));
+        take_in(store, NOW, |intake| {
+            intake.steer_line(session, ALL_THAT_WAITS)
+        });
         let steered = store
             .steer(
                 BOT,

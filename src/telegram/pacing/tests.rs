@@ -265,7 +265,7 @@ fn a_request_goes_before_text() {
 #[test]
 fn a_press_is_answered_while_the_answer_to_another_one_hangs() {
     let (mut pacing, now) = (Pacing::default(), Instant::now());
-    let toasts = [1, 2].map(|id| Call::Row(row(id, 1, Lane::Toast)));
+    let toasts = [1, 2, 3, 4].map(|id| Call::Row(row(id, 1, Lane::Toast)));
     for toast in &toasts {
         assert!(pacing.may_answer());
         pacing.started(now, toast);
