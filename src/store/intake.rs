@@ -303,16 +303,14 @@ impl Intake<'_> {
         Ok(match found {
             None => Edited::Unknown,
             Some((_, _, old, _)) if old == text => Edited::Nothing,
-            Some((id, state, ..)) if state == "asked" => {
+            Some((id, state, _, session)) if state == "waiting" || state == "asked" => {
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
-                Edited::InTime
-            }
-            Some((id, state, _, session)) if state == "waiting" => {
-                self.tx
-                    .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                // A list may show the old one.
                 buttons::line_has_moved(self.tx, session, self.now)?;
-                buttons::denies_with(self.tx, session, id, text)?;
+                if state == "waiting" {
+                    buttons::denies_with(self.tx, session, id, text)?;
+                }
                 Edited::InTime
             }
             // Given to Claude as a prompt, or as the answer to what it has asked.
