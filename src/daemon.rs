@@ -206,7 +206,7 @@ impl Daemon {
             .tell_of_barred(bot, &allowed.users, &allowed.chats, unix_now(), &ended)
             .map_err(|error| unwritable(&error))?;
         end_barred(&clears).map_err(|error| unwritable(&error))?;
-        forget_the_dead(&store).map_err(|error| unwritable(&error))?;
+        forget_the_dead(&clears).map_err(|error| unwritable(&error))?;
         // Whoever still waits for a place says so again.
         store
             .wait_over(None, unix_now(), None)
@@ -544,11 +544,13 @@ fn keep_what_is_old(store: &Store, bot: BotId, now: i64) -> crate::store::Result
 }
 
 /// Notes which processes of a former chappe are gone. Those that live are ended when their session is looked at.
-fn forget_the_dead(store: &Store) -> crate::store::Result<()> {
-    let boot = process::boot_id();
+fn forget_the_dead(outfit: &owner::Outfit) -> crate::store::Result<()> {
+    let (store, boot) = (&outfit.store, process::boot_id());
     for (session, living) in store.living()? {
         if living.boot != boot || process::start_time(living.pid) != Some(living.start) {
-            store.ended(session, unix_now(), &[], None)?;
+            let row = store.session(session)?;
+            let kept = row.and_then(|row| outfit.setup.kept(&row, ""));
+            store.ended(session, unix_now(), &[], kept.as_deref())?;
         }
     }
     Ok(())
@@ -563,7 +565,10 @@ fn end_barred(outfit: &owner::Outfit) -> crate::store::Result<()> {
             .setup
             .end_former(&session, Duration::ZERO, &AtomicBool::new(true))
         {
-            Ok(()) => store.ended(session.id, unix_now(), &[], None)?,
+            Ok(()) => {
+                let kept = outfit.setup.kept(&session, "");
+                store.ended(session.id, unix_now(), &[], kept.as_deref())?;
+            }
             Err(trouble) => log::warn!("session {}: {trouble:?}", session.name),
         }
     }

@@ -439,7 +439,8 @@ impl Premises<'_> {
             transcript.exists() && self.has_record(&kept.claude)
         });
         let forgets = kept.said && !is_laid;
-        kept.said &= is_laid;
+        // Whoever packed it may not have known.
+        kept.said = is_laid;
         kept.folder = place.to_string_lossy().into_owned();
         Ok(Arrival {
             kept,

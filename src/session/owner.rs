@@ -365,7 +365,8 @@ impl Owner {
                 Woken::Event(match prepared {
                     Ok(mut prepared) => {
                         if prepared.ended_leftover {
-                            self.actions.push_back(Action::NoteEnd);
+                            let last_words = String::new();
+                            self.actions.push_back(Action::NoteEnd { last_words });
                         }
                         let facts = std::mem::take(&mut prepared.facts);
                         self.prepared = Some(prepared);
@@ -512,8 +513,10 @@ impl Owner {
                 self.swept.extend(ended.swept.iter().cloned());
                 let how = in_words(&ended);
                 log::info!("claude {} has ended: {how}", process.pid());
-                self.actions.push_back(Action::NoteEnd);
                 let last_words = self.last_words.drain(..).collect::<Vec<_>>().join("\n");
+                self.actions.push_back(Action::NoteEnd {
+                    last_words: last_words.clone(),
+                });
                 Woken::Event(Event::Exited { how, last_words })
             }
         }
@@ -530,15 +533,6 @@ impl Owner {
             self.actions
                 .push_back(Action::NoteConversation(init.session_id.clone()));
         }
-    }
-
-    /// The conversation of a process that has ended, where only the disk says whether there is something to resume: it was
-    /// ended in the middle of its first turn.
-    fn kept(&self) -> store::Result<Option<String>> {
-        let session = self.outfit.store.session(self.session)?;
-        let unsure = session.filter(|session| !session.said);
-        let kept = unsure.filter(|session| self.outfit.setup.has_record(session));
-        Ok(kept.map(|session| session.claude))
     }
 
     /// Reads what waits for the session.
@@ -642,8 +636,9 @@ impl Owner {
                 }
             }
             Action::Start => self.start()?,
-            Action::NoteEnd => {
-                let kept = self.kept()?;
+            Action::NoteEnd { last_words } => {
+                let row = store.session(session)?;
+                let kept = row.and_then(|row| self.outfit.setup.kept(&row, last_words));
                 store.ended(session, now, &self.swept, kept.as_deref())?;
                 self.swept.clear();
             }

@@ -54,6 +54,9 @@ const WRITTEN_LATE: Duration = Duration::from_secs(3);
 const LOOKS_MAX: u32 = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// What Claude says of a conversation that it is to begin, and of which it has a file.
+const IN_USE: &str = "is already in use";
+
 /// How `claude` is started on this host, the same for all sessions.
 pub struct Setup {
     /// The program and its first arguments.
@@ -266,10 +269,16 @@ impl Setup {
         })
     }
 
-    /// Whether Claude has something on disk of a session's conversation.
-    pub fn has_record(&self, session: &Session) -> bool {
+    /// The conversation of a process that has ended, where only the disk says that there is something to resume: it was ended
+    /// in the middle of its first turn. Or it says so itself: as another user it may have it where nobody looks from here.
+    pub fn kept(&self, session: &Session, last_words: &str) -> Option<String> {
+        if session.said {
+            return None;
+        }
         let dir = config_dir(&self.environment);
-        dir.is_some_and(|dir| transcript::kept(&dir, &session.claude) == Kept::Said)
+        let is_kept = last_words.contains(IN_USE)
+            || dir.is_some_and(|dir| transcript::kept(&dir, &session.claude) == Kept::Said);
+        is_kept.then(|| session.claude.clone())
     }
 
     /// The process of somebody else that certainly has a session's conversation open.

@@ -523,7 +523,8 @@ impl Store {
         })
     }
 
-    /// The session is back, with what was kept of it. Full.
+    /// The session is back, with what was kept of it. Where another one goes on with its conversation by now, it begins a new
+    /// one: two in one would lose a part of it. `post` is asked whether that is so. Full.
     pub fn arrive(
         &self,
         bot: BotId,
@@ -531,13 +532,17 @@ impl Store {
         now: i64,
         kept: &Kept,
         said: &[Said],
-        post: &Post,
+        post: impl Fn(bool) -> Post,
     ) -> Result<()> {
         self.write(Step::Arrive, |tx| {
             if moving(tx, session)?.is_none() {
                 return Ok(());
             }
             let place = asked_at(tx, session)?;
+            let is_taken = tx
+                .prepare_cached("SELECT 1 FROM session WHERE claude = ?1 AND id != ?2")?
+                .exists((&kept.claude, session.0))?;
+            let goes_on = kept.said && !is_taken;
             tx.execute(
                 "UPDATE session SET moving = NULL, folder = ?2, own = ?3, claude = ?4, said = ?5, heard = ?5, persona = ?6,
                      prompt = ?7, model = ?8, mode = ?9, max_turns = ?10, idle = ?11, created = ?12, cost = ?13,
@@ -548,7 +553,7 @@ impl Store {
                     kept.folder,
                     kept.owns_folder,
                     kept.claude,
-                    kept.said,
+                    goes_on,
                     kept.persona,
                     kept.prompt,
                     kept.model,
@@ -561,7 +566,7 @@ impl Store {
                     kept.log_cut,
                 ],
             )?;
-            if !kept.said {
+            if !goes_on {
                 // Claude may know the old one all the same, where nobody looks for it from here, and begins none twice.
                 tx.prepare_cached("UPDATE session SET claude = ?2 WHERE id = ?1")?
                     .execute((session.0, fresh_uuid()))?;
@@ -571,7 +576,7 @@ impl Store {
             for one in said {
                 log::note(tx, session, one.at, &one.by, &one.text)?;
             }
-            tell(tx, bot, place, post, now)
+            tell(tx, bot, place, &post(is_taken), now)
         })
     }
 }

@@ -341,18 +341,18 @@ impl Store {
     }
 
     /// Notes the process that serves the session from now on, and the generation of choices and the permission mode that it
-    /// was started with; and whether it resumes the conversation, of which there is something then. Normal.
+    /// was started with; and the conversation that it resumes, of which there is something then. Normal.
     pub fn spawned(
         &self,
         session: SessionId,
         living: &Living,
         (generation, mode): (i64, &str),
-        resumes: bool,
+        resumes: Option<&str>,
     ) -> Result<()> {
         self.write(Step::Spawned, |tx| {
             tx.execute(
                 "UPDATE session SET pid = ?2, pid_start = ?3, boot = ?4, begun = ?5, begun_mode = ?6,
-                     said = said OR ?7, heard = heard OR ?7
+                     said = said OR claude IS ?7, heard = heard OR claude IS ?7
                  WHERE id = ?1",
                 (
                     session.0,

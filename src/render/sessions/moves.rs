@@ -135,6 +135,8 @@ pub enum Memory {
     Empty,
     /// Something was said, and Claude's record of it did not come back.
     Lost,
+    /// Another session goes on with what was said.
+    Elsewhere,
 }
 
 /// How a session has come back.
@@ -156,6 +158,10 @@ pub fn restored(session: &str, back: &BroughtBack<'_>) -> Formatted {
         Memory::Lost => {
             " is back, but begins a new conversation: Claude's own record of the former one was not in the archive. \
              What you write now goes there."
+        }
+        Memory::Elsewhere => {
+            " is back, but begins a new conversation: another session goes on with the former one. What you write now \
+             goes there."
         }
     });
     if let Some(elsewhere) = back.elsewhere {

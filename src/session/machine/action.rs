@@ -17,8 +17,10 @@ pub enum Action {
     Prepare(Vec<PromptId>),
     /// Look at the store again. Answered by `Work`.
     Look,
-    /// The process is gone: note that none serves the session.
-    NoteEnd,
+    /// The process is gone: note that none serves the session. `last_words` is what it wrote on stderr.
+    NoteEnd {
+        last_words: String,
+    },
     /// The process has begun another conversation, with this id: what is resumed from now on.
     NoteConversation(String),
     /// The process has another permission mode than it was given: Claude itself left a plan behind, say.

@@ -59,7 +59,7 @@ impl Owner {
             return Ok(());
         }
         let log = store.log(self.session)?;
-        let kept = KeptSession {
+        let mut kept = KeptSession {
             // Also where it is cut only now, since more is not handed out at once.
             log_cut: log.is_cut,
             ..kept
@@ -88,7 +88,11 @@ impl Owner {
                 Ok(()) if let Some(pid) = holder => Err(io::Error::other(format!(
                     "another claude (process {pid}) has this conversation open. End it there first"
                 ))),
-                Ok(()) => premises.carry_out(&moving, &kept, &said, may_use, is_open),
+                Ok(()) => {
+                    // A former chappe may have gone before it could note that.
+                    kept.said |= outfit.setup.kept(&session, "").is_some();
+                    premises.carry_out(&moving, &kept, &said, may_use, is_open)
+                }
                 Err(_) => Err(io::Error::other("a former claude of it cannot be ended")),
             };
             let _ = report.send(Box::new(Moved {
@@ -145,8 +149,9 @@ impl Owner {
             Ok(Done::TakenAway) => Some(sessions::deleted(name)),
             Ok(Done::Arrived(arrival)) => {
                 let kept = &arrival.kept;
-                let back = BroughtBack {
+                let back = |is_taken| BroughtBack {
                     memory: match (kept.said, arrival.forgets) {
+                        _ if is_taken => Memory::Elsewhere,
                         (true, _) => Memory::Whole,
                         (false, false) => Memory::Empty,
                         (false, true) => Memory::Lost,
@@ -156,10 +161,10 @@ impl Owner {
                     links_named: &arrival.links_left_out.named,
                     links_left_out: arrival.links_left_out.count,
                 };
-                let post = Post::message(sessions::restored(name, &back));
+                let post = |is_taken| Post::message(sessions::restored(name, &back(is_taken)));
                 outfit
                     .store
-                    .arrive(bot, self.session, now, kept, &arrival.said, &post)?;
+                    .arrive(bot, self.session, now, kept, &arrival.said, post)?;
                 if let Err(error) = outfit.premises(mark).arrived() {
                     log::warn!("what bringing {name} back needed is not removed: {error}");
                 }

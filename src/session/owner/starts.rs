@@ -107,7 +107,7 @@ impl Owner {
                 self.last_words.clear();
                 let manner = setup.manner(&session.chosen);
                 // Where this cannot be written the process still runs, and chappe still holds it.
-                let resumes = prepared.is_resume();
+                let resumes = prepared.is_resume().then_some(claude.as_str());
                 let begun = (session.chosen.generation, manner.mode.as_str());
                 if let Err(error) = store.spawned(self.session, &living, begun, resumes) {
                     log::error!("the process cannot be noted: {error}");

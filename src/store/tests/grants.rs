@@ -215,7 +215,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(takes_in(), "nothing is known of its process");
         let generation = || generation(store, session);
         store
-            .spawned(session, &living, (generation(), "default"), false)
+            .spawned(session, &living, (generation(), "default"), None)
             .expect("it is noted");
         assert!(takes_in());
         take_in(store, NOW, |intake| intake.use_model(session, Some("opus")));
@@ -224,7 +224,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(!takes_in());
         store.ended(session, NOW, &[], None).expect("it is noted");
         store
-            .spawned(session, &living, (generation(), "default"), false)
+            .spawned(session, &living, (generation(), "default"), None)
             .expect("it is noted");
         assert!(takes_in());
     });

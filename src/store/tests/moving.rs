@@ -360,8 +360,58 @@ fn arrives(store: &Store, kept: &KeptSession) {
             r#"UPDATE session SET moving = '{"do":"restore","file":"f"}'"#,
         );
         store
-            .arrive(BOT, session, NOW, kept, &[], &post("it is back"))
+            .arrive(BOT, session, NOW, kept, &[], |_| post("it is back"))
             .expect("it is stored");
         assert_eq!(store.left_behind(), stays);
     }
+}
+
+#[test]
+fn two_sessions_are_never_in_one_conversation_whoever_comes_back() {
+    on_both(|store| {
+        let session = say(store, &message(1, HOME), "hello");
+        let other = say(store, &message(2, place(43)), "hello");
+        let claude_of = |session| {
+            let row = store.session(session).expect("it can be read");
+            row.map(|row| (row.claude, row.said, row.heard))
+                .expect("it is there")
+        };
+        let kept = KeptSession {
+            claude: "of the desk".to_owned(),
+            said: true,
+            ..store
+                .kept(session)
+                .expect("it can be read")
+                .expect("it is there")
+        };
+        let arrive = || {
+            run(
+                store,
+                &format!(
+                    "UPDATE session SET moving = '{{\"do\":\"restore\",\"file\":\"f\"}}' WHERE id = {session}"
+                ),
+            );
+            let taken = std::cell::Cell::new(None);
+            let words = |is_taken| {
+                taken.set(Some(is_taken));
+                post("it is back")
+            };
+            store
+                .arrive(BOT, session, NOW, &kept, &[], words)
+                .expect("it is stored");
+            taken.get()
+        };
+        assert_eq!(arrive(), Some(false));
+        assert_eq!(claude_of(session), ("of the desk".to_owned(), true, true));
+        // Somebody has taken it over while it was on its way.
+        take_in(store, NOW, |intake| intake.follow(session, "former", true));
+        take_in(store, NOW, |intake| {
+            intake.follow(other, "of the desk", true)
+        });
+        assert_eq!(arrive(), Some(true));
+        let (claude, said, heard) = claude_of(session);
+        assert_ne!(claude, "of the desk");
+        assert_eq!((said, heard), (false, false));
+        assert_eq!(claude_of(other), ("of the desk".to_owned(), true, true));
+    });
 }

@@ -430,7 +430,7 @@ fn the_list_has_the_last_active_first_and_says_how_each_stands() {
             boot: "this one".to_owned(),
         };
         store
-            .spawned(busy, &living, (0, "default"), false)
+            .spawned(busy, &living, (0, "default"), None)
             .expect("it is noted");
         make(store, place(43), "failed");
         let broken = session_of(store, place(43)).expect("it talks to one");

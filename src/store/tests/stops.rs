@@ -38,7 +38,7 @@ fn spawned(store: &Store, session: SessionId) {
         boot: "this one".to_owned(),
     };
     store
-        .spawned(session, &living, (0, "default"), false)
+        .spawned(session, &living, (0, "default"), None)
         .expect("it is noted");
 }
 

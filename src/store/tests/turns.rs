@@ -461,7 +461,7 @@ fn a_session_is_open_while_anything_of_it_is() {
         boot: "this one".to_owned(),
     };
     store
-        .spawned(session, &living, (0, "default"), false)
+        .spawned(session, &living, (0, "default"), None)
         .expect("it is noted");
     assert_eq!(
         open(),
@@ -483,7 +483,7 @@ fn a_session_is_read_as_it_was_written_also_after_a_restart() {
     let (session, prompt) = given(&store);
     store.taken(prompt.id).expect("it is noted");
     store
-        .spawned(session, &living, (0, "default"), false)
+        .spawned(session, &living, (0, "default"), None)
         .expect("it is noted");
     let before = store.session(session);
     drop(store);
@@ -607,14 +607,16 @@ fn a_stopped_turn_is_there_to_be_resumed_if_claude_has_said_so_or_the_disk_does(
             start: 5,
             boot: "boot".to_owned(),
         };
-        let start = |resumes| {
+        let start = |resumes: Option<&str>| {
             store
                 .spawned(session, &living, (0, "default"), resumes)
                 .expect("it is noted")
         };
-        start(false);
+        start(None);
+        // Another one was begun while it started.
+        start(Some("of before"));
         assert!(!said().1);
-        start(true);
+        start(Some("known"));
         assert!(said().1);
         store
             .set_claude_session(session, None, "fresh")

@@ -334,7 +334,7 @@ impl World {
                 };
                 let generation = work.manner.generation;
                 self.store
-                    .spawned(session, &living, (generation, "default"), false)?;
+                    .spawned(session, &living, (generation, "default"), None)?;
                 self.sides[at].process = Some(Claude::new(number));
                 Event::Started(work.manner, None)
             }
@@ -460,7 +460,7 @@ impl World {
             | Action::HurryPreparation
             | Action::TellWait
             | Action::WaitOver { .. }
-            | Action::NoteEnd
+            | Action::NoteEnd { .. }
             | Action::NoteConversation(_)
             | Action::NoteMode { .. }
             | Action::NoteModels(_)

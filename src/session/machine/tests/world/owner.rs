@@ -112,7 +112,7 @@ impl World {
                 self.ensure(self.rivals.is_told, "nobody was told that it waits");
                 self.rivals.is_told = false;
             }
-            Action::NoteEnd => self.fail("only the owner knows of an end"),
+            Action::NoteEnd { .. } => self.fail("only the owner knows of an end"),
             Action::NoteConversation(_) => self.fail("only the owner follows a conversation"),
             Action::Write(line) => self.write(&line),
             Action::CloseInput => self.end("close").input_open = false,
