@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tar::{EntryType, Header};
 
-use super::{CALLS_TOOL, Stage, USER, until};
+use super::{CALLS_TOOL, Stage, USER, kill_whole, until};
 
 /// The one archive there is.
 fn archive(stage: &Stage) -> PathBuf {
@@ -384,4 +384,35 @@ fn what_was_stopped_in_its_first_turn_comes_back_with_it() {
     stage.ask("and now", "echo: and now");
     let memory = stage.memory();
     assert!(memory.iter().any(|text| text.contains(call)), "{memory:?}");
+}
+
+#[test]
+fn what_one_of_claudes_own_commands_has_begun_comes_back_though_all_was_killed() {
+    const TEST: &str =
+        "what_one_of_claudes_own_commands_has_begun_comes_back_though_all_was_killed";
+    let Some(stage) = Stage::new(TEST) else {
+        return;
+    };
+    let commands = stage.folder().join(".claude/commands");
+    fs::create_dir_all(&commands).expect("the folder can be written");
+    fs::write(commands.join("greet.md"), "[[text hello from a command]]")
+        .expect("the folder can be written");
+    let chappe = stage.host.start();
+    stage.ask("/greet", "hello from a command");
+    stage.host.delivered();
+    until("its row", || {
+        let rows = stage.transcripts();
+        rows.contains("hello from a command").then_some(())
+    });
+    kill_whole(chappe);
+    let _chappe = stage.host.start();
+    stage.ask("/archive", "default is put away (");
+    stage.ask("/restore default", "default is back, and remembers.");
+    stage.ask("and now", "echo: and now");
+    let memory = stage.memory();
+    let begun = memory.first().expect("something is remembered");
+    assert!(
+        begun.contains("hello from a command") || begun.contains("greet"),
+        "{memory:?}"
+    );
 }

@@ -257,3 +257,55 @@ fn a_conversation_of_which_there_is_only_a_turn_that_was_ended_by_force_is_misse
     assert_eq!(chappe.stop().code(), Some(0));
     is_missed(&stage, first);
 }
+
+#[test]
+fn a_conversation_that_claude_keeps_where_nobody_looks_goes_on() {
+    const TEST: &str = "a_conversation_that_claude_keeps_where_nobody_looks_goes_on";
+    let Some(mut stage) = Stage::new(TEST) else {
+        return;
+    };
+    // As where it runs as another user.
+    let elsewhere = stage.host.folder.path().join("elsewhere");
+    let variable = format!("CLAUDE_CONFIG_DIR={}", elsewhere.display());
+    let before = format!("command = [\"env\", {variable:?}, ");
+    stage.host.claude = stage.host.claude.replacen("command = [", &before, 1);
+    let chappe = stage.host.start();
+    let first = "[[wait 60000]] [[text late]]";
+    stage.say(first);
+    let row = || {
+        let folders = fs::read_dir(elsewhere.join("projects")).ok()?.flatten();
+        let files = folders.flat_map(|folder| fs::read_dir(folder.path()).into_iter().flatten());
+        let mut texts = files.flatten().map(|file| fs::read_to_string(file.path()));
+        texts
+            .any(|text| text.is_ok_and(|text| text.contains("text late")))
+            .then_some(())
+    };
+    until("the row of the prompt", row);
+    kill(Pid::from_raw(stage.claude()), Signal::SIGSTOP).expect("it runs");
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    until("the end of the process", || {
+        stage.claudes().is_empty().then_some(())
+    });
+    // It is begun as if there was nothing, Claude says that there is, and that is what counts.
+    stage.ask("are you there", "echo: are you there");
+    let memory = stage.memory();
+    assert_eq!(memory.first().map(String::as_str), Some(first));
+    assert!(
+        chappe.log().contains("has ended: exit code 1"),
+        "{}",
+        chappe.log()
+    );
+    let starts = chappe.log().matches(" runs as ").count();
+    assert_eq!(starts, 3, "{}", chappe.log());
+    // From then on that is known.
+    assert_eq!(chappe.stop().code(), Some(0));
+    let chappe = stage.host.start();
+    stage.ask("and now", "echo: and now");
+    assert_eq!(
+        chappe.log().matches(" runs as ").count(),
+        1,
+        "{}",
+        chappe.log()
+    );
+}
