@@ -143,18 +143,20 @@ impl Intake<'_> {
 
     /// Takes a grant away; returns what it was. No live process keeps it longer than its turn.
     pub fn revoke(&mut self, grant: i64) -> Result<Option<Grant>> {
-        let Some(found) = self.grant_of(grant)? else {
-            return Ok(None);
-        };
+        // Also one that cannot be read: whoever presses has read what it is.
+        let found = self.grant_of(grant)?;
         let live = renew(self.tx, grant, true)?;
         self.touched.extend(live);
         self.tx
             .execute("DELETE FROM granted WHERE id = ?1", [grant])?;
-        Ok(Some(found))
+        Ok(found)
     }
 
     /// Lets a grant be over in an hour; None where it is gone already.
     pub fn limit_grant(&mut self, grant: i64) -> Result<Option<Grant>> {
+        if self.grant_of(grant)?.is_none() {
+            return Ok(None);
+        }
         self.tx.execute(
             "UPDATE granted SET until = ?2 WHERE id = ?1",
             (grant, self.now + HOUR),
@@ -164,6 +166,9 @@ impl Intake<'_> {
 
     /// Lets a grant reach further; None where it is gone already. Other live processes are renewed to have it.
     pub fn widen_grant(&mut self, grant: i64, reach: Reach) -> Result<Option<Grant>> {
+        if self.grant_of(grant)?.is_none() {
+            return Ok(None);
+        }
         self.tx.execute(
             "UPDATE granted SET reach = ?2 WHERE id = ?1",
             (grant, reach.as_str()),

@@ -243,5 +243,7 @@ fn what_cannot_be_read_allows_nothing_and_holds_up_nothing() {
             Ok((intake.limit_grant(grant)?, intake.revoke(grant)?))
         });
         assert_eq!(taken, (None, None));
+        // Who takes it away has it gone, also for a chappe that can read it.
+        assert_eq!(number(store, "SELECT COUNT(*) FROM granted"), 0);
     });
 }
