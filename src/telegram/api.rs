@@ -19,7 +19,8 @@ const ANSWER_MAX: u64 = 16 * 1024 * 1024;
 /// How long a name may take to resolve, and a connection to stand.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 
-/// How long a connection may stand idle.
+/// How many connections may stand idle, and how long.
+const IDLE_CONNECTIONS: usize = 8;
 const IDLE_MAX: Duration = Duration::from_secs(50);
 
 /// What a flood wait is taken for when Telegram does not say how long it is.
@@ -29,10 +30,10 @@ const FLOOD_UNSAID: u64 = 5;
 #[derive(Clone)]
 pub struct Api {
     agent: Agent,
+    /// One that keeps no connection: those of the other one are not thrown away for it.
+    fresh: Agent,
     /// With the token in it.
     base: String,
-    /// How long a connection may have stood idle before it is used again.
-    idle_max: Duration,
     /// How long the server may take to begin its answer, once it has been sent all; None: as long as the budget lasts.
     answer_max: Option<Duration>,
 }
@@ -65,20 +66,23 @@ impl Api {
             ),
             None => None,
         };
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_resolve(Some(CONNECT_MAX))
-            .timeout_connect(Some(CONNECT_MAX))
-            .max_idle_connections_per_host(8)
-            .max_idle_age(IDLE_MAX)
-            .proxy(proxy)
-            .build()
-            .new_agent();
+        let agent = |idle_connections| {
+            Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .timeout_resolve(Some(CONNECT_MAX))
+                .timeout_connect(Some(CONNECT_MAX))
+                .max_idle_connections(idle_connections)
+                .max_idle_connections_per_host(idle_connections)
+                .max_idle_age(IDLE_MAX)
+                .proxy(proxy.clone())
+                .build()
+                .new_agent()
+        };
         Ok(Api {
-            agent,
+            agent: agent(IDLE_CONNECTIONS),
+            fresh: agent(0),
             base: format!("{}/bot{token}/", url.trim_end_matches('/')),
-            idle_max: IDLE_MAX,
             answer_max: None,
         })
     }
@@ -95,7 +99,7 @@ impl Api {
     /// The same, but each call makes a connection of its own. Of one that stood idle nobody may have heard that it is dead.
     pub fn over_new_connections(&self) -> Api {
         Api {
-            idle_max: Duration::ZERO,
+            agent: self.fresh.clone(),
             ..self.clone()
         }
     }
@@ -139,7 +143,6 @@ impl Api {
             .config()
             .timeout_global(Some(budget))
             .timeout_recv_response(self.answer_max)
-            .max_idle_age(self.idle_max)
             .build()
             .header("content-type", content_type)
             .send(body);
