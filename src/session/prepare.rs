@@ -54,9 +54,6 @@ const WRITTEN_LATE: Duration = Duration::from_secs(3);
 const LOOKS_MAX: u32 = 4;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// What Claude says of a conversation that it is to begin, and of which it has a file.
-const IN_USE: &str = "is already in use";
-
 /// How `claude` is started on this host, the same for all sessions.
 pub struct Setup {
     /// The program and its first arguments.
@@ -276,7 +273,9 @@ impl Setup {
             return None;
         }
         let dir = config_dir(&self.environment);
-        let is_kept = last_words.contains(IN_USE)
+        // What it says where it is to begin a conversation of which it has a file; measured, both versions.
+        let in_use = format!("Session ID {} is already in use", session.claude);
+        let is_kept = last_words.contains(&in_use)
             || dir.is_some_and(|dir| transcript::kept(&dir, &session.claude) == Kept::Said);
         is_kept.then(|| session.claude.clone())
     }
