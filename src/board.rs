@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use crate::chat::{Formatted, Place, PromptId, SessionId};
+use crate::chat::{Behind, Formatted, Place, PromptId, SessionId};
 
 /// A running turn, as a person may see it.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +25,8 @@ pub struct Progress {
     pub interruption: Option<Interruption>,
     /// How many messages wait for the next turn.
     pub waiting: usize,
-    /// The last of these in the store; what comes later is not shown by this.
-    pub last_waiting: i64,
+    /// Those of them that people have written; what comes later is not shown by this.
+    pub behind: Behind,
     /// Whether Claude does everything without asking anybody.
     pub asks_nobody: bool,
 }
@@ -233,7 +233,7 @@ mod tests {
             doing_since: now,
             interruption: None,
             waiting: 0,
-            last_waiting: 0,
+            behind: Behind::default(),
             asks_nobody: false,
         }
     }

@@ -552,19 +552,28 @@ pub struct Button {
 pub enum StatusAct {
     /// The turn is stopped.
     Stop,
-    /// What waits behind it goes into it: the messages to this one (the store's number), for those are what was shown, and
-    /// only where they are not more than so many by now. One that came early may have come to wait late.
-    SendNow {
-        last: i64,
-        #[serde(default = "any_number")]
-        many: usize,
-    },
-    /// They are never given.
-    Drop {
-        last: i64,
-        #[serde(default = "any_number")]
-        many: usize,
-    },
+    /// What waits behind it goes into it.
+    SendNow(Behind),
+    /// It is never given.
+    Drop(Behind),
+}
+
+/// The messages that wait behind a turn, as they were when that was shown: what comes later nobody has decided about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// The last of them, by the store's number.
+    pub last: i64,
+    /// How many there are. One that came early may come to wait late.
+    #[serde(default = "any_number")]
+    pub many: usize,
+}
+
+impl Behind {
+    /// All that waits, however much that is.
+    pub const ALL: Behind = Behind {
+        last: i64::MAX,
+        many: usize::MAX,
+    };
 }
 
 /// What a button says that was made before it said how many.

@@ -161,7 +161,7 @@ pub fn coarse(length: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{ChatId, Place, PromptId};
+    use crate::chat::{Behind, ChatId, Place, PromptId};
 
     #[test]
     fn the_line_says_what_and_for_how_long() {
@@ -180,7 +180,7 @@ mod tests {
             doing_since: since,
             interruption: None,
             waiting: 1,
-            last_waiting: 0,
+            behind: Behind::default(),
             asks_nobody: false,
         };
         let at = |seconds| since + Duration::from_secs(seconds);

@@ -10,8 +10,8 @@ use super::machine::{Finished, Shown, Trouble};
 use super::outcome::Wait;
 use crate::board::Progress;
 use crate::chat::{
-    Act, Block, BotId, Button, Formatted, Hold, Offer, Pick, Post, Present, Progress as Answers,
-    Prompt, PromptId, SessionId, Target, Verdict, Wanted,
+    Act, Behind, Block, BotId, Button, Formatted, Hold, Offer, Pick, Post, Present,
+    Progress as Answers, Prompt, PromptId, SessionId, Target, Verdict, Wanted,
 };
 use crate::render::{answer, notice, question, request, sessions, status, texts};
 use crate::router;
@@ -351,8 +351,8 @@ pub fn seconds_to(until: i64, now: i64) -> Duration {
     Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0))
 }
 
-/// A turn as it stands on the board, with the last message that waits; whether its process asks nobody.
-pub fn progress(shown: &Shown, last_waiting: i64, asks_nobody: bool) -> Progress {
+/// A turn as it stands on the board, with the messages that wait behind it; whether its process asks nobody.
+pub fn progress(shown: &Shown, behind: Behind, asks_nobody: bool) -> Progress {
     Progress {
         place: shown.prompt.place,
         prompt: shown.prompt.id,
@@ -361,7 +361,7 @@ pub fn progress(shown: &Shown, last_waiting: i64, asks_nobody: bool) -> Progress
         doing_since: shown.doing_since,
         interruption: shown.interruption.clone(),
         waiting: shown.waiting,
-        last_waiting,
+        behind,
         asks_nobody,
     }
 }

@@ -26,7 +26,7 @@ use super::prepare::{Prepared, Setup, not_started};
 use super::registry::{Control, Ears, Registry};
 use super::slots::Slots;
 use crate::board::{Board, Warning};
-use crate::chat::{BotId, Moving, Post, SessionId};
+use crate::chat::{Behind, BotId, Moving, Post, SessionId};
 use crate::claude::process::{self, Ended, Process, Said};
 use crate::claude::protocol;
 use crate::clock::{unix_millis, unix_now};
@@ -800,12 +800,12 @@ impl Owner {
                 board.ring();
             }
             Action::Show(shown) => {
-                let last_waiting = match shown.waiting {
-                    0 => 0,
-                    _ => store.last_waiting(session)?,
+                let behind = match shown.waiting {
+                    0 => Behind::default(),
+                    _ => store.behind(session)?,
                 };
                 let asks_nobody = self.machine.asks_nobody();
-                let progress = ledger::progress(shown, last_waiting, asks_nobody);
+                let progress = ledger::progress(shown, behind, asks_nobody);
                 board.show(session, progress);
             }
             Action::Hide => board.hide(session),

@@ -205,6 +205,17 @@ pub(super) fn release(
     how: Release,
     line: Option<&str>,
 ) -> Result<bool> {
+    // What nothing is known of any more can only be dropped.
+    if matches!(how, Release::Retry | Release::SendAgain)
+        && tx
+            .prepare_cached(
+                "SELECT 1 FROM hold WHERE session = ?1 AND prompt IS NOT NULL
+                 AND prompt NOT IN (SELECT id FROM prompt)",
+            )?
+            .exists([session.0])?
+    {
+        return Ok(false);
+    }
     retire_notice(tx, session, now, line)?;
     let ended = tx
         .query_row(

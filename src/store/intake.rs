@@ -308,6 +308,7 @@ impl Intake<'_> {
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
                 // A list may show the old one.
                 buttons::line_has_moved(self.tx, session, self.now)?;
+                self.posted = true;
                 if state == "waiting" {
                     buttons::denies_with(self.tx, session, id, text)?;
                 }

@@ -9,10 +9,7 @@ use rusqlite::OptionalExtension;
 use super::buttons::{self, Offered};
 use super::holds::{self, Release};
 use super::{Intake, Result, Store, outbox};
-use crate::chat::{Arrival, Hold, InLine, Notice, Post, RowId, SessionId};
-
-/// All that waits for a session, however much that is: the last message, and how many.
-pub const ALL_THAT_WAITS: (i64, usize) = (i64::MAX, usize::MAX);
+use crate::chat::{Arrival, Behind, Hold, InLine, Notice, Post, RowId, SessionId};
 
 /// What has become of the messages that a button is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,31 +41,32 @@ impl Intake<'_> {
             .collect()
     }
 
-    /// Has all messages up to `last` that wait put into the turn that runs, if they are not more than so `many`; where no
+    /// Has all messages that are `behind` a turn put into it, if they are no more by now; where no
     /// turn runs, they are given next all the same.
-    pub fn steer_line(&mut self, session: SessionId, (last, many): (i64, usize)) -> Result<OfLine> {
-        let found = self.of_line(session, last, many)?;
+    pub fn steer_line(&mut self, session: SessionId, behind: Behind) -> Result<OfLine> {
+        let found = self.of_line(session, behind)?;
         if found == OfLine::Done {
             self.tx.execute(
                 "UPDATE inbox SET steer = 1 WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
-                (session.0, last),
+                (session.0, behind.last),
             )?;
+            self.line_was_changed(session)?;
         }
-        self.line_was_changed(session)?;
+        self.touched.insert(session);
         Ok(found)
     }
 
-    /// What is to be done about the messages up to `last` that wait.
-    fn of_line(&self, session: SessionId, last: i64, many: usize) -> Result<OfLine> {
+    /// What is to be done about messages that were shown to wait.
+    fn of_line(&self, session: SessionId, behind: Behind) -> Result<OfLine> {
         let wait: i64 = self
             .tx
             .prepare_cached(
                 "SELECT COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
             )?
-            .query_row((session.0, last), |row| row.get(0))?;
+            .query_row((session.0, behind.last), |row| row.get(0))?;
         Ok(match usize::try_from(wait).unwrap_or_default() {
             0 => OfLine::Nothing,
-            wait if wait > many => OfLine::More,
+            wait if wait > behind.many => OfLine::More,
             _ => OfLine::Done,
         })
     }
@@ -89,17 +87,19 @@ impl Intake<'_> {
             .map(drop)
     }
 
-    /// Drops all messages up to `last` that wait behind a turn, if they are not more than so `many`.
-    pub fn drop_line(&mut self, session: SessionId, (last, many): (i64, usize)) -> Result<OfLine> {
-        let found = self.of_line(session, last, many)?;
+    /// Drops all messages that are `behind` a turn, if they are no more by now.
+    pub fn drop_line(&mut self, session: SessionId, behind: Behind) -> Result<OfLine> {
+        let found = self.of_line(session, behind)?;
         if found == OfLine::Done {
             self.tx.execute(
                 "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND id <= ?2",
-                (session.0, last),
+                (session.0, behind.last),
             )?;
+            self.line_was_changed(session)?;
+            self.holds_nothing(session, None)?;
         }
-        self.line_was_changed(session)?;
-        self.holds_nothing(session, None)?;
+        // What is shown there may be an old one.
+        self.touched.insert(session);
         Ok(found)
     }
 
@@ -205,13 +205,18 @@ impl Intake<'_> {
 }
 
 impl Store {
-    /// The last message that waits for a session; 0 where none does.
-    pub fn last_waiting(&self, session: SessionId) -> Result<i64> {
+    /// The messages that wait for a session.
+    pub fn behind(&self, session: SessionId) -> Result<Behind> {
         self.read(|tx| {
             tx.prepare_cached(
-                "SELECT COALESCE(MAX(id), 0) FROM inbox WHERE session = ?1 AND state = 'waiting'",
+                "SELECT COALESCE(MAX(id), 0), COUNT(*) FROM inbox WHERE session = ?1 AND state = 'waiting'",
             )?
-            .query_row([session.0], |row| row.get(0))
+            .query_row([session.0], |row| {
+                Ok(Behind {
+                    last: row.get(0)?,
+                    many: row.get::<_, i64>(1)? as usize,
+                })
+            })
         })
     }
 }

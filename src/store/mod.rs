@@ -52,7 +52,7 @@ pub use elsewhere::Marks;
 pub use holds::{Held, Holding, Release};
 pub use intake::{Accepted, Came, Edited, Intake, Overtakes, Queued, Written};
 pub use left_behind::LeftBehind;
-pub use line::{ALL_THAT_WAITS, OfLine};
+pub use line::OfLine;
 pub use log::{Log, Said};
 pub use moving::{Departed, Kept as KeptSession, Stays};
 pub use outbox::{Ready, StoredToast};

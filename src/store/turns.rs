@@ -734,8 +734,8 @@ impl Store {
         })
     }
 
-    /// Stores what comes from a session without having been asked for, for the place of its last prompt; nothing where
-    /// there was none. Full.
+    /// Stores what comes from a session without having been asked for, for where what comes unasked goes; nothing
+    /// where nothing talks to it. Full.
     pub fn unasked(
         &self,
         bot: BotId,

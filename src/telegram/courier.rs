@@ -2,7 +2,8 @@
 //!
 //! One scheduler thread is the only one that writes: [`Pacing`] decides what is sent now, [`settling`] what the end of a
 //! call means, and the sender threads make the calls. A row is marked before it is sent and settled after; what could
-//! not be written down is kept and tried again before anything else is sent.
+//! not be written down is kept and tried again before anything else is sent. Only answers to presses, which come first, are
+//! not marked: they need nothing to be written, and answered twice a press is answered once.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -194,7 +195,7 @@ impl Scheduler {
     fn round(&mut self, taken_up: &mut bool) -> StoreResult<Option<Instant>> {
         loop {
             // Before all else, of which there may be much to write.
-            self.answer_presses()?;
+            let more_wait = self.answer_presses()?;
             if !*taken_up {
                 self.take_up()?;
                 *taken_up = true;
@@ -205,6 +206,9 @@ impl Scheduler {
                     self.answering.remove(&row);
                 }
                 self.unsettled.pop_front();
+            }
+            if more_wait {
+                continue;
             }
             let now = Instant::now();
             let due = self.outfit.store.due(self.outfit.bot)?;
@@ -272,8 +276,9 @@ impl Scheduler {
     }
 
     /// Answers presses. Nothing is written for that, and for those of which nothing is stored the store is not even asked: it
-    /// may be what fails. They come last, since anybody can make more of them.
-    fn answer_presses(&mut self) -> StoreResult<()> {
+    /// may be what fails. They come last, since anybody can make more of them. Returns whether some were given up, in whose place
+    /// others may have come to be looked at.
+    fn answer_presses(&mut self) -> StoreResult<bool> {
         let answered = self.answer_stored();
         while self.pacing.may_answer() {
             let Some(toast) = self.outfit.board.next_toast() else {
@@ -285,9 +290,10 @@ impl Scheduler {
         answered
     }
 
-    fn answer_stored(&mut self) -> StoreResult<()> {
+    fn answer_stored(&mut self) -> StoreResult<bool> {
+        let mut gave_up = false;
         if !self.pacing.may_answer() {
-            return Ok(());
+            return Ok(gave_up);
         }
         let most = TOASTS_MAX + self.answering.len();
         for toast in self.outfit.store.toasts(self.outfit.bot, most)? {
@@ -312,10 +318,13 @@ impl Scheduler {
                     let lane = Lane::Toast;
                     self.answer(Call::Row(Due { row, place, lane }), request);
                 }
-                None => self.unsettled.push_back(Settle::Refuse(row)),
+                None => {
+                    gave_up = true;
+                    self.unsettled.push_back(Settle::Refuse(row));
+                }
             }
         }
-        Ok(())
+        Ok(gave_up)
     }
 
     fn answer(&mut self, call: Call, request: outgoing::Call) {
@@ -590,10 +599,10 @@ fn offers_of(progress: &Progress) -> Vec<(&'static str, StatusAct)> {
         return Vec::new();
     }
     let mut offers = vec![(texts::STOP, StatusAct::Stop)];
-    if progress.waiting > 0 {
-        let (last, many) = (progress.last_waiting, progress.waiting);
-        offers.push((texts::SEND_NOW, StatusAct::SendNow { last, many }));
-        offers.push((texts::DROP, StatusAct::Drop { last, many }));
+    // What chappe itself goes on with waits as well, and is nobody's to drop.
+    if progress.behind.many > 0 {
+        offers.push((texts::SEND_NOW, StatusAct::SendNow(progress.behind)));
+        offers.push((texts::DROP, StatusAct::Drop(progress.behind)));
     }
     offers
 }

@@ -9,15 +9,15 @@ use super::commands::{self, choices::Effect};
 use super::desk::{Desk, say, stop};
 use super::update::Decoded;
 use crate::chat::{
-    Act, Arrival, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, RowId, SessionId,
-    StatusAct,
+    Act, Arrival, Behind, Formatted, Lane, MessageId, Notice, Offer, Place, Post, Press, RowId,
+    SessionId, StatusAct,
 };
 use crate::render::texts;
 use crate::requests::{presses, replies};
 use crate::router::{Command, Route, Said};
 use crate::store::{
-    self, ALL_THAT_WAITS, Came, CatchUp, Edited, InStatus, Intake, OfLine, Offered, Overtakes,
-    Queued, Release, Stop, Taken, Written,
+    self, Came, CatchUp, Edited, InStatus, Intake, OfLine, Offered, Overtakes, Queued, Release,
+    Stop, Taken, Written,
 };
 
 /// What is said where a new message goes before what was held.
@@ -424,17 +424,14 @@ fn in_status(
             stop(intake, session)?;
             return Ok(texts::TOAST_STOPPING);
         }
-        StatusAct::SendNow { last, many } => {
+        StatusAct::SendNow(behind) => {
             let toast = match intake.takes_in(session)? {
                 true => texts::TOAST_SENDING,
                 false => texts::TOAST_GOES_NEXT,
             };
-            (intake.steer_line(session, (last, many))?, toast)
+            (intake.steer_line(session, behind)?, toast)
         }
-        StatusAct::Drop { last, many } => (
-            intake.drop_line(session, (last, many))?,
-            texts::TOAST_DROPPED,
-        ),
+        StatusAct::Drop(behind) => (intake.drop_line(session, behind)?, texts::TOAST_DROPPED),
     };
     Ok(match found {
         OfLine::Done => toast,
@@ -457,7 +454,7 @@ fn carry_out(
             let line = texts::TOAST_SENT_NOW;
             intake.run_kept(offered.session, line)?;
             // It is over once the line is another one.
-            let found = intake.steer_line(offered.session, ALL_THAT_WAITS)?;
+            let found = intake.steer_line(offered.session, Behind::ALL)?;
             intake.release(offered, Release::GoOn, line)?;
             return Ok(match found {
                 OfLine::Done => line,

@@ -144,6 +144,45 @@ fn all_runs_in_order_or_nothing_does() {
 }
 
 #[test]
+fn what_comes_to_wait_late_is_not_dropped_by_a_button_that_was_shown_before() {
+    let host = host();
+    was_there_before(&host);
+    host.say("one");
+    host.say("two");
+    set_clock(&host, 2 * HOUR);
+    let _chappe = host.start();
+    let question = host.answer("2 messages came while I was away (the oldest 2 h ago)");
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    host.say("later");
+    let status = host.wait("the status with what waits", |view| {
+        let mut shown = view.from_bot(USER);
+        let says = |shown: &&Shown| shown.text.contains("1 waiting") && !shown.buttons.is_empty();
+        shown.find(says).cloned()
+    });
+    host.delivered();
+    let press = host.press(&host.person(), &question, "Run all");
+    assert_eq!(host.toast(&press), "All of them run.");
+    // They came before the one that was shown, and were not shown.
+    let press = host.press(&host.person(), &status, "Drop");
+    let toast = host.toast(&press);
+    assert!(toast.starts_with("More waits by now"), "{toast}");
+    drop(held);
+    host.wait("all three", |view| {
+        let texts: Vec<&str> = view
+            .from_bot(USER)
+            .map(|shown| shown.text.as_str())
+            .collect();
+        let echoes = texts.join("\n");
+        let all = ["one", "two", "later"];
+        all.iter()
+            .all(|one| echoes.lines().any(|line| line.ends_with(one)))
+            .then_some(())
+    });
+}
+
+#[test]
 fn what_is_young_is_run_and_nobody_is_asked() {
     let host = host();
     was_there_before(&host);

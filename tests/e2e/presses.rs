@@ -4,6 +4,8 @@ use std::fs;
 
 use chappe::loopback::botapi::{Call, Fault, Person, Shown, Trouble, View};
 
+use rusqlite::Connection;
+
 use crate::host::{Host, USER, until};
 
 const BOB: i64 = 1002;
@@ -235,4 +237,30 @@ fn a_press_that_waits_while_chappe_is_not_there_allows_nothing() {
     host.says(USER, request.id, expired);
     host.answer("tool said:");
     assert!(!host.file("made").exists());
+}
+
+#[test]
+fn a_press_on_a_button_that_cannot_be_read_any_more_is_answered() {
+    let host = Host::new();
+    let chappe = host.start();
+    let gate = host.gate();
+    host.say(&gate.call());
+    let held = gate.reached();
+    let status = host.answer("⏳");
+    host.delivered();
+    let database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    database
+        .execute(
+            "UPDATE status_button SET act = '{\"do\":\"of a later chappe\"}'",
+            [],
+        )
+        .expect("it can be written");
+    let press = press_stop(&host, &status);
+    assert_eq!(
+        host.toast(&press),
+        "I can't read what this button was for. Nothing was done."
+    );
+    drop(held);
+    host.answer("✓");
+    assert!(chappe.log().contains("cannot be stored and is skipped"));
 }

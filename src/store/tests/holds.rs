@@ -506,9 +506,7 @@ fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
     on_both(|store| {
         let (session, first) = given(store);
         say(store, &message(2, HOME), "steered");
-        take_in(store, NOW, |intake| {
-            intake.steer_line(session, ALL_THAT_WAITS)
-        });
+        take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
         let Next::Given { prompt: second, .. } = store
             .steer(
                 BOT,
@@ -558,7 +556,7 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
             let row = number(store, rows);
             take_in(store, NOW, |intake| match in_all {
                 true => {
-                    let found = intake.drop_line(session, ALL_THAT_WAITS)?;
+                    let found = intake.drop_line(session, Behind::ALL)?;
                     Ok(found == OfLine::Done)
                 }
                 false => intake.drop_one(session, row, "dropped"),
@@ -581,12 +579,12 @@ fn where_all_that_was_held_is_dropped_nothing_is_held() {
 fn what_was_not_shown_with_the_button_is_neither_dropped_nor_put_into_the_turn() {
     on_both(|store| {
         let session = say(store, &message(1, HOME), "one");
-        let shown = store.last_waiting(session).expect("it can be read");
-        let shown = (shown, 1);
+        let shown = store.behind(session).expect("it can be read");
+        assert_eq!(shown.many, 1);
         let drop = || take_in(store, NOW, |intake| intake.drop_line(session, shown));
         let steer = || take_in(store, NOW, |intake| intake.steer_line(session, shown));
         assert_eq!(drop(), OfLine::Done);
-        assert_eq!(store.last_waiting(session), Ok(0));
+        assert_eq!(store.behind(session), Ok(Behind::default()));
         say(store, &message(2, HOME), "two");
         // Pressed once more, before the message with the button has changed.
         assert_eq!(drop(), OfLine::Nothing);
@@ -602,8 +600,7 @@ fn what_came_early_and_waits_late_was_not_shown_with_the_button() {
         let session = say(store, &message(1, HOME), "early");
         run(store, "UPDATE inbox SET state = 'asked'");
         say(store, &message(2, HOME), "late");
-        let last = store.last_waiting(session).expect("it can be read");
-        let shown = (last, 1);
+        let shown = store.behind(session).expect("it can be read");
         take_in(store, NOW, |intake| intake.run_kept(session, "they run"));
         // It waits below the last one that was shown, and nobody has seen that.
         for _ in 0..2 {
@@ -613,8 +610,10 @@ fn what_came_early_and_waits_late_was_not_shown_with_the_button() {
         }
         let work = store.work(session).expect("it can be read");
         assert_eq!((work.waiting, work.to_steer), (2, 0));
-        let both = take_in(store, NOW, |intake| intake.drop_line(session, (last, 2)));
-        assert_eq!(both, OfLine::Done);
+        let both = store.behind(session).expect("it can be read");
+        assert_eq!((both.last, both.many), (shown.last, 2));
+        let drop = take_in(store, NOW, |intake| intake.drop_line(session, both));
+        assert_eq!(drop, OfLine::Done);
         assert_eq!(waiting(store, session), 0);
     });
 }

@@ -28,9 +28,9 @@ use std::path::Path;
 
 use super::*;
 use crate::chat::{
-    Act, Arrival, BotId, ChatId, Choice, Formatted, Hold, Lane, MessageId, Notice, Offer, Outcome,
-    Persona, Place, Post, Prompt, PromptId, RowId, SessionId, Spent, StatusAct, TopicId, UserId,
-    Waiting, Wanted,
+    Act, Arrival, Behind, BotId, ChatId, Choice, Formatted, Hold, Lane, MessageId, Notice, Offer,
+    Outcome, Persona, Place, Post, Prompt, PromptId, RowId, SessionId, Spent, StatusAct, TopicId,
+    UserId, Waiting, Wanted,
 };
 
 const BOT: BotId = BotId(7);

@@ -5,8 +5,8 @@ use super::*;
 const SHOWN: MessageId = MessageId(600);
 const ALL: [StatusAct; 3] = [
     StatusAct::Stop,
-    StatusAct::SendNow { last: 5, many: 1 },
-    StatusAct::Drop { last: 5, many: 1 },
+    StatusAct::SendNow(Behind { last: 5, many: 1 }),
+    StatusAct::Drop(Behind { last: 5, many: 1 }),
 ];
 
 /// A session with a turn that runs.
@@ -72,7 +72,10 @@ fn a_button_stays_what_it_is_until_it_is_pressed() {
         assert_eq!((&next[0], &next[2]), (stop, &first[2]));
         assert_ne!(&next[1], now);
         // What waits now is not what waited then.
-        let later = [StatusAct::Stop, StatusAct::Drop { last: 6, many: 1 }];
+        let later = [
+            StatusAct::Stop,
+            StatusAct::Drop(Behind { last: 6, many: 1 }),
+        ];
         let later = offered(store, prompt.id, Some(SHOWN), &later);
         assert_eq!(&later[0], stop);
         // As long as the screen shows it, it is for what it was shown for.

@@ -71,9 +71,7 @@ fn who_wrote_from_elsewhere_what_went_into_a_turn_is_told_so_once() {
             ),
         );
         say(store, &message(2, place(43)), "and this");
-        take_in(store, NOW, |intake| {
-            intake.steer_line(session, ALL_THAT_WAITS)
-        });
+        take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
         let given = store
             .steer(
                 BOT,

@@ -126,9 +126,7 @@ fn what_was_for_a_turn_of_one_place_does_not_go_into_one_of_another() {
             .expect("it can be looked for");
         assert_eq!(steered, Next::Nothing);
         // Who says so now means this one.
-        take_in(store, NOW, |intake| {
-            intake.steer_line(session, ALL_THAT_WAITS)
-        });
+        take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
         let steered = store
             .steer(
                 BOT,

@@ -1,7 +1,7 @@
 //! The pace as scripts of calls and their ends, at times that the tests make up.
 
 use super::*;
-use crate::chat::{RowId, TopicId};
+use crate::chat::{Behind, RowId, TopicId};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -31,7 +31,7 @@ fn working(prompt: i64, chat: i64, since: Instant, doing: Doing) -> Progress {
         doing_since: since,
         interruption: None,
         waiting: 0,
-        last_waiting: 0,
+        behind: Behind::default(),
         asks_nobody: false,
     }
 }
