@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::requests::ABOVE;
+use super::requests::{ABOVE, REMINDER};
 use super::{Result, Step, Store, outbox, place_of};
 use crate::chat::{BotId, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target};
 
@@ -150,10 +150,10 @@ pub(super) fn deny_torn(
 /// Lets nothing of a request go out that was not sent yet: the request is over. Returns whether its message was not.
 pub(super) fn withdraw_unsent(tx: &Transaction<'_>, request: i64) -> Result<bool> {
     tx.prepare_cached(
-        "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'
-         AND part_of = (SELECT token FROM request WHERE id = ?1)",
+        "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting' AND EXISTS (
+             SELECT 1 FROM request WHERE id = ?1 AND (part_of = token OR key = ?2 || token))",
     )?
-    .execute([request])?;
+    .execute((request, REMINDER))?;
     let unsent = tx
         .prepare_cached(
             "UPDATE outbox SET state = 'withdrawn' WHERE state = 'waiting'

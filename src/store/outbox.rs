@@ -158,9 +158,11 @@ fn next_post(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
 }
 
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
-/// decided meanwhile is never sent again, and no part of it: its buttons would ask for what is over.
+/// decided meanwhile is never sent again, and no part of it: its buttons would ask for what is over. Nor is it said once more
+/// that it waits.
 const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request
-    WHERE (request.row = outbox.id OR request.token = outbox.part_of) AND request.state != 'open')
+    WHERE (request.row = outbox.id OR request.token = outbox.part_of OR outbox.key = 'remind/' || request.token)
+      AND request.state != 'open')
     THEN 'withdrawn' ELSE 'waiting' END";
 
 /// What a row is to be sent as whose edit finds no message. What a person has decided of a request is told all the same: the

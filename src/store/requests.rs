@@ -113,7 +113,7 @@ impl Decided<'_> {
 /// How the keys of rows begin that stand above a request as a part of it, and of those that mention it once more. The
 /// request's token follows.
 pub(super) const ABOVE: &str = "above/";
-const REMINDER: &str = "remind/";
+pub(super) const REMINDER: &str = "remind/";
 
 /// The key of a part of a request that goes out above the message with its buttons.
 fn key_above(token: &str, part: usize) -> String {
