@@ -78,12 +78,20 @@ pub fn denied_for(tool: &str, reason: &str) -> String {
 
 /// Below a request for the use of a tool that was allowed, where Claude may not have heard of that.
 pub fn unheard(tool: &str, shown: &Formatted) -> Formatted {
-    let how = match tool {
+    texts::unheard(shown, was(tool))
+}
+
+/// The same where the turn was stopped before Claude could hear of it: it was told no.
+pub fn unheard_by_stop(tool: &str, shown: &Formatted) -> Formatted {
+    texts::unheard_by_stop(shown, was(tool))
+}
+
+fn was(tool: &str) -> &'static str {
+    match tool {
         PLAN_TOOL => "Approved",
         QUESTION_TOOL => "Answered",
         _ => "Allowed",
-    };
-    texts::unheard(shown, how)
+    }
 }
 
 /// Where a request stands, as seen from a message that waits for its answer.

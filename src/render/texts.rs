@@ -366,6 +366,28 @@ pub fn allowed_always(
     below(shown, &format!("{verdict} {by}, {time}, always: {what}"))
 }
 
+/// How much is shown of a text that may not have been read, in characters.
+const UNREAD_MAX: usize = 1_000;
+
+/// A text was put into a turn that was stopped, and nobody knows whether Claude has read it.
+pub fn unread(text: &str) -> Formatted {
+    let mut shown: String = text.chars().take(UNREAD_MAX).collect();
+    if shown.len() < text.len() {
+        shown.push('…');
+    }
+    Formatted::plain(format!(
+        "✗ Stopped before I could tell whether Claude had read this. Send it again if it still counts:\n{shown}"
+    ))
+}
+
+/// Below a request that was allowed, and stopped before that was told. `how` says so in a word.
+pub fn unheard_by_stop(shown: &Formatted, how: &str) -> Formatted {
+    below(
+        shown,
+        &format!("✗ {how}, but the turn was stopped before Claude heard it."),
+    )
+}
+
 /// Below a request that was allowed when its process was gone, or about to be. `how` says so in a word.
 pub fn unheard(shown: &Formatted, how: &str) -> Formatted {
     below(

@@ -33,7 +33,7 @@ pub fn show(intake: &mut Intake<'_>, person: &Person, picked: Picked) -> store::
                 &asking.progress,
                 (&person.name, &time),
             );
-            intake.show(asking.row, &body, Vec::new())?;
+            intake.say_instead(asking.row, &body)?;
             (Did::Decided, question::TOAST_ANSWERED)
         }
         Picked::Declined { row, shown } => {

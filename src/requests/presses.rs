@@ -25,7 +25,7 @@ pub fn decide(
                 Verdict::Allow => texts::allowed(&shown, is_plan(&tool), by, &time),
                 Verdict::Deny => texts::denied(&shown, by, &time),
             };
-            intake.show(row, &body, Vec::new())?;
+            intake.say_instead(row, &body)?;
             Came::decided(match verdict {
                 Verdict::Allow => allowed_toast(&tool),
                 Verdict::Deny => texts::TOAST_DENIED,

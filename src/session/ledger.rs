@@ -325,6 +325,7 @@ fn closing(finished: &Finished, now: i64) -> Closing {
         posts,
         offers,
         hold,
+        unread: |text| Post::message(texts::unread(text)),
     }
 }
 

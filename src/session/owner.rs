@@ -768,8 +768,12 @@ impl Owner {
                     Closed::Expired => ("expired", texts::expired),
                     Closed::Restarted => ("expired", texts::expired_by_restart),
                 };
+                let unheard: fn(&str, &_) -> _ = match why {
+                    Closed::Stopped => request::unheard_by_stop,
+                    Closed::Withdrawn | Closed::Expired | Closed::Restarted => request::unheard,
+                };
                 let request = request.as_deref();
-                store.close_requests(session, now, request, state, line, request::unheard)?;
+                store.close_requests(session, now, request, state, line, unheard)?;
                 self.is_over(request);
                 board.ring();
             }

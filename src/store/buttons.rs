@@ -69,6 +69,12 @@ impl Intake<'_> {
         self.show(row, body, buttons)
     }
 
+    /// The same without any buttons.
+    pub fn say_instead(&mut self, row: RowId, body: &Formatted) -> Result<()> {
+        outbox::rewrite(self.tx, row, &Post::message(body.clone()))?;
+        self.show(row, body, Vec::new())
+    }
+
     /// The time of day, as the clock on the wall of the host shows it.
     pub fn time_of_day(&self) -> Result<String> {
         self.tx.query_row(

@@ -35,7 +35,7 @@ pub struct Work {
 }
 
 /// How a turn is closed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Closing {
     pub prompt: PromptId,
     /// What was put into its turn, and is closed with it.
@@ -52,6 +52,8 @@ pub struct Closing {
     pub offers: Vec<Notice>,
     /// Whether what waits is held because of it.
     pub hold: Option<Holding>,
+    /// What is said of a text that was put into a turn which was stopped, where nobody knows whether Claude has read it.
+    pub unread: fn(&str) -> Post,
 }
 
 /// What Claude says before its answer, or without having been asked.
@@ -210,21 +212,32 @@ fn stays_behind(tx: &Transaction<'_>, session: SessionId, place: Place) -> Resul
     .map(drop)
 }
 
-/// Closes what was put into a turn, together with that.
+/// Closes what was put into a turn, together with that. Returns what was not known to be taken, with its place.
 fn close_steered(
     tx: &Transaction<'_>,
     steered: &[PromptId],
     outcome: Outcome,
     now: i64,
-) -> Result<()> {
+) -> Result<Vec<(PromptId, Place, String)>> {
+    let mut unread = Vec::new();
     for prompt in steered {
+        let found = tx
+            .prepare_cached(
+                "SELECT chat, topic, text FROM prompt WHERE id = ?1 AND state = 'sent'",
+            )?
+            .query_row([prompt.0], |row| {
+                let place = place_of(row.get(0)?, row.get(1)?);
+                Ok((*prompt, place, row.get(2)?))
+            })
+            .optional()?;
+        unread.extend(found);
         tx.prepare_cached(
             "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3
              WHERE id = ?1 AND state IN ('sent', 'taken')",
         )?
         .execute((prompt.0, outcome.as_str(), now))?;
     }
-    Ok(())
+    Ok(unread)
 }
 
 /// Where what comes unasked goes: the place of the session's last prompt. Where none was given yet, that of what was
@@ -689,7 +702,13 @@ impl Store {
                 .optional()?;
             // Closed before: it was stored the first time.
             let Some((place, told, is_command)) = closed else { return Ok(()) };
-            close_steered(tx, &closing.steered, closing.outcome, now)?;
+            let unread = close_steered(tx, &closing.steered, closing.outcome, now)?;
+            if closing.outcome == Outcome::Stopped {
+                for (prompt, place, text) in unread {
+                    let post = (closing.unread)(&text);
+                    outbox::insert(tx, bot, place, Some(prompt), None, Lane::Text, &post, now)?;
+                }
+            }
             // Only a turn that Claude itself has ended proves that there is something to resume; one of its own commands
             // proves nothing: after /clear there is nothing.
             let by_claude = !is_command && closing.by_claude;

@@ -210,6 +210,7 @@ fn closing(prompt: PromptId, posts: &[(&str, &str)]) -> Closing {
             .collect(),
         offers: Vec::new(),
         hold: None,
+        unread: |text| post(&format!("unread: {text}")),
     }
 }
 

@@ -625,3 +625,54 @@ fn a_stopped_turn_is_there_to_be_resumed_if_claude_has_said_so_or_the_disk_does(
         assert!(said().1);
     });
 }
+
+#[test]
+fn what_nobody_knows_to_be_read_is_told_when_its_turn_is_stopped() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        let steer = |update: i64, text: &str| {
+            say(store, &message(update, HOME), text);
+            take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
+            let given = store
+                .steer(
+                    BOT,
+                    session,
+                    first.id,
+                    revision(store, session),
+                    NOW,
+                    choose,
+                )
+                .expect("it can be steered");
+            match given {
+                Next::Given { prompt, .. } => prompt.id,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (read, unread) = (steer(2, "was read"), steer(3, "perhaps not"));
+        store
+            .taken_in(
+                BOT,
+                session,
+                NOW,
+                (read, first.id),
+                &Aside::default(),
+                &post(""),
+            )
+            .expect("it is noted");
+        let stopped = Closing {
+            outcome: Outcome::Stopped,
+            steered: vec![read, unread],
+            ..closing(first.id, &[])
+        };
+        for _ in 0..2 {
+            store
+                .finish(BOT, session, NOW, &stopped, not_held, told_of)
+                .expect("it is stored");
+        }
+        let said = words(
+            store,
+            "SELECT json_extract(post, '$.body.text') FROM outbox WHERE post LIKE '%unread%'",
+        );
+        assert_eq!(said, ["unread: perhaps not"]);
+    });
+}
