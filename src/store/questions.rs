@@ -160,6 +160,7 @@ impl Intake<'_> {
             return Ok(Picked::Foreign);
         }
         if !asking.is_open {
+            self.tell_again(asking.row, from)?;
             return Ok(Picked::Over);
         }
         if question != asking.progress.at() {

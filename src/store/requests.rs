@@ -627,6 +627,35 @@ impl Intake<'_> {
         Ok(found.map(|found| found.state == "open"))
     }
 
+    /// Has a message say what has become of its request, if it was not known before this press that it shows it: until then
+    /// nothing could be changed there.
+    pub(super) fn tell_again(&mut self, row: RowId, from: &Arrival) -> Result<()> {
+        let Some(pressed) = from.message else {
+            return Ok(());
+        };
+        let is_known = self
+            .tx
+            .prepare_cached("SELECT 1 FROM outbox WHERE id = ?1 AND message = ?2")?
+            .exists((row.0, pressed.0))?;
+        if is_known {
+            return Ok(());
+        }
+        let last: Option<String> = self
+            .tx
+            .prepare_cached(
+                "SELECT post FROM outbox WHERE id > ?1 AND json_extract(post, '$.do') = 'edit'
+                 AND json_extract(post, '$.target.row') = ?1 ORDER BY id DESC LIMIT 1",
+            )?
+            .query_row([row.0], |row| row.get(0))
+            .optional()?;
+        let last = last.and_then(|json| serde_json::from_str(&json).ok());
+        let Some(Post::Edit { body, .. }) = last else {
+            return Ok(());
+        };
+        note_arrival(self.tx, row, from)?;
+        self.show(row, &body, Vec::new())
+    }
+
     /// The request of a token, if a press came from the message that shows it.
     fn at_message(&self, token: &str, from: &Arrival) -> Result<Option<Found>> {
         let found = self
@@ -681,6 +710,7 @@ impl Intake<'_> {
             asked,
         } = found;
         if state != "open" {
+            self.tell_again(row, from)?;
             return Ok(Pressed::Over);
         }
         if decided.verdict == Verdict::Allow && !is_answered(asked) {

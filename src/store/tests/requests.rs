@@ -984,3 +984,73 @@ fn a_press_after_a_stop_allows_nothing_and_what_was_pressed_before_it_is_told() 
         assert_eq!(decisions(store, session).len(), 1);
     });
 }
+
+#[test]
+fn that_a_request_waits_is_not_said_once_it_does_not() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        let says = |pends: &crate::chat::Pends| Formatted::plain(format!("{} waits", pends.name));
+        let remind = || store.remind(session, NOW + 9, "r", says);
+        let states = || words(store, "SELECT state FROM outbox WHERE key LIKE 'remind/%'");
+        assert_eq!(remind(), Ok(true));
+        decide(store, "token-r", &press(2, HOME, 500));
+        assert_eq!(states(), ["withdrawn"], "it had not gone out yet");
+        // Nor once more where it was on its way in a crash.
+        run(
+            store,
+            "UPDATE outbox SET state = 'sending' WHERE key LIKE 'remind/%'",
+        );
+        store.take_up_outbox(BOT).expect("it is taken up");
+        assert_eq!(states(), ["withdrawn"]);
+    });
+}
+
+#[test]
+fn a_message_that_was_not_known_says_what_became_of_its_request_once_it_is_pressed() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        begin(store, row).expect("it waits");
+        // It has arrived, and chappe did not live to hear that.
+        expire(store, session, None);
+        store.take_up_outbox(BOT).expect("it is taken up");
+        let [edit] = due(store)[..] else {
+            panic!("what became of it is to be told")
+        };
+        assert_eq!(begin(store, edit).map(|ready| ready.edits), Some(None));
+        store.delivered(edit, HOME.chat, None).expect("it is noted");
+        assert_eq!(due(store), []);
+        let pressed = || decide(store, "token-r", &press(2, HOME, 500));
+        assert_eq!(pressed(), Pressed::Over);
+        let [edit] = due(store)[..] else {
+            panic!("now it can be told")
+        };
+        let ready = begin(store, edit).expect("it waits");
+        assert_eq!(ready.edits, Some(MessageId(500)));
+        assert!(
+            matches!(&ready.post, Post::Edit { body, .. } if body.text.ends_with("(expired)")),
+            "{ready:?}"
+        );
+        store.delivered(edit, HOME.chat, None).expect("it is noted");
+        assert_eq!(pressed(), Pressed::Over);
+        assert_eq!(due(store), [], "it says so already");
+    });
+}
+
+#[test]
+fn who_decided_stays_below_what_may_not_have_been_heard() {
+    on_both(|store| {
+        let (session, _, row) = asking(store);
+        deliver(store, row, 500);
+        decide(store, "token-r", &press(2, HOME, 500));
+        take_in(store, NOW, |intake| {
+            intake.say_instead(row, &Formatted::plain("allowed by Ada"))
+        });
+        expire(store, session, None);
+        let said = words(
+            store,
+            "SELECT json_extract(post, '$.body.text') FROM outbox ORDER BY id DESC LIMIT 1",
+        );
+        assert_eq!(said, ["allowed by Ada (Bash unheard)"]);
+    });
+}
