@@ -6,6 +6,7 @@ pub mod commands;
 pub mod courier;
 pub mod desk;
 pub mod dispatch;
+pub mod late;
 pub mod menu;
 pub mod outgoing;
 pub mod pacing;

@@ -17,6 +17,7 @@ use super::ahead::Looks;
 use super::api::Api;
 use super::desk::Desk;
 use super::dispatch::Moment;
+use super::late::Late;
 use super::menu;
 use super::outgoing;
 use super::refusal::{self, Failure, Refusal};
@@ -92,10 +93,11 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts the thread. `seen` is when Telegram answered a former chappe, in Unix seconds.
+    /// Starts the threads. `seen` is when Telegram answered a former chappe, in Unix seconds.
     pub fn start(outfit: Outfit, seen: Option<i64>) -> std::io::Result<Poller> {
         let stopping = Arc::new(AtomicBool::new(false));
         let (wait, waited) = bounded(0);
+        let late = Late::start(outfit.api.clone(), outfit.fatal.clone())?;
         let poll = Poll {
             outfit,
             stopping: Arc::clone(&stopping),
@@ -107,6 +109,7 @@ impl Poller {
             to_ask: false,
             to_tell: None,
             knows_name: false,
+            late,
             has_set_menu: false,
             named: VecDeque::new(),
             store_fails: false,
@@ -142,6 +145,8 @@ struct Poll {
     to_tell: Option<Duration>,
     /// Whether the bot's name is known, by which it is called in groups; nobody needs it elsewhere.
     knows_name: bool,
+    /// Answers presses where storing them takes too long.
+    late: Late,
     /// Whether somebody sees to the menu of commands.
     has_set_menu: bool,
     /// Groups that are not served, as far as the log has named them.
@@ -350,6 +355,12 @@ impl Poll {
         let looked_up = of_use
             .into_iter()
             .map(|update| (update, desk.look_ahead(store, *bot, update, &mut looks)));
+        let presses = updates
+            .iter()
+            .filter_map(|update| desk.press_of(update))
+            .map(|(_, callback)| callback)
+            .collect();
+        let storing = self.late.watch(presses);
         let accepted = store.accept(
             *bot,
             now,
@@ -364,6 +375,7 @@ impl Poll {
                 skipped.extend(desk.press_of(update));
             },
         );
+        drop(storing);
         let accepted = accepted.map_err(|error| self.not_stored(&updates, &error))?;
         // Telegram shows whoever pressed that something goes on, until that is answered.
         for (place, callback) in skipped {

@@ -264,3 +264,30 @@ fn a_press_on_a_button_that_cannot_be_read_any_more_is_answered() {
     host.answer("✓");
     assert!(chappe.log().contains("cannot be stored and is skipped"));
 }
+
+#[test]
+fn a_press_that_a_disk_takes_too_long_to_store_is_answered() {
+    let host = Host::new();
+    // The message is stored, and what follows never is.
+    let order = ("CHAPPE_FAIL", "before:accept=hang@2".to_owned());
+    let chappe = host.start_with(&[order]);
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let press = host.press(&host.person(), &request, "Allow once");
+    assert_eq!(
+        host.toast(&press),
+        "My disk is slow. Your press is kept; its message says what came of it."
+    );
+    assert!(!host.file("made").exists());
+    // Nothing was confirmed, so Telegram keeps it for when the disk is well: then the process that asked is gone.
+    chappe.crash();
+    let _chappe = host.start();
+    host.says(
+        USER,
+        request.id,
+        "✗ Expired: I was restarted. Nothing was run.",
+    );
+    host.answer("tool said:");
+    assert!(!host.file("made").exists());
+}

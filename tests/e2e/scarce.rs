@@ -65,7 +65,7 @@ fn a_host_without_processes_is_told_once_and_what_waits_goes_on_by_itself() {
 fn a_host_without_threads_keeps_what_waits() {
     let host = Host::new();
     // Those of the start, and then the menu's, the owner's and what it needs.
-    let order = ("CHAPPE_FAIL", "before:thread=error@11-14".to_owned());
+    let order = ("CHAPPE_FAIL", "before:thread=error@12-15".to_owned());
     let chappe = host.start_with(&[order]);
     host.say("hello");
     host.answer("echo: hello");

@@ -114,7 +114,7 @@ const QUESTION_TIMES_MAX: u32 = 4;
 const MISSED_AGAIN: usize = 2;
 
 /// The first passing of `before:thread` at which chappe is up. Before that it says that it cannot start, and ends.
-const THREADS_AT_START: u32 = 14;
+const THREADS_AT_START: u32 = 15;
 
 /// Plays and judges a cell. What is wrong comes with what chappe has said.
 fn judged(cell: &Cell) -> Judged {
