@@ -323,6 +323,32 @@ pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64)
     Ok(())
 }
 
+/// A message waits again that was changed while Claude seemed to have it: it is given as it says now, and that change is no
+/// correction of anything, whether somebody has sent it as one (it came by a press, and ends so) or is still offered to.
+pub(super) fn is_no_correction(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    text: &str,
+    now: i64,
+) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND callback IS NOT NULL
+         AND length(text) > length(?2) AND substr(text, -length(?2)) = ?2",
+    )?
+    .execute((session.0, text))?;
+    let rows: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0
+             AND json_extract(act, '$.do') = 'correct' AND json_extract(act, '$.text') = ?2",
+        )?
+        .query_map((session.0, text), |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for row in rows {
+        retire_row(tx, RowId(row), now, None)?;
+    }
+    Ok(())
+}
+
 /// A message that waits says something else: a request that is denied with it is denied with that.
 pub(super) fn denies_with(
     tx: &Transaction<'_>,

@@ -566,12 +566,17 @@ impl Store {
             if was_written {
                 return Ok(());
             }
-            let come_back = tx.execute(
-                "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'
-                 AND prompt IN (SELECT id FROM prompt WHERE state = 'sent')",
-                [prompt.0],
-            )?;
-            if come_back > 0 {
+            let come_back: Vec<String> = tx
+                .prepare_cached(
+                    "UPDATE inbox SET state = 'waiting', prompt = NULL WHERE prompt = ?1 AND state = 'given'
+                     AND prompt IN (SELECT id FROM prompt WHERE state = 'sent') RETURNING text",
+                )?
+                .query_map([prompt.0], |row| row.get(0))?
+                .collect::<Result<_>>()?;
+            for text in &come_back {
+                buttons::is_no_correction(tx, session, text, now)?;
+            }
+            if !come_back.is_empty() {
                 buttons::line_has_moved(tx, session, now)?;
             }
             super::log::take_back(tx, prompt)?;

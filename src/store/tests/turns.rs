@@ -676,3 +676,50 @@ fn what_nobody_knows_to_be_read_is_told_when_its_turn_is_stopped() {
         assert_eq!(said, ["unread: perhaps not"]);
     });
 }
+
+#[test]
+fn what_comes_back_as_it_was_changed_is_not_given_as_a_correction_as_well() {
+    for pressed in [true, false] {
+        on_both(|store| {
+            let (session, first) = given(store);
+            let said = message(2, HOME);
+            say(store, &said, "use tabs");
+            take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
+            let steered = store
+                .steer(
+                    BOT,
+                    session,
+                    first.id,
+                    revision(store, session),
+                    NOW,
+                    choose,
+                )
+                .expect("it can be steered");
+            let Next::Given { prompt, .. } = steered else {
+                panic!("{steered:?}")
+            };
+            let edited = take_in(store, NOW, |intake| intake.edit(&said, "use spaces"));
+            assert_eq!(edited, Edited::TooLate(session));
+            let act = Act::Correct {
+                text: "use spaces".to_owned(),
+            };
+            let notice = Notice {
+                body: Formatted::plain("too late"),
+                offers: vec![vec![Offer::new("Correct", act)]],
+            };
+            take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
+            if pressed {
+                let by_press = press(5, HOME, 500);
+                let text = "A correction: use spaces";
+                take_in(store, NOW, |intake| {
+                    intake.queue(&by_press, session, &written(text))
+                });
+            }
+            store.take_back(prompt.id, NOW).expect("it is taken back");
+            let waits = "SELECT text FROM inbox WHERE state = 'waiting'";
+            assert_eq!(words(store, waits), ["use spaces"]);
+            let offered = "SELECT COUNT(*) FROM button WHERE used = 0";
+            assert_eq!(number(store, offered), 0);
+        });
+    }
+}
