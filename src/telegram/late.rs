@@ -9,15 +9,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::api::Api;
 use super::outgoing;
+use super::senders::answer_press;
 use crate::exit::Fatal;
 use crate::render::texts;
 use crate::thread;
 
 /// How long a press may wait until it is stored. What is left of a second is for the call that answers it.
 const STORED_WITHIN: Duration = Duration::from_millis(600);
-
-/// How long that call may take.
-const CALL_MAX: Duration = Duration::from_secs(4);
 
 /// Presses that are about to be stored.
 struct Watched {
@@ -71,7 +69,7 @@ fn watch(api: &Api, presses: &Watched) {
     log::warn!("the disk of the state directory is slow");
     for callback in &presses.callbacks {
         let toast = outgoing::toast(callback, texts::TOAST_STORE_IS_SLOW);
-        if let Err(failure) = api.call(toast.method, &toast.body, CALL_MAX) {
+        if let Err(failure) = answer_press(api, &toast) {
             log::debug!("a press was not answered: {failure}");
         }
     }

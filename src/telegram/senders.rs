@@ -131,7 +131,7 @@ fn call(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
 }
 
 /// Answers a press; where nobody knows whether that has arrived, once more. Answered twice it is answered once.
-fn answer_press(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
+pub fn answer_press(api: &Api, request: &outgoing::Call) -> Result<Box<RawValue>, Failure> {
     let impatient = api.answered_within(TOAST_ANSWER);
     match impatient.call(request.method, &request.body, TOAST_TRY) {
         Err(Failure::Unreachable(_) | Failure::Unknown(_)) => {
