@@ -714,7 +714,7 @@ impl Owner {
                 self.ledger().leave(prompt)?;
                 board.ring();
             }
-            Action::TakeBack(prompt) => store.take_back(*prompt, now)?,
+            Action::TakeBack(prompt) => store.take_back(*prompt, now, texts::CORRECTION)?,
             Action::Taken(prompt) => store.taken(*prompt)?,
             Action::TakenIn {
                 prompt,

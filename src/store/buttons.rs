@@ -324,18 +324,20 @@ pub(super) fn line_has_moved(tx: &Transaction<'_>, session: SessionId, now: i64)
 }
 
 /// A message waits again that was changed while Claude seemed to have it: it is given as it says now, and that change is no
-/// correction of anything, whether somebody has sent it as one (it came by a press, and ends so) or is still offered to.
+/// correction of anything, whether somebody has sent it as one (by a press, and it begins with `correction`) or is still
+/// offered to.
 pub(super) fn is_no_correction(
     tx: &Transaction<'_>,
     session: SessionId,
     text: &str,
+    correction: &str,
     now: i64,
 ) -> Result<()> {
     tx.prepare_cached(
         "UPDATE inbox SET state = 'dropped' WHERE session = ?1 AND state = 'waiting' AND callback IS NOT NULL
-         AND length(text) > length(?2) AND substr(text, -length(?2)) = ?2",
+         AND text = ?3 || ?2",
     )?
-    .execute((session.0, text))?;
+    .execute((session.0, text, correction))?;
     let rows: Vec<i64> = tx
         .prepare_cached(
             "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0

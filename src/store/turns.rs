@@ -534,8 +534,8 @@ impl Store {
 
     /// Takes back a prompt that was marked as sent and of which not a byte was written: its messages wait again, or it
     /// does, where chappe itself had queued it. One that somebody has stopped meanwhile stays open, so that the stop finds
-    /// it. Full.
-    pub fn take_back(&self, prompt: PromptId, now: i64) -> Result<()> {
+    /// it. `correction` is how a message begins that was to correct one. Full.
+    pub fn take_back(&self, prompt: PromptId, now: i64, correction: &str) -> Result<()> {
         self.write(Step::TakeBack, |tx| {
             let of: Option<(SessionId, bool)> = tx
                 .prepare_cached("SELECT session, steered IS NOT NULL FROM prompt WHERE id = ?1")?
@@ -574,7 +574,7 @@ impl Store {
                 .query_map([prompt.0], |row| row.get(0))?
                 .collect::<Result<_>>()?;
             for text in &come_back {
-                buttons::is_no_correction(tx, session, text, now)?;
+                buttons::is_no_correction(tx, session, text, correction, now)?;
             }
             if !come_back.is_empty() {
                 buttons::line_has_moved(tx, session, now)?;

@@ -121,7 +121,9 @@ fn what_was_not_written_waits_again_as_it_came() {
         say(store, &message(2, HOME), "two");
         let (prompt, _) = give(store, session).expect("messages wait");
         say(store, &message(3, HOME), "three");
-        store.take_back(prompt.id, NOW).expect("it is taken back");
+        store
+            .take_back(prompt.id, NOW, "A correction: ")
+            .expect("it is taken back");
         assert_eq!(number(store, "SELECT COUNT(*) FROM prompt"), 0);
         assert_eq!(waiting(store, session), 3);
         assert_eq!(give_all(store, session), ["one\ntwo\nthree"]);
@@ -136,7 +138,9 @@ fn what_went_first_and_was_not_written_goes_first_again() {
     say(&store, &message(2, HOME), "first");
     let (prompt, _) = give(&store, session).expect("messages wait");
     assert_eq!(prompt.text, "first");
-    store.take_back(prompt.id, NOW).expect("it is taken back");
+    store
+        .take_back(prompt.id, NOW, "A correction: ")
+        .expect("it is taken back");
     assert_eq!(give_all(&store, session), ["first", "one"]);
 }
 
@@ -149,7 +153,9 @@ fn what_chappe_had_queued_and_was_not_written_is_queued_again() {
             .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it is queued");
         let (next, _) = give(store, session).expect("it goes first");
-        store.take_back(next.id, NOW).expect("it is taken back");
+        store
+            .take_back(next.id, NOW, "A correction: ")
+            .expect("it is taken back");
         assert_eq!(waiting(store, session), 2);
         let (again, _) = give(store, session).expect("it goes first");
         assert_eq!(again, next, "as if it had never been given");
@@ -162,7 +168,9 @@ fn what_claude_has_taken_is_not_taken_back() {
     let (session, prompt) = given(&store);
     store.taken(prompt.id).expect("it is noted");
     // It would leave messages behind that belong to no prompt.
-    store.take_back(prompt.id, NOW).expect("nothing");
+    store
+        .take_back(prompt.id, NOW, "A correction: ")
+        .expect("nothing");
     let work = store.work(session).expect("the tables can be read");
     assert_eq!((work.open, work.waiting), (vec![prompt], 0));
 }
@@ -333,7 +341,9 @@ fn what_was_written_before_is_not_taken_back_but_stays_open() {
     let (session, prompt) = given(&store);
     let again = store.give_again(prompt.id).expect("it is marked");
     assert_eq!(again.map(|prompt| prompt.attempts), Some(2));
-    store.take_back(prompt.id, NOW).expect("nothing happens");
+    store
+        .take_back(prompt.id, NOW, "A correction: ")
+        .expect("nothing happens");
     let work = store.work(session).expect("the tables can be read");
     assert_eq!((work.open.len(), work.waiting), (1, 0));
 }

@@ -501,7 +501,9 @@ fn a_change_while_it_is_held_is_in_time_and_ends_no_hold() {
 fn a_change_of_what_was_taken_back_unread_is_in_time_again() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);
-    store.take_back(prompt.id, NOW).expect("it is taken back");
+    store
+        .take_back(prompt.id, NOW, "A correction: ")
+        .expect("it is taken back");
     assert_eq!(edit(&store, &message(1, HOME), "changed"), Edited::InTime);
     assert_eq!(give_all(&store, session), ["changed"]);
 }

@@ -20,13 +20,17 @@ fn of(lines: &[(&str, &str)]) -> Vec<(String, String)> {
 fn what_was_taken_back_is_noted_when_it_is_given_again() {
     on_both(|store| {
         let (session, first) = given(store);
-        store.take_back(first.id, NOW).expect("it is taken back");
+        store
+            .take_back(first.id, NOW, "A correction: ")
+            .expect("it is taken back");
         assert_eq!(said(store, session), []);
         let (again, _) = give(store, session).expect("it waits again");
         assert_eq!(again.text, first.text);
         assert_eq!(said(store, session), of(&[("you", &first.text)]));
         store.taken(again.id).expect("it is noted");
-        store.take_back(again.id, NOW).expect("it is too late");
+        store
+            .take_back(again.id, NOW, "A correction: ")
+            .expect("it is too late");
         assert_eq!(said(store, session), of(&[("you", &first.text)]));
     });
 }

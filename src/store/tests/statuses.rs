@@ -171,7 +171,7 @@ fn buttons_go_with_their_prompt() {
         let (_, prompt) = given(store);
         let stop = &offered(store, prompt.id, Some(SHOWN), &ALL[..1])[0];
         store
-            .take_back(prompt.id, NOW)
+            .take_back(prompt.id, NOW, "A correction: ")
             .expect("nothing of it was written");
         assert_eq!(presses(store, stop, HOME, SHOWN), InStatus::Foreign);
         let gone = store.offer_in_status(prompt.id, Some(SHOWN), &ALL);

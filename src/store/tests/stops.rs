@@ -327,7 +327,9 @@ fn what_was_to_go_on_or_to_wait_again_stays_open_for_the_stop_that_came_before()
     on_both(|store| {
         let (session, prompt) = given(store);
         stop(store, session);
-        store.take_back(prompt.id, NOW).expect("it is not");
+        store
+            .take_back(prompt.id, NOW, "A correction: ")
+            .expect("it is not");
         store
             .continue_as(prompt.id, "go on", &[], NOW)
             .expect("it does not");

@@ -715,7 +715,9 @@ fn what_comes_back_as_it_was_changed_is_not_given_as_a_correction_as_well() {
                     intake.queue(&by_press, session, &written(text))
                 });
             }
-            store.take_back(prompt.id, NOW).expect("it is taken back");
+            store
+                .take_back(prompt.id, NOW, "A correction: ")
+                .expect("it is taken back");
             let waits = "SELECT text FROM inbox WHERE state = 'waiting'";
             assert_eq!(words(store, waits), ["use spaces"]);
             let offered = "SELECT COUNT(*) FROM button WHERE used = 0";

@@ -578,7 +578,11 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         let went_on = store.continue_as(again.id, "go on", &[], NOW);
         check("continue_as", Full, went_on);
         let (next, _) = give(store, session).expect("it goes on");
-        check("take_back", Full, store.take_back(next.id, NOW));
+        check(
+            "take_back",
+            Full,
+            store.take_back(next.id, NOW, "A correction: "),
+        );
         let shown = store.status_shown(next.id, HOME.chat, MessageId(600));
         check("status_shown", Normal, shown);
         let offered = store.offer_in_status(next.id, None, &[StatusAct::Stop]);

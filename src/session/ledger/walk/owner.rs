@@ -375,7 +375,9 @@ impl World {
             } => return store.continue_as(*prompt, text, steered, now),
             Action::Leave(prompt) => return ledger.leave(prompt),
             Action::Park => return ledger.park(),
-            Action::TakeBack(prompt) => return store.take_back(*prompt, now),
+            Action::TakeBack(prompt) => {
+                return store.take_back(*prompt, now, crate::render::texts::CORRECTION);
+            }
             Action::Taken(prompt) => return store.taken(*prompt),
             Action::TakenIn {
                 prompt,

@@ -88,7 +88,7 @@ impl Walk {
             format!("SELECT COALESCE((SELECT attempts FROM prompt WHERE id = {prompt}), 0)");
         let was_written = number(&self.store, &attempts) > 1;
         let is_to_stop = self.store.work(session)?.stop;
-        self.store.take_back(prompt, NOW)?;
+        self.store.take_back(prompt, NOW, "A correction: ")?;
         let parts = self.parts.get(&prompt).cloned();
         let again = match (state == ["sent"], parts) {
             (false, _) => 0,
