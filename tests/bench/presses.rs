@@ -154,6 +154,11 @@ pub fn measure(presses: u32) {
     let clocks = Clocks::read();
     let awake = Awake::start(new_folder());
     let in_memory = tempfile::tempdir_in(MEMORY).ok().map(Awake::start);
+    let (mut on_disk, mut without_fsync) = (Vec::new(), Vec::new());
+    for number in 0..presses {
+        on_disk.push(awake.press(number));
+        without_fsync.extend(in_memory.as_ref().map(|awake| awake.press(number)));
+    }
     let over_dead: Vec<Press> = (0..OVER_DEAD)
         .map(|number| {
             // What goes first is taken, and nobody ever hears of it.
@@ -166,11 +171,6 @@ pub fn measure(presses: u32) {
             awake.press(FIRST_OVER_DEAD + number)
         })
         .collect();
-    let (mut on_disk, mut without_fsync) = (Vec::new(), Vec::new());
-    for number in 0..presses {
-        on_disk.push(awake.press(number));
-        without_fsync.extend(in_memory.as_ref().map(|awake| awake.press(number)));
-    }
     awake.hang();
     let while_two_hang: Vec<Press> = (presses..2 * presses)
         .map(|number| awake.press(number))
