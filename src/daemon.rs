@@ -43,6 +43,7 @@ use crate::telegram::api::Api;
 use crate::telegram::courier::{self, Courier};
 use crate::telegram::desk::Desk;
 use crate::telegram::poller::{self, Poller};
+use crate::telegram::standby::Standby;
 use crate::workplace::{Workplace, resolved};
 use crate::{notify, thread};
 
@@ -228,6 +229,7 @@ impl Daemon {
                 )
                 .map_err(|error| unwritable(&error))?;
         }
+        let standby = Standby::start(api.clone(), fatal_out.clone()).map_err(no_thread)?;
         let courier = Courier::start(courier::Outfit {
             bot,
             api: api.clone(),
@@ -241,6 +243,7 @@ impl Daemon {
                 let registry = Arc::clone(&registry);
                 Box::new(move |session| registry.wake(session))
             },
+            standby: standby.clone(),
         })
         .map_err(no_thread)?;
         moving::remove_unfinished(&root);
@@ -280,6 +283,7 @@ impl Daemon {
                 wake: Box::new(move |session| waker.wake(session)),
                 fatal: fatal_out,
                 attempt_ended: watchdog(pulses),
+                standby,
             },
             seen,
         )

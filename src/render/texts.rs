@@ -78,8 +78,8 @@ pub const TOAST_SENT_NOW: &str = "Sent.";
 pub const TOAST_DROPPED: &str = "Dropped.";
 pub const TOAST_NOTHING_WAITS: &str = "Nothing of that waits any more.";
 pub const TOAST_SKIPPED: &str = "I can't read what this button was for. Nothing was done.";
-pub const TOAST_STORE_IS_SLOW: &str =
-    "My disk is slow. Your press is kept; its message says what came of it.";
+pub const TOAST_SLOW: &str =
+    "I am slow just now. Your press is kept; its message says what came of it.";
 pub const TOAST_MORE_WAITS: &str =
     "More waits by now, so nothing was done. Look again, or at /queue.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";

@@ -18,6 +18,7 @@ use super::pacing::{Call, Delay, End, Pacing, Stops, TOASTS_MAX};
 use super::refusal::Failure;
 use super::senders::{Report, Senders};
 use super::settling::{self, Sent, Settle};
+use super::standby::Standby;
 use crate::board::{Board, Doing, Progress, Warning};
 use crate::chat::{
     BotId, Button, ChatId, Due, Formatted, Lane, MessageId, Post, RowId, SessionId, StatusAct,
@@ -64,6 +65,8 @@ pub struct Outfit {
     pub allowed: Allowed,
     /// Wakes a session's owner.
     pub wake: Box<dyn Fn(SessionId) + Send>,
+    /// Told which presses are being answered.
+    pub standby: Standby,
 }
 
 /// The running courier. Dropping it stops it without a last round.
@@ -285,6 +288,7 @@ impl Scheduler {
                 break;
             };
             let request = outgoing::toast(&toast.callback, toast.text);
+            self.outfit.standby.is_answered(&toast.callback);
             self.answer(Call::Toast(toast.place), request);
         }
         answered
@@ -313,6 +317,9 @@ impl Scheduler {
             // Until it is written down what has become of it, the store has it as one that waits.
             self.answering.insert(row);
             let post = post.filter(|_| reaches);
+            if let Some(Post::Toast { callback, .. }) = &post {
+                self.outfit.standby.is_answered(callback);
+            }
             match post.and_then(|post| outgoing::post(place, &post, None, None)) {
                 Some(request) => {
                     let lane = Lane::Toast;

@@ -17,10 +17,10 @@ use super::ahead::Looks;
 use super::api::Api;
 use super::desk::Desk;
 use super::dispatch::Moment;
-use super::late::Late;
 use super::menu;
 use super::outgoing;
 use super::refusal::{self, Failure, Refusal};
+use super::standby::{Pressed, Reading, Standby};
 use super::update::{self, Decoded};
 use crate::absence::{self, Absence};
 use crate::board::{Board, Toast, Warning};
@@ -29,7 +29,7 @@ use crate::clock::{unix_millis, unix_now};
 use crate::exit::{Exit, Fatal};
 use crate::failpoint;
 use crate::render::{notice, texts};
-use crate::router::Route;
+use crate::router::{self, Route};
 use crate::store::trouble::{self, StoreTrouble};
 use crate::store::{self, Store};
 use crate::thread;
@@ -58,8 +58,8 @@ const GET_ME: &str = "getMe";
 const NAME_MAX: Duration = Duration::from_secs(10);
 
 /// How long the store is left alone after it failed; Telegram gives the same updates again then, all of them to whoever asks
-/// no more often. What is pressed meanwhile has no answer before that is over.
-const STORE_RETRY: Duration = Duration::from_secs(1);
+/// no more often than twice a second. What is pressed meanwhile has no answer before that is over.
+const STORE_RETRY: Duration = Duration::from_millis(600);
 
 /// So many places are warned at most that nothing can be stored.
 const WARNED_MAX: usize = 20;
@@ -83,6 +83,8 @@ pub struct Outfit {
     pub fatal: Sender<Fatal>,
     /// Told when an attempt has ended: whether Telegram answered.
     pub attempt_ended: Box<dyn Fn(bool) + Send>,
+    /// Answers presses where that takes too long.
+    pub standby: Standby,
 }
 
 /// The running poller.
@@ -97,7 +99,6 @@ impl Poller {
     pub fn start(outfit: Outfit, seen: Option<i64>) -> std::io::Result<Poller> {
         let stopping = Arc::new(AtomicBool::new(false));
         let (wait, waited) = bounded(0);
-        let late = Late::start(outfit.api.clone(), outfit.fatal.clone())?;
         let poll = Poll {
             outfit,
             stopping: Arc::clone(&stopping),
@@ -109,7 +110,6 @@ impl Poller {
             to_ask: false,
             to_tell: None,
             knows_name: false,
-            late,
             has_set_menu: false,
             named: VecDeque::new(),
             store_fails: false,
@@ -145,8 +145,6 @@ struct Poll {
     to_tell: Option<Duration>,
     /// Whether the bot's name is known, by which it is called in groups; nobody needs it elsewhere.
     knows_name: bool,
-    /// Answers presses where storing them takes too long.
-    late: Late,
     /// Whether somebody sees to the menu of commands.
     has_set_menu: bool,
     /// Groups that are not served, as far as the log has named them.
@@ -174,6 +172,7 @@ impl Poll {
             let round = self.round(&mut offset);
             self.look_after_time();
             (self.outfit.attempt_ended)(round.is_ok());
+            self.outfit.standby.asks_itself();
             let wait = match round {
                 Ok(()) => continue,
                 Err(Next::Wait(wait)) => wait,
@@ -321,6 +320,16 @@ impl Poll {
                 raw.len() - updates.len()
             );
         }
+        let reading = reading(&self.outfit.desk);
+        let presses = updates
+            .iter()
+            .filter_map(|update| reading(update))
+            .collect();
+        let Outfit { standby, .. } = &self.outfit;
+        standby.has_answer(from, presses, reading);
+        self.put_off
+            .iter()
+            .for_each(|callback| standby.is_answered(callback));
         let Some(next) = updates.iter().map(|update| update.id + 1).max() else {
             // Nothing came, or nothing with a number: the same would come again at once.
             return if raw.is_empty() {
@@ -355,12 +364,6 @@ impl Poll {
         let looked_up = of_use
             .into_iter()
             .map(|update| (update, desk.look_ahead(store, *bot, update, &mut looks)));
-        let presses = updates
-            .iter()
-            .filter_map(|update| desk.press_of(update))
-            .map(|(_, callback)| callback)
-            .collect();
-        let storing = self.late.watch(presses);
         let accepted = store.accept(
             *bot,
             now,
@@ -375,7 +378,6 @@ impl Poll {
                 skipped.extend(desk.press_of(update));
             },
         );
-        drop(storing);
         let accepted = accepted.map_err(|error| self.not_stored(&updates, &error))?;
         // Telegram shows whoever pressed that something goes on, until that is answered.
         for (place, callback) in skipped {
@@ -544,6 +546,26 @@ impl Poll {
         self.failures = self.failures.saturating_add(1);
         Next::Wait(wait)
     }
+}
+
+/// What finds presses, and what is said to them if they cannot be dealt with in time.
+fn reading(desk: &Desk) -> Reading {
+    let (allowed, me) = (desk.allowed.clone(), desk.me.clone());
+    Arc::new(move |update| {
+        let inbound = update.inbound.as_ref().ok()?;
+        match router::route(update.id, inbound, &allowed, &me) {
+            Route::TurnAway(press) => Some(Pressed {
+                callback: press.callback.clone(),
+                text: texts::TOAST_NOT_ALLOWED,
+                is_strangers: true,
+            }),
+            route => Some(Pressed {
+                callback: route.arrival()?.callback.clone()?,
+                text: texts::TOAST_SLOW,
+                is_strangers: false,
+            }),
+        }
+    })
 }
 
 /// Says in the log what became of an update that leads to nothing. Anybody can add the bot to a group and throw it out,

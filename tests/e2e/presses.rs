@@ -4,8 +4,9 @@ use std::fs;
 
 use chappe::loopback::botapi::{Call, Fault, Person, Shown, Trouble, View};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
+use crate::groups::{GROUP, NOT_ALLOWED, named};
 use crate::host::{Host, USER, until};
 
 const BOB: i64 = 1002;
@@ -277,7 +278,7 @@ fn a_press_that_a_disk_takes_too_long_to_store_is_answered() {
     let press = host.press(&host.person(), &request, "Allow once");
     assert_eq!(
         host.toast(&press),
-        "My disk is slow. Your press is kept; its message says what came of it."
+        "I am slow just now. Your press is kept; its message says what came of it."
     );
     assert!(!host.file("made").exists());
     // Nothing was confirmed, so Telegram keeps it for when the disk is well: then the process that asked is gone.
@@ -290,4 +291,93 @@ fn a_press_that_a_disk_takes_too_long_to_store_is_answered() {
     );
     host.answer("tool said:");
     assert!(!host.file("made").exists());
+}
+
+#[test]
+fn presses_that_come_while_the_store_hangs_are_answered_each_once() {
+    let mut host = Host::new();
+    host.allowed_chats = vec![GROUP];
+    let ada = host.person().in_chat(GROUP);
+    let eve = Person::private(EVE, "Eve").in_chat(GROUP);
+    let order = ("CHAPPE_FAIL", "before:accept=hang@2".to_owned());
+    let chappe = host.start_with(&[order]);
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    let request = host.request(GROUP);
+    host.delivered();
+    // From this on nothing can be stored.
+    host.api.say(&ada, &named("and another one"));
+    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    let first = host.press(&ada, &request, "Allow once");
+    assert_eq!(host.toast(&first), slow);
+    let foreign = host.press(&eve, &request, "Deny");
+    assert_eq!(host.toast(&foreign), NOT_ALLOWED);
+    let second = host.press(&ada, &request, "Deny");
+    assert_eq!(host.toast(&second), slow);
+    let answers = host.wait("the answers", |view| Some(view.calls_of(ANSWER).count()));
+    assert_eq!(answers, 3, "each was answered once");
+    assert!(!chappe.log().contains("409"), "nobody is in anybody's way");
+    assert!(!host.file("made").exists());
+    // Nothing was confirmed, so Telegram keeps it all.
+    chappe.crash();
+    let chappe = host.start();
+    let how = "✗ Expired: I was restarted. Nothing was run.";
+    host.says(GROUP, request.id, how);
+    host.answer_in(GROUP, "tool said:");
+    host.answer_in(GROUP, "echo: and another one");
+    assert!(!host.file("made").exists());
+    assert!(!chappe.log().contains("409"));
+}
+
+#[test]
+fn a_press_is_answered_while_another_thread_holds_up_the_store() {
+    let host = Host::new();
+    // What goes out is written down in the store, which nobody else can use as long as that hangs.
+    let order = ("CHAPPE_FAIL", "before:delivered=hang@6".to_owned());
+    let chappe = host.start_with(&[order]);
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let hangs = || {
+        let log = chappe.log();
+        log.contains("a press takes long to be stored")
+    };
+    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    let mut said = Vec::new();
+    until("a store that hangs", || {
+        let press = host.press(&host.person(), &request, "Allow once");
+        said.push(host.toast(&press));
+        hangs().then_some(())
+    });
+    assert!(said.contains(&slow.to_owned()), "{said:?}");
+    for _ in 0..3 {
+        let press = host.press(&host.person(), &request, "Allow once");
+        assert_eq!(host.toast(&press), slow);
+    }
+}
+
+#[test]
+fn a_press_that_waited_for_a_slow_store_is_carried_out_and_the_next_one_changes_nothing() {
+    let host = Host::new();
+    let chappe = host.start();
+    host.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = host.request(USER);
+    host.delivered();
+    let mut database = Connection::open(host.state_dir().join("chappe.db")).expect("it is there");
+    let held_up = database
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .expect("nobody writes now");
+    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    for label in ["Allow once", "Deny"] {
+        let press = host.press(&host.person(), &request, label);
+        assert_eq!(host.toast(&press), slow);
+    }
+    assert!(!host.file("made").exists());
+    drop(held_up);
+    host.says(USER, request.id, "✓ Allowed by Ada, ");
+    host.answer("tool said:");
+    assert!(host.file("made").exists());
+    host.say("and now");
+    host.answer("echo: and now");
+    assert!(!chappe.log().contains("409"), "nobody is in anybody's way");
 }

@@ -49,7 +49,7 @@ pub const MODULES: &[(&str, Layer)] = &[
     ("telegram/courier", Layer::Thread),
     ("telegram/senders", Layer::Thread),
     ("telegram/menu", Layer::Thread),
-    ("telegram/late", Layer::Thread),
+    ("telegram/standby", Layer::Thread),
     ("telegram/files", Layer::Thread),
     ("telegram/pacing", Layer::Pure),
     ("telegram/update", Layer::Pure),
