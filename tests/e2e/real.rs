@@ -51,6 +51,8 @@ mod personas;
 mod places;
 /// Claude shows a plan, and a person says whether it starts.
 mod plans;
+/// A press is answered, whatever else is wrong.
+mod presses;
 /// What Claude asks with ready answers.
 mod questions;
 /// What waits behind a turn.

@@ -11,18 +11,24 @@ use crate::host::USER;
 /// Names another version of the CLI, that the first one is replaced with.
 const NEXT: &str = "CHAPPE_TEST_CLAUDE_NEXT";
 
+/// Lets chappe's clock be set by the file that is returned.
+fn clock(stage: &mut Stage) -> PathBuf {
+    let file = stage.host.folder.path().join("clock");
+    let path = file.display().to_string();
+    stage
+        .host
+        .environment
+        .push(("CHAPPE_CLOCK".to_owned(), path));
+    file
+}
+
 #[test]
 fn what_came_while_chappe_was_away_is_run_when_a_person_says_so() {
     let test = "what_came_while_chappe_was_away_is_run_when_a_person_says_so";
     let Some(mut stage) = Stage::new(test) else {
         return;
     };
-    let clock = stage.host.folder.path().join("clock");
-    let path = clock.display().to_string();
-    stage
-        .host
-        .environment
-        .push(("CHAPPE_CLOCK".to_owned(), path));
+    let clock = clock(&mut stage);
     let chappe = stage.host.start();
     stage.ask("hello", "echo: hello");
     stage.host.delivered();
@@ -83,4 +89,47 @@ fn the_cli_is_replaced_between_two_turns_and_remembers_what_was_said() {
     assert_eq!(versions, 2, "each program was asked once");
     assert_eq!(chappe.stop().code(), Some(0));
     stage.nothing_runs();
+}
+
+#[test]
+fn what_comes_to_wait_late_is_not_dropped_by_a_button_that_was_shown_before() {
+    let test = "what_comes_to_wait_late_is_not_dropped_by_a_button_that_was_shown_before";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let clock = clock(&mut stage);
+    stage.allow_all();
+    let chappe = stage.host.start();
+    stage.ask("hello", "echo: hello");
+    stage.host.delivered();
+    assert_eq!(chappe.stop().code(), Some(0));
+    stage.say("one");
+    stage.say("two");
+    fs::write(&clock, "7200").expect("the folder can be written");
+    let _chappe = stage.host.start();
+    let question = stage
+        .host
+        .answer("2 messages came while I was away (the oldest 2 h ago)");
+    let gate = stage.gate("gate");
+    let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
+    stage.say(call);
+    let held = gate.reached();
+    stage.say("later");
+    let (status, data) = stage.button("1 waiting", "Drop");
+    let ada = stage.host.person();
+    let press = stage.host.press(&ada, &question, "Run all");
+    assert_eq!(stage.host.toast(&press), "All of them run.");
+    // They came before the one that was shown, and were not shown.
+    let press = stage.host.api.press(&ada, status, &data);
+    assert_eq!(
+        stage.host.toast(&press),
+        "More waits by now, so nothing was done. Look again, or at /queue."
+    );
+    drop(held);
+    stage.host.answer("later");
+    let memory = stage.memory().join("\n");
+    for text in ["one", "two", "later"] {
+        let times = memory.lines().filter(|line| *line == text).count();
+        assert_eq!(times, 1, "{text}: {memory}");
+    }
 }

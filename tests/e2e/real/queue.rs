@@ -253,3 +253,38 @@ fn everything_is_killed_while_what_waited_is_sent_into_the_turn() {
         kill_whole,
     );
 }
+
+#[test]
+fn what_is_taken_back_is_given_as_it_was_changed_and_not_corrected_as_well() {
+    let test = "what_is_taken_back_is_given_as_it_was_changed_and_not_corrected_as_well";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    let ada = stage.host.person();
+    let message = stage.say("use tabs");
+    let (status, data) = stage.button("1 waiting", "Send now");
+    stage.host.api.press(&ada, status, &data);
+    with_claude(&stage, "use tabs");
+    stage.host.api.edit(&ada, message, "use spaces");
+    let told = stage.host.answer("I had already given that to Claude.");
+    stage.host.press(&ada, &told, "Send as a correction");
+    stage.button("1 waiting", "Drop");
+    stage.say("/stop");
+    stage.host.answer("✗ Stopped");
+    drop(held);
+    until("what was taken back", || {
+        let waits = "SELECT count(*) FROM inbox WHERE state = 'waiting' AND text = 'use spaces'";
+        (stage.host.count(waits) == 1).then_some(())
+    });
+    let waits = stage
+        .host
+        .count("SELECT count(*) FROM inbox WHERE state = 'waiting'");
+    assert_eq!(waits, 1, "the correction does not wait beside it");
+    stage.ask("/queue", "held since the stop\n1. use spaces");
+    let notice = stage.host.answer("1 message waits");
+    stage.host.press(&ada, &notice, "Run");
+    stage.host.answer("echo: use spaces");
+    assert_eq!(known(&stage, "use tabs"), 0);
+    assert_eq!(known(&stage, "use spaces"), 1);
+}

@@ -1,5 +1,7 @@
 //! What nobody has decided for long is mentioned once more, and then never again.
 
+use chappe::loopback::botapi::{Fault, Trouble};
+
 use super::{CALLS_TOOL, Stage, until};
 use crate::host::USER;
 
@@ -137,4 +139,34 @@ fn a_plan_that_waits_is_mentioned_once_and_sent_back_below_that() {
     stage.host.answer("What should be different: use tabs");
     stage.press("touch other", "Deny");
     stage.host.answer("tool said: The user denied this.");
+}
+
+#[test]
+fn what_is_decided_before_its_mention_could_be_sent_is_not_mentioned() {
+    let test = "what_is_decided_before_its_mention_could_be_sent_is_not_mentioned";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    set(&mut stage, "3s");
+    let _chappe = stage.host.start();
+    stage.say(CALL);
+    let (request, _) = stage.button("touch made", "Allow once");
+    stage.host.delivered();
+    stage.host.api.fault(Fault {
+        method: "sendMessage",
+        chat: Some(USER),
+        times: 1,
+        what: Trouble::RetryAfter(4),
+    });
+    stage.host.wait("the mention, which is put off", |view| {
+        let mut sent = view.calls_of("sendMessage");
+        sent.any(|call| call.status == Some(429)).then_some(())
+    });
+    stage.press("touch made", "Allow once");
+    stage.host.says(USER, request, "✓ Allowed by Ada, ");
+    // All that comes after it is sent, and it is not.
+    stage.host.answer("tool said:");
+    stage.ask("and now", "echo: and now");
+    stage.host.delivered();
+    assert_eq!(mentions(&stage), 0, "{:?}", stage.host.texts());
 }

@@ -208,3 +208,26 @@ fn who_steers_from_another_chat_hears_where_the_answer_is() {
     all_is_closed(&stage);
     assert_eq!(given(&stage, "use tabs"), 1);
 }
+
+#[test]
+fn what_claude_may_have_read_before_it_was_ended_by_a_stop_is_told() {
+    let test = "what_claude_may_have_read_before_it_was_ended_by_a_stop_is_told";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    // It does not say any more what it has read, nor that it stops.
+    let claude = nix::unistd::Pid::from_raw(stage.claude());
+    nix::sys::signal::kill(claude, nix::sys::signal::Signal::SIGSTOP).expect("it lives");
+    steer(&stage, "use tabs");
+    stage.say("/stop");
+    let told = "✗ Stopped before I could tell whether Claude had read this. \
+                Send it again if it still counts:\nuse tabs";
+    stage.host.answer(told);
+    drop(held);
+    all_is_closed(&stage);
+    assert_eq!(given(&stage, "use tabs"), 0);
+    let texts = stage.host.texts();
+    let times = texts.iter().filter(|text| *text == told).count();
+    assert_eq!(times, 1, "{texts:?}");
+}

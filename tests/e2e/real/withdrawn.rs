@@ -476,3 +476,31 @@ fn what_a_hook_allows_meanwhile_is_withdrawn_and_not_said_to_have_done_nothing()
         "allow",
     );
 }
+
+#[test]
+fn a_message_that_nobody_knows_of_says_after_a_press_what_became_of_its_request() {
+    let test = "a_message_that_nobody_knows_of_says_after_a_press_what_became_of_its_request";
+    let Some(stage) = stage(test) else {
+        return;
+    };
+    // Telegram has it, and chappe never hears its number.
+    let order = ("CHAPPE_FAIL", "after:sendMessage=kill@1".to_owned());
+    let chappe = stage.host.start_with(&[order]);
+    stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = stage.host.request(USER);
+    chappe.ended();
+    let _chappe = stage.host.start();
+    let again = stage.host.answer_after(request.id, "touch made");
+    let ada = stage.host.person();
+    let late = stage.host.press(&ada, &request, "Allow once");
+    assert_eq!(stage.host.toast(&late), OVER);
+    let how = "✗ Expired: I was restarted. Nothing was run.";
+    let shown = stage.host.says(USER, request.id, how);
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    assert!(!stage.folder().join("made").exists());
+    stage.host.press(&ada, &again, "Allow once");
+    stage.host.says(USER, again.id, "✓ Allowed by Ada, ");
+    stage.host.answer("tool said:");
+    assert!(stage.folder().join("made").exists());
+    assert_eq!(open_requests(&stage), 0);
+}
