@@ -115,6 +115,7 @@ impl Daemon {
             .adopt(bot, now, &line)
             .map_err(|error| unwritable(&error))?;
         let seen = store.seen(bot).map_err(|error| unwritable(&error))?;
+        let from = store.next_offset(bot).map_err(|error| unwritable(&error))?;
         let away = absence::before_start(now, seen).map_or(0, |away| away.as_secs() as i64);
         if away > absence::OLD {
             keep_what_is_old(&store, bot, now).map_err(|error| unwritable(&error))?;
@@ -258,7 +259,7 @@ impl Daemon {
         let poller = Poller::start(
             poller::Outfit {
                 bot,
-                api,
+                api: api.apart(),
                 store: Arc::clone(&store),
                 board,
                 desk: Desk {
@@ -285,6 +286,7 @@ impl Daemon {
                 attempt_ended: watchdog(pulses),
                 standby,
             },
+            from,
             seen,
         )
         .map_err(no_thread)?;

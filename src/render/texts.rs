@@ -79,7 +79,7 @@ pub const TOAST_DROPPED: &str = "Dropped.";
 pub const TOAST_NOTHING_WAITS: &str = "Nothing of that waits any more.";
 pub const TOAST_SKIPPED: &str = "I can't read what this button was for. Nothing was done.";
 pub const TOAST_SLOW: &str =
-    "I am slow just now. Your press is kept; its message says what came of it.";
+    "I am slow just now. Your press waits. If its message stays as it is, press again.";
 pub const TOAST_MORE_WAITS: &str =
     "More waits by now, so nothing was done. Look again, or at /queue.";
 pub const TOAST_DONE_BEFORE: &str = "That is over. Nothing was done.";

@@ -87,6 +87,14 @@ impl Api {
         })
     }
 
+    /// The same with connections of its own: none that somebody else has let stand idle.
+    pub fn apart(&self) -> Api {
+        Api {
+            agent: self.agent.config().clone().new_agent(),
+            ..self.clone()
+        }
+    }
+
     /// The same, but what is not answered so soon is given up. Over a connection of which nobody has heard that it is dead
     /// everything can be sent, and nothing comes back.
     pub fn answered_within(&self, answer_max: Duration) -> Api {

@@ -37,8 +37,8 @@ use crate::thread;
 /// How long Telegram holds a call when there is nothing, in seconds; its own limit is 50.
 const POLL_SECONDS: u32 = 50;
 
-/// How long the whole call may take.
-const POLL_MAX: Duration = Duration::from_secs(POLL_SECONDS as u64 + 10);
+/// How long the whole call may take beyond that.
+const POLL_MAX: Duration = Duration::from_secs(10);
 
 /// Waits after 409 by another poller. Restarts overlap for a moment; after the last one it is no overlap.
 const CONFLICT_WAITS: [u64; 4] = [5, 10, 20, 30];
@@ -95,11 +95,14 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Starts the threads. `seen` is when Telegram answered a former chappe, in Unix seconds.
-    pub fn start(outfit: Outfit, seen: Option<i64>) -> std::io::Result<Poller> {
+    /// Starts the thread. `from` is the first update that is not stored yet; `seen` is when Telegram answered a former chappe,
+    /// in Unix seconds.
+    pub fn start(outfit: Outfit, from: i64, seen: Option<i64>) -> std::io::Result<Poller> {
         let stopping = Arc::new(AtomicBool::new(false));
         let (wait, waited) = bounded(0);
         let poll = Poll {
+            from,
+            has_asked: false,
             outfit,
             stopping: Arc::clone(&stopping),
             waited,
@@ -132,6 +135,10 @@ impl Poller {
 
 struct Poll {
     outfit: Outfit,
+    /// The first update that is not stored yet.
+    from: i64,
+    /// Whether Telegram has answered since this chappe runs, and all that was given is stored.
+    has_asked: bool,
     stopping: Arc<AtomicBool>,
     waited: Receiver<()>,
     /// Calls that failed in a row.
@@ -167,9 +174,8 @@ enum Next {
 impl Poll {
     fn run(mut self) {
         let fatal = self.outfit.fatal.clone();
-        let mut offset = None;
         loop {
-            let round = self.round(&mut offset);
+            let round = self.round();
             self.look_after_time();
             (self.outfit.attempt_ended)(round.is_ok());
             self.outfit.standby.asks_itself();
@@ -203,33 +209,33 @@ impl Poll {
     }
 
     /// One call, and what it brings.
-    fn round(&mut self, offset: &mut Option<i64>) -> Result<(), Next> {
+    fn round(&mut self) -> Result<(), Next> {
         self.learn_name()?;
-        let from = match *offset {
-            Some(offset) => offset,
-            None => self
-                .outfit
-                .store
-                .next_offset(self.outfit.bot)
-                .map_err(|error| self.store_failed(&error))?,
-        };
+        let from = self.from;
         // The first call, and the one after a failure, is not held: so it is known at once whether Telegram answers.
         // Nor is one that may bring what came before. After a conflict it is: only a call that was held shows that nobody
         // else asks.
-        let asks_at_once = offset.is_none() || self.absence.catches_up() || self.failures > 0;
+        let asks_at_once = !self.has_asked || self.absence.catches_up() || self.failures > 0;
         let seconds = if asks_at_once { 0 } else { POLL_SECONDS };
         let request = outgoing::get_updates(from, seconds);
-        let answer = self
-            .outfit
-            .api
-            .call(request.method, &request.body, POLL_MAX);
+        let budget = Duration::from_secs(seconds.into()) + POLL_MAX;
+        let Outfit { api, standby, .. } = &self.outfit;
+        standby.asks_itself();
+        let answer = match self.failures {
+            0 => api.call(request.method, &request.body, budget),
+            // Over the connection that failed nobody may ever answer.
+            _ => (api.over_new_connections()).call(request.method, &request.body, budget),
+        };
         if self.stopping.load(Ordering::SeqCst) {
             return Err(Next::Stop);
         }
-        if !self.outfit.store.is_in_place() {
-            return Err(Next::End(trouble::gone()));
-        }
-        let answer = answer.map_err(|failure| self.call_failed(GET_UPDATES, &failure))?;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                self.look_for_store()?;
+                return Err(self.call_failed(GET_UPDATES, &failure));
+            }
+        };
         if self.failures + self.conflicts as u32 > 0 {
             log::info!("Telegram answers again");
         }
@@ -238,7 +244,7 @@ impl Poll {
             self.conflicts = 0;
         }
         let (next, count) = self.take(from, &answer)?;
-        *offset = Some(next);
+        (self.from, self.has_asked) = (next, true);
         self.has_answered(count)?;
         if !std::mem::replace(&mut self.has_set_menu, true) {
             let Outfit {
@@ -252,6 +258,14 @@ impl Poll {
             return Err(self.wait());
         }
         Ok(())
+    }
+
+    /// Ends chappe where the store's file is not the one any more that it has open.
+    fn look_for_store(&self) -> Result<(), Next> {
+        match self.outfit.store.is_in_place() {
+            true => Ok(()),
+            false => Err(Next::End(trouble::gone())),
+        }
     }
 
     /// Asks how the bot is called, once, and where it serves groups. Before the first answer of getUpdates: without its name
@@ -320,16 +334,10 @@ impl Poll {
                 raw.len() - updates.len()
             );
         }
+        // Before anything is asked of a disk.
         let reading = reading(&self.outfit.desk);
-        let presses = updates
-            .iter()
-            .filter_map(|update| reading(update))
-            .collect();
-        let Outfit { standby, .. } = &self.outfit;
-        standby.has_answer(from, presses, reading);
-        self.put_off
-            .iter()
-            .for_each(|callback| standby.is_answered(callback));
+        self.outfit.standby.has_answer(from, &updates, reading);
+        self.look_for_store()?;
         let Some(next) = updates.iter().map(|update| update.id + 1).max() else {
             // Nothing came, or nothing with a number: the same would come again at once.
             return if raw.is_empty() {
@@ -410,12 +418,9 @@ impl Poll {
         if desk.allowed.chats.is_empty() {
             return Ok(());
         }
-        let mut moves = store.moved_chats(*bot)?;
-        moves.extend(updates.iter().filter_map(|update| match update.inbound {
-            Ok(Inbound::Moved { from, to }) => Some((from, to)),
-            _ => None,
-        }));
-        if desk.allowed.follow(&moves) {
+        let mut moved = store.moved_chats(*bot)?;
+        moved.extend(moves(updates));
+        if desk.allowed.follow(&moved) {
             log::warn!("{}", moved_on(&desk.allowed.chats));
         }
         Ok(())
@@ -551,21 +556,35 @@ impl Poll {
 /// What finds presses, and what is said to them if they cannot be dealt with in time.
 fn reading(desk: &Desk) -> Reading {
     let (allowed, me) = (desk.allowed.clone(), desk.me.clone());
-    Arc::new(move |update| {
-        let inbound = update.inbound.as_ref().ok()?;
-        match router::route(update.id, inbound, &allowed, &me) {
-            Route::TurnAway(press) => Some(Pressed {
-                callback: press.callback.clone(),
-                text: texts::TOAST_NOT_ALLOWED,
-                is_strangers: true,
-            }),
-            route => Some(Pressed {
-                callback: route.arrival()?.callback.clone()?,
-                text: texts::TOAST_SLOW,
-                is_strangers: false,
-            }),
-        }
+    Arc::new(move |updates| {
+        let mut allowed = allowed.clone();
+        allowed.follow(&moves(updates));
+        let presses = updates.iter().filter_map(|update| {
+            let inbound = update.inbound.as_ref().ok()?;
+            match router::route(update.id, inbound, &allowed, &me) {
+                Route::TurnAway(press) => Some(Pressed {
+                    callback: press.callback.clone(),
+                    text: texts::TOAST_NOT_ALLOWED,
+                    is_strangers: true,
+                }),
+                route => Some(Pressed {
+                    callback: route.arrival()?.callback.clone()?,
+                    text: texts::TOAST_SLOW,
+                    is_strangers: false,
+                }),
+            }
+        });
+        presses.collect()
     })
+}
+
+/// The groups that have become other ones, as the updates say.
+fn moves(updates: &[Decoded]) -> Vec<(ChatId, ChatId)> {
+    let moves = updates.iter().filter_map(|update| match update.inbound {
+        Ok(Inbound::Moved { from, to }) => Some((from, to)),
+        _ => None,
+    });
+    moves.collect()
 }
 
 /// Says in the log what became of an update that leads to nothing. Anybody can add the bot to a group and throw it out,

@@ -21,6 +21,9 @@ use crate::thread;
 /// How long a press may wait until somebody begins to answer it. What is left of a second is for the call that does.
 const BEGUN_WITHIN: Duration = Duration::from_millis(600);
 
+/// How long whoever deals with it has at least, however long it has waited at Telegram before.
+const BEGUN_AT_LEAST: Duration = Duration::from_millis(100);
+
 /// How long the poller may ask Telegram for nothing, and how far apart Telegram is asked in its place: within 0.5 s it gives
 /// one update only.
 const ASK_EVERY: Duration = Duration::from_millis(600);
@@ -29,9 +32,10 @@ const ASK_EVERY: Duration = Duration::from_millis(600);
 /// away.
 const ASK_MAX: Duration = Duration::from_secs(1);
 
-/// So many presses are watched at most, and so many of strangers are answered in a row.
+/// So many presses are watched at most, so many of strangers are answered in a row, and so many at the same time.
 const WATCHED_MAX: usize = 200;
 const STRANGERS_MAX: usize = 4;
+const AT_ONCE: usize = 4;
 
 /// A press, and what is said to it if nobody else is in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +46,8 @@ pub struct Pressed {
     pub is_strangers: bool,
 }
 
-/// Finds the press in an update, if it is one.
-pub type Reading = Arc<dyn Fn(&Decoded) -> Option<Pressed> + Send + Sync>;
+/// Finds the presses in an answer of Telegram.
+pub type Reading = Arc<dyn Fn(&[Decoded]) -> Vec<Pressed> + Send + Sync>;
 
 /// The thread, as the poller and the courier see it. It ends when the last one of these is dropped.
 #[derive(Clone)]
@@ -70,7 +74,8 @@ impl Standby {
     }
 
     /// The poller has an answer of Telegram to the question for what comes `from` this update on, and sees to it.
-    pub fn has_answer(&self, from: i64, presses: Vec<Pressed>, reading: Reading) {
+    pub fn has_answer(&self, from: i64, updates: &[Decoded], reading: Reading) {
+        let presses = reading(updates);
         let mut watch = self.shared.look();
         let was_idle = watch.next().is_none();
         watch.has_answer(Instant::now(), from, presses, reading);
@@ -80,15 +85,10 @@ impl Standby {
         }
     }
 
-    /// The poller is about to ask again, or to wait. Waits until nobody asks in its place.
+    /// The poller is about to ask again, or to wait before that. Waits until nobody asks in its place.
     pub fn asks_itself(&self) {
-        self.shared.look().busy = None;
-        drop(
-            self.shared
-                .asking
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        self.shared.look().asks_itself(Instant::now());
+        drop(self.shared.asks());
     }
 
     /// A press is being answered.
@@ -102,31 +102,43 @@ impl Shared {
         self.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn asks(&self) -> MutexGuard<'_, ()> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self, api: &Api, rung: &Receiver<()>) {
+        // Of a connection that stood idle nobody may have heard that it is dead, and there is no time to find out.
+        let anew = api.over_new_connections();
+        let mut to_warn = true;
         loop {
             let next = self.look().next();
             let heard = match next {
                 Some(at) => rung.recv_deadline(at),
-                None => rung.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                None => {
+                    to_warn = true;
+                    rung.recv().map_err(|_| RecvTimeoutError::Disconnected)
+                }
             };
             if heard == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
             let due = self.look().due(Instant::now());
-            if !due.presses.is_empty() {
-                log::warn!("a press takes long to be stored: is the disk slow?");
-            }
-            answer(api, due.presses);
+            let is_late = !due.presses.is_empty();
+            answer(&anew, due.presses);
             if due.to_ask {
-                let found = self.ask(api);
-                answer(api, found);
+                let found = self.ask(&anew);
+                answer(&anew, found);
+            }
+            // Last, since the log may be on the disk that is slow.
+            if is_late && std::mem::take(&mut to_warn) {
+                log::warn!("a press takes long to be stored: is the disk slow?");
             }
         }
     }
 
     /// Asks Telegram in the poller's place; returns the presses that are new.
     fn ask(&self, api: &Api) -> Vec<Pressed> {
-        let _asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let _asking = self.asks();
         let asked = self.look().asked(Instant::now());
         let Some((from, reading)) = asked else {
             return Vec::new();
@@ -140,9 +152,9 @@ impl Shared {
             }
         };
         let updates = update::split(&answer).unwrap_or_default();
-        let updates = updates.into_iter().filter_map(update::decode);
-        let presses: Vec<Pressed> = updates.filter_map(|update| reading(&update)).collect();
-        self.look().new_of(presses)
+        let updates: Vec<Decoded> = updates.into_iter().filter_map(update::decode).collect();
+        let presses = reading(&updates);
+        self.look().has_asked(Instant::now(), presses)
     }
 }
 
@@ -151,11 +163,28 @@ fn answer(api: &Api, mut presses: Vec<Pressed>) {
     presses.sort_by_key(|press| press.is_strangers);
     let strangers = presses.partition_point(|press| !press.is_strangers);
     presses.truncate(strangers + STRANGERS_MAX);
-    for press in presses {
-        let toast = outgoing::toast(&press.callback, press.text);
-        if let Err(failure) = answer_press(api, &toast) {
-            log::debug!("a press was not answered: {failure}");
+    for presses in presses.chunks(AT_ONCE) {
+        let answering: Vec<_> = presses
+            .iter()
+            .map(|press| {
+                let (api, press) = (api.clone(), press.clone());
+                thread::spawn("standby-answer", move || answer_one(&api, &press))
+            })
+            .collect();
+        for (press, answering) in presses.iter().zip(answering) {
+            match answering {
+                Ok(answering) => drop(answering.join()),
+                // The host has no thread left to give.
+                Err(_) => answer_one(api, press),
+            }
         }
+    }
+}
+
+fn answer_one(api: &Api, press: &Pressed) {
+    let toast = outgoing::toast(&press.callback, press.text);
+    if let Err(failure) = answer_press(api, &toast) {
+        log::debug!("a press was not answered: {failure}");
     }
 }
 
@@ -164,16 +193,19 @@ fn answer(api: &Api, mut presses: Vec<Pressed>) {
 struct Watch {
     /// Presses that nobody has begun to answer, and until when somebody may.
     presses: Vec<(Pressed, Instant)>,
+    /// A poller that has not asked again yet.
     busy: Option<Busy>,
+    /// From which update on Telegram was asked last, and the presses that are known to have come since, by their callback ids.
+    from: i64,
+    known: HashSet<String>,
+    /// When Telegram has last answered, and for how long it was then not asked.
+    answered: Option<Instant>,
+    unasked: Duration,
 }
 
-/// A poller that has not asked again yet.
 struct Busy {
-    from: i64,
     ask_at: Instant,
     reading: Reading,
-    /// The presses that are known to have come since, by their callback ids.
-    known: HashSet<String>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -184,17 +216,32 @@ struct Due {
 
 impl Watch {
     fn has_answer(&mut self, now: Instant, from: i64, presses: Vec<Pressed>, reading: Reading) {
-        let known = presses.iter().map(|press| press.callback.clone());
         self.busy = Some(Busy {
-            from,
             ask_at: now + ASK_EVERY,
             reading,
-            known: known.collect(),
         });
-        let room = WATCHED_MAX.saturating_sub(self.presses.len());
-        let until = now + BEGUN_WITHIN;
-        let watched = presses.into_iter().take(room).map(|press| (press, until));
-        self.presses.extend(watched);
+        if self.from != from {
+            self.from = from;
+            self.known.clear();
+        }
+        self.answered = Some(now);
+        let until = now
+            + BEGUN_WITHIN
+                .saturating_sub(self.unasked)
+                .max(BEGUN_AT_LEAST);
+        for press in presses {
+            let is_new = self.known.insert(press.callback.clone());
+            if is_new && self.presses.len() < WATCHED_MAX {
+                self.presses.push((press, until));
+            }
+        }
+    }
+
+    fn asks_itself(&mut self, now: Instant) {
+        self.busy = None;
+        self.unasked = self
+            .answered
+            .map_or(Duration::ZERO, |answered| now.duration_since(answered));
     }
 
     fn is_answered(&mut self, callback: &str) {
@@ -220,16 +267,13 @@ impl Watch {
     fn asked(&mut self, now: Instant) -> Option<(i64, Reading)> {
         let busy = self.busy.as_mut()?;
         busy.ask_at = now + ASK_EVERY;
-        Some((busy.from, Arc::clone(&busy.reading)))
+        Some((self.from, Arc::clone(&busy.reading)))
     }
 
-    /// Of presses that Telegram has given to this those of which the poller did not know.
-    fn new_of(&mut self, mut presses: Vec<Pressed>) -> Vec<Pressed> {
-        match &mut self.busy {
-            Some(busy) => presses.retain(|press| busy.known.insert(press.callback.clone())),
-            // The poller asks for them now.
-            None => presses.clear(),
-        }
+    /// Of presses that Telegram has given to this those of which nobody knew.
+    fn has_asked(&mut self, now: Instant, mut presses: Vec<Pressed>) -> Vec<Pressed> {
+        self.answered = Some(now);
+        presses.retain(|press| self.known.insert(press.callback.clone()));
         presses
     }
 }
@@ -246,17 +290,17 @@ mod tests {
         }
     }
 
-    fn has_answer(watch: &mut Watch, now: Instant, presses: &[&str]) {
+    fn has_answer(watch: &mut Watch, now: Instant, from: i64, presses: &[&str]) {
         let presses = presses.iter().map(|callback| press(callback)).collect();
-        watch.has_answer(now, 7, presses, Arc::new(|_| None));
+        watch.has_answer(now, from, presses, Arc::new(|_| Vec::new()));
     }
 
     #[test]
     fn a_press_is_due_once_and_not_if_somebody_answers_it() {
         let (mut watch, start) = (Watch::default(), Instant::now());
         assert_eq!(watch.next(), None);
-        has_answer(&mut watch, start, &["a", "b"]);
-        watch.busy = None;
+        has_answer(&mut watch, start, 7, &["a", "b"]);
+        watch.asks_itself(start);
         watch.is_answered("a");
         let late = start + BEGUN_WITHIN;
         assert_eq!(watch.next(), Some(late));
@@ -268,32 +312,59 @@ mod tests {
         assert_eq!(watch.due(late).presses, [press("b")]);
         assert_eq!(watch.due(late), Due::default());
         assert_eq!(watch.next(), None);
+        // Telegram gives it again as long as nothing is confirmed.
+        has_answer(&mut watch, late, 7, &["a", "b"]);
+        watch.asks_itself(late);
+        assert_eq!(watch.next(), None);
+    }
+
+    #[test]
+    fn a_press_has_waited_already_as_long_as_telegram_was_not_asked() {
+        let (mut watch, start) = (Watch::default(), Instant::now());
+        let long = Duration::from_millis(400);
+        has_answer(&mut watch, start, 7, &[]);
+        watch.asks_itself(start + long);
+        let held = start + 50 * long;
+        has_answer(&mut watch, held, 7, &["a"]);
+        watch.asks_itself(held + 10 * long);
+        assert_eq!(watch.next(), Some(held + BEGUN_WITHIN - long));
+        has_answer(&mut watch, held + 10 * long, 8, &["b"]);
+        watch.is_answered("a");
+        let ask_at = held + 10 * long + ASK_EVERY;
+        let least = held + 10 * long + BEGUN_AT_LEAST;
+        assert_eq!(watch.next(), Some(least));
+        assert_eq!(watch.due(least).presses, [press("b")]);
+        assert_eq!(watch.next(), Some(ask_at));
     }
 
     #[test]
     fn telegram_is_asked_until_the_poller_does_so_and_what_was_known_is_not_new() {
         let (mut watch, start) = (Watch::default(), Instant::now());
-        has_answer(&mut watch, start, &["a"]);
+        has_answer(&mut watch, start, 7, &["a"]);
         watch.is_answered("a");
         assert_eq!(watch.next(), Some(start + ASK_EVERY));
         assert!(watch.due(start + ASK_EVERY).to_ask);
         let asked = watch.asked(start + ASK_EVERY).map(|(from, _)| from);
         assert_eq!(asked, Some(7));
         assert_eq!(watch.next(), Some(start + 2 * ASK_EVERY));
-        let new = watch.new_of(vec![press("a"), press("b")]);
-        assert_eq!(new, [press("b")]);
-        assert!(watch.new_of(vec![press("a"), press("b")]).is_empty());
-        watch.busy = None;
+        let both = || vec![press("a"), press("b")];
+        assert_eq!(watch.has_asked(start + ASK_EVERY, both()), [press("b")]);
+        assert_eq!(watch.has_asked(start + ASK_EVERY, both()), []);
+        watch.asks_itself(start + ASK_EVERY);
         assert!(!watch.due(start + 2 * ASK_EVERY).to_ask);
         assert!(watch.asked(start + 2 * ASK_EVERY).is_none());
-        assert!(watch.new_of(vec![press("c")]).is_empty());
+        // What the poller is given then is known as well, until it is confirmed.
+        has_answer(&mut watch, start + ASK_EVERY, 7, &["a", "b"]);
+        assert!(watch.presses.is_empty());
+        has_answer(&mut watch, start + ASK_EVERY, 9, &["c"]);
+        assert_eq!(watch.presses.len(), 1);
     }
 
     #[test]
     fn no_more_presses_are_watched_than_there_is_room_for() {
         let (mut watch, start) = (Watch::default(), Instant::now());
-        for _ in 0..=WATCHED_MAX {
-            has_answer(&mut watch, start, &["a", "b"]);
+        for number in 0..=WATCHED_MAX {
+            has_answer(&mut watch, start, number as i64, &["a", "b"]);
         }
         assert_eq!(watch.presses.len(), WATCHED_MAX);
     }

@@ -278,7 +278,7 @@ fn a_press_that_a_disk_takes_too_long_to_store_is_answered() {
     let press = host.press(&host.person(), &request, "Allow once");
     assert_eq!(
         host.toast(&press),
-        "I am slow just now. Your press is kept; its message says what came of it."
+        "I am slow just now. Your press waits. If its message stays as it is, press again."
     );
     assert!(!host.file("made").exists());
     // Nothing was confirmed, so Telegram keeps it for when the disk is well: then the process that asked is gone.
@@ -307,7 +307,7 @@ fn presses_that_come_while_the_store_hangs_are_answered_each_once() {
     host.delivered();
     // From this on nothing can be stored.
     host.api.say(&ada, &named("and another one"));
-    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    let slow = "I am slow just now. Your press waits. If its message stays as it is, press again.";
     let first = host.press(&ada, &request, "Allow once");
     assert_eq!(host.toast(&first), slow);
     let foreign = host.press(&eve, &request, "Deny");
@@ -342,7 +342,7 @@ fn a_press_is_answered_while_another_thread_holds_up_the_store() {
         let log = chappe.log();
         log.contains("a press takes long to be stored")
     };
-    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    let slow = "I am slow just now. Your press waits. If its message stays as it is, press again.";
     let mut said = Vec::new();
     until("a store that hangs", || {
         let press = host.press(&host.person(), &request, "Allow once");
@@ -367,7 +367,7 @@ fn a_press_that_waited_for_a_slow_store_is_carried_out_and_the_next_one_changes_
     let held_up = database
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .expect("nobody writes now");
-    let slow = "I am slow just now. Your press is kept; its message says what came of it.";
+    let slow = "I am slow just now. Your press waits. If its message stays as it is, press again.";
     for label in ["Allow once", "Deny"] {
         let press = host.press(&host.person(), &request, label);
         assert_eq!(host.toast(&press), slow);
@@ -380,4 +380,36 @@ fn a_press_that_waited_for_a_slow_store_is_carried_out_and_the_next_one_changes_
     host.say("and now");
     host.answer("echo: and now");
     assert!(!chappe.log().contains("409"), "nobody is in anybody's way");
+}
+
+#[test]
+fn a_stranger_is_turned_away_also_while_nothing_can_be_stored_and_not_in_each_attempt() {
+    let mut host = Host::new();
+    host.allowed_chats = vec![GROUP];
+    let ada = host.person().in_chat(GROUP);
+    let eve = Person::private(EVE, "Eve").in_chat(GROUP);
+    let order = ("CHAPPE_FAIL", "before:accept=error@2-7".to_owned());
+    let _chappe = host.start_with(&[order]);
+    host.api
+        .say(&ada, &named(r#"[[tool Bash {"command":"touch made"}]]"#));
+    let request = host.request(GROUP);
+    host.delivered();
+    host.api.say(&ada, &named("and another one"));
+    let press = host.press(&eve, &request, "Allow once");
+    assert_eq!(host.toast(&press), NOT_ALLOWED);
+    let done = host.press(&ada, &request, "Deny");
+    assert!(host.toast(&done).starts_with("My disk is full"));
+    host.answer_in(GROUP, "echo: and another one");
+    host.says(GROUP, request.id, "✗ Denied by Ada, ");
+    let told = host.wait("the answers", |view| {
+        let told = view.calls_of(ANSWER);
+        Some(
+            told.filter(|call| call.params["text"] == NOT_ALLOWED)
+                .count(),
+        )
+    });
+    assert!(
+        told <= 2,
+        "once at once, and once when all is stored: {told}"
+    );
 }

@@ -5,30 +5,22 @@ use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
+use chappe::loopback::botapi::Shown;
+
 use super::{Stage, until};
-use crate::host::USER;
+use crate::host::{Chappe, USER};
 
 /// Names another version of the CLI, that the first one is replaced with.
 const NEXT: &str = "CHAPPE_TEST_CLAUDE_NEXT";
 
-/// Lets chappe's clock be set by the file that is returned.
-fn clock(stage: &mut Stage) -> PathBuf {
-    let file = stage.host.folder.path().join("clock");
-    let path = file.display().to_string();
+/// Says something, and two things more while chappe is not there; returns it two hours later, with what it asks about them.
+fn asks_about_two(stage: &mut Stage) -> (Chappe, Shown) {
+    let clock = stage.host.folder.path().join("clock");
+    let path = clock.display().to_string();
     stage
         .host
         .environment
         .push(("CHAPPE_CLOCK".to_owned(), path));
-    file
-}
-
-#[test]
-fn what_came_while_chappe_was_away_is_run_when_a_person_says_so() {
-    let test = "what_came_while_chappe_was_away_is_run_when_a_person_says_so";
-    let Some(mut stage) = Stage::new(test) else {
-        return;
-    };
-    let clock = clock(&mut stage);
     let chappe = stage.host.start();
     stage.ask("hello", "echo: hello");
     stage.host.delivered();
@@ -40,6 +32,16 @@ fn what_came_while_chappe_was_away_is_run_when_a_person_says_so() {
     let question = stage
         .host
         .answer("2 messages came while I was away (the oldest 2 h ago)");
+    (chappe, question)
+}
+
+#[test]
+fn what_came_while_chappe_was_away_is_run_when_a_person_says_so() {
+    let test = "what_came_while_chappe_was_away_is_run_when_a_person_says_so";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    let (chappe, question) = asks_about_two(&mut stage);
     stage.ask("later", "echo: later");
     stage.host.press(&stage.host.person(), &question, "Run all");
     stage.host.answer("echo: one\ntwo");
@@ -97,19 +99,8 @@ fn what_comes_to_wait_late_is_not_dropped_by_a_button_that_was_shown_before() {
     let Some(mut stage) = Stage::new(test) else {
         return;
     };
-    let clock = clock(&mut stage);
     stage.allow_all();
-    let chappe = stage.host.start();
-    stage.ask("hello", "echo: hello");
-    stage.host.delivered();
-    assert_eq!(chappe.stop().code(), Some(0));
-    stage.say("one");
-    stage.say("two");
-    fs::write(&clock, "7200").expect("the folder can be written");
-    let _chappe = stage.host.start();
-    let question = stage
-        .host
-        .answer("2 messages came while I was away (the oldest 2 h ago)");
+    let (_chappe, question) = asks_about_two(&mut stage);
     let gate = stage.gate("gate");
     let call = r#"[[tool Bash {"command":"cat gate"}]]"#;
     stage.say(call);

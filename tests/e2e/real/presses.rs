@@ -25,7 +25,7 @@ fn a_press_that_a_disk_takes_too_long_to_store_is_answered_and_allows_nothing() 
     let press = stage.host.press(&ada, &request, "Allow once");
     assert_eq!(
         stage.host.toast(&press),
-        "I am slow just now. Your press is kept; its message says what came of it."
+        "I am slow just now. Your press waits. If its message stays as it is, press again."
     );
     assert!(!stage.folder().join("made").exists());
     // Nothing was confirmed, so Telegram keeps it for when the disk is well: then the process that asked is gone.
@@ -136,7 +136,7 @@ fn what_is_pressed_while_the_disk_is_slow_is_answered_and_the_first_of_it_counts
         let press = stage.host.press(&ada, &request, label);
         assert_eq!(
             stage.host.toast(&press),
-            "I am slow just now. Your press is kept; its message says what came of it."
+            "I am slow just now. Your press waits. If its message stays as it is, press again."
         );
     }
     drop(held_up);
