@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::Collector;
 use crate::board::{Doing, Interruption};
-use crate::chat::{Decision, Prompt, Verdict};
+use crate::chat::{Decision, Permit, Prompt, Verdict};
 use crate::claude::protocol::{self, RawJson};
 pub use action::{Action, Closed, Finished, Pause, Shown};
 pub use event::{Event, Given, Manner, Moves, Room, Settings, Trouble, Work};
@@ -53,6 +53,8 @@ pub struct Machine {
     /// Whether the live process was started to ask nobody, and whether it was told to ask after all.
     was_free: bool,
     is_to_ask: bool,
+    /// How often the live process was told a mode that it has not taken yet.
+    modes_told: u32,
     /// Whether what a former chappe left open has been dealt with.
     taken_up: bool,
     moves: Moves,
@@ -105,6 +107,7 @@ impl Machine {
             is_behind: false,
             was_free: false,
             is_to_ask: false,
+            modes_told: 0,
             taken_up: false,
             moves: Moves::No,
             by_restart: true,
@@ -289,12 +292,15 @@ impl Machine {
         let line = match decision.verdict {
             Verdict::Allow => match input_of(decision) {
                 Some(input) => {
-                    let updates = decision.permit.as_ref().map(protocol::updates);
-                    protocol::allow_with_permissions(
-                        &decision.request,
-                        &input,
-                        &updates.unwrap_or_default(),
-                    )
+                    let updates = match &decision.permit {
+                        Some(permit) => protocol::updates(permit),
+                        None if decision.tool == protocol::PLAN_TOOL => self.leaves_plan(),
+                        None => Vec::new(),
+                    };
+                    if decision.permit == Some(Permit::Edit) {
+                        self.accepts_edits();
+                    }
+                    protocol::allow_with_permissions(&decision.request, &input, &updates)
                 }
                 // What cannot be given back as it was shown, or was not answered whole, is not allowed.
                 None => protocol::deny(&decision.request, DENIED),

@@ -53,7 +53,7 @@ pub use outgoing::{
     ControlCommand, allow, allow_with_permissions, control_error, control_request, deny,
     deny_and_stop, mcp_response, user_line,
 };
-pub use permits::{permit, rule_argument, updates};
+pub use permits::{asks_before_edits, permit, rule_argument, updates};
 pub use prompt::{escape_prompt, is_command};
 pub use questions::{answered, questions};
 pub use raw_json::RawJson;

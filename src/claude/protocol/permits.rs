@@ -5,7 +5,7 @@
 //! been suggested. What is said to Claude is made anew of what was understood, so that nothing goes back that nobody saw.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::raw_json::RawJson;
 use crate::chat::{Permit, Rule};
@@ -125,12 +125,21 @@ pub fn updates(permit: &Permit) -> Vec<RawJson> {
                 .collect();
             json!({"type": "addRules", "rules": rules, "behavior": "allow", "destination": "session"})
         }
-        Permit::Edit => json!({"type": "setMode", "mode": "acceptEdits", "destination": "session"}),
+        Permit::Edit => set_mode("acceptEdits"),
         Permit::Enter { directories } => {
             json!({"type": "addDirectories", "directories": directories, "destination": "session"})
         }
     };
     RawJson::of(&update).into_iter().collect()
+}
+
+/// The change of mode after which a process asks before each edit, and plans no more.
+pub fn asks_before_edits() -> Vec<RawJson> {
+    RawJson::of(&set_mode("default")).into_iter().collect()
+}
+
+fn set_mode(mode: &str) -> Value {
+    json!({"type": "setMode", "mode": mode, "destination": "session"})
 }
 
 /// A rule as an argument holds it.

@@ -287,7 +287,8 @@ impl Engine {
             .unwrap_or_default();
         if call.name == "ExitPlanMode" && !updates.iter().any(|update| update["type"] == "setMode")
         {
-            self.set_mode(Mode::Default);
+            // It goes back to what it was in before it planned.
+            self.set_mode(self.before_plan);
         }
         for update in updates {
             if update["type"] == "addRules" && update["behavior"] == "allow" {

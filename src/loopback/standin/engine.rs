@@ -19,7 +19,7 @@ use super::history::{Entry, History};
 use super::input::{self, Input, Priority, ToolEnd, UserLine};
 use super::intake::Intake;
 use super::ledger::Ledger;
-use super::permission::Permissions;
+use super::permission::{Mode, Permissions};
 use super::servers::Servers;
 use super::tasks::{Notice, Task};
 use super::transcript::Transcript;
@@ -100,6 +100,8 @@ pub(super) struct Engine {
     pub(super) transcript: Transcript,
     pub(super) history: History,
     pub(super) permissions: Permissions,
+    /// The mode to which an approved plan goes back.
+    pub(super) before_plan: Mode,
     pub(super) servers: Servers,
     pub(super) model: String,
     pub(super) ledger: Ledger,
@@ -155,6 +157,7 @@ impl Engine {
             transcript,
             history,
             permissions,
+            before_plan: Mode::Default,
             servers: Servers::default(),
             turn: None,
             open_request: None,

@@ -190,7 +190,12 @@ impl Engine {
     }
 
     pub(super) fn set_mode(&mut self, mode: Mode) {
-        self.permissions.mode = mode;
+        let before = std::mem::replace(&mut self.permissions.mode, mode);
+        self.before_plan = match mode {
+            Mode::Plan if before == Mode::Plan => self.before_plan,
+            Mode::Plan => before,
+            _ => Mode::Default,
+        };
         self.wire.system(
             "status",
             json!({ "status": null, "permissionMode": mode.name() }),

@@ -3,7 +3,7 @@
 
 use super::{Action, Machine, Manner, State, show};
 use crate::chat::BYPASS;
-use crate::claude::protocol::{self, ControlCommand};
+use crate::claude::protocol::{self, ControlCommand, RawJson};
 
 /// What the requests begin with; what was chosen follows.
 const SET_MODEL: &str = "chappe-model-";
@@ -11,6 +11,7 @@ const SET_MODE: &str = "chappe-mode-";
 
 const DEFAULT: &str = "default";
 const PLAN: &str = "plan";
+const ACCEPT_EDITS: &str = "acceptEdits";
 
 impl Machine {
     /// Tells the process what it is to be like from now on.
@@ -41,7 +42,8 @@ impl Machine {
         let mode = if self.was_free {
             // In the turn that runs somebody is asked again, whatever else was chosen: such a process would run everything
             // also in plan mode (measured with 2.1.197). The next one is what was chosen.
-            if !self.asks_nobody() || self.is_to_ask {
+            let asks_less = self.has.mode == ACCEPT_EDITS && matches!(wanted, DEFAULT | PLAN);
+            if !(self.asks_nobody() || asks_less) || self.is_to_ask {
                 return;
             }
             self.is_to_ask = true;
@@ -63,7 +65,23 @@ impl Machine {
         )));
         // Until it has taken that, a free one still asks nobody.
         if !self.was_free {
+            self.modes_told += 1;
             self.has.mode.clone_from(&self.wanted.mode);
+        }
+    }
+
+    /// What was allowed changes the process's mode as well: it accepts edits from then on. It hears that before whatever was
+    /// chosen since.
+    pub(super) fn accepts_edits(&mut self) {
+        ACCEPT_EDITS.clone_into(&mut self.has.mode);
+    }
+
+    /// What goes with an approved plan. Without it Claude would go back to what it was in before it planned, in which it may
+    /// ask about less (measured with 2.1.197 and 2.1.330). One that was started to ask nobody does that on purpose.
+    pub(super) fn leaves_plan(&self) -> Vec<RawJson> {
+        match self.was_free {
+            true => Vec::new(),
+            false => protocol::asks_before_edits(),
         }
     }
 
@@ -71,6 +89,7 @@ impl Machine {
     pub(super) fn is_like(&mut self, manner: Manner) {
         self.was_free = manner.mode == BYPASS;
         self.is_to_ask = false;
+        self.modes_told = 0;
         self.is_behind = false;
         self.has = manner;
     }
@@ -95,7 +114,8 @@ impl Machine {
 
     /// The process says which permission mode it has now. What it left by itself is not to come back.
     pub(super) fn on_mode(&mut self, mode: &str, out: &mut Vec<Action>) {
-        if mode.is_empty() || mode == self.has.mode {
+        // Before it has taken what it was told it speaks of what was before that.
+        if mode.is_empty() || mode == self.has.mode || self.modes_told > 0 {
             return;
         }
         // Chosen meanwhile, and on its way to it.
@@ -119,6 +139,7 @@ impl Machine {
             return;
         };
         self.is_to_ask = false;
+        self.modes_told = self.modes_told.saturating_sub(1);
         // It says so in its status only once the tool that runs is done.
         if self.was_free && self.has.mode != mode {
             mode.clone_into(&mut self.has.mode);
@@ -134,6 +155,9 @@ impl Machine {
         let Some(choice) = model.or_else(|| request.strip_prefix(SET_MODE)) else {
             return;
         };
+        if model.is_none() {
+            self.modes_told = self.modes_told.saturating_sub(1);
+        }
         out.push(Action::Refused {
             choice: choice.to_owned(),
             why: why.to_owned(),

@@ -251,3 +251,25 @@ fn a_plan_without_a_text_says_so_and_waits_for_a_person() {
     press(&stage, &plan, "Approve", "Approved");
     stage.host.answer("tool said: User has approved");
 }
+
+#[test]
+fn a_plan_that_is_only_approved_asks_before_edits_whatever_was_chosen_before_it() {
+    let test = "a_plan_that_is_only_approved_asks_before_edits_whatever_was_chosen_before_it";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.set_claude("permission_mode = \"acceptEdits\"");
+    let _chappe = stage.host.start();
+    stage.ask(&write(&stage, "before"), "tool said:");
+    stage.ask("/mode plan", "default is in plan from now on");
+    // In the same turn, and in the next one.
+    stage.say(&format!("[[plan]] {}", write(&stage, "within")));
+    let plan = plan_below(&stage, 0);
+    press(&stage, &plan, "Approve", "Approved");
+    stage.press("within", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("within").exists());
+    asks_before_edits(&stage, "after");
+    assert_eq!(mode(&stage), [Some("default".to_owned())]);
+    stage.ask("/mode", "default");
+}

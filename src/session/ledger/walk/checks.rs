@@ -301,7 +301,12 @@ impl World {
                 self.ensure(allows, "what was allowed is denied");
                 let input = format!(r#""updatedInput":{}"#, ask.input);
                 self.ensure(line.contains(&input), "what runs is not what was shown");
-                let updates = permit.iter().flat_map(protocol::updates);
+                let updates = match permit {
+                    Some(permit) => protocol::updates(permit),
+                    None if ask.tool() == protocol::PLAN_TOOL => protocol::asks_before_edits(),
+                    None => Vec::new(),
+                };
+                let updates = updates.iter();
                 let updates = updates.map(|update| update.parse::<Value>().expect("it is JSON"));
                 let updates = Value::Array(updates.collect());
                 let said = match &answer["updatedPermissions"] {

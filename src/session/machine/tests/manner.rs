@@ -270,3 +270,92 @@ fn a_session_that_moves_ends_its_process_first() {
         retire
     "#);
 }
+
+#[test]
+fn what_is_chosen_after_edits_were_allowed_is_told_after_that_and_stays() {
+    assert_snapshot!(check(BUSY, "
+        tool Write x
+        ask r1 Write x
+        decide r1 edits then mode=default
+        mode acceptEdits
+        echo chappe-mode-default
+        mode default
+    "), @r#"
+    > tool Write x
+        acted 1: Write {"file_path":"x"}
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    > ask r1 Write x
+        ask r1 for 1: Write {"it":"x"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 edits then mode=default
+        write response r1 {"behavior":"allow","updatedInput":{"it":"x"},"updatedPermissions":[{"destination":"session","mode":"acceptEdits","type":"setMode"}]}
+        told r1
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    > mode acceptEdits
+    > echo chappe-mode-default
+    > mode default
+    "#);
+}
+
+#[test]
+fn edits_that_were_allowed_to_one_that_asked_nobody_are_asked_about_again_at_once() {
+    assert_snapshot!(check(FREE, "
+        choose mode=default
+        echo chappe-mode-default
+        tool Write x
+        ask r1 Write x
+        decide r1 edits
+        mode acceptEdits
+        choose mode=default
+        echo chappe-mode-default
+    "), @r#"
+    > choose mode=default
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > echo chappe-mode-default
+        show 1 since 0ns: Waiting since 0ns, 0 wait
+    > tool Write x
+        acted 1: Write {"file_path":"x"}
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    > ask r1 Write x
+        ask r1 for 1: Write {"it":"x"}; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 edits
+        write response r1 {"behavior":"allow","updatedInput":{"it":"x"},"updatedPermissions":[{"destination":"session","mode":"acceptEdits","type":"setMode"}]}
+        told r1
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    > mode acceptEdits
+    > choose mode=default
+        write request {"mode":"default","subtype":"set_permission_mode"}
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    > echo chappe-mode-default
+        show 1 since 0ns: Tool { name: "Write", target: "x" } since 0ns, 0 wait
+    "#);
+}
+
+#[test]
+fn in_a_plan_of_one_that_asks_nobody_nothing_is_changed_by_its_approval() {
+    assert_snapshot!(check(FREE, "
+        mode plan
+        tool ExitPlanMode x
+        ask r1 ExitPlanMode plan
+        decide r1 allow
+        mode bypassPermissions
+    "), @r#"
+    > mode plan
+    > tool ExitPlanMode x
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+    > ask r1 ExitPlanMode plan
+        ask r1 for 1: ExitPlanMode {"it":"plan"}, a plan; before: []
+        show 1 since 0ns: Asking since 0ns, 0 wait
+    > decide r1 allow
+        write response r1 {"behavior":"allow","updatedInput":{"it":"plan"}}
+        told r1
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+        show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
+    > mode bypassPermissions
+    "#);
+}

@@ -250,7 +250,7 @@ fn a_plan_is_shown_as_one_and_denied_as_one() {
         ask r2 for 1: ExitPlanMode {"it":"plan"}, a plan; before: []
         show 1 since 0ns: Asking since 0ns, 0 wait
     > decide r2 allow
-        write response r2 {"behavior":"allow","updatedInput":{"it":"plan"}}
+        write response r2 {"behavior":"allow","updatedInput":{"it":"plan"},"updatedPermissions":[{"destination":"session","mode":"default","type":"setMode"}]}
         told r2
         show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait
         show 1 since 0ns: Tool { name: "ExitPlanMode", target: "x" } since 0ns, 0 wait

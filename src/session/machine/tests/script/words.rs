@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::chat::Permit;
 use crate::claude::protocol::{
     ApiRetry, Assistant, BlockKind, CanUseTool, ControlRequest, Init, Lifecycle, RateLimit, Status,
     Stream, StreamEvent, Task, TaskEvent, ToolResult, TurnResult, User,
@@ -21,16 +22,26 @@ impl Play {
                 let stopped = answers.strip_suffix("then stop");
                 let (answers, stop) = (stopped.unwrap_or(answers), stopped.is_some());
                 let (tool, input) = self.asked.get(request).cloned().unwrap_or_default();
+                let permit = (verdict == "edits").then_some(Permit::Edit);
+                let answers = match permit {
+                    // That is chosen with it, and something else after that.
+                    Some(_) => {
+                        self.choose("mode=acceptEdits");
+                        self.choose(answers.strip_prefix("then ").unwrap_or_default());
+                        ""
+                    }
+                    None => answers,
+                };
                 let decision = Decision {
                     request: request.to_owned(),
                     tool,
                     verdict: match verdict {
-                        "allow" => Verdict::Allow,
+                        "allow" | "edits" => Verdict::Allow,
                         "deny" => Verdict::Deny,
                         other => panic!("{other} is no verdict"),
                     },
                     input,
-                    permit: None,
+                    permit,
                     answers: answers.split_terminator(';').map(str::to_owned).collect(),
                     why: None,
                 };
