@@ -7,9 +7,10 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::buttons::{self, Offered};
+use super::line::OfLine;
 use super::{Intake, Result, Step, Store, outbox, place_of};
 use crate::chat::{
-    BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target,
+    Behind, BotId, Formatted, Hold, Lane, Notice, Place, Post, PromptId, RowId, SessionId, Target,
 };
 
 /// How a session is held from now on.
@@ -432,6 +433,34 @@ impl Intake<'_> {
         }
         self.posted = true;
         Ok(anything)
+    }
+
+    /// How a session's line goes on that somebody was shown, and wants to run. What has failed is no part of that: it stays,
+    /// and goes first.
+    pub fn how_to_run(&self, session: SessionId) -> Result<Release> {
+        Ok(match self.failure_waits(session)? {
+            true => Release::Retry,
+            false => Release::GoOn,
+        })
+    }
+
+    /// Drops what waits of a line that somebody was shown, with `line` below that; returns whether anything did. What has
+    /// failed is no part of it, and stays as it is.
+    pub fn drop_listed(&mut self, offered: &Offered, line: &str) -> Result<bool> {
+        if !self.failure_waits(offered.session)? {
+            return self.release(offered, Release::Drop, line);
+        }
+        let found = self.drop_line(offered.session, Behind::ALL)?;
+        buttons::retire_row(self.tx, offered.row, self.now, Some(line))?;
+        self.posted = true;
+        Ok(found == OfLine::Done)
+    }
+
+    /// Whether a turn has failed that is tried again, by itself or by a press.
+    fn failure_waits(&self, session: SessionId) -> Result<bool> {
+        Ok(held(self.tx, session)?.is_some_and(|held| {
+            held.has_failed && matches!(held.reason, Hold::Paused | Hold::Broken)
+        }))
     }
 
     /// Forgets all that waits for a session, with `line` in the status message of what was to go on; returns whether

@@ -448,14 +448,18 @@ fn carry_out(
     offered: &Offered,
 ) -> store::Result<String> {
     let (release, line) = match act {
-        Act::Run => (Release::GoOn, "Going on."),
+        Act::Run => match intake.how_to_run(offered.session)? {
+            Release::Retry => (Release::Retry, texts::GOES_ON),
+            how => (how, "Going on."),
+        },
         Act::Drop => (Release::Drop, "Dropped."),
         Act::SendNow => {
             let line = texts::TOAST_SENT_NOW;
             intake.run_kept(offered.session, line)?;
             // It is over once the line is another one.
             let found = intake.steer_line(offered.session, Behind::ALL)?;
-            intake.release(offered, Release::GoOn, line)?;
+            let how = intake.how_to_run(offered.session)?;
+            intake.release(offered, how, line)?;
             return Ok(match found {
                 OfLine::Done => line,
                 OfLine::Nothing | OfLine::More => texts::TOAST_DONE_BEFORE,
@@ -464,7 +468,7 @@ fn carry_out(
         }
         Act::DropListed => {
             let kept = intake.drop_kept(offered.session, texts::TOAST_DROPPED)?;
-            let waited = intake.release(offered, Release::Drop, texts::TOAST_DROPPED)?;
+            let waited = intake.drop_listed(offered, texts::TOAST_DROPPED)?;
             return Ok(match kept || waited {
                 true => texts::TOAST_DROPPED,
                 false => texts::TOAST_DONE_BEFORE,

@@ -340,3 +340,44 @@ fn what_waits_for_a_person_is_listed_over_all_sessions() {
     host.say("/status");
     host.answer("All well on ");
 }
+
+/// Has a turn fail behind which something waits, and returns the list of that.
+fn list_after_a_failure(host: &Host) -> Shown {
+    host.say("[[error 529 x3]] [[text recovered]]");
+    host.stored();
+    // Before that both would be one prompt; Claude itself tries for some seconds.
+    until("the turn", || {
+        (host.count("SELECT count(*) FROM prompt") == 1).then_some(())
+    });
+    host.say("waits");
+    let notice = host.answer("I try again in 1 min; 1 message runs then.");
+    host.say("/queue");
+    host.answer_after(notice.id, "paused after a failure\n1. waits")
+}
+
+#[test]
+fn what_has_failed_is_no_part_of_the_list_and_goes_first_when_that_is_run() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let list = list_after_a_failure(&host);
+    let press = host.press(&host.person(), &list, "Run");
+    assert_eq!(host.toast(&press), "Trying again.");
+    let recovered = host.answer("recovered");
+    host.answer_after(recovered.id, "echo: waits");
+}
+
+#[test]
+fn what_has_failed_is_no_part_of_the_list_and_stays_when_that_is_dropped() {
+    let host = Host::new();
+    let _chappe = host.start();
+    let list = list_after_a_failure(&host);
+    let press = host.press(&host.person(), &list, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    assert!(host.says(USER, list.id, "Dropped.").buttons.is_empty());
+    let waits = "SELECT count(*) FROM inbox WHERE state = 'waiting'";
+    assert_eq!(host.count(waits), 0);
+    let notice = host.answer("I try again in 1 min");
+    host.press(&host.person(), &notice, "Try now");
+    host.answer("recovered");
+    assert!(!host.texts().iter().any(|text| text.contains("echo: waits")));
+}
