@@ -275,23 +275,36 @@ impl Desk {
     ) -> store::Result<()> {
         match intake.queue(arrival, session, written)? {
             Queued::Waits => {
-                let shown_at = intake.place_of_turn(session)?;
-                // Of itself a turn takes in only what comes from where its answer goes.
-                let by_itself = self.steers && shown_at == Some(arrival.place);
                 self.react(intake, arrival)?;
-                let is_for_it = by_itself || (to_steer && shown_at.is_some());
-                if is_for_it && intake.takes_in(session)? {
-                    intake.steer_one(arrival, session)?;
-                    return replies::goes_with_answer(intake, arrival, session);
-                }
-                // Where no turn runs, what a sub-agent asks holds nobody up.
-                match shown_at {
-                    Some(_) => replies::wait_for_answer(intake, arrival, session, written.text),
-                    None => Ok(()),
-                }
+                self.join_turn(intake, arrival, session, written.text, to_steer)
             }
             Queued::Kept => self.react(intake, arrival),
             Queued::Refused => say(intake, arrival.place, texts::too_many(store::WAITING_MAX)),
+        }
+    }
+
+    /// Has what was just queued go into the turn that runs, where that is the rule or was asked for, and says what it waits
+    /// for where Claude waits for a person.
+    fn join_turn(
+        &self,
+        intake: &mut Intake<'_>,
+        arrival: &Arrival,
+        session: SessionId,
+        text: &str,
+        to_steer: bool,
+    ) -> store::Result<()> {
+        let shown_at = intake.place_of_turn(session)?;
+        // Of itself a turn takes in only what comes from where its answer goes.
+        let by_itself = self.steers && shown_at == Some(arrival.place);
+        let is_for_it = by_itself || (to_steer && shown_at.is_some());
+        if is_for_it && intake.takes_in(session)? {
+            intake.steer_one(arrival, session)?;
+            return replies::goes_with_answer(intake, arrival, session);
+        }
+        // Where no turn runs, what a sub-agent asks holds nobody up.
+        match shown_at {
+            Some(_) => replies::wait_for_answer(intake, arrival, session, text),
+            None => Ok(()),
         }
     }
 
@@ -388,6 +401,9 @@ impl Desk {
         };
         let toast = if intake.queue(arrival, offered.session, &written)? == Queued::Waits {
             intake.retire(offered.row, line)?;
+            if matches!(offered.act, Act::Correct { .. }) {
+                self.join_turn(intake, arrival, offered.session, &text, false)?;
+            }
             line
         } else {
             intake.give_back(offered.row)?;

@@ -288,3 +288,24 @@ fn what_is_taken_back_is_given_as_it_was_changed_and_not_corrected_as_well() {
     assert_eq!(known(&stage, "use tabs"), 0);
     assert_eq!(known(&stage, "use spaces"), 1);
 }
+
+#[test]
+fn where_it_is_set_a_correction_goes_into_the_turn_that_it_corrects() {
+    let test = "where_it_is_set_a_correction_goes_into_the_turn_that_it_corrects";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.sessions.push_str("when_busy = \"steer\"\n");
+    let (_chappe, held) = in_a_tool(&mut stage);
+    let ada = stage.host.person();
+    stage.host.api.edit(&ada, 1, "use spaces");
+    let told = stage.host.answer("I had already given that to Claude.");
+    let press = stage.host.press(&ada, &told, "Send as a correction");
+    assert_eq!(stage.host.toast(&press), "Sent as a correction.");
+    with_claude(&stage, "use spaces");
+    drop(held);
+    stage
+        .host
+        .answer("steered: A correction of what I wrote before:");
+    assert_eq!(known(&stage, "use spaces"), 1);
+}

@@ -367,3 +367,30 @@ fn where_no_signs_are_wanted_what_waits_has_none() {
     let mut methods = calls.iter().map(|call| call.method.as_str());
     assert!(!methods.any(|method| method == "setMessageReaction"));
 }
+
+#[test]
+fn a_correction_says_what_it_waits_for_and_can_be_the_reason() {
+    let test = "a_correction_says_what_it_waits_for_and_can_be_the_reason";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let message = stage.say(r#"[[tool Bash {"command":"touch made"}]]"#);
+    let request = stage.host.request(USER);
+    stage.host.delivered();
+    let ada = stage.host.person();
+    stage.host.api.edit(&ada, message, "make another one");
+    let told = stage.host.answer("I had already given that to Claude.");
+    stage.host.press(&ada, &told, "Send as a correction");
+    let waits = stage.host.request_with(USER, "Deny with this");
+    assert!(waits.id > told.id, "{waits:?}");
+    let press = stage.host.press(&ada, &waits, "Deny with this");
+    assert_eq!(stage.host.toast(&press), "Denied");
+    stage.host.says(USER, request.id, "✗ Denied by Ada, ");
+    stage.host.answer("tool said:");
+    assert!(stage.told_by_tool().text.contains("make another one"));
+    assert!(!stage.folder().join("made").exists());
+    // It was the reason, and is no message beside that.
+    let memory = stage.memory();
+    assert!(!memory.iter().any(|text| text.starts_with("A correction")));
+}
