@@ -852,6 +852,16 @@ pub struct Grant {
     pub until: Option<i64>,
 }
 
+/// A grant that was taken away.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Revoked {
+    pub grant: Grant,
+    /// Whether some session is at work whose turn may have it until its end.
+    pub is_kept: bool,
+    /// Whether another grant allows the same in the session of whoever took this one away.
+    pub is_allowed_still: bool,
+}
+
 /// What a person decided on a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -225,7 +225,7 @@ impl Daemon {
                     unix_now(),
                     None,
                     "expired",
-                    texts::expired_by_restart,
+                    request::expired_by_restart,
                     request::unheard,
                 )
                 .map_err(|error| unwritable(&error))?;

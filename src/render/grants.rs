@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::status::coarse;
 use super::texts::Line;
-use crate::chat::{Act, BYPASS, Grant, Notice, Offer, Permit, Reach, Rule};
+use crate::chat::{Act, BYPASS, Grant, Notice, Offer, Permit, Reach, Revoked, Rule};
 
 /// How many grants a list shows at a time, each with its button. The others are a press away.
 const SHOWN_MAX: usize = 20;
@@ -179,9 +179,11 @@ pub fn list(
 }
 
 /// Below a list from which something was taken away. What works now has it until its turn ends.
-pub fn revoked(grant: &Grant, works: bool) -> String {
-    let words = shown(grant);
-    if works {
+pub fn revoked(revoked: &Revoked) -> String {
+    let words = shown(&revoked.grant);
+    if revoked.is_allowed_still {
+        format!("Revoked: {words}. It is allowed still by another one of the list.")
+    } else if revoked.is_kept {
         format!("Revoked: {words}. A turn that runs now keeps it until its end; /stop ends it.")
     } else {
         format!("Revoked: {words}. Claude asks again.")

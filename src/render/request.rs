@@ -13,7 +13,7 @@ use super::texts::{Line, below_mark};
 use super::visible::visible;
 use super::{grants, lists, markdown, texts};
 use crate::chat::{
-    Act, Formatted, Found, Notice, Offer, Permit, Present, Style, Wanted, utf16_len,
+    Act, Formatted, Found, Notice, Offer, Permit, Present, Style, Verdict, Wanted, utf16_len,
 };
 
 /// The longest input that stands in the message with the buttons, in UTF-16 units. A longer one goes out above it, as a
@@ -76,21 +76,50 @@ pub fn denied_for(tool: &str, reason: &str) -> String {
     }
 }
 
-/// Below a request for the use of a tool that was allowed, where Claude may not have heard of that.
-pub fn unheard(tool: &str, shown: &Formatted) -> Formatted {
-    texts::unheard(shown, was(tool))
+/// Below a request for the use of a tool that was decided, where Claude may not have heard of that.
+pub fn unheard(tool: &str, verdict: Verdict, shown: &Formatted) -> Formatted {
+    texts::unheard(shown, was(tool, verdict))
 }
 
 /// The same where the turn was stopped before Claude could hear of it: it was told no.
-pub fn unheard_by_stop(tool: &str, shown: &Formatted) -> Formatted {
-    texts::unheard_by_stop(shown, was(tool))
+pub fn unheard_by_stop(tool: &str, verdict: Verdict, shown: &Formatted) -> Formatted {
+    texts::unheard_by_stop(shown, was(tool, verdict))
 }
 
-fn was(tool: &str) -> &'static str {
+fn was(tool: &str, verdict: Verdict) -> &'static str {
+    match (verdict, tool) {
+        (Verdict::Allow, PLAN_TOOL) => "Approved",
+        (Verdict::Allow, QUESTION_TOOL) => "Answered",
+        (Verdict::Allow, _) => "Allowed",
+        (Verdict::Deny, _) => "Denied",
+    }
+}
+
+/// Below a request that was open when its process ended.
+pub fn expired(tool: &str, shown: &Formatted) -> Formatted {
+    texts::expired(shown, nothing(tool))
+}
+
+/// Below a request that was open when chappe ended.
+pub fn expired_by_restart(tool: &str, shown: &Formatted) -> Formatted {
+    texts::expired_by_restart(shown, nothing(tool))
+}
+
+/// Below a request whose turn was stopped.
+pub fn withdrawn_by_stop(tool: &str, shown: &Formatted) -> Formatted {
+    texts::withdrawn_by_stop(shown, nothing(tool))
+}
+
+/// Below a request that Claude took back.
+pub fn withdrawn(_tool: &str, shown: &Formatted) -> Formatted {
+    texts::withdrawn(shown)
+}
+
+/// What has not happened. Of several questions some may have been answered.
+fn nothing(tool: &str) -> &'static str {
     match tool {
-        PLAN_TOOL => "Approved",
-        QUESTION_TOOL => "Answered",
-        _ => "Allowed",
+        QUESTION_TOOL => "Claude has heard no answer.",
+        _ => "Nothing was run.",
     }
 }
 

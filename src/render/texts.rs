@@ -32,6 +32,7 @@ pub const GROUP_CLOSED: &str = "Nobody could see this: the group in which it was
     denied. Nobody has said no to it. Do not ask again now; end here, and say what is still to be done.";
 
 pub const EDITED_TOO_LATE: &str = "I had already given that to Claude.";
+pub const EDITED_ANSWER: &str = "I had already taken that as your answer.";
 
 /// What goes to Claude before a text that was changed too late.
 pub const CORRECTION: &str = "A correction of what I wrote before:\n";
@@ -390,7 +391,7 @@ pub fn unheard_by_stop(shown: &Formatted, how: &str) -> Formatted {
     )
 }
 
-/// Below a request that was allowed when its process was gone, or about to be. `how` says so in a word.
+/// Below a request that was decided when its process was gone, or about to be. `how` says so in a word.
 pub fn unheard(shown: &Formatted, how: &str) -> Formatted {
     below(
         shown,
@@ -425,13 +426,16 @@ pub fn nobody_answered(limit: Duration) -> String {
 }
 
 /// Below a request whose process is gone.
-pub fn expired(shown: &Formatted) -> Formatted {
-    below(shown, "✗ Expired: Claude was restarted. Nothing was run.")
+pub fn expired(shown: &Formatted, nothing: &str) -> Formatted {
+    below(
+        shown,
+        &format!("✗ Expired: Claude was restarted. {nothing}"),
+    )
 }
 
 /// Below a request that was open when chappe ended.
-pub fn expired_by_restart(shown: &Formatted) -> Formatted {
-    below(shown, "✗ Expired: I was restarted. Nothing was run.")
+pub fn expired_by_restart(shown: &Formatted, nothing: &str) -> Formatted {
+    below(shown, &format!("✗ Expired: I was restarted. {nothing}"))
 }
 
 /// In place of the status of a turn that has ended because whoever had asked for it, or the group, might not speak any
@@ -470,8 +474,11 @@ pub fn went_in_elsewhere(session: &str) -> Formatted {
 }
 
 /// Below a request whose turn a person has stopped.
-pub fn withdrawn_by_stop(shown: &Formatted) -> Formatted {
-    below(shown, "✗ Withdrawn: the turn was stopped. Nothing was run.")
+pub fn withdrawn_by_stop(shown: &Formatted, nothing: &str) -> Formatted {
+    below(
+        shown,
+        &format!("✗ Withdrawn: the turn was stopped. {nothing}"),
+    )
 }
 
 fn below(shown: &Formatted, line: &str) -> Formatted {

@@ -762,13 +762,13 @@ impl Owner {
                 self.is_over(Some(request));
             }
             Action::CloseRequests { request, why } => {
-                let (state, line): (_, fn(&_) -> _) = match why {
-                    Closed::Withdrawn => ("withdrawn", texts::withdrawn),
-                    Closed::Stopped => ("withdrawn", texts::withdrawn_by_stop),
-                    Closed::Expired => ("expired", texts::expired),
-                    Closed::Restarted => ("expired", texts::expired_by_restart),
+                let (state, line): (_, fn(&str, &_) -> _) = match why {
+                    Closed::Withdrawn => ("withdrawn", request::withdrawn),
+                    Closed::Stopped => ("withdrawn", request::withdrawn_by_stop),
+                    Closed::Expired => ("expired", request::expired),
+                    Closed::Restarted => ("expired", request::expired_by_restart),
                 };
-                let unheard: fn(&str, &_) -> _ = match why {
+                let unheard: fn(&str, _, &_) -> _ = match why {
                     Closed::Stopped => request::unheard_by_stop,
                     Closed::Withdrawn | Closed::Expired | Closed::Restarted => request::unheard,
                 };

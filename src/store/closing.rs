@@ -7,7 +7,9 @@ use rusqlite::{OptionalExtension, Transaction};
 
 use super::requests::{ABOVE, REMINDER};
 use super::{Result, Step, Store, outbox, place_of};
-use crate::chat::{BotId, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target};
+use crate::chat::{
+    BotId, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target, Verdict,
+};
 
 /// A request that is open, or decided and not told.
 struct Unsettled {
@@ -90,7 +92,7 @@ fn close_open(
     now: i64,
     one: &Unsettled,
     state: &'static str,
-    with_line: impl Fn(&Formatted) -> Formatted,
+    with_line: impl Fn(&str, &Formatted) -> Formatted,
 ) -> Result<()> {
     tx.execute(
         "UPDATE request SET state = ?2, told = 1 WHERE id = ?1",
@@ -98,7 +100,7 @@ fn close_open(
     )?;
     let is_unsent = withdraw_unsent(tx, one.id)?;
     if !is_unsent || one.is_seen {
-        one.says(tx, now, with_line(&one.shown()))?;
+        one.says(tx, now, with_line(&one.tool, &one.shown()))?;
     }
     waits_no_more(tx, session, one.id, now)
 }
@@ -109,7 +111,7 @@ pub(super) fn close_stopped(
     tx: &Transaction<'_>,
     session: SessionId,
     now: i64,
-    with_line: impl Fn(&Formatted) -> Formatted,
+    with_line: impl Fn(&str, &Formatted) -> Formatted,
 ) -> Result<bool> {
     let mut any = false;
     for one in unsettled(tx, session, None)? {
@@ -236,16 +238,17 @@ impl Store {
     }
 
     /// Closes requests that can no longer be answered: the one that Claude names, or all of the session (`None`).
-    /// What was shown loses its buttons and gets a line below it; what was not sent yet is never sent. What was allowed and
-    /// may not have been heard stays allowed, and says so (`unheard`, with the tool that was to be used). Full.
+    /// What was shown loses its buttons and gets a line below it (`with_line`, with the tool); what was not sent yet is never
+    /// sent. What was decided and may not have been heard stays decided, and says so (`unheard`): also a denial may have
+    /// brought words with it. Full.
     pub fn close_requests(
         &self,
         session: SessionId,
         now: i64,
         request: Option<&str>,
         state: &'static str,
-        with_line: impl Fn(&Formatted) -> Formatted,
-        unheard: impl Fn(&str, &Formatted) -> Formatted,
+        with_line: impl Fn(&str, &Formatted) -> Formatted,
+        unheard: impl Fn(&str, Verdict, &Formatted) -> Formatted,
     ) -> Result<()> {
         self.write(Step::CloseRequests, |tx| {
             for one in unsettled(tx, session, request)? {
@@ -255,9 +258,12 @@ impl Store {
                 }
                 // What was decided stays decided; there is nobody left to tell it to.
                 tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
-                if one.state == "allowed" {
-                    one.says(tx, now, unheard(&one.tool, &one.shown()))?;
-                }
+                let verdict = match one.state.as_str() {
+                    "allowed" => Verdict::Allow,
+                    "denied" => Verdict::Deny,
+                    _ => continue,
+                };
+                one.says(tx, now, unheard(&one.tool, verdict, &one.shown()))?;
             }
             Ok(())
         })

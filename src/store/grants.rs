@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 
 use super::sessions::Renewal;
 use super::{Intake, Result, Store, outbox};
-use crate::chat::{Grant, Permit, Person, Reach, SessionId};
+use crate::chat::{Grant, Permit, Person, Reach, Revoked, SessionId};
 
 /// How long something is allowed for an hour, in seconds.
 const HOUR: i64 = 3_600;
@@ -141,15 +141,28 @@ impl Intake<'_> {
         of(self.tx, session, self.now)
     }
 
-    /// Takes a grant away; returns what it was. No live process keeps it longer than its turn.
-    pub fn revoke(&mut self, grant: i64) -> Result<Option<Grant>> {
+    /// Takes a grant away, as whoever looks at a session; returns what it was. No live process keeps it longer than its turn.
+    pub fn revoke(&mut self, session: SessionId, grant: i64) -> Result<Option<Revoked>> {
         // Also one that cannot be read: whoever presses has read what it is.
         let found = self.grant_of(grant)?;
         let live = renew(self.tx, grant, true)?;
+        let mut is_kept = self.is_at_work(session)?;
+        for with_it in &live {
+            is_kept |= self.is_at_work(*with_it)?;
+        }
         self.touched.extend(live);
         self.tx
             .execute("DELETE FROM granted WHERE id = ?1", [grant])?;
-        Ok(found)
+        let Some(grant) = found else {
+            return Ok(None);
+        };
+        let left = self.grants(session)?;
+        let is_allowed_still = left.iter().any(|other| other.permit == grant.permit);
+        Ok(Some(Revoked {
+            grant,
+            is_kept,
+            is_allowed_still,
+        }))
     }
 
     /// Lets a grant be over in an hour; None where it is gone already.

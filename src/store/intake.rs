@@ -72,6 +72,8 @@ pub enum Edited {
     InTime,
     /// The session had been given the old text before, or it was an answer.
     TooLate(SessionId),
+    /// It was taken as the answer to what Claude has asked, which may not have all it has asked for yet.
+    WasAnswer(SessionId),
     /// Nothing that was given or waits has another text than before.
     Nothing,
     /// The message was never taken as something to be given, nor as an answer.
@@ -314,12 +316,15 @@ impl Intake<'_> {
                 }
                 Edited::InTime
             }
-            // Given to Claude as a prompt, or as the answer to what it has asked.
+            // Given to Claude as a prompt, or taken as the answer to what it has asked.
             Some((id, state, _, session)) if state == "given" || state == "closed" => {
                 // The new text is kept, so that the same change is answered once.
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
-                Edited::TooLate(session)
+                match state.as_str() {
+                    "given" => Edited::TooLate(session),
+                    _ => Edited::WasAnswer(session),
+                }
             }
             _ => Edited::Nothing,
         })

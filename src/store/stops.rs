@@ -25,8 +25,8 @@ pub struct StopSays<'a> {
     pub ended: &'a Formatted,
     /// Below the message that told of a failure which is not tried again.
     pub not_again: &'a str,
-    /// What a request that was open says from now on.
-    pub withdrawn: fn(&Formatted) -> Formatted,
+    /// What a request for the use of a tool says from now on that was open.
+    pub withdrawn: fn(&str, &Formatted) -> Formatted,
 }
 
 impl Intake<'_> {

@@ -684,6 +684,11 @@ impl Store {
         swept: impl Fn(&[String]) -> Post,
     ) -> Result<()> {
         self.write_from(Step::Finish, session, now, true, |tx| {
+            // It was put into a turn that did not take it, and is stopped after that.
+            let unread: Option<String> = tx
+                .prepare_cached("SELECT text FROM prompt WHERE id = ?1 AND state = 'sent' AND steered IS NOT NULL AND ?2")?
+                .query_row((closing.prompt.0, closing.outcome == Outcome::Stopped), |row| row.get(0))
+                .optional()?;
             let closed = tx
                 .prepare_cached(
                     "UPDATE prompt SET state = 'closed', outcome = ?2, closed = ?3, cost = ?4, input_tokens = ?5,
@@ -707,9 +712,9 @@ impl Store {
                 .optional()?;
             // Closed before: it was stored the first time.
             let Some((place, told, is_command)) = closed else { return Ok(()) };
-            let unread = close_steered(tx, &closing.steered, closing.outcome, now)?;
+            let steered = close_steered(tx, &closing.steered, closing.outcome, now)?;
             if closing.outcome == Outcome::Stopped {
-                for (prompt, place, text) in unread {
+                for (prompt, place, text) in steered {
                     let post = (closing.unread)(&text);
                     outbox::insert(tx, bot, place, Some(prompt), None, Lane::Text, &post, now)?;
                 }
@@ -722,7 +727,12 @@ impl Store {
                 (session.0, closing.spent.cost, now, by_claude),
             )?;
             super::log::note(tx, session, now, "claude", &closing.said)?;
-            for (key, post) in &closing.posts {
+            if let Some(text) = &unread {
+                let post = (closing.unread)(text);
+                outbox::insert(tx, bot, place, Some(closing.prompt), None, Lane::Text, &post, now)?;
+            }
+            // Where it is told so, that says more than that it was stopped.
+            for (key, post) in closing.posts.iter().filter(|_| unread.is_none()) {
                 outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
             }
             let ended: String = tx

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::update::Decoded;
 use crate::chat::{Formatted, IdleTimeout, Lane, Place, Post, SessionId};
-use crate::render::{notice, status, texts};
+use crate::render::{notice, request, status, texts};
 use crate::router::{self, Allowed, Me, Route};
 use crate::store::{self, Home, Intake, Stop, StopSays};
 use crate::workplace::Workplace;
@@ -46,7 +46,7 @@ pub fn stop(intake: &mut Intake<'_>, session: SessionId) -> store::Result<Stop> 
     let says = StopSays {
         ended: &status::stopped(),
         not_again: texts::NOT_TRIED_AGAIN,
-        withdrawn: texts::withdrawn_by_stop,
+        withdrawn: request::withdrawn_by_stop,
     };
     intake.stop(session, &says, notice::held)
 }

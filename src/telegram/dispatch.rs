@@ -170,12 +170,16 @@ impl Desk {
                     intake.close(arrival)?;
                 }
                 match edited {
-                    Edited::TooLate(session) => {
+                    too_late @ (Edited::TooLate(session) | Edited::WasAnswer(session)) => {
+                        let said = match too_late {
+                            Edited::WasAnswer(_) => texts::EDITED_ANSWER,
+                            _ => texts::EDITED_TOO_LATE,
+                        };
                         let act = Act::Correct {
                             text: text.clone().into_owned(),
                         };
                         let notice = Notice {
-                            body: Formatted::plain(texts::EDITED_TOO_LATE),
+                            body: Formatted::plain(said),
                             offers: vec![vec![Offer::new("Send as a correction", act)]],
                         };
                         intake.offer(arrival.place, session, &notice).map(drop)

@@ -167,7 +167,7 @@ fn a_reply_that_agreed_denies_once_it_is_changed() {
     host.answer("tool said: The user denied this: not before the review");
     assert!(!host.file("never").exists());
     host.api.edit(&ada, reply, "not before the second review");
-    host.answer("I had already given that to Claude.");
+    host.answer("I had already taken that as your answer.");
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn a_change_of_the_reply_that_denied_comes_too_late_and_is_told_once() {
     let host = Host::new();
     let _chappe = host.start();
     let ada = host.person();
-    let too_late = "I had already given that to Claude.";
+    let too_late = "I had already taken that as your answer.";
     host.say(r#"[[tool Bash {"command":"touch never"}]]"#);
     let request = host.request(USER);
     host.delivered();

@@ -602,10 +602,12 @@ fn a_plan_that_hides_something_comes_with_its_source() {
 
 #[test]
 fn what_claude_may_not_have_heard_is_named_by_what_was_pressed() {
-    let said = |tool: &str| unheard(tool, &Formatted::plain("asked")).text;
+    let said = |tool: &str| unheard(tool, Verdict::Allow, &Formatted::plain("asked")).text;
     assert!(said("Bash").starts_with("asked\n\n⚠ Allowed, but "));
     assert!(said("ExitPlanMode").starts_with("asked\n\n⚠ Approved, but "));
     assert!(said("AskUserQuestion").starts_with("asked\n\n⚠ Answered, but "));
+    let denied = unheard("ExitPlanMode", Verdict::Deny, &Formatted::plain("asked"));
+    assert!(denied.text.starts_with("asked\n\n⚠ Denied, but "));
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn it_reaches_the_session_its_folder_or_all() {
     assert_eq!(reached(NOW), [true, true, true]);
     assert_eq!(revision(&store, session), before, "its process has it");
     assert_eq!(revision(&store, SessionId(91)), 1);
-    take_in(&store, NOW, |intake| intake.revoke(grant));
+    take_in(&store, NOW, |intake| intake.revoke(session, grant));
     assert_eq!(reached(NOW), [false, false, false]);
     assert!(revision(&store, session) > before);
     assert_eq!(revision(&store, SessionId(91)), 2);
@@ -220,7 +220,7 @@ fn a_turn_takes_nothing_in_once_something_was_chosen_that_takes_a_fresh_process(
         assert!(takes_in());
         take_in(store, NOW, |intake| intake.use_model(session, Some("opus")));
         assert!(takes_in(), "a live one is told that");
-        take_in(store, NOW, |intake| intake.revoke(grant));
+        take_in(store, NOW, |intake| intake.revoke(session, grant));
         assert!(!takes_in());
         store.ended(session, NOW, &[], None).expect("it is noted");
         store
@@ -240,7 +240,7 @@ fn what_cannot_be_read_allows_nothing_and_holds_up_nothing() {
         );
         assert_eq!(store.grants(session, NOW), Ok(Vec::new()));
         let taken = take_in(store, NOW, |intake| {
-            Ok((intake.limit_grant(grant)?, intake.revoke(grant)?))
+            Ok((intake.limit_grant(grant)?, intake.revoke(session, grant)?))
         });
         assert_eq!(taken, (None, None));
         // Who takes it away has it gone, also for a chappe that can read it.

@@ -420,7 +420,7 @@ fn a_change_of_what_was_an_answer_is_too_late_and_told_once() {
             intake.close_answer(&answer, session, "no")
         });
         assert_eq!(edit(store, &answer, "no"), Edited::Nothing, "unchanged");
-        assert_eq!(edit(store, &answer, "yes"), Edited::TooLate(session));
+        assert_eq!(edit(store, &answer, "yes"), Edited::WasAnswer(session));
         assert_eq!(edit(store, &answer, "yes"), Edited::Nothing, "told");
         let work = store.work(session).expect("it can be read");
         assert_eq!(

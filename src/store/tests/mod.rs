@@ -429,7 +429,7 @@ fn stop_says(ended: &Formatted) -> StopSays<'_> {
     StopSays {
         ended,
         not_again: "not again",
-        withdrawn: |shown| Formatted::plain(format!("{}; stopped", shown.text)),
+        withdrawn: |_, shown| Formatted::plain(format!("{}; stopped", shown.text)),
     }
 }
 

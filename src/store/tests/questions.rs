@@ -329,8 +329,8 @@ fn what_is_over_loses_its_buttons_also_where_only_a_press_has_said_that_it_arriv
             NOW,
             None,
             "expired",
-            Formatted::clone,
             |_, shown| shown.clone(),
+            |_, _, shown| shown.clone(),
         )
         .expect("it is closed");
     let [edit] = due(&store)[..] else {
@@ -356,8 +356,8 @@ fn what_is_closed_says_what_was_shown_last() {
             NOW,
             None,
             "expired",
-            |shown| Formatted::plain(format!("{}: over", shown.text)),
-            |_, shown| shown.clone(),
+            |_, shown| Formatted::plain(format!("{}: over", shown.text)),
+            |_, _, shown| shown.clone(),
         )
         .expect("it is closed");
     let posts = words(&store, "SELECT post FROM outbox ORDER BY id DESC LIMIT 1");
@@ -535,8 +535,8 @@ fn walk(several: &[bool], deeds: &[Deed]) {
                         NOW,
                         None,
                         "withdrawn",
-                        Formatted::clone,
                         |_, shown| shown.clone(),
+                        |_, _, shown| shown.clone(),
                     )
                     .expect("it is closed");
                 expected.is_over = true;

@@ -59,8 +59,8 @@ fn expire(store: &Store, session: SessionId, request: Option<&str>) {
             NOW,
             request,
             "expired",
-            |shown| Formatted::plain(format!("{} (expired)", shown.text)),
-            |tool, shown| Formatted::plain(format!("{} ({tool} unheard)", shown.text)),
+            |_, shown| Formatted::plain(format!("{} (expired)", shown.text)),
+            |tool, _, shown| Formatted::plain(format!("{} ({tool} unheard)", shown.text)),
         )
         .expect("the requests are closed");
 }

@@ -57,8 +57,8 @@ fn an_open_request_is_looked_after_ever_more_rarely() {
             NOW,
             None,
             "expired",
-            |shown| shown.clone(),
             |_, shown| shown.clone(),
+            |_, _, shown| shown.clone(),
         );
         closed.expect("it is closed");
         let years = NOW + 100_000_000;
@@ -136,8 +136,8 @@ fn what_is_over_does_not_ask_anew() {
                 NOW,
                 None,
                 "expired",
-                |shown| shown.clone(),
                 |_, shown| shown.clone(),
+                |_, _, shown| shown.clone(),
             )
             .expect("it is closed");
         assert_eq!(anew(store, edit, row, false), None);
@@ -267,9 +267,14 @@ fn of_what_is_over_before_it_was_shown_no_part_is_shown() {
             assert_eq!(denied, Ok(true));
         } else {
             store
-                .close_requests(session, NOW, None, "withdrawn", same, |_, shown| {
-                    same(shown)
-                })
+                .close_requests(
+                    session,
+                    NOW,
+                    None,
+                    "withdrawn",
+                    |_, shown| same(shown),
+                    |_, _, shown| same(shown),
+                )
                 .expect("it is closed");
         }
         assert_eq!(due(&store), [], "{times_out}");

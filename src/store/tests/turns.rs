@@ -448,9 +448,14 @@ fn a_session_is_open_while_anything_of_it_is() {
         .expect("the turn is closed");
     assert_eq!(open(), [session], "a request is open");
     store
-        .close_requests(session, NOW, None, "expired", Clone::clone, |_, shown| {
-            shown.clone()
-        })
+        .close_requests(
+            session,
+            NOW,
+            None,
+            "expired",
+            |_, shown| shown.clone(),
+            |_, _, shown| shown.clone(),
+        )
         .expect("it is closed");
     assert_eq!(open(), []);
     let living = Living {

@@ -23,9 +23,14 @@ fn what_is_finished_is_forgotten_in_its_time() {
             .ask(BOT, session, NOW, &asked(Some(prompt.id), "r"))
             .expect("the request is stored");
         store
-            .close_requests(session, NOW, None, "withdrawn", Clone::clone, |_, shown| {
-                shown.clone()
-            })
+            .close_requests(
+                session,
+                NOW,
+                None,
+                "withdrawn",
+                |_, shown| shown.clone(),
+                |_, _, shown| shown.clone(),
+            )
             .expect("it is closed");
         store
             .finish(
@@ -537,10 +542,14 @@ fn what_must_survive_a_power_cut_is_full_and_the_rest_is_not() {
         let request = asked(Some(prompt), "r");
         check("ask", Full, store.ask(BOT, session, NOW, &request));
         check("told", Normal, store.told(session, "r"));
-        let closed =
-            store.close_requests(session, NOW, None, "expired", Clone::clone, |_, shown| {
-                shown.clone()
-            });
+        let closed = store.close_requests(
+            session,
+            NOW,
+            None,
+            "expired",
+            |_, shown| shown.clone(),
+            |_, _, shown| shown.clone(),
+        );
         check("close_requests", Full, closed);
         let answer = closing(prompt, &[("a/0", "answer")]);
         check(

@@ -271,8 +271,8 @@ impl Walk {
                         NOW,
                         claude,
                         "withdrawn",
-                        Clone::clone,
                         |_, shown| shown.clone(),
+                        |_, _, shown| shown.clone(),
                     )?;
                 }
             }
@@ -283,8 +283,8 @@ impl Walk {
                         NOW,
                         None,
                         "expired",
-                        Clone::clone,
                         |_, shown| shown.clone(),
+                        |_, _, shown| shown.clone(),
                     )?;
                 }
             }

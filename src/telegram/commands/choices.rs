@@ -319,11 +319,10 @@ impl Desk {
                 },
                 _ => return Ok(Effect::ToNothing),
             },
-            Act::Revoke { grant } => match intake.revoke(*grant)? {
-                Some(grant) => {
-                    let works = intake.is_at_work(session.id)?;
+            Act::Revoke { grant } => match intake.revoke(session.id, *grant)? {
+                Some(revoked) => {
                     self.list_grants(intake, place, &session)?;
-                    return Ok(Effect::Done(grants::revoked(&grant, works)));
+                    return Ok(Effect::Done(grants::revoked(&revoked)));
                 }
                 // Revoked before, or over.
                 None => return Ok(Effect::ToNothing),

@@ -628,3 +628,71 @@ fn what_is_allowed_everywhere_outlives_claude_and_chappe() {
     assert!(five.exists());
     assert_eq!(asked(&stage), 1);
 }
+
+#[test]
+fn a_rule_that_is_taken_away_while_a_turn_elsewhere_has_it_says_so() {
+    let test = "a_rule_that_is_taken_away_while_a_turn_elsewhere_has_it_says_so";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let (_, wide) = stage.button("✓ Allowed by Ada, ", "Everywhere");
+    stage.host.api.press(&stage.host.person(), request, &wide);
+    stage.ask("/new web", "Session web is ready");
+    let gate = stage.gate_in("web", "gate");
+    stage.say(&format!(
+        r#"[[tool Bash {{"command":"cat gate"}}]] {}"#,
+        init("two")
+    ));
+    let held = gate.reached();
+    stage.ask("/session default", "What you write now goes to default.");
+    let list = stage.ask("/grants", "1. git init * · everywhere · Ada, ");
+    let ada = stage.host.person();
+    let press = stage.host.press(&ada, &list, "Revoke 1: git init *");
+    assert_eq!(
+        stage.host.toast(&press),
+        "Revoked: git init *. A turn that runs now keeps it until its end; /stop ends it."
+    );
+    drop(held);
+    let two = stage.host.sessions_root().join("web/two");
+    until("what the turn was allowed", || two.exists().then_some(()));
+    stage.ask("/session web", "What you write now goes to web.");
+    stage.say(&init("three"));
+    stage.press("git init three", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+}
+
+#[test]
+fn edits_that_were_allowed_after_bypass_was_left_are_asked_about_again_in_the_same_turn() {
+    let test =
+        "edits_that_were_allowed_after_bypass_was_left_are_asked_about_again_in_the_same_turn";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.allow_all();
+    let _chappe = stage.host.start();
+    let write = |name: &str| {
+        let path = stage.folder().join(name);
+        format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"x\"}}]]")
+    };
+    let gate = |name: &str| format!(r#"[[tool Bash {{"command":"cat {name}"}}]]"#);
+    let (first, second) = (stage.gate("first"), stage.gate("second"));
+    let steps = [gate("first"), write("one"), gate("second"), write("two")];
+    stage.say(&steps.join(" "));
+    let held = first.reached();
+    stage.ask("/mode default", "is in default");
+    stage.host.stored();
+    drop(held);
+    stage.press("one", "Edits, rm, mv … in this session");
+    let held = second.reached();
+    assert!(stage.folder().join("one").exists());
+    stage.ask("/mode default", "default is in default from now on");
+    stage.host.stored();
+    drop(held);
+    stage.press("two", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!stage.folder().join("two").exists());
+}

@@ -226,13 +226,14 @@ fn asks_again_after(test: &str, prompt: &str, death: Death) {
 }
 
 /// What else is asked: a plan, or a question; with what its message says, the button that decides it, the tool by which it is
-/// asked, what a late press is told, and what Claude hears in the end.
+/// asked, what a late press is told, what is said not to have happened, and what Claude hears in the end.
 struct Asks {
     prompt: &'static str,
     shows: &'static str,
     button: &'static str,
     tool: &'static str,
     over: &'static str,
+    nothing: &'static str,
     told: &'static str,
 }
 
@@ -242,6 +243,7 @@ const PLAN: Asks = Asks {
     button: "Approve",
     tool: "ExitPlanMode",
     over: OVER,
+    nothing: "Nothing was run.",
     told: "User has approved",
 };
 
@@ -251,6 +253,7 @@ const QUESTION: Asks = Asks {
     button: "Green",
     tool: "AskUserQuestion",
     over: "That question is over. Claude does not wait for an answer.",
+    nothing: "Claude has heard no answer.",
     told: "\"Which colour should the button be?\"=\"Green\"",
 };
 
@@ -269,6 +272,7 @@ fn is_asked_again_after(test: &str, asks: &Asks, death: Death) {
     let _chappe = left.unwrap_or_else(|| stage.host.start());
     let ended = stage.host.says(USER, request, "✗ Expired: ");
     assert!(ended.buttons.is_empty(), "{ended:?}");
+    assert!(ended.text.ends_with(asks.nothing), "{ended:?}");
     let ada = stage.host.person();
     let late = stage.host.api.press(&ada, request, &data);
     assert_eq!(stage.host.toast(&late), asks.over);
@@ -503,4 +507,31 @@ fn a_message_that_nobody_knows_of_says_after_a_press_what_became_of_its_request(
     stage.host.answer("tool said:");
     assert!(stage.folder().join("made").exists());
     assert_eq!(open_requests(&stage), 0);
+}
+
+#[test]
+fn a_denial_with_words_that_claude_may_not_have_heard_says_so() {
+    let Some(stage) = stage("a_denial_with_words_that_claude_may_not_have_heard_says_so") else {
+        return;
+    };
+    // It is decided, and nobody knows whether Claude was told.
+    let order = ("CHAPPE_FAIL", "before:told=kill@1".to_owned());
+    let chappe = stage.host.start_with(&[order]);
+    stage.say("[[once sh bump]]");
+    let request = stage.host.request(USER);
+    stage.host.delivered();
+    stage.has_written(CALLS_TOOL, 1);
+    let ada = stage.host.person();
+    stage.host.api.reply(&ada, request.id, "use another name");
+    chappe.ended();
+    let _chappe = stage.host.start();
+    let shown = stage.host.says(USER, request.id, "✗ Denied by Ada, ");
+    assert!(shown.text.contains(": use another name"), "{shown:?}");
+    let how = "⚠ Denied, but Claude may not have heard it. It asks again if that is still needed.";
+    stage.host.says(USER, request.id, how);
+    until("the end of the turn or another request", || {
+        let open = "SELECT (SELECT count(*) FROM request WHERE state = 'open')
+            + (SELECT count(*) FROM prompt WHERE state = 'closed' AND outcome = 'answered')";
+        (stage.host.count(open) > 0).then_some(())
+    });
 }

@@ -229,7 +229,7 @@ impl World {
             .and_then(|()| store.open_sessions());
         let open = begun.expect("the store can be used");
         for session in &open {
-            let line = crate::render::texts::expired;
+            let line = crate::render::request::expired;
             let closed = self.store.close_requests(
                 *session,
                 now,
@@ -411,7 +411,7 @@ impl World {
                     Closed::Withdrawn | Closed::Stopped => "withdrawn",
                     Closed::Expired | Closed::Restarted => "expired",
                 };
-                let line = crate::render::texts::expired;
+                let line = crate::render::request::expired;
                 store.close_requests(
                     session,
                     now,

@@ -239,7 +239,7 @@ impl World {
         let says = StopSays {
             ended: &Formatted::plain("stopped"),
             not_again: "not again",
-            withdrawn: crate::render::texts::withdrawn_by_stop,
+            withdrawn: crate::render::request::withdrawn_by_stop,
         };
         self.take_in(|intake| intake.stop(session, &says, notice::held));
         self.stops(side);

@@ -48,7 +48,10 @@ impl Walk {
         match (edited, message.fate) {
             (Edited::InTime, Fate::Waits) => message.text = changed,
             // What was given long ago may have been forgotten, and who is told of a change is told once.
-            (Edited::TooLate(_) | Edited::Nothing | Edited::Unknown, Fate::Given)
+            (
+                Edited::TooLate(_) | Edited::WasAnswer(_) | Edited::Nothing | Edited::Unknown,
+                Fate::Given,
+            )
             | (Edited::Nothing | Edited::Unknown, Fate::Dropped) => {}
             other => panic!("{other:?} for {arrival:?}"),
         }
