@@ -137,6 +137,17 @@ impl Board {
         self.ring();
     }
 
+    /// Changes what waits behind what stands there, if anything does.
+    pub fn behind(&self, session: SessionId, behind: Behind) {
+        let mut all = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(progress) = all.get_mut(&session) else {
+            return;
+        };
+        (progress.waiting, progress.behind) = (behind.many, behind);
+        drop(all);
+        self.ring();
+    }
+
     /// Takes down what a session was doing.
     pub fn hide(&self, session: SessionId) {
         self.shown

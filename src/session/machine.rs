@@ -258,6 +258,17 @@ impl Machine {
         {
             out.push(show(turn, self.waiting));
         }
+        // A turn that was cut off stands there while its process comes.
+        let comes = matches!(
+            self.state,
+            State::Backoff { .. }
+                | State::Preparing { .. }
+                | State::Waiting { .. }
+                | State::Starting { .. }
+        );
+        if comes && self.interruption.is_some() {
+            out.push(Action::ShowWaiting(self.waiting));
+        }
         self.steer(now, out);
         self.advance(now, out);
     }

@@ -804,16 +804,15 @@ impl Owner {
                 board.ring();
             }
             Action::Show(shown) => {
-                let behind = match shown.waiting {
-                    0 => Behind::default(),
-                    _ => store.behind(session)?,
-                };
+                let behind = self.behind(shown.waiting)?;
                 let asks_nobody = self.machine.asks_nobody();
                 let progress = ledger::progress(shown, behind, asks_nobody);
                 board.show(session, progress);
             }
             Action::Hide => board.hide(session),
             Action::ShowDoing(doing) => board.doing(session, doing, Instant::now()),
+            // Without what chappe itself goes on with: that is the turn which stands there.
+            Action::ShowWaiting(waiting) => board.behind(session, self.behind(*waiting)?),
             Action::Retire => {
                 let known = self.known;
                 let something_waits = || {
@@ -859,6 +858,14 @@ impl Owner {
         match store.tell(*bot, self.session, unix_now(), &post) {
             Ok(()) => board.ring(),
             Err(error) => log::error!("that cannot be told: {error}"),
+        }
+    }
+
+    /// What waits behind the turn, where that many things do.
+    fn behind(&self, waiting: usize) -> store::Result<Behind> {
+        match waiting {
+            0 => Ok(Behind::default()),
+            _ => self.outfit.store.behind(self.session),
         }
     }
 

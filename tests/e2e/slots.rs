@@ -341,3 +341,50 @@ fn who_always_has_more_to_do_keeps_nobody_waiting() {
     assert_eq!(order, 1);
     ends_well(&host, chappe);
 }
+
+#[test]
+fn what_waits_behind_a_turn_that_waits_for_a_place_is_shown_and_can_be_dropped() {
+    let mut host = Host::new();
+    host.sessions.push_str("batch_window = \"0ms\"\n");
+    let chappe = host.start();
+    // It takes as long again when it is taken up.
+    new(&host, "one");
+    host.say("[[wait 60000]]");
+    new(&host, "two");
+    let gate = host.gate_in("two");
+    host.say(&gate.call());
+    let held = gate.reached();
+    until("both turns", || {
+        (host.count("SELECT count(*) FROM prompt WHERE state = 'taken'") == 2).then_some(())
+    });
+    host.delivered();
+    chappe.crash();
+    host.sessions.push_str("max_live = 1\n");
+    let _chappe = host.start();
+    let waits = |text: &str, label: &str| {
+        host.wait(&format!("a status with {text:?}"), |view| {
+            let mut shown = view.from_bot(USER);
+            let says = |shown: &&Shown| {
+                let mut labels = shown.buttons.iter().flatten();
+                shown.text.contains("Waiting for a place")
+                    && shown.text.contains(text)
+                    && labels.any(|(of, _)| of == label)
+            };
+            shown.find(says).cloned()
+        })
+    };
+    waits("", "Stop");
+    host.say("never mind");
+    let status = waits("1 waiting", "Drop");
+    let press = host.press(&host.person(), &status, "Drop");
+    assert_eq!(host.toast(&press), "Dropped.");
+    host.wait("a status without it", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .find(|shown| shown.id == status.id && !shown.text.contains("waiting"))
+            .map(drop)
+    });
+    drop(held);
+    let waiting = "SELECT count(*) FROM inbox WHERE state = 'waiting'";
+    assert_eq!(host.count(waiting), 0);
+}

@@ -130,6 +130,8 @@ pub enum Action {
     Hide,
     /// What is up, if anything is, says this from now on.
     ShowDoing(Doing),
+    /// The same of how many messages wait behind it.
+    ShowWaiting(usize),
     /// Nothing is left to do: end the thread, unless something has come meanwhile.
     Retire,
     /// End the thread, because chappe ends.

@@ -631,28 +631,62 @@ fn a_stopped_turn_is_there_to_be_resumed_if_claude_has_said_so_or_the_disk_does(
     });
 }
 
+/// Puts a text into the turn of a prompt.
+fn put_into(
+    store: &Store,
+    session: SessionId,
+    turn: PromptId,
+    said: &Arrival,
+    text: &str,
+) -> PromptId {
+    say(store, said, text);
+    take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
+    let given = store
+        .steer(BOT, session, turn, revision(store, session), NOW, choose)
+        .expect("it can be steered");
+    match given {
+        Next::Given { prompt, .. } => prompt.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_put_into_a_turn_that_did_not_take_it_and_is_stopped_then_is_told() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        let unread = put_into(store, session, first.id, &message(2, HOME), "perhaps not");
+        store
+            .finish(
+                BOT,
+                session,
+                NOW,
+                &closing(first.id, &[]),
+                not_held,
+                told_of,
+            )
+            .expect("it is stored");
+        let stopped = Closing {
+            outcome: Outcome::Stopped,
+            ..closing(unread, &[("stopped", "stopped")])
+        };
+        for _ in 0..2 {
+            store
+                .finish(BOT, session, NOW, &stopped, not_held, told_of)
+                .expect("it is stored");
+        }
+        let said = words(
+            store,
+            "SELECT json_extract(post, '$.body.text') FROM outbox WHERE post LIKE '%unread%' OR post LIKE '%stopped%'",
+        );
+        assert_eq!(said, ["unread: perhaps not"]);
+    });
+}
+
 #[test]
 fn what_nobody_knows_to_be_read_is_told_when_its_turn_is_stopped() {
     on_both(|store| {
         let (session, first) = given(store);
-        let steer = |update: i64, text: &str| {
-            say(store, &message(update, HOME), text);
-            take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
-            let given = store
-                .steer(
-                    BOT,
-                    session,
-                    first.id,
-                    revision(store, session),
-                    NOW,
-                    choose,
-                )
-                .expect("it can be steered");
-            match given {
-                Next::Given { prompt, .. } => prompt.id,
-                other => panic!("{other:?}"),
-            }
-        };
+        let steer = |update, text| put_into(store, session, first.id, &message(update, HOME), text);
         let (read, unread) = (steer(2, "was read"), steer(3, "perhaps not"));
         store
             .taken_in(
@@ -688,21 +722,7 @@ fn what_comes_back_as_it_was_changed_is_not_given_as_a_correction_as_well() {
         on_both(|store| {
             let (session, first) = given(store);
             let said = message(2, HOME);
-            say(store, &said, "use tabs");
-            take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
-            let steered = store
-                .steer(
-                    BOT,
-                    session,
-                    first.id,
-                    revision(store, session),
-                    NOW,
-                    choose,
-                )
-                .expect("it can be steered");
-            let Next::Given { prompt, .. } = steered else {
-                panic!("{steered:?}")
-            };
+            let steered = put_into(store, session, first.id, &said, "use tabs");
             let edited = take_in(store, NOW, |intake| intake.edit(&said, "use spaces"));
             assert_eq!(edited, Edited::TooLate(session));
             let act = Act::Correct {
@@ -721,7 +741,7 @@ fn what_comes_back_as_it_was_changed_is_not_given_as_a_correction_as_well() {
                 });
             }
             store
-                .take_back(prompt.id, NOW, "A correction: ")
+                .take_back(steered, NOW, "A correction: ")
                 .expect("it is taken back");
             let waits = "SELECT text FROM inbox WHERE state = 'waiting'";
             assert_eq!(words(store, waits), ["use spaces"]);

@@ -458,6 +458,7 @@ impl World {
             Action::Show(_)
             | Action::Hide
             | Action::ShowDoing(_)
+            | Action::ShowWaiting(_)
             | Action::EndTools
             | Action::HurryPreparation
             | Action::TellWait

@@ -23,6 +23,7 @@ fn a_crash_in_mid_turn_is_told_and_the_process_started_again() {
         show 1 since 0ns: Starting since 4s, 1 wait, after a crash (exit code 137: out of memory), 1 of 3
         (due at 5s)
     > work 2
+        show that 2 wait
     > wait 999ms
     > wait 1ms
       at 5s:
@@ -98,6 +99,7 @@ fn a_turn_that_was_done_before_the_crash_is_finished_from_the_transcript() {
         given 2 more
     "), @r#"
     > work 2
+        show that 2 wait
     > prepared 1=finished
         finish 1: Answered [m1/0 "as it was"], $0.00, 2 tools, took unknown
         hide
@@ -127,6 +129,7 @@ fn a_prompt_that_claude_never_got_is_written_again() {
         result ok of=1 hello
     "), @r#"
     > work 1
+        show that 1 wait
     > prepared 1=missing
         start
     > started
@@ -161,6 +164,7 @@ fn a_prompt_that_claude_has_is_continued_before_what_waits() {
         result ok of=2 done
     "), @r#"
     > work 1
+        show that 1 wait
     > prepared 1=found
         continue 1: go on, with the message
         start
@@ -615,6 +619,7 @@ fn a_prompt_that_was_closed_meanwhile_is_not_written_again_and_what_waits_is_giv
         work 2
     "), @r#"
     > work 2
+        show that 2 wait
     > prepared 1=missing
         start
     > started

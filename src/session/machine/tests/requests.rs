@@ -332,6 +332,7 @@ fn a_request_dies_with_its_turn_and_with_its_process() {
         (due at 1s)
     > decide r1 allow
         told r1
+        show that 0 wait
     "#);
 }
 

@@ -111,6 +111,7 @@ impl Play {
                     self.offset(*doing_since)
                 )
             }
+            Action::ShowWaiting(waiting) => format!("show that {waiting} wait"),
             plain => format!("{plain:?}").to_lowercase(),
         }
     }

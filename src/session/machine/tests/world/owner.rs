@@ -230,7 +230,7 @@ impl World {
                 self.shown = Some(shown.prompt.id);
             }
             Action::Hide => self.shown = None,
-            Action::ShowDoing(_) => {}
+            Action::ShowDoing(_) | Action::ShowWaiting(_) => {}
             Action::Retire => {
                 if self.store.something_waits(self.now) {
                     self.events.push_back(Event::Work(self.store.work()));
