@@ -87,6 +87,16 @@ const ROWS: &[Row] = &[
         ],
     ),
     (
+        "the disk of the database hangs",
+        "presses are answered within a second all the same, and carried out once it is well; nothing is acknowledged that is not stored",
+        "“I am slow just now. Your press waits.”",
+        &[
+            "presses_that_come_while_the_store_hangs_are_answered_each_once",
+            "a_press_that_waited_for_a_slow_store_is_carried_out_and_the_next_one_changes_nothing",
+            "what_is_pressed_while_the_disk_is_slow_is_answered_and_the_first_of_it_counts",
+        ],
+    ),
+    (
         "a disk does not answer on which sessions' folders or personas are",
         "presses are answered all the same; what you write is kept, for a new folder where its own cannot be seen",
         "that the disk has not answered in time",
