@@ -337,7 +337,10 @@ impl Machine {
                 _ => None,
             };
             self.doing(now, meanwhile.unwrap_or(Doing::Waiting), out);
-            self.quiet_since(now, out);
+            // Whether it is what was chosen is looked at once that is known.
+            if let State::Open { since } = &mut self.state {
+                *since = now;
+            }
         }
     }
 

@@ -5,7 +5,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::requests::{ABOVE, REMINDER};
+use super::requests::{self, ABOVE, REMINDER};
 use super::{Result, Step, Store, outbox, place_of};
 use crate::chat::{
     BotId, Formatted, Lane, Place, Post, PromptId, RowId, SessionId, Target, Verdict,
@@ -258,10 +258,13 @@ impl Store {
                 }
                 // What was decided stays decided; there is nobody left to tell it to.
                 tx.execute("UPDATE request SET told = 1 WHERE id = ?1", [one.id])?;
+                // What nobody has pressed, as where time has run out, says why already.
+                if !requests::was_decided(tx, one.row)? {
+                    continue;
+                }
                 let verdict = match one.state.as_str() {
                     "allowed" => Verdict::Allow,
-                    "denied" => Verdict::Deny,
-                    _ => continue,
+                    _ => Verdict::Deny,
                 };
                 one.says(tx, now, unheard(&one.tool, verdict, &one.shown()))?;
             }

@@ -727,13 +727,12 @@ impl Store {
                 (session.0, closing.spent.cost, now, by_claude),
             )?;
             super::log::note(tx, session, now, "claude", &closing.said)?;
+            for (key, post) in &closing.posts {
+                outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
+            }
             if let Some(text) = &unread {
                 let post = (closing.unread)(text);
                 outbox::insert(tx, bot, place, Some(closing.prompt), None, Lane::Text, &post, now)?;
-            }
-            // Where it is told so, that says more than that it was stopped.
-            for (key, post) in closing.posts.iter().filter(|_| unread.is_none()) {
-                outbox::insert(tx, bot, place, Some(closing.prompt), Some(key), Lane::Text, post, now)?;
             }
             let ended: String = tx
                 .prepare_cached("SELECT swept FROM session WHERE id = ?1")?

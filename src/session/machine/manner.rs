@@ -70,10 +70,13 @@ impl Machine {
         }
     }
 
-    /// What was allowed changes the process's mode as well: it accepts edits from then on. It hears that before whatever was
-    /// chosen since.
+    /// What was allowed changes the process's mode as well: it accepts edits from then on, if it takes that. So it is told
+    /// after that what was chosen, whether that is this or something else since.
     pub(super) fn accepts_edits(&mut self) {
-        ACCEPT_EDITS.clone_into(&mut self.has.mode);
+        match self.was_free {
+            true => ACCEPT_EDITS.clone_into(&mut self.has.mode),
+            false => self.has.mode.clear(),
+        }
     }
 
     /// What goes with an approved plan. Without it Claude would go back to what it was in before it planned, in which it may

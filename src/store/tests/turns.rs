@@ -678,7 +678,7 @@ fn what_was_put_into_a_turn_that_did_not_take_it_and_is_stopped_then_is_told() {
             store,
             "SELECT json_extract(post, '$.body.text') FROM outbox WHERE post LIKE '%unread%' OR post LIKE '%stopped%'",
         );
-        assert_eq!(said, ["unread: perhaps not"]);
+        assert_eq!(said, ["stopped", "unread: perhaps not"]);
     });
 }
 

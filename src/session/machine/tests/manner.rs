@@ -359,3 +359,26 @@ fn in_a_plan_of_one_that_asks_nobody_nothing_is_changed_by_its_approval() {
     > mode bypassPermissions
     "#);
 }
+
+#[test]
+fn edits_that_are_allowed_in_a_turn_that_nobody_asked_for_end_no_process() {
+    assert_snapshot!(check(OPEN, "
+        tool Write x
+        ask r1 Write x
+        decide r1 edits
+        mode acceptEdits
+        echo chappe-mode-acceptEdits
+    "), @r#"
+    > tool Write x
+    > ask r1 Write x
+        ask r1 for nobody: Write {"it":"x"}; before: []
+        (nothing is due)
+    > decide r1 edits
+        write response r1 {"behavior":"allow","updatedInput":{"it":"x"},"updatedPermissions":[{"destination":"session","mode":"acceptEdits","type":"setMode"}]}
+        told r1
+        write request {"mode":"acceptEdits","subtype":"set_permission_mode"}
+        (due at 600s)
+    > mode acceptEdits
+    > echo chappe-mode-acceptEdits
+    "#);
+}
