@@ -47,7 +47,7 @@ const ROWS: &[Row] = &[
     (
         "it was off for more than a day, or its state comes from a backup",
         "nothing old is run unasked",
-        "that Telegram keeps messages for 24 hours only; [Continue] [Send again] [Drop]",
+        "that Telegram keeps messages for 24 hours only; [Continue] [Send again] [Drop it]",
         &["after_more_than_a_day_it_is_said_that_messages_may_be_lost_and_a_turn_is_asked_about"],
     ),
     (
@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
     (
         "the disk is full",
         "nothing is acknowledged that is not stored; it goes on by itself when there is space",
-        "“The disk is full”, in the chat",
+        "“The disk of … is full”, in the chat",
         &[
             "a_full_disk_keeps_messages_with_telegram_and_says_so",
             "a_full_disk_keeps_an_answer_in_memory_and_says_so",
