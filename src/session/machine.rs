@@ -50,9 +50,8 @@ pub struct Machine {
     has: Manner,
     /// Whether the conversation has gone on without the live process.
     is_behind: bool,
-    /// Whether the live process was started to ask nobody, and whether it was told to ask after all.
+    /// Whether the live process was started to ask nobody.
     was_free: bool,
-    is_to_ask: bool,
     /// How often the live process was told a mode that it has not taken yet.
     modes_told: u32,
     /// Whether what a former chappe left open has been dealt with.
@@ -106,7 +105,6 @@ impl Machine {
             has: Manner::default(),
             is_behind: false,
             was_free: false,
-            is_to_ask: false,
             modes_told: 0,
             taken_up: false,
             moves: Moves::No,

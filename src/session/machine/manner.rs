@@ -43,10 +43,9 @@ impl Machine {
             // In the turn that runs somebody is asked again, whatever else was chosen: such a process would run everything
             // also in plan mode (measured with 2.1.197). The next one is what was chosen.
             let asks_less = self.has.mode == ACCEPT_EDITS && matches!(wanted, DEFAULT | PLAN);
-            if !(self.asks_nobody() || asks_less) || self.is_to_ask {
+            if !(self.asks_nobody() || asks_less) || self.modes_told > 0 {
                 return;
             }
-            self.is_to_ask = true;
             DEFAULT
         } else {
             // What comes with something that only a fresh process can be is told as coming with that one. Nobody is asked
@@ -64,8 +63,8 @@ impl Machine {
             },
         )));
         // Until it has taken that, a free one still asks nobody.
+        self.modes_told += 1;
         if !self.was_free {
-            self.modes_told += 1;
             self.has.mode.clone_from(&self.wanted.mode);
         }
     }
@@ -91,7 +90,6 @@ impl Machine {
     /// The process was started, to be like this.
     pub(super) fn is_like(&mut self, manner: Manner) {
         self.was_free = manner.mode == BYPASS;
-        self.is_to_ask = false;
         self.modes_told = 0;
         self.is_behind = false;
         self.has = manner;
@@ -117,8 +115,10 @@ impl Machine {
 
     /// The process says which permission mode it has now. What it left by itself is not to come back.
     pub(super) fn on_mode(&mut self, mode: &str, out: &mut Vec<Action>) {
-        // Before it has taken what it was told it speaks of what was before that.
-        if mode.is_empty() || mode == self.has.mode || self.modes_told > 0 {
+        // Before it has taken what it was told it speaks of what was before that. One that was started to ask nobody may
+        // come to that again by itself.
+        let is_old = self.modes_told > 0 && !self.was_free;
+        if mode.is_empty() || mode == self.has.mode || is_old {
             return;
         }
         // Chosen meanwhile, and on its way to it.
@@ -141,7 +141,6 @@ impl Machine {
         let Some(mode) = request.strip_prefix(SET_MODE) else {
             return;
         };
-        self.is_to_ask = false;
         self.modes_told = self.modes_told.saturating_sub(1);
         // It says so in its status only once the tool that runs is done.
         if self.was_free && self.has.mode != mode {

@@ -505,25 +505,8 @@ fn a_clock_that_is_set_back_does_not_make_a_hold_longer() {
 fn what_fails_after_the_turn_into_which_it_was_put_is_tried_again_with_that() {
     on_both(|store| {
         let (session, first) = given(store);
-        say(store, &message(2, HOME), "steered");
-        take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
-        let Next::Given { prompt: second, .. } = store
-            .steer(
-                BOT,
-                session,
-                first.id,
-                revision(store, session),
-                NOW,
-                choose,
-            )
-            .expect("it can be put into it")
-        else {
-            panic!("it waits")
-        };
-        for (prompt, again) in [
-            (first.id, "the first again"),
-            (second.id, "the second again"),
-        ] {
+        let second = put_into(store, session, first.id, &message(2, HOME), "steered");
+        for (prompt, again) in [(first.id, "the first again"), (second, "the second again")] {
             let closing = Closing {
                 outcome: Outcome::Failed,
                 hold: Some(Holding {

@@ -451,3 +451,22 @@ fn revision(store: &Store, session: SessionId) -> i64 {
     let session = store.session(session).expect("it can be read");
     session.map_or(0, |session| session.chosen.revision)
 }
+
+/// Puts a text into the turn of a prompt.
+fn put_into(
+    store: &Store,
+    session: SessionId,
+    turn: PromptId,
+    said: &Arrival,
+    text: &str,
+) -> PromptId {
+    say(store, said, text);
+    take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
+    let given = store
+        .steer(BOT, session, turn, revision(store, session), NOW, choose)
+        .expect("it can be steered");
+    match given {
+        Next::Given { prompt, .. } => prompt.id,
+        other => panic!("{other:?}"),
+    }
+}

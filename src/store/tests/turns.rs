@@ -631,25 +631,6 @@ fn a_stopped_turn_is_there_to_be_resumed_if_claude_has_said_so_or_the_disk_does(
     });
 }
 
-/// Puts a text into the turn of a prompt.
-fn put_into(
-    store: &Store,
-    session: SessionId,
-    turn: PromptId,
-    said: &Arrival,
-    text: &str,
-) -> PromptId {
-    say(store, said, text);
-    take_in(store, NOW, |intake| intake.steer_line(session, Behind::ALL));
-    let given = store
-        .steer(BOT, session, turn, revision(store, session), NOW, choose)
-        .expect("it can be steered");
-    match given {
-        Next::Given { prompt, .. } => prompt.id,
-        other => panic!("{other:?}"),
-    }
-}
-
 #[test]
 fn what_was_put_into_a_turn_that_did_not_take_it_and_is_stopped_then_is_told() {
     on_both(|store| {
