@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use super::Stage;
+use super::{CALLS_TOOL, Stage, kill_whole};
 use crate::host::{Chappe, USER};
 
 /// A stage on which one process may live, whoever's it is, and a running turn has so long to finish.
@@ -176,4 +176,40 @@ fn two_that_wait_for_a_place_have_it_after_the_turn_that_a_restart_has_cut_off()
     stage.ask("/session one", "What you write now goes to one.");
     stage.went_on_with(call);
     ends_well(&stage, after.expect("the story was played"));
+}
+
+#[test]
+fn what_waits_behind_a_turn_that_waits_for_a_place_is_shown_and_can_be_dropped() {
+    let test = "what_waits_behind_a_turn_that_waits_for_a_place_is_shown_and_can_be_dropped";
+    let Some(mut stage) = one_place(test, "1s") else {
+        return;
+    };
+    stage.host.sessions = stage.host.sessions.replace("max_live = 1", "max_live = 2");
+    let chappe = stage.host.start();
+    // It asks again when it is taken up, and nobody answers.
+    make(&stage, &["one"]);
+    stage.say("[[once sh bump]]");
+    stage.button("one wants to run", "Allow once");
+    make(&stage, &["two"]);
+    let gate = stage.gate_in("two", "gate");
+    stage.say(r#"[[tool Bash {"command":"cat gate"}]]"#);
+    let held = gate.reached();
+    stage.has_written(CALLS_TOOL, 2);
+    stage.host.delivered();
+    kill_whole(chappe);
+    drop(held);
+    stage.host.sessions = stage.host.sessions.replace("max_live = 2", "max_live = 1");
+    let _chappe = stage.host.start();
+    stage.button("Waiting for a place", "Stop");
+    stage.say("never mind");
+    let (status, data) = stage.button("1 waiting", "Drop");
+    let press = stage.host.api.press(&stage.host.person(), status, &data);
+    assert_eq!(stage.host.toast(&press), "Dropped.");
+    stage.host.wait("a status without it", |view| {
+        let mut shown = view.from_bot(USER);
+        shown
+            .find(|shown| shown.id == status && !shown.text.contains("waiting"))
+            .map(drop)
+    });
+    assert_eq!(stage.turns_told("never mind"), 0);
 }

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use chappe::loopback::botapi::Shown;
+
 use super::{Stage, kill_whole, until};
 use crate::host::{Chappe, USER};
 
@@ -308,4 +310,51 @@ fn where_it_is_set_a_correction_goes_into_the_turn_that_it_corrects() {
         .host
         .answer("steered: A correction of what I wrote before:");
     assert_eq!(known(&stage, "use spaces"), 1);
+}
+
+/// Has a turn fail behind which something waits, and returns what is said of that, and the list.
+fn list_after_a_failure(stage: &Stage) -> (Shown, Shown) {
+    stage.say("[[error 529 x3]] [[text recovered]]");
+    stage.host.stored();
+    // Before that both would be one prompt; the CLI itself tries for some seconds.
+    until("the turn", || {
+        (stage.host.count("SELECT count(*) FROM prompt") == 1).then_some(())
+    });
+    stage.say("three gulls");
+    let notice = stage
+        .host
+        .answer("I try again in 1 min; 1 message runs then.");
+    let list = stage.ask("/queue", "paused after a failure\n1. three gulls");
+    (notice, list)
+}
+
+#[test]
+fn what_has_failed_goes_first_when_the_list_behind_it_is_run() {
+    let test = "what_has_failed_goes_first_when_the_list_behind_it_is_run";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (_, list) = list_after_a_failure(&stage);
+    let press = stage.host.press(&stage.host.person(), &list, "Run");
+    assert_eq!(stage.host.toast(&press), "Trying again.");
+    let recovered = stage.host.answer("recovered");
+    stage.host.answer_after(recovered.id, "echo: three gulls");
+    assert_eq!(known(&stage, "three gulls"), 1);
+}
+
+#[test]
+fn what_has_failed_stays_when_the_list_behind_it_is_dropped() {
+    let test = "what_has_failed_stays_when_the_list_behind_it_is_dropped";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (notice, list) = list_after_a_failure(&stage);
+    let ada = stage.host.person();
+    let press = stage.host.press(&ada, &list, "Drop");
+    assert_eq!(stage.host.toast(&press), "Dropped.");
+    stage.host.press(&ada, &notice, "Try now");
+    stage.host.answer("recovered");
+    assert_eq!(known(&stage, "three gulls"), 0);
 }
