@@ -696,3 +696,32 @@ fn edits_that_were_allowed_after_bypass_was_left_are_asked_about_again_in_the_sa
     stage.host.answer("tool said: The user denied this.");
     assert!(!stage.folder().join("two").exists());
 }
+
+#[test]
+fn what_is_chosen_right_after_edits_were_allowed_is_what_counts() {
+    let test = "what_is_chosen_right_after_edits_were_allowed_is_what_counts";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    // The press and what is chosen after it are stored together, once that can be done.
+    let order = ("CHAPPE_FAIL", "before:accept=error@2-4".to_owned());
+    let _chappe = stage.host.start_with(&[order]);
+    let write = |name: &str| {
+        let path = stage.folder().join(name);
+        format!("[[tool Write {{\"file_path\":{path:?},\"content\":\"x\"}}]]")
+    };
+    stage.say(&format!("{} {}", write("one"), write("two")));
+    stage.press("one", "Edits, rm, mv … in this session");
+    stage.ask("/mode default", "default is in default from now on");
+    stage.press("two", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(stage.folder().join("one").exists());
+    stage.say(&write("three"));
+    stage.press("three", "Deny");
+    stage.host.delivered();
+    for name in ["two", "three"] {
+        assert!(!stage.folder().join(name).exists(), "{name}");
+    }
+    let modes: Vec<Option<String>> = stage.read("SELECT mode FROM session");
+    assert_eq!(modes, [Some("default".to_owned())]);
+}

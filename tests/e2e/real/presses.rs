@@ -146,3 +146,29 @@ fn what_is_pressed_while_the_disk_is_slow_is_answered_and_the_first_of_it_counts
     assert!(!stage.folder().join("made").exists());
     assert!(!chappe.log().contains("409"), "nobody is in anybody's way");
 }
+
+#[test]
+fn a_press_is_answered_and_carried_out_though_its_answer_goes_over_a_dead_connection_first() {
+    let test =
+        "a_press_is_answered_and_carried_out_though_its_answer_goes_over_a_dead_connection_first";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.say(CALL);
+    let request = stage.host.request(USER);
+    stage.host.delivered();
+    // It is taken, and nobody ever hears of it.
+    stage.host.api.fault(Fault {
+        method: "answerCallbackQuery",
+        chat: None,
+        times: 1,
+        what: Trouble::Hang,
+    });
+    let press = stage
+        .host
+        .press(&stage.host.person(), &request, "Allow once");
+    assert_eq!(stage.host.toast(&press), "Allowed");
+    stage.host.answer("tool said:");
+    assert!(stage.folder().join("made").exists());
+}
