@@ -157,6 +157,18 @@ fn next_post(tx: &Transaction<'_>, row: RowId) -> Result<bool> {
     Ok(waits == 1)
 }
 
+/// Whether a press has proved that a row which is on its way arrived, whatever its call came to: its message stands, and it
+/// is not sent again. Its call is over with that; `sent` says whether it may have arrived, too.
+fn is_seen(tx: &Transaction<'_>, row: RowId, sent: bool) -> Result<bool> {
+    let seen = tx
+        .prepare_cached(
+            "UPDATE outbox SET state = 'delivered', tries = tries - ?2
+             WHERE id = ?1 AND state = 'sending' AND message IS NOT NULL",
+        )?
+        .execute((row.0, i64::from(!sent)))?;
+    Ok(seen == 1)
+}
+
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
 /// decided meanwhile is never sent again, and no part of it: its buttons would ask for what is over. Nor is it said once more
 /// that it waits.
@@ -189,12 +201,16 @@ fn without_its_message(tx: &Transaction<'_>, row: RowId, edit: Post) -> Result<P
 
 impl Store {
     /// Takes up what a former chappe left: rows found `sending` are sent again, since nobody knows whether they
-    /// arrived, but for answers to presses, of which nobody needs a second one. Those that wait may be of a press that came
-    /// since: how old they may be is looked at when they are sent. Normal.
+    /// arrived, but for those that somebody has pressed, and for answers to presses, of which nobody needs a second one.
+    /// Those that wait may be of a press that came since: how old they may be is looked at when they are sent. Normal.
     pub fn take_up_outbox(&self, bot: BotId) -> Result<()> {
         self.write(Step::TakeUp, |tx| {
             tx.execute(
                 "UPDATE outbox SET state = 'refused' WHERE bot = ?1 AND lane = 0 AND state = 'sending'",
+                [bot.0],
+            )?;
+            tx.execute(
+                "UPDATE outbox SET state = 'delivered' WHERE bot = ?1 AND state = 'sending' AND message IS NOT NULL",
                 [bot.0],
             )?;
             tx.execute(
@@ -378,9 +394,13 @@ impl Store {
     }
 
     /// It was not taken, or nobody knows: it waits again. `sent` says whether it may have arrived; where it certainly
-    /// did not, the attempt does not count. Normal.
+    /// did not, the attempt does not count. What somebody has pressed meanwhile stands in the chat, and waits for nothing.
+    /// Normal.
     pub fn put_back(&self, row: RowId, sent: bool) -> Result<()> {
         self.write(Step::PutBack, |tx| {
+            if is_seen(tx, row, sent)? {
+                return Ok(());
+            }
             tx.execute(
                 &format!(
                     "UPDATE outbox SET state = {WAITING_AGAIN}, tries = tries - ?2 WHERE id = ?1 AND state = 'sending'"
@@ -392,7 +412,8 @@ impl Store {
     }
 
     /// Telegram will never take this as it is; `posts` go in its place, one after the other, and before what else was to
-    /// go there. The attempt did not arrive, and so does not count. Normal.
+    /// go there. The attempt did not arrive, and so does not count. Where somebody has pressed an earlier one, that stands.
+    /// Normal.
     ///
     /// # Panics
     ///
@@ -400,6 +421,9 @@ impl Store {
     pub fn replace(&self, row: RowId, posts: &[Post]) -> Result<()> {
         let (post, more) = posts.split_first().expect("something goes in its place");
         self.write(Step::Replace, |tx| {
+            if is_seen(tx, row, false)? {
+                return Ok(());
+            }
             let rest: Option<String> = tx
                 .query_row("SELECT rest FROM outbox WHERE id = ?1", [row.0], |row| row.get(0))
                 .optional()?
@@ -430,7 +454,7 @@ impl Store {
 
     /// Telegram will never take this. Where it shows a request, or a part of one, nobody can decide that any more: it is
     /// denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to go out in the
-    /// row's place goes on. Full: a decision is one.
+    /// row's place goes on. What somebody has pressed stands, whatever becomes of a second attempt. Full: a decision is one.
     pub fn refuse(
         &self,
         row: RowId,
@@ -439,6 +463,9 @@ impl Store {
         why: &str,
     ) -> Result<Option<SessionId>> {
         self.write(Step::Refuse, |tx| {
+            if is_seen(tx, row, false)? {
+                return Ok(None);
+            }
             let asked = tx
                 .query_row(
                     "UPDATE request SET state = 'denied', why = ?2

@@ -46,6 +46,13 @@ fn picks(question: &Question, chosen: &BTreeSet<usize>) -> Vec<Pick> {
 
 /// A request of a running turn that asks these; its message stands in the chat as 500.
 fn asking(store: &Store, questions: Vec<Question>) -> (SessionId, RowId) {
+    let (session, row) = unsent(store, questions);
+    deliver(store, row, 500);
+    (session, row)
+}
+
+/// The same, and nothing of it is sent.
+fn unsent(store: &Store, questions: Vec<Question>) -> (SessionId, RowId) {
     let (session, prompt) = given(store);
     let shown = picks(&questions[0], &BTreeSet::new());
     let shown = shown.into_iter().enumerate();
@@ -61,7 +68,6 @@ fn asking(store: &Store, questions: Vec<Question>) -> (SessionId, RowId) {
     let [row] = due(store)[..] else {
         panic!("only the request is due")
     };
-    deliver(store, row, 500);
     (session, row)
 }
 
@@ -342,6 +348,47 @@ fn what_is_over_loses_its_buttons_also_where_only_a_press_has_said_that_it_arriv
         matches!(&edit.post, Post::Edit { buttons, .. } if buttons.is_empty()),
         "{edit:?}"
     );
+}
+
+#[test]
+fn what_was_pressed_before_its_call_was_over_stands_whatever_the_call_comes_to() {
+    type Fate = fn(&Store, RowId);
+    let fates: [Fate; 5] = [
+        |store, row| store.put_back(row, true).expect("nobody knows"),
+        // An earlier attempt is the one that was pressed.
+        |store, row| store.put_back(row, false).expect("it did not arrive"),
+        |store, row| {
+            let parts = [Post::message(Formatted::plain("in parts"))];
+            store.replace(row, &parts).expect("it is too long");
+        },
+        |store, row| {
+            let denied = Post::message(Formatted::plain("not shown"));
+            let refused = store.refuse(row, NOW, &denied, "nobody saw it");
+            assert_eq!(refused, Ok(None), "somebody saw it");
+        },
+        |store, _| store.take_up_outbox(BOT).expect("a restart"),
+    ];
+    for (at, fate) in fates.iter().enumerate() {
+        let store = Store::in_memory();
+        let asks = vec![question("a?", false), question("b?", false)];
+        let (session, row) = unsent(&store, asks);
+        begin(&store, row).expect("it waits");
+        store.put_back(row, true).expect("nobody knows");
+        begin(&store, row).expect("it waits again");
+        let next = goes_on(pick(&store, "first-0", &press(1, HOME, 500)));
+        let shown = show(&store, &next);
+        fate(&store, row);
+        let [edit] = due(&store)[..] else {
+            panic!("{at}: {:?} is due", due(&store))
+        };
+        let edit = begin(&store, edit).expect("it waits");
+        assert_eq!(edit.edits, Some(MessageId(500)), "{at}");
+        assert_eq!(decisions(&store, session), [], "{at}");
+        let last = token_of(&shown, Pick::Answer { option: 0 });
+        let answered = pick(&store, last, &press(2, HOME, 500));
+        assert!(matches!(answered, Picked::Answered(_)), "{at}");
+        assert_eq!(decisions(&store, session).len(), 1, "{at}");
+    }
 }
 
 #[test]

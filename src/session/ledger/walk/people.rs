@@ -612,6 +612,9 @@ impl World {
         let row = refused[at];
         self.touched = true;
         self.flying.retain(|flying| flying.row != row);
+        if let Some(known) = self.rows.get_mut(&row) {
+            known.0 -= 1;
+        }
         let open: BTreeSet<usize> = self.open_asks();
         let denied = Post::message(Formatted::plain("not shown"));
         let told = self
