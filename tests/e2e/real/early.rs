@@ -1,5 +1,5 @@
-//! A reply is faster than Telegram's word under which number a request arrived: it decides that request, or it is a message
-//! like any other. It never allows anything.
+//! A reply, or a press, is faster than Telegram's word under which number a request arrived. A reply decides that request, or
+//! it is a message like any other; it never allows anything.
 
 use super::{Stage, until};
 use crate::host::{Chappe, USER};
@@ -172,4 +172,30 @@ fn a_reply_to_a_request_that_was_stopped_before_it_arrived_is_a_message() {
     stage.host.answer("echo: and be quick");
     assert!(stage.folder().join("made").exists());
     stage.remembers(&[&format!("{GATE} {CALL}"), CALL, "and be quick"]);
+}
+
+#[test]
+fn who_has_pressed_below_a_question_that_has_just_arrived_is_not_asked_it_again() {
+    let test = "who_has_pressed_below_a_question_that_has_just_arrived_is_not_asked_it_again";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let (_chappe, asked) = unanswered(&stage, "[[ask2]]", "Decline");
+    let press = stage.host.press(&stage.host.person(), &asked, "Green");
+    assert_eq!(stage.host.toast(&press), "Noted");
+    // Telegram never says that it has it: the press has said so.
+    stage.host.api.clear_faults();
+    assert_eq!(stage.press("(2 of 2)", "Tracing"), asked.id);
+    stage.button("(2 of 2)", "✓ Tracing");
+    stage.press("(2 of 2)", "Done");
+    let ended = stage.host.says(USER, asked.id, "✓ Answered by Ada, ");
+    assert!(ended.buttons.is_empty());
+    stage.host.answer("tool said: ");
+    stage.host.delivered();
+    let shown = stage.host.api.messages(USER).into_iter();
+    let asked: Vec<_> = shown
+        .filter(|shown| shown.text.starts_with("default ask"))
+        .collect();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    was_no_message(&stage, "[[ask2]]");
 }
