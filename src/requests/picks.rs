@@ -39,7 +39,7 @@ pub fn show(intake: &mut Intake<'_>, person: &Person, picked: Picked) -> store::
         Picked::Declined { row, shown } => {
             let time = intake.time_of_day()?;
             let body = question::declined(&shown, &person.name, &time);
-            intake.show(row, &body, Vec::new())?;
+            intake.say_instead(row, &body)?;
             (Did::Decided, question::TOAST_DECLINED)
         }
         Picked::InWords => (Did::Nothing, question::TOAST_IN_WORDS),

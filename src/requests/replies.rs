@@ -205,6 +205,6 @@ fn show(
     };
     let time = intake.time_of_day()?;
     let body = texts::denied_for(&shown, request::is_plan(tool), &by.name, &time, reason);
-    intake.show(row, &body, Vec::new())?;
+    intake.say_instead(row, &body)?;
     Ok(Did::Decided)
 }

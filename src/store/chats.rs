@@ -21,6 +21,7 @@ macro_rules! waits_for_a_person {
                   'deny_with', 'stop_other', 'run_all', 'only_the_last', 'drop_all')))"
     };
 }
+pub(super) use waits_for_a_person;
 
 /// Where everything of a chat is taken to the new one, its message ids left behind: they stand for other messages there,
 /// or for none. `?1` is the bot, `?2` the old chat, `?3` the new one.

@@ -1,7 +1,8 @@
 //! How requests end on which nobody has decided: withdrawn, expired, out of time, stopped, or torn because a part of them is
 //! shown nowhere.
 //!
-//! What was shown loses its buttons with a line below it; what was not sent yet is never sent. Nothing here allows anything.
+//! What was shown, or may have been, loses its buttons with a line below it; what was not sent yet is never sent. Nothing here
+//! allows anything.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -21,8 +22,8 @@ struct Unsettled {
     row: RowId,
     place: Place,
     prompt: Option<PromptId>,
-    /// Whether a press has said which message shows it, although nobody knows what became of the call.
-    is_seen: bool,
+    /// Whether its message may stand in the chat, also where nobody knows what became of the call: a press may say so yet.
+    may_stand: bool,
 }
 
 impl Unsettled {
@@ -63,7 +64,7 @@ fn unsettled(
 ) -> Result<Vec<Unsettled>> {
     tx.prepare_cached(
         "SELECT request.id, request.bot, request.state, outbox.post, outbox.id, outbox.chat, outbox.topic,
-                outbox.prompt, outbox.message IS NOT NULL, request.tool
+                outbox.prompt, outbox.message IS NOT NULL OR outbox.tries > 0, request.tool
          FROM request JOIN outbox ON outbox.id = request.row
          WHERE request.session = ?1 AND (request.state = 'open' OR request.told = 0)
            AND (?2 IS NULL OR request.claude = ?2)",
@@ -77,7 +78,7 @@ fn unsettled(
             row: RowId(row.get(4)?),
             place: place_of(row.get(5)?, row.get(6)?),
             prompt: row.get::<_, Option<i64>>(7)?.map(PromptId),
-            is_seen: row.get(8)?,
+            may_stand: row.get(8)?,
             tool: row.get(9)?,
         })
     })?
@@ -99,7 +100,7 @@ fn close_open(
         (one.id, state),
     )?;
     let is_unsent = withdraw_unsent(tx, one.id)?;
-    if !is_unsent || one.is_seen {
+    if !is_unsent || one.may_stand {
         one.says(tx, now, with_line(&one.tool, &one.shown()))?;
     }
     waits_no_more(tx, session, one.id, now)
@@ -218,9 +219,13 @@ impl Store {
                     ))
                 },
             )?;
-            let is_seen: bool = tx.query_row("SELECT message IS NOT NULL FROM outbox WHERE id = ?1", [row], |row| row.get(0))?;
+            let may_stand: bool = tx.query_row(
+                "SELECT message IS NOT NULL OR tries > 0 FROM outbox WHERE id = ?1",
+                [row],
+                |row| row.get(0),
+            )?;
             let is_unsent = withdraw_unsent(tx, id)?;
-            if !is_unsent || is_seen {
+            if !is_unsent || may_stand {
                 let shown = match serde_json::from_str(&json) {
                     Ok(Post::Message { body, .. }) => body,
                     _ => Formatted::default(),

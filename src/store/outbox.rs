@@ -5,6 +5,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::Serialize;
 
+use super::chats::waits_for_a_person;
 use super::elsewhere::Since;
 use super::{Result, Step, Store, closing, place_of, requests, standing, topic_column};
 use crate::chat::{
@@ -116,10 +117,12 @@ pub(super) fn rewrite(tx: &Transaction<'_>, row: RowId, post: &Post) -> Result<(
         .map(drop)
 }
 
-/// Whether a row's message stands in its chat, or may, and this bot can change it.
+/// Whether a row's message stands in its chat, or may, and this bot can change it. One whose number was left behind in
+/// another chat stands nowhere.
 pub(super) fn was_sent(tx: &Transaction<'_>, bot: BotId, row: RowId) -> Result<bool> {
     tx.prepare_cached(
-        "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2 AND state IN ('sending', 'delivered')",
+        "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2
+         AND (state = 'sending' OR state = 'delivered' AND message IS NOT NULL)",
     )?
     .exists((row.0, bot.0))
 }
@@ -133,7 +136,7 @@ pub(super) fn stands_at(
 ) -> Result<bool> {
     tx.prepare_cached(
         "SELECT 1 FROM outbox WHERE id = ?1 AND bot = ?2 AND chat = ?3 AND topic = ?4
-         AND state IN ('sending', 'delivered')",
+         AND (state = 'sending' OR state = 'delivered' AND message IS NOT NULL)",
     )?
     .exists((row.0, bot.0, place.chat.0, topic_column(place)))
 }
@@ -142,6 +145,10 @@ pub(super) fn stands_at(
 pub(super) fn json(posts: &impl Serialize) -> Result<String> {
     serde_json::to_string(posts)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
+}
+
+fn has_buttons(post: &Post) -> bool {
+    matches!(post, Post::Message { buttons, .. } | Post::Edit { buttons, .. } if !buttons.is_empty())
 }
 
 /// Lets the next post of a row that was on its way go out, if there is one. Nobody has it yet, whatever became of the
@@ -171,9 +178,10 @@ fn is_seen(tx: &Transaction<'_>, row: RowId, sent: bool) -> Result<bool> {
 
 /// The state of a row that was on its way and is not delivered, as an SQL expression. A request that was closed or
 /// decided meanwhile is never sent again, and no part of it: its buttons would ask for what is over. Nor is it said once more
-/// that it waits.
+/// that it waits. What it came to is, with buttons of its own.
 const WAITING_AGAIN: &str = "CASE WHEN EXISTS (SELECT 1 FROM request
-    WHERE (request.row = outbox.id OR request.token = outbox.part_of OR outbox.key = 'remind/' || request.token)
+    WHERE (request.row = outbox.id AND NOT EXISTS (SELECT 1 FROM button WHERE button.row = outbox.id)
+        OR request.token = outbox.part_of OR outbox.key = 'remind/' || request.token)
       AND request.state != 'open')
     THEN 'withdrawn' ELSE 'waiting' END";
 
@@ -318,7 +326,8 @@ impl Store {
 
     /// The message of a row is gone, or stands (`stands`) and cannot be changed: an edit of it can do nothing, and the row is
     /// sent once more, as `post`. An open request is sent as what it asks by now; where a part of it stood above, it is denied,
-    /// and the session that must tell Claude `why` is returned. What only looked after it changes nothing else. Full: a
+    /// and the session that must tell Claude `why` is returned. What one that is over came to, with nothing to press, goes out
+    /// in the edit's place: the request itself is never sent again. What only looked after it changes nothing else. Full: a
     /// decision may be one.
     pub fn send_anew(
         &self,
@@ -344,6 +353,13 @@ impl Store {
                 })?;
                 self.tell_denied(tx, (bot, place), session, denied, now)?;
                 return Ok(Some(session));
+            }
+            if is_open == Some(false) && !has_buttons(post) {
+                tx.execute(
+                    "UPDATE outbox SET state = 'waiting', tries = 0, post = ?2 WHERE id = ?1",
+                    (edit.0, json(post)?),
+                )?;
+                return Ok(None);
             }
             let post = (is_open != Some(true)).then(|| json(post)).transpose()?;
             tx.execute(
@@ -377,15 +393,17 @@ impl Store {
             }
             let here = tx
                 .prepare_cached(
-                    "UPDATE outbox SET state = 'delivered', message = ?3 WHERE id = ?1 AND chat = ?2",
+                    "UPDATE outbox SET state = 'delivered', message = coalesce(?3, message) WHERE id = ?1 AND chat = ?2",
                 )?
                 .execute((row.0, chat.0, message.map(|message| message.0)))?;
             if here == 0 {
                 // The chat has moved meanwhile: the number is worth nothing, and what was asked cannot be answered there.
                 tx.execute(
-                    "UPDATE outbox SET state = CASE WHEN EXISTS (SELECT 1 FROM request
-                         WHERE request.row = outbox.id AND request.state = 'open') THEN 'waiting' ELSE 'delivered' END
-                     WHERE id = ?1",
+                    concat!(
+                        "UPDATE outbox SET state = CASE WHEN ",
+                        waits_for_a_person!(),
+                        " THEN 'waiting' ELSE 'delivered' END WHERE id = ?1"
+                    ),
                     [row.0],
                 )?;
             }

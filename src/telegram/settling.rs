@@ -196,6 +196,8 @@ fn refused_row(due: Due, meaning: Refusal) -> Settled {
     let back = Settle::PutBack(due.row, Sent::Never);
     let chat = due.place.chat;
     let what = match (meaning, due.place.topic) {
+        // It was deleted as soon as it was sent: nobody can decide what nobody sees.
+        (Refusal::AlreadySo, _) if due.lane == Lane::Request => vec![Settle::Refuse(due.row)],
         (Refusal::AlreadySo, _) => vec![delivered(due, None)],
         (Refusal::Stop(why), _) => return Settled::stop(why, [back]),
         (Refusal::ChatClosed, _) => vec![back, Settle::CloseChat(chat)],
@@ -287,6 +289,16 @@ mod tests {
     fn answered(lane: Lane, json: &str) -> Settled {
         let answer = RawValue::from_string(json.to_owned()).expect("it is JSON");
         settle(&Call::Row(due(lane, None)), "sendMessage", &Ok(answer))
+    }
+
+    #[test]
+    fn a_request_that_is_deleted_as_soon_as_it_is_sent_is_seen_by_nobody() {
+        let words =
+            "Internal Server Error: sent message was immediately deleted and can't be returned";
+        let row = RowId(1);
+        let refused = |lane| refused(lane, None, 500, words).what;
+        assert_eq!(refused(Lane::Request), [Settle::Refuse(row)]);
+        assert_eq!(refused(Lane::Text), [Settle::Delivered(row, CHAT, None)]);
     }
 
     #[test]

@@ -222,6 +222,29 @@ fn of_what_has_buttons_only_what_waits_for_a_person_is_shown_again() {
 }
 
 #[test]
+fn what_waits_for_a_person_and_arrived_in_the_old_chat_is_shown_again() {
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, GROUP), "hello");
+    let mut rows = Vec::new();
+    for act in [Act::RunAll, Act::Switch] {
+        let notice = Notice {
+            body: Formatted::plain("offered"),
+            offers: vec![vec![Offer::new("press", act)]],
+        };
+        let row = take_in(&store, NOW, |intake| intake.offer(GROUP, session, &notice));
+        begin(&store, row).expect("it waits");
+        rows.push(row);
+    }
+    by_a_refusal(&store);
+    for row in &rows {
+        store
+            .delivered(*row, GROUP.chat, Some(MessageId(300)))
+            .expect("it has arrived in the old chat");
+    }
+    assert_eq!(due(&store), [rows[0]]);
+}
+
+#[test]
 fn a_chat_is_followed_to_where_it_is_now() {
     let store = Store::in_memory();
     say(&store, &message(1, GROUP), "hello");

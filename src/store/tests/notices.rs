@@ -160,6 +160,36 @@ fn a_notice_of_another_bot_is_told_anew() {
 }
 
 #[test]
+fn a_notice_that_stayed_behind_in_another_chat_is_told_anew() {
+    let group = place(-5);
+    let store = Store::in_memory();
+    let session = say(&store, &message(1, group), "hello");
+    let (prompt, _) = give(&store, session).expect("a message waits");
+    fail(&store, session, prompt.id, Hold::Paused, Some(NOW));
+    let [notice] = due(&store)[..] else {
+        panic!("the notice is due")
+    };
+    deliver(&store, notice, 300);
+    store
+        .go_on(session, NOW, "again")
+        .expect("its time has come");
+    let (again, _) = give(&store, session).expect("it is tried again");
+    store
+        .move_chat(BOT, group.chat, ChatId(-1005))
+        .expect("the chat is moved");
+    for edit in due(&store) {
+        deliver(&store, edit, 1);
+    }
+    fail(&store, session, again.id, Hold::Paused, None);
+    let [told] = due(&store)[..] else {
+        panic!("it is told once")
+    };
+    let ready = begin(&store, told).expect("it waits");
+    assert!(matches!(ready.post, Post::Message { .. }), "{ready:?}");
+    assert_eq!(ready.place.chat, ChatId(-1005));
+}
+
+#[test]
 fn what_a_new_message_makes_needless_loses_its_buttons_and_keeps_its_text() {
     on_both(|store| {
         let (session, prompt) = given(store);

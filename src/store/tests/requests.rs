@@ -1008,33 +1008,41 @@ fn that_a_request_waits_is_not_said_once_it_does_not() {
 
 #[test]
 fn a_message_that_was_not_known_says_what_became_of_its_request_once_it_is_pressed() {
-    on_both(|store| {
-        let (session, _, row) = asking(store);
-        begin(store, row).expect("it waits");
-        // It has arrived, and chappe did not live to hear that.
+    on_both(|store| says_what_became_of_it(store, true));
+    on_both(|store| says_what_became_of_it(store, false));
+}
+
+fn says_what_became_of_it(store: &Store, expires_first: bool) {
+    let (session, _, row) = asking(store);
+    begin(store, row).expect("it waits");
+    // It has arrived, and chappe did not live to hear that.
+    if expires_first {
         expire(store, session, None);
-        store.take_up_outbox(BOT).expect("it is taken up");
-        let [edit] = due(store)[..] else {
-            panic!("what became of it is to be told")
-        };
-        assert_eq!(begin(store, edit).map(|ready| ready.edits), Some(None));
-        store.delivered(edit, HOME.chat, None).expect("it is noted");
-        assert_eq!(due(store), []);
-        let pressed = || decide(store, "token-r", &press(2, HOME, 500));
-        assert_eq!(pressed(), Pressed::Over);
-        let [edit] = due(store)[..] else {
-            panic!("now it can be told")
-        };
-        let ready = begin(store, edit).expect("it waits");
-        assert_eq!(ready.edits, Some(MessageId(500)));
-        assert!(
-            matches!(&ready.post, Post::Edit { body, .. } if body.text.ends_with("(expired)")),
-            "{ready:?}"
-        );
-        store.delivered(edit, HOME.chat, None).expect("it is noted");
-        assert_eq!(pressed(), Pressed::Over);
-        assert_eq!(due(store), [], "it says so already");
-    });
+    }
+    store.take_up_outbox(BOT).expect("it is taken up");
+    if !expires_first {
+        expire(store, session, None);
+    }
+    let [edit] = due(store)[..] else {
+        panic!("what became of it is to be told")
+    };
+    assert_eq!(begin(store, edit).map(|ready| ready.edits), Some(None));
+    store.delivered(edit, HOME.chat, None).expect("it is noted");
+    assert_eq!(due(store), []);
+    let pressed = || decide(store, "token-r", &press(2, HOME, 500));
+    assert_eq!(pressed(), Pressed::Over);
+    let [edit] = due(store)[..] else {
+        panic!("now it can be told")
+    };
+    let ready = begin(store, edit).expect("it waits");
+    assert_eq!(ready.edits, Some(MessageId(500)));
+    assert!(
+        matches!(&ready.post, Post::Edit { body, .. } if body.text.ends_with("(expired)")),
+        "{ready:?}"
+    );
+    store.delivered(edit, HOME.chat, None).expect("it is noted");
+    assert_eq!(pressed(), Pressed::Over);
+    assert_eq!(due(store), [], "it says so already");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What asks a person is looked after: whether it still stands.
 
 use super::*;
-use crate::chat::Target;
+use crate::chat::{Act, Offer, Target, Verdict};
 
 /// An open request that stands in a topic as message 500.
 fn asking(store: &Store) -> (SessionId, RowId) {
@@ -145,8 +145,44 @@ fn what_is_over_does_not_ask_anew() {
             panic!("only how it has ended is due")
         };
         assert_ne!(end, row);
-        // That is said, wherever it can be.
+        // That is said, wherever it can be; and the request is not sent once more for it.
         assert_eq!(anew(store, end, row, true), None);
+        assert_eq!(due(store), [end]);
+        assert!(matches!(
+            begin(store, end).map(|ready| ready.post),
+            Some(Post::Message { .. })
+        ));
+        store.put_back(end, true).expect("nobody knows");
+        assert_eq!(due(store), [end], "it is said until it has arrived");
+        let denied = (&post("denied"), "unseen");
+        let dropped = store.drop_topic(BOT, topic(42, 9), NOW, denied, |_, post| post);
+        assert_eq!(dropped, Ok(Vec::new()));
+        let told = begin(store, end).expect("it is told elsewhere");
+        assert_eq!(told.place, HOME);
+    });
+}
+
+#[test]
+fn what_was_allowed_for_longer_is_told_with_its_buttons_until_it_has_arrived() {
+    on_both(|store| {
+        let (session, row) = asking(store);
+        let ada = crate::chat::Person {
+            id: UserId(42),
+            name: "Ada".to_owned(),
+        };
+        let at = press(2, topic(42, 9), 500);
+        take_in(store, NOW, |intake| {
+            intake.decide("token-r", Verdict::Allow, &ada, &at)?;
+            let undo = vec![vec![Offer::new("Undo", Act::Revoke { grant: 1 })]];
+            intake.change(row, session, &Formatted::plain("always"), &undo)
+        });
+        let [end] = due(store)[..] else {
+            panic!("only what it came to is due")
+        };
+        assert_eq!(anew(store, end, row, false), None);
+        assert_eq!(due(store), [row], "its buttons are those of this row");
+        begin(store, row).expect("it waits");
+        store.put_back(row, true).expect("nobody knows");
         assert_eq!(due(store), [row]);
     });
 }

@@ -528,7 +528,10 @@ fn a_denial_with_words_that_claude_may_not_have_heard_says_so() {
     let shown = stage.host.says(USER, request.id, "✗ Denied by Ada, ");
     assert!(shown.text.contains(": use another name"), "{shown:?}");
     let how = "⚠ Denied, but Claude may not have heard it. It asks again if that is still needed.";
-    stage.host.says(USER, request.id, how);
+    let shown = stage.host.says(USER, request.id, how);
+    // Who said what stays above it.
+    assert!(shown.text.contains("✗ Denied by Ada, "), "{shown:?}");
+    assert!(shown.text.contains(": use another name"), "{shown:?}");
     until("the end of the turn or another request", || {
         let open = "SELECT (SELECT count(*) FROM request WHERE state = 'open')
             + (SELECT count(*) FROM prompt WHERE state = 'closed' AND outcome = 'answered')";
