@@ -98,7 +98,7 @@ pub struct Ask {
     pub stopped: bool,
     /// Whether somebody said stop after it was decided, and before Claude was told: then it may be denied.
     overtaken: bool,
-    /// Whether the press that decided it came from a message that does not show it, as none really does.
+    /// Whether a reply that was taken for it was to a message that does not show it.
     pub is_strange: bool,
     /// Whether a decision has nothing more to do.
     told: bool,

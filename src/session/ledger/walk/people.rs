@@ -266,6 +266,16 @@ impl World {
         let source = self.source(its, from);
         let user = user(side.user, by);
         let right = self.is_right(row, its_chat, source, user);
+        let is_copy = |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
+        if right && !self.shown.iter().any(is_copy) {
+            // Telegram itself says where a press comes from: with a right token it is from nowhere else.
+            return;
+        }
+        if let Some((place, message)) = source.filter(|_| right) {
+            // It may be how chappe hears of a number.
+            let newest = self.newest.entry(place.chat).or_default();
+            *newest = message.0.max(*newest);
+        }
         let decides = decides.filter(|_| right && self.asks[ask].is_open());
         let inbound = Inbound::Press(Press {
             callback: format!("callback{number}"),
@@ -285,10 +295,6 @@ impl World {
             };
             self.ensure(did == should, "a press does what it should, and no more");
             if let Some(decides) = decides {
-                let is_copy =
-                    |one: &Shown| one.row == row && Some((one.place, one.message)) == source;
-                // Telegram itself says where a press comes from: with a right token it is from nowhere else.
-                self.asks[ask].is_strange |= !self.shown.iter().any(is_copy);
                 self.decided(ask, decides);
                 // The message that was pressed is the one that is known from now on.
                 let row = self.rows.get_mut(&row).expect("it was sent");
