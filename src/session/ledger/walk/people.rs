@@ -271,11 +271,7 @@ impl World {
             // Telegram itself says where a press comes from: with a right token it is from nowhere else.
             return;
         }
-        if let Some((place, message)) = source.filter(|_| right) {
-            // It may be how chappe hears of a number.
-            let newest = self.newest.entry(place.chat).or_default();
-            *newest = message.0.max(*newest);
-        }
+        self.is_heard_of(source.filter(|_| right));
         let decides = decides.filter(|_| right && self.asks[ask].is_open());
         let inbound = Inbound::Press(Press {
             callback: format!("callback{number}"),
@@ -326,6 +322,7 @@ impl World {
             // Telegram itself says where a press comes from: with a right token it is from nowhere else.
             return;
         }
+        self.is_heard_of(source.filter(|_| right));
         let counts = right && self.asks[ask].is_open() && !self.picked.contains(&data);
         let inbound = Inbound::Press(Press {
             callback: format!("callback{number}"),
@@ -359,6 +356,14 @@ impl World {
                     },
                 );
             }
+        }
+    }
+
+    /// A press may be how chappe hears of a message's number.
+    pub fn is_heard_of(&mut self, source: Option<(Place, MessageId)>) {
+        if let Some((place, message)) = source {
+            let newest = self.newest.entry(place.chat).or_default();
+            *newest = message.0.max(*newest);
         }
     }
 
@@ -583,8 +588,7 @@ impl World {
         } = self.flying.remove(at);
         let noted = match arrived {
             Some(message) if heard => {
-                let newest = self.newest.entry(place.chat).or_default();
-                *newest = message.0.max(*newest);
+                self.is_heard_of(Some((place, message)));
                 if let Some(known) = self.rows.get_mut(&row) {
                     known.1 = Some(message);
                 }

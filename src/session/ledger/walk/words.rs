@@ -324,6 +324,12 @@ impl World {
         let source = self.source((place, message), from);
         let user = user(self.sides[self.asks[ask].side].user, by);
         let right = self.is_right(row, place, source, user);
+        let is_copy = |one: &Notice| one.row == row && Some((one.place, one.message)) == source;
+        if right && !self.notices.iter().any(is_copy) {
+            // Telegram itself says where a press comes from: with a right token it is from nowhere else.
+            return;
+        }
+        self.is_heard_of(source.filter(|_| right));
         // What is asked now is what was asked when it was written.
         let is_asked = self.written[&text][ask] == self.asks[ask].asks.said.len();
         let is_there = is_asked && self.asks[ask].is_open() && !self.given.contains(&text);
