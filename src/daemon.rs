@@ -22,7 +22,7 @@ use signal_hook::iterator::Signals;
 use crate::absence;
 use crate::board::Board;
 use crate::chat::{BotId, Formatted, Persona, Post, SessionId, UserId};
-use crate::claude::arguments::deny_folder;
+use crate::claude::arguments::{by_real_path, deny_file, deny_folder};
 use crate::claude::{process, reaper};
 use crate::clock::unix_now;
 use crate::config::persona::{NoPersona, Personas};
@@ -164,7 +164,7 @@ impl Daemon {
                 model: config.claude.model.clone(),
                 max_turns: config.claude.max_turns,
                 idle_timeout: config.sessions.idle_timeout,
-                deny: deny_rules(config),
+                deny: deny_rules(config, environment.home().as_deref()),
                 extra_args: config.claude.extra_args.clone(),
                 environment: child_environment,
                 leftover_grace: config.sessions.shutdown_grace,
@@ -607,10 +607,12 @@ fn unwritable(error: &dyn std::fmt::Display) -> Fatal {
     )
 }
 
-/// The rules that always deny: those of the configuration, and chappe's own files. The latter stop Claude's file tools;
-/// a shell command of the same user still reaches them.
-fn deny_rules(config: &Config) -> Vec<String> {
+/// The rules that always deny: those of the configuration, by whatever name, and chappe's own files. The latter stop
+/// Claude's file tools; a shell command of the same user still reaches them.
+fn deny_rules(config: &Config, home: Option<&Path>) -> Vec<String> {
     let mut rules = config.claude.deny.clone();
+    let denied = config.claude.deny.iter();
+    rules.extend(denied.filter_map(|rule| by_real_path(rule, home, resolved)));
     let root = resolved(&config.sessions.root);
     // By whatever name: a rule about a link says nothing of what is asked for by its real path.
     let both = |path: &Path| {
@@ -628,7 +630,7 @@ fn deny_rules(config: &Config) -> Vec<String> {
                 rules.extend(deny_folder(&dir.to_string_lossy()));
             }
             // A folder that holds other things as well; only the file itself is chappe's.
-            _ => rules.extend(["Read", "Edit"].map(|tool| format!("{tool}(/{})", file.display()))),
+            _ => rules.extend(deny_file(&file.to_string_lossy())),
         }
     }
     rules

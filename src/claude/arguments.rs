@@ -3,6 +3,7 @@
 //! Pure. The program's name, the folder and the rest of the environment are the caller's.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
@@ -109,13 +110,57 @@ pub fn arguments(spec: &LaunchSpec) -> Vec<String> {
 
 /// Rules that keep Claude's file tools, and the commands that the CLI understands (`cat`), out of a folder and all below.
 ///
-/// `path` must be absolute. Its characters that a pattern reads otherwise become `?`, any one character: escaping them
-/// with a backslash works for brackets only.
+/// `path` must be absolute.
 pub fn deny_folder(path: &str) -> [String; 2] {
-    let pattern = path.replace(['[', ']', '*', '?', '\\'], "?");
-    let pattern = pattern.trim_end_matches('/');
-    // With one slash the path would be taken as relative to the settings' folder.
-    ["Read", "Edit"].map(|tool| format!("{tool}(/{pattern}/**)"))
+    let below = format!("{}/**", pattern_of(path).trim_end_matches('/'));
+    ["Read", "Edit"].map(|tool| rule_about(tool, &below))
+}
+
+/// The same of one file.
+pub fn deny_file(path: &str) -> [String; 2] {
+    ["Read", "Edit"].map(|tool| rule_about(tool, &pattern_of(path)))
+}
+
+/// The same rule by the path to which links lead, as `real` follows them; None where it is about no path of the host, or by
+/// its real path already. A rule about a link says nothing of what is asked for by its real path. `home` is what `~` is.
+pub fn by_real_path(
+    rule: &str,
+    home: Option<&Path>,
+    real: impl Fn(&Path) -> PathBuf,
+) -> Option<String> {
+    let (tool, rest) = rule.split_once('(')?;
+    let pattern = rest.strip_suffix(')')?;
+    if !matches!(tool, "Read" | "Edit") {
+        return None;
+    }
+    let path = match (pattern.strip_prefix("~/"), pattern.strip_prefix("//")) {
+        (Some(below), _) => format!("{}/{below}", home?.to_str()?),
+        (None, below) => format!("/{}", below?),
+    };
+    // Links can be followed only of what has no pattern in it yet.
+    let end = match path.find(['*', '?', '[', '\\']) {
+        Some(at) => path[..at].rfind('/')?,
+        None => path.len(),
+    };
+    let (literal, rest) = path.split_at(end);
+    let found = real(Path::new(literal));
+    let is_link = found != Path::new(literal);
+    is_link.then(|| {
+        let found = pattern_of(&found.to_string_lossy());
+        rule_about(tool, &format!("{}{rest}", found.trim_end_matches('/')))
+    })
+}
+
+/// A rule about what a pattern with an absolute path stands for. With one slash the path would be taken as relative to the
+/// settings' folder.
+fn rule_about(tool: &str, pattern: &str) -> String {
+    format!("{tool}(/{pattern})")
+}
+
+/// A pattern for a path. Characters that a pattern reads otherwise become `?`, any one character: escaping them with a
+/// backslash works for brackets only. So do those at which the CLI would cut the rule in two.
+fn pattern_of(path: &str) -> String {
+    path.replace(['[', ']', '*', '?', '\\', '(', ')'], "?")
 }
 
 /// A version of the CLI.
@@ -258,12 +303,46 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_denied_by_its_absolute_path() {
+    fn a_rule_about_a_link_is_one_about_where_it_leads() {
+        let real = |path: &Path| match path.strip_prefix("/home/u/link") {
+            Ok(below) => Path::new("/mnt/a (b)").join(below),
+            Err(_) => path.to_owned(),
+        };
+        let home = Some(Path::new("/home/u"));
+        for (rule, expected) in [
+            (
+                "Edit(//home/u/link/secret/**)",
+                Some("Edit(//mnt/a ?b?/secret/**)"),
+            ),
+            ("Read(~/link/*.key)", Some("Read(//mnt/a ?b?/*.key)")),
+            ("Read(~/link/x)", Some("Read(//mnt/a ?b?/x)")),
+            ("Read(//home/u/li*/x)", None),
+            ("Read(//home/u/other/x)", None),
+            ("Read(//**)", None),
+            ("Read(./link/x)", None),
+            ("Read", None),
+            ("Bash(cat /home/u/link/x)", None),
+        ] {
+            assert_eq!(
+                by_real_path(rule, home, real).as_deref(),
+                expected,
+                "{rule}"
+            );
+        }
+        assert_eq!(by_real_path("Read(~/link/x)", None, real), None);
+    }
+
+    #[test]
+    fn what_is_chappes_own_is_denied_by_its_absolute_path() {
         assert_eq!(
             deny_folder("/var/lib/chappe/"),
             ["Read(//var/lib/chappe/**)", "Edit(//var/lib/chappe/**)"]
         );
         let [read, _] = deny_folder("/a (b), c/[x]*\\?");
-        assert_eq!(read, "Read(//a (b), c/?x????/**)");
+        assert_eq!(read, "Read(//a ?b?, c/?x????/**)");
+        assert_eq!(
+            deny_file("/srv/bots[1]/c.toml"),
+            ["Read(//srv/bots?1?/c.toml)", "Edit(//srv/bots?1?/c.toml)"]
+        );
     }
 }

@@ -26,6 +26,20 @@ const TOOLS: [&str; 16] = [
     "Write",
 ];
 
+/// Whether the CLI takes a rule for several: it cuts at blanks and commas outside of brackets, and does not count how many
+/// are open.
+fn is_torn(rule: &str) -> bool {
+    let mut is_inside = false;
+    rule.chars().any(|c| {
+        is_inside = match c {
+            '(' => true,
+            ')' => false,
+            _ => is_inside,
+        };
+        !is_inside && (c == ',' || c.is_whitespace())
+    })
+}
+
 /// Looks at one rule.
 pub(super) fn check(rule: &str) -> Result<(), Complaint> {
     let (given, pattern) = match rule.split_once('(') {
@@ -40,6 +54,15 @@ pub(super) fn check(rule: &str) -> Result<(), Complaint> {
         ));
     }
     let pattern = pattern.flatten();
+    if is_torn(rule) {
+        return Err(Complaint::new(
+            "must not hold a blank or a comma behind a bracket that ends within the rule: Claude cuts it in two there, \
+             and applies neither part",
+        )
+        .help(
+            "write ? for each of its inner brackets where it is about a path, and * where it is about a command",
+        ));
+    }
     let known = TOOLS
         .into_iter()
         .find(|tool| tool.eq_ignore_ascii_case(given));

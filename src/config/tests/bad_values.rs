@@ -370,6 +370,13 @@ const VALUES: &[(&str, &str, usize, &str, &str)] = &[
     ),
     (
         "claude",
+        r#"deny = ["Edit(//srv/Photos (2019)/My files/**)"]"#,
+        9,
+        r#"`deny` must not hold a blank or a comma behind a bracket that ends within the rule: Claude cuts it in two there, and applies neither part"#,
+        r#"write ? for each of its inner brackets where it is about a path, and * where it is about a command"#,
+    ),
+    (
+        "claude",
         r#"deny = ["WebFetch", "Read(/etc/x)"]"#,
         21,
         r#"`deny` must not hold a path behind a single slash: to Claude that is the session's folder"#,

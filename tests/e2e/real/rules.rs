@@ -8,6 +8,11 @@ use super::Stage;
 const NOTEBOOK: &str = r#"{"cells":[{"cell_type":"code","id":"a","metadata":{},"source":["1"],"outputs":[],
 "execution_count":null}],"metadata":{"language_info":{"name":"python"}},"nbformat":4,"nbformat_minor":5}"#;
 
+/// A folder whose name the CLI cuts in two where it stands in a rule.
+const ODD: &str = "a (b)c d";
+const READ_ODD: &str = r#"Read {"file_path":"FOLDER/a (b)c d/note"}"#;
+const TOUCH_ODD: &str = r#"Bash {"command":"touch FOLDER/new 'a (b)c d'"}"#;
+
 /// Calls in a folder, which read `note`, write `new` or change `book.ipynb` there.
 const READ: &str = r#"Read {"file_path":"FOLDER/note"}"#;
 const WRITE: &str = r#"Write {"file_path":"FOLDER/new","content":"x"}"#;
@@ -24,6 +29,8 @@ fn is_denied(rule: &str, call: &str) -> Option<bool> {
     let folder = stage.folder();
     let put = |text: &str| text.replace("FOLDER", &folder.display().to_string());
     fs::write(folder.join("note"), "the text of it").expect("it can be written");
+    fs::create_dir(folder.join(ODD)).expect("it can be made");
+    fs::write(folder.join(ODD).join("note"), "the text of it").expect("it can be written");
     fs::write(folder.join("book.ipynb"), NOTEBOOK).expect("it can be written");
     stage.set_claude("permission_mode = \"bypassPermissions\"");
     stage.set_variable("IS_SANDBOX", "1");
@@ -46,7 +53,7 @@ fn is_denied(rule: &str, call: &str) -> Option<bool> {
         CHANGE => fs::read_to_string(folder.join("book.ipynb"))
             .expect("it is there")
             .contains("changed"),
-        READ | FIND | SEARCH => !is_denied,
+        READ | READ_ODD | FIND | SEARCH => !is_denied,
         _ => folder.join("new").exists(),
     };
     assert_eq!(has_changed, !is_denied, "{rule}: {call}");
@@ -105,6 +112,18 @@ fn a_path_behind_one_slash_is_not_the_one_of_the_host() {
     check(&[("Read(/note)", READ), ("Edit(/new)", WRITE)], true);
 }
 
+/// The same: a bracket ends what is in brackets, whatever is open still.
+#[test]
+fn a_rule_with_a_blank_behind_an_inner_bracket_denies_nothing() {
+    check(
+        &[
+            ("Read(/FOLDER/a (b)c d/**)", READ_ODD),
+            ("Bash(touch * 'a (b)c d')", TOUCH_ODD),
+        ],
+        false,
+    );
+}
+
 /// What it says to write instead.
 #[test]
 fn rules_as_they_are_to_be_written_deny() {
@@ -118,10 +137,30 @@ fn rules_as_they_are_to_be_written_deny() {
             ("Read(/FOLDER/**)", SEARCH),
             ("Read(./note)", READ),
             ("Bash(touch *)", TOUCH),
+            ("Read(/FOLDER/a ?b?c d/**)", READ_ODD),
+            ("Bash(touch * 'a *b*c d')", TOUCH_ODD),
             ("Write", WRITE),
             ("Write(*)", WRITE),
             ("Write()", WRITE),
         ],
         true,
     );
+}
+
+#[test]
+fn a_rule_by_the_name_of_a_link_denies_what_it_leads_to() {
+    let Some(mut stage) = Stage::new("a_rule_by_the_name_of_a_link_denies_what_it_leads_to") else {
+        return;
+    };
+    let folder = stage.folder();
+    let link = stage.host.folder.path().join("link");
+    std::os::unix::fs::symlink(&folder, &link).expect("it can be made");
+    stage.set_claude("permission_mode = \"bypassPermissions\"");
+    stage.set_variable("IS_SANDBOX", "1");
+    stage.set_claude(&format!("deny = [\"Edit(/{}/new)\"]", link.display()));
+    let _chappe = stage.host.start();
+    let write = WRITE.replace("FOLDER", &folder.display().to_string());
+    stage.ask(&format!("[[tool {write}]]"), "tool said:");
+    assert!(stage.told_by_tool().is_error);
+    assert!(!folder.join("new").exists());
 }
