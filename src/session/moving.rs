@@ -16,7 +16,7 @@ use nix::unistd::geteuid;
 
 use super::prepare::{MIRROR, config_dir, is_mirror_of};
 use crate::archive::{self, Attached, Document, LeftOut, Packed, Refused};
-use crate::chat::{BYPASS, Moving};
+use crate::chat::Moving;
 use crate::claude::transcript::{self, Kept};
 use crate::store::{KeptSession, Said};
 
@@ -36,6 +36,9 @@ const SET_ASIDE: &str = "chappe-set-aside";
 
 /// What Claude calls the folder of what it has noted for itself, beside the transcripts of a directory.
 const MEMORY: &str = "memory";
+
+/// The permission modes that come back with a session. In any other one something runs of which nobody is asked.
+const MODES_BACK: [&str; 3] = ["default", "plan", "dontAsk"];
 
 /// The documents of an archive.
 const SESSION: &str = "chappe.json";
@@ -66,8 +69,8 @@ pub struct Arrival {
     pub said: Vec<Said>,
     /// The directory of a person's that it worked in, where it cannot any more.
     pub elsewhere: Option<String>,
-    /// Whether it asked nobody before it was put away, and asks now.
-    pub asks_again: bool,
+    /// The mode in which it asked less before it was put away, or nobody.
+    pub asks_again: Option<String>,
     /// Whether something was said in it of which Claude has no record here, so that it begins a new conversation.
     pub forgets: bool,
     pub links_left_out: LeftOut,
@@ -428,11 +431,10 @@ impl Premises<'_> {
         }
         let former = (!kept.owns_folder && elsewhere.is_none()).then(|| kept.folder.clone());
         kept.owns_folder = elsewhere.is_none();
-        // That nobody is asked is chosen here, by who is here.
-        let asks_again = kept.mode.as_deref() == Some(BYPASS);
-        if asks_again {
-            kept.mode = None;
-        }
+        // That less is asked about is chosen here, by who is here.
+        let asks_again = kept
+            .mode
+            .take_if(|mode| !MODES_BACK.contains(&mode.as_str()));
         // The CLI resumes only what it has of the directory that it runs in.
         let is_laid = self.project(&place).is_ok_and(|project| {
             let transcript = project.join(format!("{}.jsonl", kept.claude));

@@ -221,6 +221,9 @@ fn remove(tx: &Transaction<'_>, session: SessionId) -> Result<()> {
              value = CAST(max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER)) AS TEXT)",
         "DELETE FROM log WHERE session = ?1",
         "DELETE FROM granted WHERE session = ?1 AND reach = 'session'",
+        // Its own folder goes with it, and one of the same name is another one.
+        "DELETE FROM granted WHERE reach = 'folder'
+         AND folder = (SELECT folder FROM session WHERE id = ?1 AND own = 1)",
         "UPDATE granted SET session = NULL WHERE session = ?1",
         "DELETE FROM session WHERE id = ?1",
     ] {

@@ -1,7 +1,7 @@
 //! What is said when a whole session goes or comes back, and of conversations from elsewhere. Pure.
 
 use super::{OFFERED_MAX, short};
-use crate::chat::{Act, BYPASS, Formatted, Moving, Notice, Offer};
+use crate::chat::{Act, Formatted, Moving, Notice, Offer};
 use crate::render::texts::{Line, size};
 use crate::render::visible::visible;
 
@@ -144,8 +144,8 @@ pub struct BroughtBack<'a> {
     pub memory: Memory,
     /// The directory that it worked in, where it cannot any more.
     pub elsewhere: Option<&'a str>,
-    /// Whether it asked nobody before.
-    pub asks_again: bool,
+    /// The mode in which it asked less before, or nobody.
+    pub asks_again: Option<&'a str>,
     /// The first of the links that led out of its folder and were left out, and how many there were.
     pub links_named: &'a [String],
     pub links_left_out: u64,
@@ -170,10 +170,10 @@ pub fn restored(session: &str, back: &BroughtBack<'_>) -> Formatted {
             .code(elsewhere)
             .plain(" any more, so it has an empty folder of its own.");
     }
-    if back.asks_again {
+    if let Some(mode) = back.asks_again {
         line = line
             .plain(" It asks again: ")
-            .bold(BYPASS)
+            .bold(mode)
             .plain(" does not come back by itself.");
     }
     if back.links_left_out > 0 {

@@ -157,7 +157,7 @@ impl Owner {
                         (false, true) => Memory::Lost,
                     },
                     elsewhere: arrival.elsewhere.as_deref(),
-                    asks_again: arrival.asks_again,
+                    asks_again: arrival.asks_again.as_deref(),
                     links_named: &arrival.links_left_out.named,
                     links_left_out: arrival.links_left_out.count,
                 };

@@ -294,6 +294,35 @@ fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
 }
 
 #[test]
+fn what_was_allowed_in_a_folder_goes_with_the_session_that_owns_it() {
+    for own in [true, false] {
+        on_both(|store| {
+            let (session, revision) = going(store);
+            let number_of = session.0;
+            run(
+                store,
+                &format!(
+                    "UPDATE session SET own = {own} WHERE id = {number_of};
+                     INSERT INTO granted (session, reach, folder, permit, user, name, at) VALUES
+                     ({number_of}, 'session', '/sessions/web', 'here', 1, 'Ada', 0),
+                     ({number_of}, 'folder', '/sessions/web', 'in it', 1, 'Ada', 0),
+                     (NULL, 'folder', '/sessions/web', 'before', 1, 'Ada', 0),
+                     ({number_of}, 'folder', '/sessions/other', 'in another', 1, 'Ada', 0),
+                     ({number_of}, 'everywhere', '/sessions/web', 'everywhere', 1, 'Ada', 0)"
+                ),
+            );
+            departs(store, session, revision);
+            let left = words(store, "SELECT permit FROM granted ORDER BY id");
+            match own {
+                true => assert_eq!(left, ["in another", "everywhere"]),
+                // It is a person's directory, and stays.
+                false => assert_eq!(left, ["in it", "before", "in another", "everywhere"]),
+            }
+        });
+    }
+}
+
+#[test]
 fn what_begins_anew_does_so_in_another_conversation() {
     on_both(|store| {
         let (session, revision) = going(store);

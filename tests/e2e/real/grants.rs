@@ -200,6 +200,41 @@ fn what_is_allowed_for_an_hour_is_allowed_until_then_and_no_longer() {
 }
 
 #[test]
+fn what_was_allowed_in_a_folder_does_not_come_back_with_it() {
+    let Some(stage) = Stage::new("what_was_allowed_in_a_folder_does_not_come_back_with_it") else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    stage.ask("/new web", "Session web is ready");
+    stage.say(&init("one"));
+    let request = stage.press("git init one", ALWAYS);
+    stage.host.answer("tool said:");
+    let (_, folder) = stage.button("✓ Allowed by Ada, ", "In this folder");
+    stage.host.api.press(&stage.host.person(), request, &folder);
+    stage
+        .host
+        .says(USER, request, "✓ In all sessions of this folder");
+    stage.ask("/mode acceptEdits", "acceptEdits");
+    stage.ask("/archive", "web is put away (");
+    let back = stage.ask("/restore web", "web is back, and remembers.");
+    assert!(
+        back.text
+            .contains("It asks again: acceptEdits does not come back by itself."),
+        "{back:?}"
+    );
+    stage.ask("/grants", "You have allowed nothing for good in web");
+    stage.say(&init("two"));
+    stage.press("git init two", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    let written = stage.host.sessions_root().join("web/new");
+    let write = format!(r#"[[tool Write {{"file_path":{written:?},"content":"x"}}]]"#);
+    stage.say(&write);
+    stage.press("new", "Deny");
+    stage.host.answer("tool said: The user denied this.");
+    assert!(!written.exists());
+}
+
+#[test]
 fn edits_in_a_session_allow_what_the_button_and_the_list_say_and_no_more() {
     let test = "edits_in_a_session_allow_what_the_button_and_the_list_say_and_no_more";
     let Some(stage) = Stage::new(test) else {
