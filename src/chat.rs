@@ -244,6 +244,8 @@ pub struct Waiting {
     pub arrived: i64,
     /// Its place in the line: less is sooner. Only messages of one rank go together.
     pub rank: i64,
+    /// Whether a button has written it: then it goes alone.
+    pub is_pressed: bool,
 }
 
 /// What becomes of the messages at the head of the line.

@@ -44,7 +44,8 @@ pub fn choose(waiting: &[Waiting], now: i64, window: Duration, commands: &[Strin
     let mut text = written(first);
     while let Some(next) = waiting.get(count) {
         let last = &waiting[count - 1];
-        let one_voice = (next.place, next.user, next.rank) == (first.place, first.user, first.rank);
+        let voice = |one: &Waiting| (one.place, one.user, one.rank);
+        let one_voice = voice(next) == voice(first) && !first.is_pressed && !next.is_pressed;
         let addition = written(next);
         if !one_voice || is_command(next) || text.len() + addition.len() > PROMPT_MAX {
             break;
@@ -145,6 +146,7 @@ mod tests {
             origin: None,
             arrived,
             rank: 0,
+            is_pressed: false,
         }
     }
 
@@ -240,6 +242,14 @@ mod tests {
         let mut first = waiting("now", 0);
         first.rank = -1;
         assert_eq!(at(0, &[first, waiting("held", 0)]), give(1, "now"));
+        let pressed = Waiting {
+            is_pressed: true,
+            ..waiting("a correction", 0)
+        };
+        let line = [waiting("a", 0), pressed.clone()];
+        assert_eq!(at(0, &line), give(1, "a"));
+        let line = [pressed.clone(), pressed, waiting("a", 0)];
+        assert_eq!(at(0, &line), give(1, "a correction"));
     }
 
     #[test]

@@ -338,6 +338,16 @@ pub(super) fn is_no_correction(
          AND text = ?3 || ?2",
     )?
     .execute((session.0, text, correction))?;
+    offers_no_correction(tx, session, text, now)
+}
+
+/// Takes the buttons away that offer to send this as a correction.
+fn offers_no_correction(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    text: &str,
+    now: i64,
+) -> Result<()> {
     let rows: Vec<i64> = tx
         .prepare_cached(
             "SELECT DISTINCT row FROM button WHERE session = ?1 AND used = 0
@@ -349,6 +359,29 @@ pub(super) fn is_no_correction(
         retire_row(tx, RowId(row), now, None)?;
     }
     Ok(())
+}
+
+/// A message that was given was changed before (`old`), and is changed again: what nobody has sent of the former change is
+/// offered no more, and the correction that waits, if one does, is of the latter. Returns whether one does.
+pub(super) fn changes_correction(
+    tx: &Transaction<'_>,
+    session: SessionId,
+    (old, text): (&str, &str),
+    correction: &str,
+    now: i64,
+) -> Result<bool> {
+    offers_no_correction(tx, session, old, now)?;
+    let changed = tx
+        .prepare_cached(
+            "UPDATE inbox SET text = ?4 || ?3 WHERE session = ?1 AND state = 'waiting' AND callback IS NOT NULL
+             AND text = ?4 || ?2",
+        )?
+        .execute((session.0, old, text, correction))?;
+    if changed > 0 {
+        // A list may show the old one.
+        line_has_moved(tx, session, now)?;
+    }
+    Ok(changed > 0)
 }
 
 /// A message that waits says something else: a request that is denied with it is denied with that.

@@ -234,18 +234,20 @@ impl Intake<'_> {
         let overtakes = self.is_wanted(session, &written.overtakes)?;
         // Whoever looked at the line and has not pressed yet has not seen this message.
         buttons::line_has_moved(self.tx, session, self.now)?;
-        let first: Option<i64> = self
+        let (first, written_first): (Option<i64>, Option<i64>) = self
             .tx
-            .prepare_cached("SELECT MIN(rank) FROM inbox WHERE session = ?1 AND state = 'waiting'")?
-            .query_row([session.0], |row| row.get(0))?;
-        let rank = match first {
+            .prepare_cached(
+                "SELECT MIN(rank), MIN(rank) FILTER (WHERE callback IS NULL) FROM inbox
+                 WHERE session = ?1 AND state = 'waiting'",
+            )?
+            .query_row([session.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let rank = match arrival.callback {
+            // What a button writes goes before what waits, and behind what went before that.
+            Some(_) => first.unwrap_or(0).min(-1),
             // Also before what went first before: what waited keeps its order among itself.
-            _ if overtakes => first.unwrap_or(0).min(0) - 1,
-            // What a button writes is no part of what somebody else writes meanwhile.
-            _ if arrival.callback.is_some() => first.unwrap_or(0).min(0) - 1,
-            // With what came just before it, where that goes before others.
-            Some(first) => first.min(0),
-            None => 0,
+            None if overtakes => first.unwrap_or(0).min(0) - 1,
+            // With what was written just before it, where that goes before others.
+            None => written_first.unwrap_or(0).min(0),
         };
         self.insert(arrival, Some((session, written, rank)), "waiting")?;
         self.tx.execute(
@@ -282,8 +284,9 @@ impl Intake<'_> {
         Ok(first)
     }
 
-    /// Changes a message that waits to be given.
-    pub fn edit(&mut self, arrival: &Arrival, text: &str) -> Result<Edited> {
+    /// Changes a message that waits to be given, or the correction of it that does, which begins with `correction`. Of what
+    /// is neither an earlier change is offered no more.
+    pub fn edit(&mut self, arrival: &Arrival, text: &str, correction: &str) -> Result<Edited> {
         let found = self
             .tx
             .prepare_cached(
@@ -317,10 +320,20 @@ impl Intake<'_> {
                 Edited::InTime
             }
             // Given to Claude as a prompt, or taken as the answer to what it has asked.
-            Some((id, state, _, session)) if state == "given" || state == "closed" => {
+            Some((id, state, old, session)) if state == "given" || state == "closed" => {
                 // The new text is kept, so that the same change is answered once.
                 self.tx
                     .execute("UPDATE inbox SET text = ?2 WHERE id = ?1", (id, text))?;
+                self.posted = true;
+                if buttons::changes_correction(
+                    self.tx,
+                    session,
+                    (&old, text),
+                    correction,
+                    self.now,
+                )? {
+                    return Ok(Edited::InTime);
+                }
                 match state.as_str() {
                     "given" => Edited::TooLate(session),
                     _ => Edited::WasAnswer(session),

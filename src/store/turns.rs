@@ -124,7 +124,7 @@ fn head_of_line(
     to_steer: bool,
 ) -> Result<Vec<(i64, Waiting)>> {
     tx.prepare_cached(
-        "SELECT id, chat, topic, user, text, origin, arrived, rank FROM inbox
+        "SELECT id, chat, topic, user, text, origin, arrived, rank, callback IS NOT NULL FROM inbox
          WHERE session = ?1 AND state = 'waiting' AND steer >= ?3 ORDER BY rank, id LIMIT ?2",
     )?
     .query_map((session.0, HEAD_MAX as i64, to_steer), |row| {
@@ -135,6 +135,7 @@ fn head_of_line(
             origin: row.get(5)?,
             arrived: row.get(6)?,
             rank: row.get(7)?,
+            is_pressed: row.get(8)?,
         };
         Ok((row.get(0)?, waiting))
     })?
@@ -336,8 +337,9 @@ impl Store {
         })
     }
 
-    /// Makes the next prompt of what waits, and marks it as sent; what chappe has queued itself goes first. Full: only
-    /// what is on disk may be written to Claude.
+    /// Makes the next prompt of what waits, and marks it as sent; what chappe has queued itself goes first, but for what a
+    /// person has written since that goes before it. A correction does not: it is of what is queued, or of what came before.
+    /// Full: only what is on disk may be written to Claude.
     ///
     /// `choose` is shown the messages at the head of the line and says which of them go together; it is not asked while
     /// the session is held. By which bot a message came does not matter: the present one brings the answer. Nothing is
@@ -366,7 +368,8 @@ impl Store {
                 .prepare_cached(
                     "UPDATE prompt SET state = 'sent', attempts = attempts + 1, bot = ?2 WHERE id = (
                          SELECT MIN(id) FROM prompt WHERE session = ?1 AND state = 'queued' AND state != 'closed'
-                         AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = ?1 AND state = 'waiting' AND rank < 0))
+                         AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = ?1 AND state = 'waiting' AND rank < 0
+                             AND callback IS NULL))
                      RETURNING *",
                 )?
                 .query_row((session.0, bot.0), prompt_from)

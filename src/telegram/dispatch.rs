@@ -157,7 +157,7 @@ impl Desk {
             }
             Route::Edit(said) => {
                 let Said { arrival, text, .. } = said;
-                let edited = intake.edit(arrival, text)?;
+                let edited = intake.edit(arrival, text, texts::CORRECTION)?;
                 // It may have replied to a request and changed nothing there: what only agrees does not.
                 if edited == Edited::Unknown
                     && replies::to_request(intake, said, at.away.is_some())?.is_some()
@@ -400,7 +400,11 @@ impl Desk {
             text: &text,
             origin: None,
             arrived,
-            overtakes: OVERTAKES,
+            overtakes: Overtakes {
+                // It goes behind what is tried again.
+                failure: texts::GOES_ON,
+                ..OVERTAKES
+            },
             came: Came::Now,
         };
         let toast = if intake.queue(arrival, offered.session, &written)? == Queued::Waits {

@@ -176,7 +176,7 @@ fn nothing_in_question_is_ever_forgotten_or_beyond_a_change() {
         comes_late(store, &sent(1, HOME, HOUR), "before");
         asks(store);
         let changed = take_in(store, NOW, |intake| {
-            intake.edit(&sent(1, HOME, HOUR), "after")
+            intake.edit(&sent(1, HOME, HOUR), "after", CORRECTION)
         });
         assert_eq!(changed, Edited::InTime);
         store.prune(NOW + 400 * 24 * HOUR).expect("it is pruned");

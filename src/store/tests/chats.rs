@@ -156,7 +156,9 @@ fn message_ids_stay_behind() {
         edit_date: NOW,
         ..message(1, SUPERGROUP)
     };
-    let edited = take_in(&store, NOW, |intake| intake.edit(&same_number, "changed"));
+    let edited = take_in(&store, NOW, |intake| {
+        intake.edit(&same_number, "changed", CORRECTION)
+    });
     assert_eq!(edited, Edited::Unknown);
 }
 

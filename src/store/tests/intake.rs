@@ -395,7 +395,7 @@ fn more_than_the_bound_is_kept_as_refused_until_there_is_room() {
 
 /// Changes a message, as the poller does.
 fn edit(store: &Store, of: &Arrival, text: &str) -> Edited {
-    take_in(store, NOW, |intake| intake.edit(of, text))
+    take_in(store, NOW, |intake| intake.edit(of, text, CORRECTION))
 }
 
 #[test]
@@ -483,6 +483,96 @@ fn a_change_too_late_can_be_sent_as_a_correction() {
     });
 }
 
+/// A press on the button that sends this as a correction.
+fn correct(store: &Store, session: SessionId, number: i64, text: &str) {
+    let text = format!("{CORRECTION}{text}");
+    let queued = take_in(store, NOW, |intake| {
+        intake.queue(&press(number, HOME, 500), session, &written(&text))
+    });
+    assert_eq!(queued, Queued::Waits);
+}
+
+#[test]
+fn corrections_go_in_their_order_each_alone_before_what_waits() {
+    on_both(|store| {
+        let (session, _) = given(store);
+        say(store, &message(2, HOME), "waits");
+        correct(store, session, 3, "one");
+        say(store, &message(4, HOME), "after it");
+        correct(store, session, 5, "two");
+        assert_eq!(
+            give_all(store, session),
+            ["A correction: one", "A correction: two", "waits\nafter it"]
+        );
+    });
+}
+
+#[test]
+fn a_correction_goes_behind_what_is_tried_again() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        fail(store, session, prompt.id, Hold::Paused, None);
+        correct(store, session, 3, "blue");
+        say(store, &message(4, HOME), "and then");
+        assert_eq!(
+            give_all(store, session),
+            ["go on", "A correction: blue", "and then"]
+        );
+    });
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        correct(store, session, 3, "blue");
+        store
+            .continue_as(prompt.id, "after a crash", &[], NOW)
+            .expect("it is queued");
+        assert_eq!(
+            give_all(store, session),
+            ["after a crash", "A correction: blue"]
+        );
+    });
+}
+
+#[test]
+fn a_change_of_what_is_about_to_be_corrected_changes_the_correction() {
+    on_both(|store| {
+        let (session, _) = given(store);
+        assert_eq!(
+            edit(store, &message(1, HOME), "one"),
+            Edited::TooLate(session)
+        );
+        correct(store, session, 3, "one");
+        assert_eq!(edit(store, &message(1, HOME), "two"), Edited::InTime);
+        assert_eq!(give_all(store, session), ["A correction: two"]);
+        assert_eq!(
+            edit(store, &message(1, HOME), "three"),
+            Edited::TooLate(session),
+            "it has that already"
+        );
+    });
+}
+
+#[test]
+fn only_the_last_change_is_offered_as_a_correction() {
+    on_both(|store| {
+        let (session, _) = given(store);
+        for text in ["one", "two"] {
+            let edited = edit(store, &message(1, HOME), text);
+            assert_eq!(edited, Edited::TooLate(session));
+            let act = Act::Correct {
+                text: text.to_owned(),
+            };
+            let notice = Notice {
+                body: Formatted::plain(text),
+                offers: vec![vec![Offer::new("Correct", act)]],
+            };
+            take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
+        }
+        let offered = words(store, "SELECT act FROM button WHERE used = 0");
+        assert_eq!(offered.len(), 1);
+        assert!(offered[0].contains("two"), "{offered:?}");
+    });
+}
+
 #[test]
 fn a_change_while_it_is_held_is_in_time_and_ends_no_hold() {
     on_both(|store| {
@@ -502,7 +592,7 @@ fn a_change_of_what_was_taken_back_unread_is_in_time_again() {
     let store = Store::in_memory();
     let (session, prompt) = given(&store);
     store
-        .take_back(prompt.id, NOW, "A correction: ")
+        .take_back(prompt.id, NOW, CORRECTION)
         .expect("it is taken back");
     assert_eq!(edit(&store, &message(1, HOME), "changed"), Edited::InTime);
     assert_eq!(give_all(&store, session), ["changed"]);
@@ -532,6 +622,7 @@ fn who_wrote_what_was_forwarded_and_when_it_arrived_is_known_when_it_is_given() 
             origin: origin.map(str::to_owned),
             arrived,
             rank: 0,
+            is_pressed: false,
         };
         let expected = [
             shown("look", None, NOW * 1_000),

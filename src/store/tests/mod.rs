@@ -119,6 +119,9 @@ const OVERTAKES: Overtakes<'static> = Overtakes {
     question: "left",
 };
 
+/// What the correction of a message begins with.
+const CORRECTION: &str = "A correction: ";
+
 fn written(text: &str) -> Written<'_> {
     Written {
         text,
@@ -156,7 +159,8 @@ fn choose(waiting: &[Waiting]) -> Choice {
         .iter()
         .skip(1)
         .take_while(|next| !is_command(&first.text) && !is_command(&next.text))
-        .take_while(|next| voice(next) == voice(first));
+        .take_while(|next| voice(next) == voice(first))
+        .take_while(|next| !first.is_pressed && !next.is_pressed);
     let count = 1 + together.count();
     let texts: Vec<&str> = waiting[..count]
         .iter()

@@ -918,7 +918,7 @@ fn a_request_is_denied_with_what_a_message_says_now() {
         };
         take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
         let edited = take_in(store, NOW, |intake| {
-            intake.edit(&message(60, HOME), "use tabs")
+            intake.edit(&message(60, HOME), "use tabs", CORRECTION)
         });
         assert_eq!(edited, Edited::InTime);
         let token = words(

@@ -704,7 +704,9 @@ fn what_comes_back_as_it_was_changed_is_not_given_as_a_correction_as_well() {
             let (session, first) = given(store);
             let said = message(2, HOME);
             let steered = put_into(store, session, first.id, &said, "use tabs");
-            let edited = take_in(store, NOW, |intake| intake.edit(&said, "use spaces"));
+            let edited = take_in(store, NOW, |intake| {
+                intake.edit(&said, "use spaces", CORRECTION)
+            });
             assert_eq!(edited, Edited::TooLate(session));
             let act = Act::Correct {
                 text: "use spaces".to_owned(),

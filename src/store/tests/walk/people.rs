@@ -44,7 +44,9 @@ impl Walk {
         let message = &mut self.messages[at];
         let changed = format!("{}*", message.text);
         let arrival = &message.arrival;
-        let edited = take_in(&self.store, NOW, |intake| intake.edit(arrival, &changed));
+        let edited = take_in(&self.store, NOW, |intake| {
+            intake.edit(arrival, &changed, CORRECTION)
+        });
         match (edited, message.fate) {
             (Edited::InTime, Fate::Waits) => message.text = changed,
             // What was given long ago may have been forgotten, and who is told of a change is told once.
