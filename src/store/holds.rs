@@ -419,8 +419,10 @@ impl Intake<'_> {
         let mut anything = release(self.tx, offered.session, self.now, how, Some(line))?;
         if how == Release::Drop {
             anything |= self.drop_waiting(offered.session, line)?;
-            // While there can be no process, a turn that was cut off stays open; its owner brings it to an end.
-            if held.is_some_and(|held| held.reason == Hold::Broken) {
+            // While there is no process, a turn that was cut off stays open, and what was put into it; its owner brings
+            // that to an end.
+            let is_down = |held: Held| held.reason == Hold::Broken;
+            if held.is_some_and(is_down) || (held.is_some() && !self.is_live(offered.session)?) {
                 anything |= self.stop_what_runs(offered.session)?;
             }
         }

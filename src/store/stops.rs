@@ -68,6 +68,10 @@ impl Intake<'_> {
         match held {
             Some(held) if held.reason == Hold::Held => {}
             _ if waits => {
+                if held.is_some() {
+                    let line = Some(says.not_again);
+                    holds::release(self.tx, session, self.now, Release::GoOn, line)?;
+                }
                 let holding = Holding {
                     reason: Hold::Held,
                     until: None,
@@ -86,10 +90,7 @@ impl Intake<'_> {
             None => {}
         }
         // A process without a turn may have work that runs on; who asked is there, whatever else is known of it.
-        let is_live: bool = self
-            .tx
-            .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND pid IS NOT NULL")?
-            .exists([session.0])?;
+        let is_live = self.is_live(session)?;
         if is_live || was_asked {
             self.note_stop(session)?;
         }
@@ -108,6 +109,13 @@ impl Intake<'_> {
         stop_is_over(self.tx, self.bot, session, self.now, None, &notice)?;
         self.posted = true;
         Ok(if anything { Stop::Done } else { Stop::Nothing })
+    }
+
+    /// Whether a session has a process, or had one when chappe ended.
+    pub(super) fn is_live(&self, session: SessionId) -> Result<bool> {
+        self.tx
+            .prepare_cached("SELECT 1 FROM session WHERE id = ?1 AND pid IS NOT NULL")?
+            .exists([session.0])
     }
 
     /// Has a session's owner end the turn that is open, if there is one; returns whether there is.

@@ -211,7 +211,9 @@ impl Machine {
             false => Default::default(),
         };
         self.close_asked(Closed::Stopped, out);
-        let steered = turn.steered.iter().map(|one| one.prompt.id).collect();
+        let mut steered: Vec<_> = turn.steered.iter().map(|one| one.prompt.id).collect();
+        // What was to be given again after it was said before the stop, too.
+        steered.extend(self.again.drain(..).map(|prompt| prompt.id));
         out.push(Action::Finish(Finished {
             steered,
             answer,

@@ -244,6 +244,33 @@ fn what_has_failed_is_not_tried_again_after_a_stop() {
 }
 
 #[test]
+fn who_drops_what_was_cut_off_drops_what_was_put_into_it_as_well() {
+    for is_live in [false, true] {
+        on_both(|store| {
+            let (session, prompt) = given(store);
+            store.taken(prompt.id).expect("it is noted");
+            let steered = put_into(store, session, prompt.id, &message(2, HOME), "and this");
+            fail(store, session, prompt.id, Hold::Asking, None);
+            if is_live {
+                run(
+                    store,
+                    "UPDATE session SET pid = 1, pid_start = 1, boot = 'b'",
+                );
+            }
+            let open = store.work(session).expect("it can be read").open;
+            assert_eq!(open.len(), 1);
+            assert_eq!(open[0].id, steered);
+            let mut chat = Chat::new();
+            chat.receive(store);
+            assert!(chat.press(store, "Drop"));
+            assert_eq!(held(store, session), None);
+            // Where something runs, it is that turn, which nobody was asked about.
+            assert_eq!(is_stopping(store, session), !is_live);
+        });
+    }
+}
+
+#[test]
 fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
     on_both(|store| {
         let (session, prompt) = given(store);
@@ -260,7 +287,11 @@ fn what_waited_behind_a_failure_is_held_by_the_stop_instead() {
             has_failed: false,
         };
         assert_eq!(work.held, Some(expected), "it does not go on by itself");
-        assert_eq!(chat.receive(store), ["failed, 1 wait", "1 held"]);
+        assert_eq!(
+            chat.receive(store),
+            ["failed, 1 wait\n\nnot again", "1 held"],
+            "nothing promises that it is tried again"
+        );
         assert_eq!(chat.with_buttons(), ["1 held"]);
         assert!(chat.press(store, "Retry"), "nothing is left of the failure");
         assert_eq!(give_all(store, session), ["waits"]);

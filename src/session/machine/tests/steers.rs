@@ -535,8 +535,8 @@ fn a_stop_that_ends_what_is_to_be_given_again_is_done_once() {
     assert_eq!(
         ends.collect::<Vec<_>>(),
         [
-            "finish 1: Stopped unheard [], $0.00, 0 tools, took 0ns",
-            "finish 2: Stopped unheard [], $0.00, 0 tools, took unknown"
+            "finish 1 with 2: Stopped unheard [], $0.00, 0 tools, took 0ns",
+            "stopped: nothing ran"
         ],
         "{told}"
     );
