@@ -358,3 +358,106 @@ fn what_has_failed_stays_when_the_list_behind_it_is_dropped() {
     stage.host.answer("recovered");
     assert_eq!(known(&stage, "three gulls"), 0);
 }
+
+#[test]
+fn a_further_change_changes_the_correction_that_waits() {
+    let Some(mut stage) = Stage::new("a_further_change_changes_the_correction_that_waits") else {
+        return;
+    };
+    let (_chappe, held) = in_a_tool(&mut stage);
+    let ada = stage.host.person();
+    stage.say("three gulls");
+    stage.button("1 waiting", "Drop");
+    stage.host.api.edit(&ada, 1, "use spaces");
+    let told = stage.host.answer("I had already given that to Claude.");
+    let press = stage.host.press(&ada, &told, "Send as a correction");
+    assert_eq!(stage.host.toast(&press), "Sent as a correction.");
+    stage.say("and a heron");
+    stage.host.api.edit(&ada, 1, "use dots");
+    stage.host.stored();
+    let offers =
+        "SELECT count(*) FROM button WHERE used = 0 AND json_extract(act, '$.do') = 'correct'";
+    assert_eq!(stage.host.count(offers), 0);
+    drop(held);
+    let corrected = stage.host.answer("use dots");
+    stage.host.answer_after(corrected.id, "and a heron");
+    let memory = stage.memory();
+    let begins = |text: &str| {
+        let first = memory.iter().position(|one| one.starts_with(text));
+        first.unwrap_or_else(|| panic!("{text:?} is not in {memory:#?}"))
+    };
+    assert!(begins("A correction of what I wrote before:\nuse dots") < begins("three gulls"));
+    assert_eq!(known(&stage, "use spaces"), 0);
+    assert_eq!(known(&stage, "use dots"), 1);
+}
+
+#[test]
+fn a_correction_of_what_has_failed_comes_after_it_is_tried_again() {
+    let test = "a_correction_of_what_has_failed_comes_after_it_is_tried_again";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (notice, _) = list_after_a_failure(&stage);
+    let ada = stage.host.person();
+    stage.host.api.edit(&ada, 1, "use spaces");
+    let told = stage.host.answer("I had already given that to Claude.");
+    stage.host.press(&ada, &told, "Send as a correction");
+    let shown = stage.host.says(USER, notice.id, "Trying again.");
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    let recovered = stage.host.answer("recovered");
+    let corrected = stage.host.answer_after(recovered.id, "use spaces");
+    stage.host.answer_after(corrected.id, "three gulls");
+}
+
+#[test]
+fn a_stop_says_that_what_has_failed_is_not_tried_again_also_where_something_waits_behind_it() {
+    let test =
+        "a_stop_says_that_what_has_failed_is_not_tried_again_also_where_something_waits_behind_it";
+    let Some(stage) = Stage::new(test) else {
+        return;
+    };
+    let _chappe = stage.host.start();
+    let (notice, _) = list_after_a_failure(&stage);
+    stage.say("/stop");
+    let shown = stage
+        .host
+        .says(USER, notice.id, "Stopped. Not tried again.");
+    assert!(shown.buttons.is_empty(), "{shown:?}");
+    let waits = stage.host.answer("1 message waits");
+    stage.host.press(&stage.host.person(), &waits, "Run");
+    stage.host.answer("echo: three gulls");
+    let recovered = stage.host.api.messages(USER).into_iter();
+    assert_eq!(
+        recovered
+            .filter(|shown| shown.from_bot && shown.text.contains("recovered"))
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn who_drops_a_turn_that_was_cut_off_drops_what_was_sent_into_it() {
+    let test = "who_drops_a_turn_that_was_cut_off_drops_what_was_sent_into_it";
+    let Some(mut stage) = Stage::new(test) else {
+        return;
+    };
+    stage.host.sessions.push_str("resume_turns = \"ask\"\n");
+    let (chappe, held) = in_a_tool(&mut stage);
+    stage.say("use tabs");
+    let (status, data) = stage.button("1 waiting", "Send now");
+    stage.host.api.press(&stage.host.person(), status, &data);
+    with_claude(&stage, "use tabs");
+    kill_whole(chappe);
+    drop(held);
+    let _chappe = stage.host.start();
+    let asked = stage.host.answer("How shall it go on?");
+    let press = stage.host.press(&stage.host.person(), &asked, "Drop it");
+    assert_eq!(stage.host.toast(&press), "Dropped.");
+    until("the end of all turns", || {
+        let open = "SELECT count(*) FROM prompt WHERE state != 'closed'";
+        (stage.host.count(open) == 0).then_some(())
+    });
+    stage.ask("and now", "echo: and now");
+    assert_eq!(known(&stage, "use tabs"), 0);
+}
