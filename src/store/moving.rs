@@ -6,7 +6,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde::{Deserialize, Serialize};
 
-use super::holds::{Held, Holding};
+use super::holds::{Held, Holding, Release};
 use super::log::{self, Said};
 use super::{
     Home, Intake, Made, New, Result, Step, Store, fresh_uuid, holds, left_behind, outbox, place_of,
@@ -442,6 +442,8 @@ impl Store {
                 .iter()
                 .map(|(bot, place)| next(*bot, *place))
                 .collect::<Result<_>>()?;
+            // What is said of a failure can be answered no more.
+            holds::release(tx, session, now, Release::GoOn, None)?;
             remove(tx, session)?;
             let mut is_told = false;
             for ((of, at), next) in others.into_iter().zip(nexts) {

@@ -294,6 +294,26 @@ fn a_list_of_what_was_put_away_needs_no_session_and_makes_none() {
 }
 
 #[test]
+fn what_was_said_of_a_failure_loses_its_buttons_with_its_session() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        fail(store, session, prompt.id, Hold::Paused, None);
+        let mut chat = Chat::new();
+        chat.receive(store);
+        chat.find("Retry");
+        take_in(store, NOW, |intake| intake.put_away(session, HOME, &DELETE));
+        let kept = store.session(session).expect("it can be read");
+        let revision = kept.expect("it is there").chosen.revision;
+        let stays = |_: &str, why: &Stays| panic!("{why:?}");
+        let done = (&DELETE, revision);
+        let departed = store.depart(BOT, session, NOW, done, |_| post("gone"), stays);
+        assert!(matches!(departed, Ok(Departed::Yes { .. })), "{departed:?}");
+        chat.receive(store);
+        assert_eq!(chat.with_buttons(), Vec::<&str>::new());
+    });
+}
+
+#[test]
 fn what_was_allowed_in_a_folder_goes_with_the_session_that_owns_it() {
     for own in [true, false] {
         on_both(|store| {
