@@ -239,10 +239,14 @@ pub(super) fn release(
         Release::Retry => retry,
         Release::SendAgain => prompt
             .map(|prompt| {
-                // With what was put into its turn.
+                // With what was put into its turn; of one that goes on with another, what that was.
                 tx.query_row(
-                    "SELECT group_concat(text, char(10)) FROM (SELECT text FROM prompt WHERE id = ?1
-                         OR (steered = ?1 AND outcome = 'interrupted') ORDER BY id)",
+                    "WITH RECURSIVE turn (id, continues) AS (
+                         SELECT id, continues FROM prompt WHERE id = ?1
+                         UNION SELECT prompt.id, prompt.continues FROM prompt JOIN turn ON prompt.id = turn.continues)
+                     SELECT group_concat(text, char(10)) FROM (SELECT text FROM prompt
+                         WHERE id = (SELECT MIN(id) FROM turn)
+                         OR (steered IN (SELECT id FROM turn) AND outcome IN ('interrupted', 'continued')) ORDER BY id)",
                     [prompt],
                     |row| row.get::<_, Option<String>>(0),
                 )

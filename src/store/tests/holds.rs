@@ -118,6 +118,26 @@ fn what_was_cut_off_can_be_sent_again_as_it_was_written() {
 }
 
 #[test]
+fn what_is_sent_again_is_what_was_said_however_often_it_was_cut_off() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        put_into(store, session, first.id, &message(2, HOME), "and this");
+        let steered = store.work(session).expect("it can be read").open[1].id;
+        store
+            .continue_as(first.id, "the connection was lost", &[steered], NOW)
+            .expect("it goes on");
+        let (again, _) = give(store, session).expect("it is queued");
+        assert_eq!(again.text, "the connection was lost");
+        fail(store, session, again.id, Hold::Asking, None);
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert!(chat.press(store, "SendAgain"));
+        let (again, _) = give(store, session).expect("it goes first");
+        assert_eq!(again.text, "hello\nand this");
+    });
+}
+
+#[test]
 fn what_is_dropped_is_never_given() {
     for reason in REASONS {
         on_both(|store| {
