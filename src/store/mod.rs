@@ -246,10 +246,15 @@ impl Store {
             )?;
             // Whoever was not on the lists for so long is not asked about it any more.
             tx.execute("DELETE FROM inbox WHERE received < ?1 AND state = 'barred'", [now - KEPT])?;
-            // A chat that stayed closed for so long is not told about a month ago when it opens.
+            // A chat that stayed closed for so long is not told about a month ago when it opens, but for what waits for a
+            // person still.
             tx.execute(
                 "UPDATE outbox SET state = 'refused' WHERE created < ?1 AND state = 'waiting' AND EXISTS (
-                     SELECT 1 FROM closed_chat WHERE closed_chat.bot = outbox.bot AND closed_chat.chat = outbox.chat)",
+                     SELECT 1 FROM closed_chat WHERE closed_chat.bot = outbox.bot AND closed_chat.chat = outbox.chat)
+                 AND id NOT IN (SELECT row FROM request WHERE state = 'open')
+                 AND (part_of IS NULL OR part_of NOT IN (SELECT token FROM request WHERE state = 'open'))
+                 AND id NOT IN (SELECT row FROM hold WHERE row IS NOT NULL)
+                 AND id NOT IN (SELECT question FROM inbox WHERE state = 'asked' AND question IS NOT NULL)",
                 [now - KEPT],
             )?;
             tx.execute("DELETE FROM request WHERE created < ?1 AND state != 'open' AND told = 1", [now - KEPT])?;

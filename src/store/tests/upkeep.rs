@@ -329,6 +329,46 @@ fn what_was_about_to_go_on_for_people_who_are_gone_does_not() {
 }
 
 #[test]
+fn what_asks_a_person_waits_for_a_closed_chat_as_long_as_it_asks() {
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        let whole = Asked {
+            parts: vec![post("above it")],
+            ..asked(Some(prompt.id), "r")
+        };
+        store
+            .ask(BOT, session, NOW, &whole)
+            .expect("the request is stored");
+        let other = say(store, &message(2, place(44)), "fails");
+        let (failing, _) = give(store, other).expect("a message waits");
+        fail(store, other, failing.id, Hold::Paused, None);
+        put(store, HOME, Lane::Text, "owed");
+        let waits = |store: &Store| {
+            let waits = "SELECT COUNT(*) FROM outbox WHERE state = 'waiting'";
+            number(store, waits)
+        };
+        let before = waits(store);
+        for chat in [HOME.chat, ChatId(44)] {
+            store.close_chat(BOT, chat, NOW).expect("it is closed");
+        }
+        store.prune(NOW + 30 * DAY + 1).expect("it is pruned");
+        assert_eq!(waits(store), before - 1);
+        store
+            .close_requests(
+                session,
+                NOW,
+                None,
+                "expired",
+                |_, shown| shown.clone(),
+                |_, _, shown| shown.clone(),
+            )
+            .expect("it is closed");
+        store.prune(NOW + 30 * DAY + 2).expect("it is pruned");
+        assert_eq!(waits(store), 1, "only the notice of a hold that lasts");
+    });
+}
+
+#[test]
 fn what_waits_for_a_closed_chat_is_given_up_after_30_days() {
     on_both(|store| {
         put(store, HOME, Lane::Text, "for a closed chat");
