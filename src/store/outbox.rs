@@ -470,8 +470,8 @@ impl Store {
         })
     }
 
-    /// Telegram will never take this. Where it shows a request, or a part of one, nobody can decide that any more: it is
-    /// denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to go out in the
+    /// Telegram will never take this. Where it shows a request, a part of one, or its next question, nobody can decide that
+    /// any more: it is denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to go out in the
     /// row's place goes on. What somebody has pressed stands, whatever becomes of a second attempt. Full: a decision is one.
     pub fn refuse(
         &self,
@@ -487,8 +487,10 @@ impl Store {
             let asked = tx
                 .query_row(
                     "UPDATE request SET state = 'denied', why = ?2
-                     WHERE state = 'open' AND (row = ?1 OR token = (SELECT part_of FROM outbox WHERE id = ?1))
-                     RETURNING session, bot, token, id",
+                     WHERE state = 'open' AND (row = ?1 OR token = (SELECT part_of FROM outbox WHERE id = ?1)
+                         OR EXISTS (SELECT 1 FROM outbox WHERE id = ?1
+                             AND key >= 'asks/' || token || '/' AND key < 'asks/' || token || '0'))
+                     RETURNING session, bot, token, id, row",
                     (row.0, why),
                     |request| {
                         Ok((
@@ -496,6 +498,7 @@ impl Store {
                             BotId(request.get(1)?),
                             request.get::<_, String>(2)?,
                             request.get::<_, i64>(3)?,
+                            RowId(request.get(4)?),
                         ))
                     },
                 )
@@ -504,7 +507,7 @@ impl Store {
                 return Ok(None);
             }
             tx.execute("UPDATE outbox SET state = 'refused' WHERE id = ?1", [row.0])?;
-            let Some((session, bot, token, request)) = asked else { return Ok(None) };
+            let Some((session, bot, token, request, asks)) = asked else { return Ok(None) };
             closing::waits_no_more(tx, session, request, now)?;
             // What is shown of it before the message with its buttons goes before that: both wait still.
             tx.execute(
@@ -515,6 +518,18 @@ impl Store {
             let place = tx.query_row("SELECT chat, topic FROM outbox WHERE id = ?1", [row.0], |row| {
                 Ok(place_of(row.get(0)?, row.get(1)?))
             })?;
+            if asks != row
+                && let Post::Message { body, .. } = denied
+                && was_sent(tx, bot, asks)?
+            {
+                // What stands there is a question that was answered, with its buttons.
+                let edit = Post::Edit {
+                    target: Target::Row(asks),
+                    body: body.clone(),
+                    buttons: Vec::new(),
+                };
+                insert(tx, bot, place, None, None, Lane::Text, &edit, now)?;
+            }
             self.tell_denied(tx, (bot, place), session, denied, now)?;
             Ok(Some(session))
         })

@@ -398,6 +398,61 @@ fn what_was_pressed_before_its_call_was_over_stands_whatever_the_call_comes_to()
 }
 
 #[test]
+fn a_question_that_can_never_be_shown_denies_its_request_and_leaves_no_buttons_of_the_one_before() {
+    let store = Store::in_memory();
+    let asks = vec![question("a?", true), question("b?", false)];
+    let (session, row) = asking(&store, asks);
+    let edit = |store: &Store| {
+        let [edit] = due(store)[..] else {
+            panic!("{:?} is due", due(store))
+        };
+        begin(store, edit).expect("it waits");
+        edit
+    };
+    let denied = Post::message(Formatted::plain("not shown"));
+    let refuse = |row| {
+        let refused = store.refuse(row, NOW, &denied, "nobody saw it");
+        refused.expect("it is noted")
+    };
+    // What is only chosen shows the same question.
+    let next = goes_on(pick(&store, "first-0", &press(1, HOME, 500)));
+    let shown = show(&store, &next);
+    assert_eq!(refuse(edit(&store)), None);
+    let next = goes_on(pick(
+        &store,
+        token_of(&shown, Pick::Done),
+        &press(2, HOME, 500),
+    ));
+    show(&store, &next);
+    assert_eq!(refuse(edit(&store)), Some(session));
+    let [decision] = &decisions(&store, session)[..] else {
+        panic!("it is denied")
+    };
+    assert_eq!(decision.verdict, Verdict::Deny);
+    assert_eq!(decision.why.as_deref(), Some("nobody saw it"));
+    let [ends, told] = due_all(&store)[..] else {
+        panic!("both are said")
+    };
+    let ends = begin(&store, ends).expect("it waits");
+    assert_eq!(ends.edits, Some(MessageId(500)));
+    assert!(
+        matches!(&ends.post, Post::Edit { target, buttons, .. } if *target == Target::Row(row) && buttons.is_empty()),
+        "{ends:?}"
+    );
+    assert_eq!(begin(&store, told).map(|told| told.post), Some(denied));
+}
+
+/// All rows that wait, also behind one another.
+fn due_all(store: &Store) -> Vec<RowId> {
+    let rows = words(
+        store,
+        "SELECT CAST(id AS TEXT) FROM outbox WHERE state = 'waiting' ORDER BY id",
+    );
+    let number = |row: &String| RowId(row.parse().expect("it is a number"));
+    rows.iter().map(number).collect()
+}
+
+#[test]
 fn what_is_closed_says_what_was_shown_last() {
     let store = Store::in_memory();
     let (session, row) = asking(&store, vec![question("a?", false), question("b?", false)]);
