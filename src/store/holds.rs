@@ -239,14 +239,16 @@ pub(super) fn release(
         Release::Retry => retry,
         Release::SendAgain => prompt
             .map(|prompt| {
-                // With what was put into its turn; of one that goes on with another, what that was.
+                // With what was put into its turn; of one that goes on with another that was cut off, what that was.
                 tx.query_row(
                     "WITH RECURSIVE turn (id, continues) AS (
                          SELECT id, continues FROM prompt WHERE id = ?1
-                         UNION SELECT prompt.id, prompt.continues FROM prompt JOIN turn ON prompt.id = turn.continues)
+                         UNION SELECT prompt.id, prompt.continues FROM prompt JOIN turn ON prompt.id = turn.continues
+                             WHERE prompt.outcome = 'continued')
                      SELECT group_concat(text, char(10)) FROM (SELECT text FROM prompt
                          WHERE id = (SELECT MIN(id) FROM turn)
-                         OR (steered IN (SELECT id FROM turn) AND outcome IN ('interrupted', 'continued')) ORDER BY id)",
+                         OR (steered IN (SELECT id FROM turn) AND outcome IN ('interrupted', 'continued')
+                             AND NOT EXISTS (SELECT 1 FROM prompt own WHERE own.continues = prompt.id)) ORDER BY id)",
                     [prompt],
                     |row| row.get::<_, Option<String>>(0),
                 )

@@ -138,6 +138,31 @@ fn what_is_sent_again_is_what_was_said_however_often_it_was_cut_off() {
 }
 
 #[test]
+fn what_is_sent_again_after_a_retry_is_all_that_was_tried_again() {
+    on_both(|store| {
+        let (session, first) = given(store);
+        let steered = put_into(store, session, first.id, &message(2, HOME), "and this");
+        let failing = Closing {
+            steered: vec![steered],
+            ..failing(first.id, Hold::Paused, None)
+        };
+        store
+            .finish(BOT, session, NOW, &failing, failed, told_of)
+            .expect("the turn is closed");
+        let mut chat = Chat::new();
+        chat.receive(store);
+        assert!(chat.press(store, "Retry"));
+        let (again, _) = give(store, session).expect("it is tried again");
+        assert_eq!(again.text, "go on");
+        fail(store, session, again.id, Hold::Asking, None);
+        chat.receive(store);
+        assert!(chat.press(store, "SendAgain"));
+        let (again, _) = give(store, session).expect("it goes first");
+        assert_eq!(again.text, "go on", "which quotes both");
+    });
+}
+
+#[test]
 fn what_is_dropped_is_never_given() {
     for reason in REASONS {
         on_both(|store| {
