@@ -468,11 +468,17 @@ impl Machine {
                 took: Some(now.saturating_duration_since(turn.since)),
                 pause,
             }));
-            for prompt in not_taken.iter().filter(|_| by_person) {
-                let stopped = closed(prompt.clone(), Outcome::Stopped);
-                out.push(Action::Finish(stopped));
+            let mut stopped = Vec::new();
+            if by_person {
+                stopped.extend(not_taken.iter().cloned());
+                // What was to be given again after it was said before the stop, too.
+                stopped.extend(self.again.drain(..));
             }
-            if by_person && not_taken.is_empty() {
+            let is_last = stopped.is_empty();
+            for prompt in stopped {
+                out.push(Action::Finish(closed(prompt, Outcome::Stopped)));
+            }
+            if by_person && is_last {
                 // It was done before it heard of the stop; what waits is held all the same.
                 out.push(Action::Stopped { anything: true });
             }

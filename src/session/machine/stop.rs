@@ -212,8 +212,10 @@ impl Machine {
         };
         self.close_asked(Closed::Stopped, out);
         let mut steered: Vec<_> = turn.steered.iter().map(|one| one.prompt.id).collect();
-        // What was to be given again after it was said before the stop, too.
-        steered.extend(self.again.drain(..).map(|prompt| prompt.id));
+        if matches!(turn.cut, Some(Cut { by: By::Person, .. })) {
+            // What was to be given again after it was said before the stop, too.
+            steered.extend(self.again.drain(..).map(|prompt| prompt.id));
+        }
         out.push(Action::Finish(Finished {
             steered,
             answer,

@@ -543,6 +543,43 @@ fn a_stop_that_ends_what_is_to_be_given_again_is_done_once() {
 }
 
 #[test]
+fn a_turn_that_is_done_before_it_hears_of_the_stop_leaves_nothing_to_be_given_again() {
+    let script = |end: &str| {
+        let told = check(
+            BUSY,
+            &format!(
+                "
+        work 1 steer=1
+        steered 2 into=1 and this
+        exit 137
+        wait 1s
+        prepared 1=missing 2=missing
+        started
+        initialized
+        given again 1
+        lifecycle queued 1
+        lifecycle started 1
+        {end}
+    "
+            ),
+        );
+        let ends = told.lines().map(str::trim);
+        let ends = ends.filter(|line| line.starts_with("finish") || line.starts_with("give again"));
+        let ends: Vec<String> = ends.map(|line| line.chars().take(18).collect()).collect();
+        ends
+    };
+    assert_eq!(
+        script("work 0 stop\nresult ok done"),
+        ["give again 1", "finish 1: Answered", "finish 2: Stopped "]
+    );
+    // Nobody has said stop.
+    assert_eq!(
+        script("result ok done"),
+        ["give again 1", "finish 1: Answered", "give again 2"]
+    );
+}
+
+#[test]
 fn chappe_dies_and_the_answer_of_the_turn_is_that_of_both() {
     assert_snapshot!(check(NOTHING, "
         work 0 open=1 open=2x1+1
