@@ -60,7 +60,8 @@ pub(super) fn check(rule: &str) -> Result<(), Complaint> {
              and applies neither part",
         )
         .help(
-            "write ? for each of its inner brackets where it is about a path, and * where it is about a command",
+            "write ? for each of its inner brackets where it is about a path, and * where it is about a command; and each \
+             rule as an entry of its own",
         ));
     }
     let known = TOOLS

@@ -373,7 +373,7 @@ const VALUES: &[(&str, &str, usize, &str, &str)] = &[
         r#"deny = ["Edit(//srv/Photos (2019)/My files/**)"]"#,
         9,
         r#"`deny` must not hold a blank or a comma behind a bracket that ends within the rule: Claude cuts it in two there, and applies neither part"#,
-        r#"write ? for each of its inner brackets where it is about a path, and * where it is about a command"#,
+        r#"write ? for each of its inner brackets where it is about a path, and * where it is about a command; and each rule as an entry of its own"#,
     ),
     (
         "claude",
