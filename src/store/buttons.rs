@@ -371,17 +371,21 @@ pub(super) fn changes_correction(
     now: i64,
 ) -> Result<bool> {
     offers_no_correction(tx, session, old, now)?;
-    let changed = tx
+    let changed: Vec<i64> = tx
         .prepare_cached(
             "UPDATE inbox SET text = ?4 || ?3 WHERE session = ?1 AND state = 'waiting' AND callback IS NOT NULL
-             AND text = ?4 || ?2",
+             AND text = ?4 || ?2 RETURNING id",
         )?
-        .execute((session.0, old, text, correction))?;
-    if changed > 0 {
+        .query_map((session.0, old, text, correction), |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for message in &changed {
+        denies_with(tx, session, *message, &format!("{correction}{text}"))?;
+    }
+    if !changed.is_empty() {
         // A list may show the old one.
         line_has_moved(tx, session, now)?;
     }
-    Ok(changed > 0)
+    Ok(!changed.is_empty())
 }
 
 /// A message that waits says something else: a request that is denied with it is denied with that.

@@ -471,8 +471,9 @@ impl Store {
     }
 
     /// Telegram will never take this. Where it shows a request, a part of one, or its next question, nobody can decide that
-    /// any more: it is denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to go out in the
-    /// row's place goes on. What somebody has pressed stands, whatever becomes of a second attempt. Full: a decision is one.
+    /// any more: it is denied, `why` is for Claude, and the session that must tell it so is returned. Else what is left to
+    /// go out in the row's place goes on. What somebody has pressed stands, whatever becomes of a second attempt. Full: a
+    /// decision is one.
     pub fn refuse(
         &self,
         row: RowId,
@@ -489,7 +490,7 @@ impl Store {
                     "UPDATE request SET state = 'denied', why = ?2
                      WHERE state = 'open' AND (row = ?1 OR token = (SELECT part_of FROM outbox WHERE id = ?1)
                          OR EXISTS (SELECT 1 FROM outbox WHERE id = ?1
-                             AND key >= 'asks/' || token || '/' AND key < 'asks/' || token || '0'))
+                             AND key = 'asks/' || token || '/' || json_array_length(progress, '$.answers')))
                      RETURNING session, bot, token, id, row",
                     (row.0, why),
                     |request| {

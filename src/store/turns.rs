@@ -368,8 +368,8 @@ impl Store {
                 .prepare_cached(
                     "UPDATE prompt SET state = 'sent', attempts = attempts + 1, bot = ?2 WHERE id = (
                          SELECT MIN(id) FROM prompt WHERE session = ?1 AND state = 'queued' AND state != 'closed'
-                         AND NOT EXISTS (SELECT 1 FROM inbox WHERE session = ?1 AND state = 'waiting' AND rank < 0
-                             AND callback IS NULL))
+                         AND NOT coalesce((SELECT rank < 0 AND callback IS NULL FROM inbox
+                             WHERE session = ?1 AND state = 'waiting' ORDER BY rank, id LIMIT 1), 0))
                      RETURNING *",
                 )?
                 .query_row((session.0, bot.0), prompt_from)

@@ -519,6 +519,18 @@ fn a_correction_goes_behind_what_is_tried_again() {
             ["go on", "A correction: blue", "and then"]
         );
     });
+    // Also where something else goes before it.
+    on_both(|store| {
+        let (session, prompt) = given(store);
+        fail(store, session, prompt.id, Hold::Paused, None);
+        say(store, &message(2, HOME), "rather this");
+        correct(store, session, 3, "blue");
+        say(store, &message(4, HOME), "and then");
+        assert_eq!(
+            give_all(store, session),
+            ["rather this", "go on", "A correction: blue", "and then"]
+        );
+    });
     on_both(|store| {
         let (session, prompt) = given(store);
         correct(store, session, 3, "blue");
@@ -541,7 +553,19 @@ fn a_change_of_what_is_about_to_be_corrected_changes_the_correction() {
             Edited::TooLate(session)
         );
         correct(store, session, 3, "one");
+        let act = Act::DenyWith {
+            request: 1,
+            message: number(store, "SELECT id FROM inbox WHERE state = 'waiting'"),
+            text: "A correction: one".to_owned(),
+        };
+        let notice = Notice {
+            body: Formatted::plain("waits for an answer"),
+            offers: vec![vec![Offer::new("Deny with this", act)]],
+        };
+        take_in(store, NOW, |intake| intake.offer(HOME, session, &notice));
         assert_eq!(edit(store, &message(1, HOME), "two"), Edited::InTime);
+        let denies = "SELECT json_extract(act, '$.text') FROM button WHERE used = 0";
+        assert_eq!(words(store, denies), ["A correction: two"]);
         assert_eq!(give_all(store, session), ["A correction: two"]);
         assert_eq!(
             edit(store, &message(1, HOME), "three"),
