@@ -330,7 +330,9 @@ impl World {
             }
             Some(Decided::Deny { why }) => {
                 self.ensure(!allows, "what was denied is allowed");
+                // Where a stop came before it was told, the message says that Claude has not heard it.
                 let heard = why.as_ref().is_none_or(|why| answer["message"] == **why);
+                let heard = heard || ask.overtaken;
                 self.ensure(heard, "Claude does not hear why");
             }
             None => {
