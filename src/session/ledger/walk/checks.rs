@@ -330,9 +330,10 @@ impl World {
             }
             Some(Decided::Deny { why }) => {
                 self.ensure(!allows, "what was denied is allowed");
-                // Where a stop came before it was told, the message says that Claude has not heard it.
                 let heard = why.as_ref().is_none_or(|why| answer["message"] == **why);
-                let heard = heard || ask.overtaken;
+                // Where a stop came before it was told, Claude hears only that; and the message says so.
+                let heard =
+                    heard || (ask.overtaken && answer["message"] == "The user denied this.");
                 self.ensure(heard, "Claude does not hear why");
             }
             None => {
